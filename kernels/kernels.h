@@ -1,0 +1,99 @@
+// Every kernel, one documented line each: the whole boundary between the numeric code and the rest of the project.
+//
+// Conventions
+// - A kernel computes the units [work.first, work.last) of a job; units never share an output element, and what a unit
+//   computes depends on neither the number of threads nor the order in which units run.
+// - For each kernel K there is a K_plan with the same arguments: it says how many units the job has and how many bytes of
+//   scratch one thread needs. Scratch is 64-byte aligned, uninitialised, private to the thread. Kernels allocate nothing.
+// - Arrays are dense, row-major float32 unless said otherwise. `nullable` pointers may be null. A pointer never aliases
+//   another unless said.
+// - Attention arrays: q, out [batch, heads, lengthQ, dHead]; k, v [batch, heads, lengthK, dHead | dValue]; with
+//   layout = 1 the axes are [batch, length, heads, d] instead (what a linear layer yields, so no copy is needed).
+// - runs: int32 [numRuns, 5] rows {batch, queryStart, queryLength, keyStart, keyLength}: contiguous pieces that attend
+//   only within themselves. Unpacked input has one run per batch row; padding shortens a run; packing makes several.
+//   Rows of out (and dQ, dK, dV) outside every run are left as they were; callers zero them.
+// - causal: query i of a run sees keys j <= i + keyLength - queryLength (both counted within the run).
+// - keyMask: nullable float32 [batch, lengthK], 1 = valid, 0 = masked, shared by all heads. A query with no valid key
+//   yields zeros.
+// - FAVOR+ estimators are exp(W x̂ + b - ‖x̂‖²/2) with x̂ = x·dHead^(-1/4); projection W [numFeatures, dHead],
+//   bias b nullable [numFeatures] in nats, one of each for all heads. dValue may differ from dHead.
+// - FAVOR+ state of one (run, head): sums [numFeatures, dValue + 1] (column dValue is the normaliser), compensation of the
+//   same shape (low-order parts of the sums), scales [numFeatures]: integers, stored as float32, in base 2; -inf = no key
+//   yet. The true sum is (sums + compensation) · 2^scale.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace KERNELS_NAMESPACE {  // one namespace per instruction set, set by the build
+
+typedef ptrdiff_t Index;
+struct Plan { Index units, scratchBytes; };
+struct Work { Index first, last; void* scratch; };
+
+// KERNEL(name, arguments) declares name(Work, arguments) and name_plan(arguments).
+#define KERNEL(name, ...) Plan name##_plan(__VA_ARGS__); void name(Work work, __VA_ARGS__);
+
+// — dense algebra —
+// packed panels of op(b) [k, n] for gemm; packed holds gemm_packed_size(n, k) floats per batch entry
+Index gemm_packed_size(Index n, Index k);
+KERNEL(gemm_pack, const float* b, float* packed, Index n, Index k, Index ldb, Index transposeB, Index batch, Index strideB)
+// c[i] = alpha · op(a[i]) op(b[i]) + bias (+ c[i] if accumulate); bias nullable [n]; op(a) [m, k], packedB from gemm_pack (strideB in packed floats, 0 = shared)
+KERNEL(gemm, const float* a, const float* packedB, const float* bias, float* c, Index m, Index n, Index k, Index lda, Index ldc, Index transposeA, Index batch, Index strideA, Index strideB, Index strideC, float alpha, Index accumulate)
+// the same for few rows (m <= 4, a not transposed), reading b [n, k] (transposeB = 1) or [k, n] (0) once where it lies
+KERNEL(gemv, const float* a, const float* b, const float* bias, float* c, Index m, Index n, Index k, Index lda, Index ldb, Index ldc, Index transposeB, float alpha, Index accumulate)
+
+// — elementwise and reductions —
+KERNEL(fill, float* x, Index count, float value)                                            // x = value
+KERNEL(add, const float* a, const float* b, float* out, Index count)                        // out = a + b; out may alias a or b
+KERNEL(axpy, float alpha, const float* x, float* y, Index count)                            // y += alpha · x
+KERNEL(multiply, const float* a, const float* b, float* out, Index count)                   // out = a ∘ b; out may alias
+KERNEL(scale, const float* x, float* out, Index count, float alpha)                         // out = alpha · x; out may alias x
+KERNEL(activation, Index kind, const float* x, float* out, Index count)                     // kind 0 relu, 1 gelu (erf), 2 gelu (tanh form)
+KERNEL(activation_backward, Index kind, const float* x, const float* dOut, float* dX, Index count)
+KERNEL(column_sum, const float* x, float* out, Index rows, Index columns, Index accumulate) // out[c] (+)= Σ_r x[r, c]
+KERNEL(squared_norm, const float* x, double* partials, Index count)                         // one partial per 65,536 elements: Σ x²
+// — layer norm over the last axis —
+KERNEL(layer_norm, const float* x, const float* gamma, const float* beta, float* out, float* mean, float* inverseDeviation, Index rows, Index width, float epsilon)
+KERNEL(layer_norm_backward, const float* x, const float* gamma, const float* mean, const float* inverseDeviation, const float* dOut, float* dX, Index rows, Index width)
+KERNEL(layer_norm_backward_parameters, const float* x, const float* mean, const float* inverseDeviation, const float* dOut, float* dGamma, float* dBeta, Index rows, Index width)
+// — embedding, positions, dropout, loss, optimizer —
+KERNEL(embedding, const float* table, const int32_t* ids, float* out, Index count, Index width)                      // out[i] = table[ids[i]]
+KERNEL(embedding_backward, const int32_t* ids, const float* dOut, float* dTable, Index count, Index width)           // dTable[ids[i]] += dOut[i]; units are column blocks
+// rotates pairs (x[2i], x[2i+1]) of every head by angle (offset + position)·base^(-2i/dHead); inverse = 1 rotates back; out may alias x
+KERNEL(rotary, const float* x, float* out, Index batch, Index heads, Index length, Index dHead, Index layout, Index offset, float base, Index inverse)
+// out = x ∘ keep / (1 - rate); element i is kept iff word (i mod 4) of Philox4x32-10(counter = {i div 4 low, i div 4 high, stream, 0}, key = {seedLow, seedHigh}) >= rate·2^32; out may alias x
+KERNEL(dropout, const float* x, float* out, Index count, float rate, uint32_t seedLow, uint32_t seedHigh, uint32_t stream)
+// loss[r] = -log softmax(logits[r])[targets[r]], dLogits (nullable, may alias logits) = (softmax - onehot) · gradientScale; a negative target gives 0 and zero gradient; correct[r] (nullable) = 1 if the target is the argmax
+KERNEL(softmax_cross_entropy, const float* logits, const int32_t* targets, float* loss, float* correct, float* dLogits, Index rows, Index vocabSize, float gradientScale)
+// decoupled weight decay: g = gradientScale·gradient; m,v moments; x -= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x), m̂ = m/correction1, v̂ = v/correction2
+KERNEL(adamw, float* x, const float* gradient, float* firstMoment, float* secondMoment, Index count, float learningRate, float beta1, float beta2, float epsilon, float weightDecay, float correction1, float correction2, float gradientScale)
+
+// — exact attention in blocks, never an L×L matrix; logSumExp [batch, heads, lengthQ] in nats of the scaled scores —
+KERNEL(softmax_attention, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out, float* logSumExp, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+KERNEL(softmax_attention_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+
+// — FAVOR+ —
+// log-features in nats, [batch, heads, length, numFeatures]: W x̂ + b - ‖x̂‖²/2 (without the 1/√m)
+KERNEL(favor_features, const float* x, const float* projection, const float* bias, float* out, Index batch, Index heads, Index length, Index dHead, Index numFeatures, Index layout)
+// bidirectional, keys: state of every (run, head): sums, compensation [numRuns, heads, numFeatures, dValue + 1], scales [numRuns, heads, numFeatures]
+KERNEL(favor_keys, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, float* sums, float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout)
+// bidirectional, queries against those states; denominator [batch, heads, lengthQ] (relative to the query's own scale)
+KERNEL(favor_queries, const float* q, const int32_t* runs, const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index numFeatures, Index layout)
+KERNEL(favor_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout)
+// causal, chunked (lengthQ = lengthK = length within each run); starts from the given states [numRuns, heads, …] and leaves the states after the run's last key there if updateState (sums, compensation, scales nullable together: start empty, leave nothing)
+KERNEL(favor_causal, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns, Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index layout, Index updateState)
+// gradients of favor_causal started from empty states
+KERNEL(favor_causal_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index layout)
+// one token: q, k [batch, heads, dHead], v, out [batch, heads, dValue]; updates the states [batch, heads, …] with (k, v), then reads them with q
+KERNEL(favor_step, const float* q, const float* k, const float* v, const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out, Index batch, Index heads, Index dHead, Index dValue, Index numFeatures)
+
+#undef KERNEL
+
+// every kernel, in the order of the table that the bindings expose
+#define KERNEL_LIST(X) \
+  X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(activation) X(activation_backward) X(column_sum) \
+  X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) \
+  X(rotary) X(dropout) X(softmax_cross_entropy) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(favor_features) \
+  X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step)
+
+}  // namespace KERNELS_NAMESPACE

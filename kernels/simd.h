@@ -1,0 +1,71 @@
+// The vector type and the exponential: the only file that knows an instruction set.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace KERNELS_NAMESPACE {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+#elif defined(__AVX2__)
+constexpr int kWidth = 8;
+#else  // SSE2, NEON, WASM
+constexpr int kWidth = 4;
+#endif
+
+typedef float Vector __attribute__((vector_size(kWidth * 4)));
+typedef int32_t IntVector __attribute__((vector_size(kWidth * 4)));
+
+static inline Vector load(const float* p) { Vector x; __builtin_memcpy(&x, p, sizeof x); return x; }
+static inline void store(float* p, Vector x) { __builtin_memcpy(p, &x, sizeof x); }
+static inline Vector splat(float x) { return Vector{} + x; }  // compiles to one broadcast
+static inline Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
+static inline Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
+
+// a·b + c: fused where the instruction set has it (relaxed SIMD included), two roundings elsewhere.
+static inline Vector fma(Vector a, Vector b, Vector c) {
+#if defined(__wasm_relaxed_simd__)
+  typedef float F4 __attribute__((__vector_size__(16)));
+  return (Vector)__builtin_wasm_relaxed_madd_f32x4((F4)a, (F4)b, (F4)c);
+#else
+  return a * b + c;  // contracted by -ffp-contract=fast
+#endif
+}
+
+static inline float sum(Vector x) { float s = 0; for (int i = 0; i < kWidth; i++) s += x[i]; return s; }
+static inline float largest(Vector x) { float s = x[0]; for (int i = 1; i < kWidth; i++) s = x[i] > s ? x[i] : s; return s; }
+
+// Nearest integer, |x| < 2^22: adding and subtracting 1.5·2^23 rounds to nearest even.
+static inline Vector roundNearest(Vector x) { const Vector magic = splat(12582912.0f); return (x + magic) - magic; }
+
+// 2^f for f in [-1/2, 1/2]: degree-6 minimax polynomial, relative error below 1e-7.
+static inline Vector exp2Fraction(Vector f) {
+  Vector p = splat(1.535336188319500e-4f);
+  p = fma(p, f, splat(1.339887440266574e-3f));
+  p = fma(p, f, splat(9.618437357674640e-3f));
+  p = fma(p, f, splat(5.550332471162809e-2f));
+  p = fma(p, f, splat(2.402264791363012e-1f));
+  p = fma(p, f, splat(6.931472028550421e-1f));
+  return fma(p, f, splat(1.0f));
+}
+
+// p · 2^n for an integral n, exact; n below -126 gives 0, n above 127 is taken as 127.
+static inline Vector timesPowerOfTwo(Vector p, Vector n) {
+  n = minimum(maximum(n, splat(-127.0f)), splat(127.0f));
+  IntVector bits = (__builtin_convertvector(n, IntVector) + 127) << 23;
+  return p * (Vector)bits;
+}
+
+// 2^t: 0 below -126.
+static inline Vector exp2(Vector t) {
+  t = minimum(maximum(t, splat(-1000.0f)), splat(128.0f));
+  Vector n = roundNearest(t);
+  return timesPowerOfTwo(exp2Fraction(t - n), n);
+}
+
+constexpr float kLog2E = 1.44269504088896340736f;
+constexpr float kLn2 = 0.69314718055994530942f;
+
+static inline Vector exp(Vector x) { return exp2(x * splat(kLog2E)); }
+
+}  // namespace KERNELS_NAMESPACE

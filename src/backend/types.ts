@@ -1,0 +1,262 @@
+/**
+ * The interface between numeric code and everything above it. A backend owns memory behind opaque {@link Storage}
+ * handles and runs the kernels of `kernels/kernels.h`; nothing above this layer sees a pointer or a typed array until
+ * it awaits {@link Backend.read}.
+ *
+ * Promises every backend makes:
+ * - Calls take effect in the order they are made.
+ * - A kernel call checks nothing but what it needs to stay inside its arrays; callers validate.
+ * - Results depend on neither the number of threads nor earlier calls.
+ */
+
+/** Element types of a {@link Storage}. The reference backend keeps `float32` in float64. */
+export type DataType = 'float32' | 'float64' | 'int32';
+
+/** Numbers read from a backend: Float32Array, but Float64Array from the reference backend. */
+export type FloatArray = Float32Array | Float64Array;
+
+/** Memory owned by a backend. Opaque: only the backend that made it can read it. */
+export interface Storage {
+  readonly type: DataType;
+  /** Number of elements. */
+  readonly length: number;
+}
+
+/** Which axes an attention array has: `[batch, heads, length, d]` or `[batch, length, heads, d]`. */
+export type AttentionLayout = 'bhld' | 'blhd';
+
+export type ActivationKind = 'relu' | 'gelu' | 'geluTanh';
+
+/** `c[i] = alpha · op(a[i]) op(b[i]) + bias (+ c[i])`, row-major; strides in elements, 0 = shared by the batch. */
+export interface GemmArguments {
+  readonly a: Storage;
+  readonly b: Storage;
+  readonly c: Storage;
+  /** `[n]`, added to every row. */
+  readonly bias?: Storage | undefined;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** `a` is `[k, m]` instead of `[m, k]`. Default false. */
+  readonly transposeA?: boolean;
+  /** `b` is `[n, k]` instead of `[k, n]`. Default false. */
+  readonly transposeB?: boolean;
+  /** Default 1. */
+  readonly batch?: number;
+  /** Elements from one batch entry to the next. Defaults: dense. */
+  readonly strideA?: number;
+  readonly strideB?: number;
+  readonly strideC?: number;
+  /** Leading dimensions (elements from one stored row to the next). Defaults: dense. */
+  readonly lda?: number;
+  readonly ldb?: number;
+  readonly ldc?: number;
+  /** Default 1. */
+  readonly alpha?: number;
+  /** Add to `c` instead of overwriting it. Default false. */
+  readonly accumulate?: boolean;
+}
+
+/** Sizes shared by all attention kernels. */
+export interface AttentionSizes {
+  readonly heads: number;
+  readonly lengthQ: number;
+  readonly lengthK: number;
+  readonly dHead: number;
+  readonly dValue: number;
+  readonly layout: AttentionLayout;
+  /** Number of rows of `runs`. */
+  readonly numRuns: number;
+}
+
+/** Arrays shared by all attention kernels; shapes and meaning as in `kernels/kernels.h`. */
+export interface AttentionArrays extends AttentionSizes {
+  readonly q: Storage;
+  readonly k: Storage;
+  readonly v: Storage;
+  /** float32 `[batch, lengthK]`: 1 = valid, 0 = masked. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, 5]`: batch, queryStart, queryLength, keyStart, keyLength. */
+  readonly runs: Storage;
+}
+
+/** Gradient arrays of an attention kernel. Rows outside every run are left as they were. */
+export interface AttentionGradients {
+  readonly out: Storage;
+  readonly dOut: Storage;
+  readonly dQ: Storage;
+  readonly dK: Storage;
+  readonly dV: Storage;
+}
+
+/** An estimator exp(W x̂ + b − ‖x̂‖²/2). */
+export interface FavorFeatures {
+  readonly numFeatures: number;
+  /** `[numFeatures, dHead]`. */
+  readonly projection: Storage;
+  /** `[numFeatures]`, nats. */
+  readonly bias?: Storage | undefined;
+}
+
+/** FAVOR+ states: `sums`, `compensation` `[…, heads, numFeatures, dValue + 1]`, `scales` `[…, heads, numFeatures]`. */
+export interface FavorStateArrays {
+  readonly sums: Storage;
+  readonly compensation: Storage;
+  readonly scales: Storage;
+}
+
+export interface AdamWArguments {
+  readonly parameter: Storage;
+  readonly gradient: Storage;
+  readonly firstMoment: Storage;
+  readonly secondMoment: Storage;
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** 1-based number of this update, for bias correction. */
+  readonly step: number;
+  /** Multiplies the gradient (clipping, averaging). */
+  readonly gradientScale: number;
+}
+
+export type BackendName = 'native' | 'wasm' | 'reference';
+
+export interface Backend {
+  readonly name: BackendName;
+  /** One line for people, such as `native avx512, 2 threads`. */
+  readonly description: string;
+  readonly numThreads: number;
+  /** Bytes held now, cached free blocks included. */
+  readonly bytesAllocated: number;
+
+  /** New memory with undefined contents. @throws when memory is exhausted. */
+  allocate(length: number, type?: DataType): Storage;
+  /** Copies numbers in: Int32Array → int32, Float32Array or Float64Array → float32. */
+  upload(data: Float32Array | Float64Array | Int32Array): Storage;
+  /** Overwrites existing memory from element `offset` on. */
+  write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset?: number): void;
+  /** Copies numbers out, after all earlier calls. float64 storage and the reference backend give Float64Array. */
+  read(storage: Storage): Promise<FloatArray>;
+  /** A window onto `storage` that shares its memory and needs no release. */
+  slice(storage: Storage, offset: number, length: number): Storage;
+  /** Returns memory; `storage` and its slices must not be used again. */
+  release(storage: Storage): void;
+  /** Ends threads and frees everything. */
+  close(): void;
+
+  copy(source: Storage, target: Storage): void;
+  gemm(args: GemmArguments): void;
+  fill(x: Storage, value: number): void;
+  add(a: Storage, b: Storage, out: Storage): void;
+  axpy(alpha: number, x: Storage, y: Storage): void;
+  multiply(a: Storage, b: Storage, out: Storage): void;
+  scale(x: Storage, out: Storage, alpha: number): void;
+  activation(kind: ActivationKind, x: Storage, out: Storage): void;
+  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void;
+  /** `out[c] (+)= Σ_r x[r, c]`. */
+  columnSum(args: { x: Storage; out: Storage; rows: number; columns: number; accumulate?: boolean }): void;
+  /** Σ x². Waits for earlier calls. */
+  squaredNorm(x: Storage): Promise<number>;
+  layerNorm(args: {
+    x: Storage;
+    gamma: Storage;
+    beta: Storage;
+    out: Storage;
+    mean: Storage;
+    inverseDeviation: Storage;
+    rows: number;
+    width: number;
+    epsilon: number;
+  }): void;
+  /** Writes dX, dGamma and dBeta (overwrites). */
+  layerNormBackward(args: {
+    x: Storage;
+    gamma: Storage;
+    mean: Storage;
+    inverseDeviation: Storage;
+    dOut: Storage;
+    dX: Storage;
+    dGamma: Storage;
+    dBeta: Storage;
+    rows: number;
+    width: number;
+  }): void;
+  embedding(args: { table: Storage; ids: Storage; out: Storage; count: number; width: number }): void;
+  /** Adds to dTable. */
+  embeddingBackward(args: { ids: Storage; dOut: Storage; dTable: Storage; count: number; width: number }): void;
+  rotary(args: {
+    x: Storage;
+    out: Storage;
+    batch: number;
+    heads: number;
+    length: number;
+    dHead: number;
+    layout: AttentionLayout;
+    offset: number;
+    base: number;
+    inverse: boolean;
+  }): void;
+  /** Counter-based: the same seed and stream drop the same elements, forwards and backwards, on every backend. */
+  dropout(args: {
+    x: Storage;
+    out: Storage;
+    rate: number;
+    seed: readonly [low: number, high: number];
+    stream: number;
+  }): void;
+  softmaxCrossEntropy(args: {
+    logits: Storage;
+    targets: Storage;
+    loss: Storage;
+    correct?: Storage | undefined;
+    dLogits?: Storage | undefined;
+    rows: number;
+    vocabSize: number;
+    gradientScale: number;
+  }): void;
+  adamW(args: AdamWArguments): void;
+
+  softmaxAttention(args: AttentionArrays & { out: Storage; logSumExp: Storage; causal: boolean; scale: number }): void;
+  softmaxAttentionBackward(
+    args: AttentionArrays & AttentionGradients & { logSumExp: Storage; causal: boolean; scale: number },
+  ): void;
+  favorFeatures(
+    args: FavorFeatures & {
+      x: Storage;
+      out: Storage;
+      batch: number;
+      heads: number;
+      length: number;
+      dHead: number;
+      layout: AttentionLayout;
+    },
+  ): void;
+  /** Bidirectional: fills `state` from the keys, then `out` and `denominator` from the queries. */
+  favor(args: AttentionArrays & FavorFeatures & FavorStateArrays & { out: Storage; denominator: Storage }): void;
+  favorBackward(
+    args: AttentionArrays & AttentionGradients & FavorFeatures & FavorStateArrays & { denominator: Storage },
+  ): void;
+  /** Causal; `state`, if given, is where the runs start from and, with `updateState`, is left after their last key. */
+  favorCausal(
+    args: AttentionArrays &
+      FavorFeatures & { out: Storage; denominator: Storage; state?: FavorStateArrays; updateState?: boolean },
+  ): void;
+  /** Gradients of favorCausal started from empty states. */
+  favorCausalBackward(args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage }): void;
+  /** One token for every (batch, head): updates the states, then reads them. */
+  favorStep(
+    args: FavorFeatures &
+      FavorStateArrays & {
+        q: Storage;
+        k: Storage;
+        v: Storage;
+        out: Storage;
+        batch: number;
+        heads: number;
+        dHead: number;
+        dValue: number;
+      },
+  ): void;
+}
