@@ -2,6 +2,9 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace KERNELS_NAMESPACE {
 
@@ -18,7 +21,36 @@ typedef int32_t IntVector __attribute__((vector_size(kWidth * 4)));
 
 static inline Vector load(const float* p) { Vector x; __builtin_memcpy(&x, p, sizeof x); return x; }
 static inline void store(float* p, Vector x) { __builtin_memcpy(p, &x, sizeof x); }
-static inline Vector splat(float x) { return Vector{} + x; }  // compiles to one broadcast
+static inline Vector splat(float x) { return x - Vector{}; }  // one broadcast: x - 0 folds away, x + 0 would not (x = -0)
+
+// The first `lanes` (0 … kWidth - 1) elements, the others 0; memory beyond them is not touched.
+static inline Vector loadPartial(const float* p, int lanes) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), p);
+#elif defined(__AVX2__)
+  const IntVector index = {0, 1, 2, 3, 4, 5, 6, 7};
+  return (Vector)_mm256_maskload_ps(p, (__m256i)(index < lanes));
+#else
+  Vector x = {};
+  if (lanes > 0) x[0] = p[0];
+  if (lanes > 1) x[1] = p[1];
+  if (lanes > 2) x[2] = p[2];
+  return x;
+#endif
+}
+static inline void storePartial(float* p, Vector x, int lanes) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), (__m512)x);
+#elif defined(__AVX2__)
+  const IntVector index = {0, 1, 2, 3, 4, 5, 6, 7};
+  _mm256_maskstore_ps(p, (__m256i)(index < lanes), (__m256)x);
+#else
+  if (lanes > 0) p[0] = x[0];
+  if (lanes > 1) p[1] = x[1];
+  if (lanes > 2) p[2] = x[2];
+#endif
+}
+
 static inline Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
 static inline Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
 

@@ -1,0 +1,139 @@
+// The register-blocked micro-kernel of every matrix product (gemm, FAVOR+, exact attention) and the loops around it.
+//
+// A product here is c[m, n] (+)= A B of operands that already lie in cache:
+// - A(i, p) = a[i·aRow + p·aK]. Row-major A [m, k]: aRow = lda, aK = 1. Aᵀ of an array [k, m]: aRow = 1, aK = lda.
+//   Elements of A are broadcast, so either way costs the same while a tile's piece of A stays in L1.
+// - B(p, j) = b[p·ldb + j] (plain), or packed: panel t holds columns [t·kTileColumns, (t + 1)·kTileColumns) as a dense
+//   [k, kTileColumns] block, the last panel padded with zeros; packPanels writes this form.
+// - c(i, j) = c[i·ldc + j]. c overlaps neither a nor b.
+// Promises:
+// - Any m, n, k >= 0. Nothing outside the m×k, k×n and m×n elements is read or written (packed: nothing outside the panels).
+//   k = 0 stores zeros, or leaves c alone when adding.
+// - Every element is one sum over p = 0, 1, …, k - 1 in this order, started from zero, with one accumulator, and stored in c
+//   (Mode::store), or added to what c holds (Mode::add), or started from what c holds (Mode::carry: then splitting k into
+//   consecutive calls changes no bit). So a value depends neither on its position nor on m and n, and appended terms that
+//   are zero change nothing.
+#pragma once
+#include "simd.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace KERNELS_NAMESPACE {
+
+// Tile of kTileRows × kTileColumns accumulators, about as many registers as the instruction set has.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 8, kTileVectors = 2;
+#elif defined(__AVX2__)
+constexpr int kTileRows = 6, kTileVectors = 2;
+#elif defined(__aarch64__)
+constexpr int kTileRows = 8, kTileVectors = 2;
+#else
+constexpr int kTileRows = 4, kTileVectors = 2;
+#endif
+constexpr int kTileColumns = kTileVectors * kWidth;
+
+enum class Mode { store, add, carry };
+
+// One tile: ROWS rows, VECTORS vectors of columns; with PARTIAL the last vector has only `lanes` columns.
+// A function of its own: inlined, compilers run out of registers and spill accumulators.
+template <int ROWS, int VECTORS, bool PARTIAL>
+__attribute__((noinline)) void tile(ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b, ptrdiff_t ldb,
+                                    float* c, ptrdiff_t ldc, Mode mode, int lanes) {
+  Vector sums[ROWS][VECTORS];
+  if (mode == Mode::carry) {
+    UNROLL for (int i = 0; i < ROWS; i++)
+      UNROLL for (int j = 0; j < VECTORS; j++)
+        sums[i][j] = PARTIAL && j == VECTORS - 1 ? loadPartial(c + i * ldc + j * kWidth, lanes) : load(c + i * ldc + j * kWidth);
+  } else {
+    UNROLL for (int i = 0; i < ROWS; i++)
+      UNROLL for (int j = 0; j < VECTORS; j++) sums[i][j] = Vector{};
+  }
+  for (; k > 0; k--) {
+    Vector row[VECTORS];
+    UNROLL for (int j = 0; j < VECTORS; j++)
+      row[j] = PARTIAL && j == VECTORS - 1 ? loadPartial(b + j * kWidth, lanes) : load(b + j * kWidth);
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      const Vector x = splat(a[i * aRow]);
+      UNROLL for (int j = 0; j < VECTORS; j++) sums[i][j] = fma(x, row[j], sums[i][j]);
+    }
+    a += aK;
+    b += ldb;
+  }
+  UNROLL for (int i = 0; i < ROWS; i++)
+    UNROLL for (int j = 0; j < VECTORS; j++) {
+      float* target = c + i * ldc + j * kWidth;
+      if (PARTIAL && j == VECTORS - 1) {
+        storePartial(target, mode == Mode::add ? loadPartial(target, lanes) + sums[i][j] : sums[i][j], lanes);
+      } else {
+        store(target, mode == Mode::add ? load(target) + sums[i][j] : sums[i][j]);
+      }
+    }
+}
+
+// A column of tiles: m rows, VECTORS vectors of columns.
+template <int VECTORS, bool PARTIAL>
+static inline void tileColumn(ptrdiff_t m, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
+                              ptrdiff_t ldb, float* c, ptrdiff_t ldc, Mode mode, int lanes) {
+  ptrdiff_t i = 0;
+  for (; i + kTileRows <= m; i += kTileRows)
+    tile<kTileRows, VECTORS, PARTIAL>(k, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc, mode, lanes);
+  a += i * aRow;
+  c += i * ldc;
+#define REMAINDER(rows) \
+  case rows: if constexpr (rows < kTileRows) tile<rows, VECTORS, PARTIAL>(k, a, aRow, aK, b, ldb, c, ldc, mode, lanes); break;
+  switch (m - i) { REMAINDER(1) REMAINDER(2) REMAINDER(3) REMAINDER(4) REMAINDER(5) REMAINDER(6) REMAINDER(7) }
+#undef REMAINDER
+}
+
+// Panel t of B starts at b + t·panelStride: kTileColumns when B is plain, k·kTileColumns (and ldb = kTileColumns) when packed.
+static inline void tilePanels(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
+                              ptrdiff_t ldb, ptrdiff_t panelStride, float* c, ptrdiff_t ldc, Mode mode) {
+  for (; n >= kTileColumns; n -= kTileColumns, b += panelStride, c += kTileColumns)
+    tileColumn<kTileVectors, false>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, 0);
+  static_assert(kTileVectors == 2);
+  if (n > kWidth) tileColumn<2, true>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, int(n - kWidth));
+  else if (n == kWidth) tileColumn<1, false>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, 0);
+  else if (n > 0) tileColumn<1, true>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, int(n));
+}
+
+// c (+)= A B, B plain.
+static inline void tileMultiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
+                                const float* b, ptrdiff_t ldb, float* c, ptrdiff_t ldc, Mode mode) {
+  tilePanels(m, n, k, a, aRow, aK, b, ldb, kTileColumns, c, ldc, mode);
+}
+
+// c (+)= A B, B packed in panels.
+static inline void tileMultiplyPacked(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
+                                      const float* panels, float* c, ptrdiff_t ldc, Mode mode) {
+  tilePanels(m, n, k, a, aRow, aK, panels, kTileColumns, k * kTileColumns, c, ldc, mode);
+}
+
+// Floats that the panels of B [k, n] take.
+constexpr ptrdiff_t packedPanelsSize(ptrdiff_t n, ptrdiff_t k) { return (n + kTileColumns - 1) / kTileColumns * kTileColumns * k; }
+
+// Packs B(p, j) = b[p·bK + j·bColumn] into panels: plain B [k, n] has bK = ldb, bColumn = 1; W [n, k] packed as Wᵀ has
+// bK = 1, bColumn = ldb.
+static inline void packPanels(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels) {
+  for (; n > 0; n -= kTileColumns, b += kTileColumns * bColumn, panels += k * kTileColumns) {
+    const ptrdiff_t columns = n < kTileColumns ? n : kTileColumns;
+    if (bColumn == 1) {
+      for (ptrdiff_t p = 0; p < k; p++) {
+        float* row = panels + p * kTileColumns;
+        if (columns == kTileColumns) {
+          UNROLL for (int j = 0; j < kTileColumns; j += kWidth) store(row + j, load(b + p * bK + j));
+        } else {
+          for (ptrdiff_t j = 0; j < kTileColumns; j++) row[j] = j < columns ? b[p * bK + j] : 0.0f;
+        }
+      }
+    } else {
+      for (ptrdiff_t j = 0; j < kTileColumns; j++)
+        for (ptrdiff_t p = 0; p < k; p++) panels[p * kTileColumns + j] = j < columns ? b[p * bK + j * bColumn] : 0.0f;
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
