@@ -1,0 +1,75 @@
+/**
+ * The oracle: every kernel in float64 with plain loops, quadratic where the kernels are linear. Slow and obvious; the
+ * conformance suite holds the compiled backends against it.
+ */
+
+import { softmaxCrossEntropy } from './reference/cross-entropy.ts';
+import {
+  activation,
+  activationBackward,
+  adamW,
+  add,
+  axpy,
+  columnSum,
+  dropout,
+  fill,
+  multiply,
+  scale,
+  squaredNorm,
+} from './reference/elementwise.ts';
+import { embedding, embeddingBackward } from './reference/embedding.ts';
+import { favor, favorBackward, favorCausal, favorCausalBackward, favorStep } from './reference/favor.ts';
+import { favorFeatures } from './reference/favor-features.ts';
+import { gemm } from './reference/gemm.ts';
+import { layerNorm, layerNormBackward } from './reference/layer-norm.ts';
+import { rotary } from './reference/rotary.ts';
+import { softmaxAttention, softmaxAttentionBackward } from './reference/softmax-attention.ts';
+import { ReferenceMemory } from './reference/storage.ts';
+import type { Backend } from './types.ts';
+
+/** A backend that computes in float64 on one thread. Reading any of its storages gives a Float64Array. */
+export function createReferenceBackend(): Backend {
+  const memory = new ReferenceMemory();
+  return {
+    name: 'reference',
+    description: 'reference float64, 1 thread',
+    numThreads: 1,
+    get bytesAllocated() {
+      return memory.bytesAllocated;
+    },
+    allocate: (length, type) => memory.allocate(length, type),
+    upload: (data) => memory.upload(data),
+    write: (storage, data, offset) => memory.write(storage, data, offset),
+    read: async (storage) => memory.read(storage),
+    slice: (storage, offset, length) => memory.slice(storage, offset, length),
+    release: (storage) => memory.release(storage),
+    close: () => {},
+    copy: (source, target) => memory.copy(source, target),
+    gemm,
+    fill,
+    add,
+    axpy,
+    multiply,
+    scale,
+    activation,
+    activationBackward,
+    columnSum,
+    squaredNorm,
+    layerNorm,
+    layerNormBackward,
+    embedding,
+    embeddingBackward,
+    rotary,
+    dropout,
+    softmaxCrossEntropy,
+    adamW,
+    softmaxAttention,
+    softmaxAttentionBackward,
+    favorFeatures,
+    favor,
+    favorBackward,
+    favorCausal,
+    favorCausalBackward,
+    favorStep,
+  };
+}

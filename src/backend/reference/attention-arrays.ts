@@ -1,0 +1,90 @@
+/** Where a row of an attention array lies, and which keys a query sees. */
+import type { AttentionArrays, AttentionLayout } from '../types.ts';
+import { floats, integers } from './storage.ts';
+
+/** First element of row (batch, head, position) of an attention array whose rows have `width` elements. */
+export function rowStart(
+  layout: AttentionLayout,
+  heads: number,
+  length: number,
+  width: number,
+  batch: number,
+  head: number,
+  position: number,
+): number {
+  return layout === 'bhld'
+    ? ((batch * heads + head) * length + position) * width
+    : ((batch * length + position) * heads + head) * width;
+}
+
+/** One head of one run: rows of q, k and v (views), and where their rows lie. */
+export interface RunHead {
+  readonly run: number;
+  readonly head: number;
+  readonly queries: readonly Float64Array[];
+  readonly keys: readonly Float64Array[];
+  readonly values: readonly Float64Array[];
+  /** Rows of an array shaped like q (`[…, dHead]`), such as dQ. */
+  queryRows(array: Float64Array): readonly Float64Array[];
+  /** Rows of an array shaped like out (`[…, dValue]` over the queries), such as dOut. */
+  outRows(array: Float64Array): readonly Float64Array[];
+  /** Rows of an array shaped like k, such as dK. */
+  keyRows(array: Float64Array): readonly Float64Array[];
+  /** Rows of an array shaped like v, such as dV. */
+  valueRows(array: Float64Array): readonly Float64Array[];
+  /** Index of query i in a `[batch, heads, lengthQ]` array, whatever the layout. */
+  scalarAt(i: number): number;
+  /** Whether query i sees key j: not masked and, if causal, j <= i + keyLength − queryLength. */
+  sees(i: number, j: number): boolean;
+  isValidKey(j: number): boolean;
+}
+
+/** Every head of every run, in order. */
+export function* runHeads(args: AttentionArrays, causal: boolean): Generator<RunHead> {
+  const { heads, lengthQ, lengthK, dHead, dValue, layout, numRuns } = args;
+  const q = floats(args.q);
+  const k = floats(args.k);
+  const v = floats(args.v);
+  const mask = args.keyMask ? floats(args.keyMask) : undefined;
+  const runs = integers(args.runs, numRuns * 5);
+  for (let run = 0; run < numRuns; run++) {
+    const [batch, queryStart, queryLength, keyStart, keyLength] = runs.subarray(run * 5, run * 5 + 5);
+    for (let head = 0; head < heads; head++) {
+      const rows = (array: Float64Array, length: number, width: number, start: number, count: number) =>
+        Array.from({ length: count }, (_, i) => {
+          const at = rowStart(layout, heads, length, width, batch, head, start + i);
+          return array.subarray(at, at + width);
+        });
+      const queryRows = (array: Float64Array) => rows(array, lengthQ, dHead, queryStart, queryLength);
+      const outRows = (array: Float64Array) => rows(array, lengthQ, dValue, queryStart, queryLength);
+      const keyRows = (array: Float64Array) => rows(array, lengthK, dHead, keyStart, keyLength);
+      const valueRows = (array: Float64Array) => rows(array, lengthK, dValue, keyStart, keyLength);
+      const isValidKey = (j: number) => mask?.[batch * lengthK + keyStart + j] !== 0;
+      yield {
+        run,
+        head,
+        queries: queryRows(q),
+        keys: keyRows(k),
+        values: valueRows(v),
+        queryRows,
+        outRows,
+        keyRows,
+        valueRows,
+        scalarAt: (i) => (batch * heads + head) * lengthQ + queryStart + i,
+        sees: (i, j) => isValidKey(j) && (!causal || j <= i + keyLength - queryLength),
+        isValidKey,
+      };
+    }
+  }
+}
+
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+/** y += alpha · x. */
+export function addScaled(y: Float64Array, alpha: number, x: Float64Array): void {
+  for (let i = 0; i < y.length; i++) y[i] += alpha * x[i];
+}

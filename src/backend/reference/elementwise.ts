@@ -1,0 +1,131 @@
+import { philox } from '../philox.ts';
+import type { ActivationKind, AdamWArguments, Backend, Storage } from '../types.ts';
+import { floats } from './storage.ts';
+
+export function fill(x: Storage, value: number): void {
+  floats(x).fill(value);
+}
+
+export function add(a: Storage, b: Storage, out: Storage): void {
+  const target = floats(out);
+  const left = floats(a, out.length);
+  const right = floats(b, out.length);
+  for (let i = 0; i < target.length; i++) target[i] = left[i] + right[i];
+}
+
+export function axpy(alpha: number, x: Storage, y: Storage): void {
+  const target = floats(y);
+  const source = floats(x, y.length);
+  for (let i = 0; i < target.length; i++) target[i] += alpha * source[i];
+}
+
+export function multiply(a: Storage, b: Storage, out: Storage): void {
+  const target = floats(out);
+  const left = floats(a, out.length);
+  const right = floats(b, out.length);
+  for (let i = 0; i < target.length; i++) target[i] = left[i] * right[i];
+}
+
+export function scale(x: Storage, out: Storage, alpha: number): void {
+  const target = floats(out);
+  const source = floats(x, out.length);
+  for (let i = 0; i < target.length; i++) target[i] = alpha * source[i];
+}
+
+/** erf(x) = 2/√π · e^(-x²) · Σ_n 2ⁿ x^(2n+1) / (2n+1)!!, a series of positive terms; |x| ≥ 6 rounds to ±1. */
+export function erf(x: number): number {
+  if (Number.isNaN(x)) return x;
+  if (Math.abs(x) >= 6) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+/** Slope and cubic coefficient of the tanh form of GELU. */
+const TANH_SLOPE = Math.sqrt(2 / Math.PI);
+const TANH_CUBIC = 0.044715;
+
+function activate(kind: ActivationKind, x: number): number {
+  switch (kind) {
+    case 'relu':
+      return Math.max(x, 0);
+    case 'gelu':
+      return (x * (1 + erf(x / Math.SQRT2))) / 2;
+    case 'geluTanh':
+      return (x * (1 + Math.tanh(TANH_SLOPE * (x + TANH_CUBIC * x ** 3)))) / 2;
+  }
+}
+
+function derivative(kind: ActivationKind, x: number): number {
+  switch (kind) {
+    case 'relu':
+      return x > 0 ? 1 : 0;
+    case 'gelu':
+      return (1 + erf(x / Math.SQRT2)) / 2 + (x * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
+    case 'geluTanh': {
+      const tanh = Math.tanh(TANH_SLOPE * (x + TANH_CUBIC * x ** 3));
+      const inner = TANH_SLOPE * (1 + 3 * TANH_CUBIC * x * x);
+      return (1 + tanh + x * (1 - tanh * tanh) * inner) / 2;
+    }
+  }
+}
+
+export function activation(kind: ActivationKind, x: Storage, out: Storage): void {
+  const target = floats(out);
+  const source = floats(x, out.length);
+  for (let i = 0; i < target.length; i++) target[i] = activate(kind, source[i]);
+}
+
+export function activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void {
+  const target = floats(dX);
+  const source = floats(x, dX.length);
+  const gradient = floats(dOut, dX.length);
+  for (let i = 0; i < target.length; i++) target[i] = gradient[i] * derivative(kind, source[i]);
+}
+
+export function columnSum(args: Parameters<Backend['columnSum']>[0]): void {
+  const { rows, columns, accumulate = false } = args;
+  const x = floats(args.x, rows * columns);
+  const out = floats(args.out, columns);
+  for (let column = 0; column < columns; column++) {
+    let sum = 0;
+    for (let row = 0; row < rows; row++) sum += x[row * columns + column];
+    out[column] = accumulate ? out[column] + sum : sum;
+  }
+}
+
+export async function squaredNorm(x: Storage): Promise<number> {
+  return floats(x).reduce((sum, value) => sum + value * value, 0);
+}
+
+export function dropout(args: Parameters<Backend['dropout']>[0]): void {
+  const out = floats(args.out);
+  const x = floats(args.x, out.length);
+  // The kernels take the rate as a float32: the threshold must be that number's.
+  const rate = Math.fround(args.rate);
+  for (let i = 0; i < out.length; i++) {
+    const block = Math.floor(i / 4);
+    const word = philox([block >>> 0, Math.floor(block / 2 ** 32), args.stream, 0], args.seed)[i % 4];
+    out[i] = word >= rate * 2 ** 32 ? x[i] / (1 - rate) : 0;
+  }
+}
+
+export function adamW(args: AdamWArguments): void {
+  const { learningRate, beta1, beta2, epsilon, weightDecay, step, gradientScale } = args;
+  const x = floats(args.parameter);
+  const gradient = floats(args.gradient, x.length);
+  const first = floats(args.firstMoment, x.length);
+  const second = floats(args.secondMoment, x.length);
+  for (let i = 0; i < x.length; i++) {
+    const g = gradientScale * gradient[i];
+    first[i] = beta1 * first[i] + (1 - beta1) * g;
+    second[i] = beta2 * second[i] + (1 - beta2) * g * g;
+    const mean = first[i] / (1 - beta1 ** step);
+    const variance = second[i] / (1 - beta2 ** step);
+    x[i] -= learningRate * (mean / (Math.sqrt(variance) + epsilon) + weightDecay * x[i]);
+  }
+}
