@@ -1,0 +1,14 @@
+import type { ActivationKind } from '../../backend/types.ts';
+import { record } from '../tape.ts';
+import { Tensor } from '../tensor.ts';
+
+/** `relu`, `gelu` (exact, by erf) or `geluTanh` (GPT-2's form), elementwise. */
+export function activation(x: Tensor, kind: ActivationKind): Tensor {
+  const out = Tensor.empty(x.backend, x.shape);
+  x.backend.activation(kind, x.storage, out.storage);
+  return record([x], out, (gradient) => {
+    const dX = Tensor.empty(x.backend, x.shape);
+    x.backend.activationBackward(kind, x.storage, gradient.storage, dX.storage);
+    return [dX];
+  });
+}

@@ -1,0 +1,8 @@
+import type { Shape } from '../shape.ts';
+import { record } from '../tape.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** The same numbers under another shape of equal size; shares memory. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return record([x], x.view(shape), (gradient) => [gradient.view(x.shape)]);
+}

@@ -1,0 +1,114 @@
+/**
+ * Reverse-mode differentiation: while a tape is on, every op that touches a tracked tensor records its adjoint; the
+ * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
+ */
+import { scope } from './scope.ts';
+import { checkShape } from './shape.ts';
+import { Tensor } from './tensor.ts';
+
+/**
+ * Maps the gradient of an op's output to those of its inputs.
+ * `needed[i]` says whether input i is tracked; entries of the result that are not needed may be undefined.
+ * Returned tensors are the tape's; to pass the gradient itself on, return `gradient.view(shape)`.
+ * `isSeed` is true when the gradient is the tape's own: all ones.
+ */
+export type Adjoint = (gradient: Tensor, needed: readonly boolean[], isSeed: boolean) => (Tensor | undefined)[];
+
+interface Entry {
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  readonly adjoint: Adjoint;
+}
+
+class Tape {
+  readonly entries: Entry[] = [];
+  readonly tracked: Set<Tensor>;
+
+  constructor(parameters: readonly Tensor[]) {
+    this.tracked = new Set(parameters);
+  }
+}
+
+let current: Tape | undefined;
+
+/** Called by every op with its result; returns that result. */
+export function record(inputs: readonly Tensor[], output: Tensor, adjoint: Adjoint): Tensor {
+  if (current && inputs.some((input) => current?.tracked.has(input))) {
+    current.tracked.add(output);
+    current.entries.push({ inputs, output, adjoint });
+  }
+  return output;
+}
+
+/** True while a tape is on that tracks `input`: ops keep what only an adjoint needs under this condition. */
+export function isTracked(...inputs: readonly Tensor[]): boolean {
+  const tape = current;
+  return tape !== undefined && inputs.some((input) => tape.tracked.has(input));
+}
+
+/**
+ * Runs `loss` and differentiates the sum of its elements by each of `parameters`.
+ *
+ * @param loss builds a tensor from the parameters by ops; everything else it makes is freed before this returns.
+ * @returns the loss tensor and one gradient for each parameter, in order (zeros where the loss does not depend on it);
+ *   the caller (or its scope) disposes them.
+ */
+export function valueAndGradients(
+  loss: () => Tensor,
+  parameters: readonly Tensor[],
+): { value: Tensor; gradients: Tensor[] } {
+  if (current) throw new Error('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
+  const tape = new Tape(parameters);
+  return scope(() => {
+    let value: Tensor;
+    try {
+      current = tape;
+      value = loss();
+    } finally {
+      current = undefined;
+    }
+    const gradients = backward(tape, value);
+    return {
+      value,
+      gradients: parameters.map((p) => gradients.get(p) ?? Tensor.zeros(p.backend, p.shape)),
+    };
+  });
+}
+
+function backward(tape: Tape, root: Tensor): Map<Tensor, Tensor> {
+  const gradients = new Map<Tensor, Tensor>();
+  const seed = Tensor.empty(root.backend, root.shape);
+  root.backend.fill(seed.storage, 1);
+  gradients.set(root, seed);
+  for (const { inputs, output, adjoint } of tape.entries.reverse()) {
+    const gradient = gradients.get(output);
+    if (!gradient) continue;
+    gradients.delete(output);
+    const needed = inputs.map((input) => tape.tracked.has(input));
+    const results = adjoint(gradient, needed, gradient === seed);
+    inputs.forEach((input, i) => {
+      const result = results[i];
+      if (!needed[i] || !result) return;
+      checkShape('A gradient', result.shape, input.shape);
+      const earlier = gradients.get(input);
+      gradients.set(input, earlier ? accumulate(earlier, result) : result);
+    });
+    gradient.dispose();
+  }
+  return gradients;
+}
+
+/** Sum of two gradients, in place where nobody else sees the memory. */
+function accumulate(a: Tensor, b: Tensor): Tensor {
+  if (!a.isSoleOwner && !b.isSoleOwner) {
+    const total = Tensor.empty(a.backend, a.shape);
+    a.backend.add(a.storage, b.storage, total.storage);
+    a.dispose();
+    b.dispose();
+    return total;
+  }
+  const [target, other] = a.isSoleOwner ? [a, b] : [b, a];
+  target.backend.axpy(1, other.storage, target.storage);
+  other.dispose();
+  return target;
+}
