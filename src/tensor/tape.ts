@@ -31,19 +31,35 @@ class Tape {
 
 let current: Tape | undefined;
 
-/** Called by every op with its result; returns that result. */
-export function record(inputs: readonly Tensor[], output: Tensor, adjoint: Adjoint): Tensor {
-  if (current && inputs.some((input) => current?.tracked.has(input))) {
+/**
+ * Called by every op with its result; returns that result.
+ *
+ * @param saved what only the adjoint needs: disposed at once when no tape tracks the inputs
+ */
+export function record(
+  inputs: readonly Tensor[],
+  output: Tensor,
+  adjoint: Adjoint,
+  saved: readonly Tensor[] = [],
+): Tensor {
+  if (current && isTracked(...inputs)) {
     current.tracked.add(output);
     current.entries.push({ inputs, output, adjoint });
+  } else {
+    for (const tensor of saved) tensor.dispose();
   }
   return output;
 }
 
-/** True while a tape is on that tracks `input`: ops keep what only an adjoint needs under this condition. */
+/** True while a tape is on that tracks one of `inputs`. */
 export function isTracked(...inputs: readonly Tensor[]): boolean {
   const tape = current;
   return tape !== undefined && inputs.some((input) => tape.tracked.has(input));
+}
+
+/** Runs `fn` on `inputs`, in a scope of its own unless a tape needs what it makes. */
+export function scopeUnlessTracked<T>(inputs: readonly Tensor[], fn: () => T): T {
+  return isTracked(...inputs) ? fn() : scope(fn);
 }
 
 /**

@@ -38,18 +38,23 @@ export function favorCausal(inputs: AttentionInputs, features: FeatureTensors, s
     state,
     updateState: state !== undefined,
   });
-  return record([queries, keys, values], out, (gradient) => {
-    const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-    const [dQ, dK, dV] = gradients.map((g) => g.storage);
-    backend.favorCausalBackward({
-      ...shared,
-      out: out.storage,
-      denominator: denominator.storage,
-      dOut: gradient.storage,
-      dQ,
-      dK,
-      dV,
-    });
-    return gradients;
-  });
+  return record(
+    [queries, keys, values],
+    out,
+    (gradient) => {
+      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
+      const [dQ, dK, dV] = gradients.map((g) => g.storage);
+      backend.favorCausalBackward({
+        ...shared,
+        out: out.storage,
+        denominator: denominator.storage,
+        dOut: gradient.storage,
+        dQ,
+        dK,
+        dV,
+      });
+      return gradients;
+    },
+    [denominator],
+  );
 }

@@ -51,18 +51,23 @@ export function favor(inputs: AttentionInputs, features: FeatureTensors): Tensor
     scales: scales.storage,
   };
   backend.favor({ ...shared, out: out.storage, denominator: denominator.storage });
-  return record([queries, keys, values], out, (gradient) => {
-    const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-    const [dQ, dK, dV] = gradients.map((g) => g.storage);
-    backend.favorBackward({
-      ...shared,
-      out: out.storage,
-      denominator: denominator.storage,
-      dOut: gradient.storage,
-      dQ,
-      dK,
-      dV,
-    });
-    return gradients;
-  });
+  return record(
+    [queries, keys, values],
+    out,
+    (gradient) => {
+      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
+      const [dQ, dK, dV] = gradients.map((g) => g.storage);
+      backend.favorBackward({
+        ...shared,
+        out: out.storage,
+        denominator: denominator.storage,
+        dOut: gradient.storage,
+        dQ,
+        dK,
+        dV,
+      });
+      return gradients;
+    },
+    [denominator, sums, compensation, scales],
+  );
 }

@@ -29,20 +29,25 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
     width,
     epsilon,
   });
-  return record([x, gamma, beta], out, (gradient) => {
-    const [dX, dGamma, dBeta] = [x, gamma, beta].map((input) => Tensor.empty(backend, input.shape));
-    backend.layerNormBackward({
-      x: x.storage,
-      gamma: gamma.storage,
-      mean: mean.storage,
-      inverseDeviation: inverseDeviation.storage,
-      dOut: gradient.storage,
-      dX: dX.storage,
-      dGamma: dGamma.storage,
-      dBeta: dBeta.storage,
-      rows,
-      width,
-    });
-    return [dX, dGamma, dBeta];
-  });
+  return record(
+    [x, gamma, beta],
+    out,
+    (gradient) => {
+      const [dX, dGamma, dBeta] = [x, gamma, beta].map((input) => Tensor.empty(backend, input.shape));
+      backend.layerNormBackward({
+        x: x.storage,
+        gamma: gamma.storage,
+        mean: mean.storage,
+        inverseDeviation: inverseDeviation.storage,
+        dOut: gradient.storage,
+        dX: dX.storage,
+        dGamma: dGamma.storage,
+        dBeta: dBeta.storage,
+        rows,
+        width,
+      });
+      return [dX, dGamma, dBeta];
+    },
+    [mean, inverseDeviation],
+  );
 }

@@ -28,18 +28,23 @@ export function softmaxAttention(
   const logSumExp = Tensor.empty(backend, [batch, heads, lengthQ]);
   const shared = { ...sizes, ...attentionStorages(inputs), causal, scale: scoreScale };
   backend.softmaxAttention({ ...shared, out: out.storage, logSumExp: logSumExp.storage });
-  return record([queries, keys, values], out, (gradient) => {
-    const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-    const [dQ, dK, dV] = gradients.map((g) => g.storage);
-    backend.softmaxAttentionBackward({
-      ...shared,
-      out: out.storage,
-      logSumExp: logSumExp.storage,
-      dOut: gradient.storage,
-      dQ,
-      dK,
-      dV,
-    });
-    return gradients;
-  });
+  return record(
+    [queries, keys, values],
+    out,
+    (gradient) => {
+      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
+      const [dQ, dK, dV] = gradients.map((g) => g.storage);
+      backend.softmaxAttentionBackward({
+        ...shared,
+        out: out.storage,
+        logSumExp: logSumExp.storage,
+        dOut: gradient.storage,
+        dQ,
+        dK,
+        dV,
+      });
+      return gradients;
+    },
+    [logSumExp],
+  );
 }

@@ -1,0 +1,24 @@
+import { dropout } from '../tensor/ops/dropout.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** The dropout of one forward pass: each use takes the next stream of the pass's own seed. */
+export class Dropout {
+  #stream = 0;
+
+  /**
+   * @param rate probability of dropping an element; 0 = leave everything
+   * @param seed names the pass, such as (training seed, step)
+   */
+  constructor(
+    readonly rate: number,
+    readonly seed: readonly [low: number, high: number],
+  ) {}
+
+  /** For evaluation and generation. */
+  static readonly off = new Dropout(0, [0, 0]);
+
+  forward(x: Tensor): Tensor {
+    if (this.rate === 0) return x;
+    return dropout(x, { rate: this.rate, seed: this.seed, stream: this.#stream++ });
+  }
+}
