@@ -1,0 +1,311 @@
+// Exact attention in blocks with an online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022).
+//
+// Scores are kept transposed, [keys, queries], in panels of kTileColumns queries. Then a query's maximum and sum run down a
+// vector lane, keys and values are read as they lie, the probabilities are already the packed right operand of
+// Vᵀ P, and only the queries are transposed, once per unit. A unit is (run, head, kQueries queries).
+//
+// Runs of a few queries (decoding) go row by row instead, reading every key and value once per query.
+//
+// A lane's maximum moves only when a score exceeds it by kSlack in base 2: any reference serves as long as nothing overflows,
+// and the accumulators are rescaled less often.
+#include "softmax-attention.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+constexpr Index kQueries = 128, kKeys = 64, kFewQueries = 8;
+constexpr int kPanel = kTileColumns;
+constexpr float kSlack = 8.0f;
+constexpr Index kDotPiece = 32;  // scores are sums of shorter sums: half the rounding error where they run to hundreds
+
+// Natural logarithm of a positive normal number: atanh series on the mantissa in [√½, √2].
+double logarithm(double x) {
+  int64_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  int64_t exponent = (bits >> 52) - 1023;
+  bits = (bits & 0xfffffffffffff) | 0x3ff0000000000000;
+  double mantissa;
+  __builtin_memcpy(&mantissa, &bits, sizeof mantissa);
+  if (mantissa > 1.4142135623730951) { mantissa *= 0.5; exponent++; }
+  const double z = (mantissa - 1) / (mantissa + 1), z2 = z * z;
+  double series = 0;
+  for (int n = 15; n >= 1; n -= 2) series = series * z2 + 1.0 / n;
+  return exponent * 0.6931471805599453 + 2 * z * series;
+}
+
+struct Job {
+  HeadLayout queries, keys, values, outputs;
+  bool causal;
+  float sign;       // of the scale; applied to the queries
+  float rate;       // |scale|·log2 e: raw scores times rate are exponents of 2
+  Index queryBlocks;
+
+  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+      : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
+        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), sign(scale < 0 ? -1.0f : 1.0f),
+        rate(scale * sign * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
+
+  float logSumExp(float reference, float sum) const {
+    if (sum == 0.0f) return -__builtin_inff();
+    return float(double(reference) * rate * 0.6931471805599453 + logarithm(sum));
+  }
+};
+
+struct Buffers {
+  float *queries, *keys, *values, *scores, *outputs, *references, *sums;
+  Index bytes;
+  Buffers(void* scratch, Index dHead, Index dValue) {
+    Scratch pieces{(char*)scratch};
+    queries = pieces.floats(kQueries / kPanel * kPanel * dHead);
+    outputs = pieces.floats(kQueries / kPanel * kPanel * dValue + kWidth);
+    keys = pieces.floats(kKeys * dHead);
+    values = pieces.floats(kKeys * dValue);
+    scores = pieces.floats(kKeys * kPanel);
+    references = pieces.floats(kQueries);
+    sums = pieces.floats(kQueries);
+    bytes = pieces.used;
+  }
+};
+
+struct Arrays {
+  const float *q, *k, *v, *mask;
+  float *out, *logSumExp;
+};
+
+// Marks scores [numKeys, kPanel] whose key is masked, or beyond lane's last visible key: key j is seen by lane l iff
+// j < visible + l (visible of lane 0, counted from the block's first key).
+void maskScores(float* scores, Index numKeys, const float* mask, bool causal, Index visible) {
+  const Vector masked = splat(kMasked);
+  IntVector lane;
+  for (int l = 0; l < kWidth; l++) lane[l] = l;
+  for (Index j = 0; j < numKeys; j++, scores += kPanel) {
+    if (mask && mask[j] == 0.0f) {
+      for (int x = 0; x < kPanel; x += kWidth) store(scores + x, masked);
+    } else if (causal && j >= visible) {
+      for (int x = 0; x < kPanel; x += kWidth)
+        store(scores + x, lane + x > int32_t(j - visible) ? load(scores + x) : masked);
+    }
+  }
+}
+
+// scores [numKeys, kPanel] to probabilities relative to each lane's reference; moves references, and sums and outputs with them.
+template <bool MASKED>
+void softmaxPanel(float* scores, Index numKeys, float rate, float* references, float* sums, float* outputs, Index dValue) {
+  const Vector slack = splat(kSlack) / splat(rate), rates = splat(rate);
+  Vector offset[kTileVectors], total[kTileVectors];
+  bool rescale = false;
+  UNROLL for (int x = 0; x < kTileVectors; x++) {
+    Vector even = splat(kMasked), odd = even;
+    Index j = 0;
+    for (; j + 2 <= numKeys; j += 2) {
+      even = maximum(even, load(scores + j * kPanel + x * kWidth));
+      odd = maximum(odd, load(scores + (j + 1) * kPanel + x * kWidth));
+    }
+    if (j < numKeys) even = maximum(even, load(scores + j * kPanel + x * kWidth));
+    const Vector highest = maximum(even, odd), reference = load(references + x * kWidth);
+    const Vector moved = highest > reference + slack ? highest : reference;
+    const Vector factor = exp2Bounded((reference - moved) * rates);
+    for (int l = 0; l < kWidth; l++) rescale |= moved[l] != reference[l];
+    store(references + x * kWidth, moved);
+    offset[x] = moved * rates;
+    total[x] = load(sums + x * kWidth) * factor;
+    if (rescale)
+      for (Index i = 0; i < dValue; i++) {
+        float* row = outputs + i * kPanel + x * kWidth;
+        store(row, load(row) * factor);
+      }
+  }
+  Vector part[kTileVectors] = {};
+  for (Index j = 0; j < numKeys; j++, scores += kPanel) {
+    UNROLL for (int x = 0; x < kTileVectors; x++) {
+      const Vector score = load(scores + x * kWidth);
+      Vector p = exp2Bounded(fma(score, rates, -offset[x]));
+      if (MASKED) p = score > splat(kMasked / 2) ? p : Vector{};
+      store(scores + x * kWidth, p);
+      part[x] += p;
+    }
+  }
+  UNROLL for (int x = 0; x < kTileVectors; x++) store(sums + x * kWidth, total[x] + part[x]);
+}
+
+// Queries [first, first + rows) of a run, rows <= kQueries.
+void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index head, Index first, Index rows, const Buffers& buffers) {
+  const Index dHead = job.queries.width, dValue = job.values.width, panels = blocksOf(rows, kPanel);
+  const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + first);
+  for (Index i = 0; i < panels * kPanel; i++) {
+    float* column = buffers.queries + i / kPanel * dHead * kPanel + i % kPanel;
+    for (Index x = 0; x < dHead; x++) column[x * kPanel] = i < rows ? job.sign * q[i * job.queries.rowStride() + x] : 0.0f;
+    buffers.references[i] = kMasked;
+    buffers.sums[i] = 0;
+  }
+  for (Index i = 0; i < panels * kPanel * dValue; i++) buffers.outputs[i] = 0;
+
+  const Index keysSeen = run.visibleKeys(first + rows - 1, job.causal);
+  const float* mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+  for (Index start = 0; start < keysSeen; start += kKeys) {
+    const Index blockKeys = atMost(kKeys, keysSeen - start);
+    const float* blockMask = mask ? mask + start : nullptr;
+    if (blockMask && !anyValid(blockMask, blockKeys)) continue;
+    const float* k = arrays.k + job.keys.offset(run.batch, head, run.keyStart + start);
+    const float* v = arrays.v + job.values.offset(run.batch, head, run.keyStart + start);
+    if (job.keys.rowStride() != dHead) {  // rows far apart share few cache sets
+      copyRows(k, job.keys.rowStride(), blockKeys, dHead, buffers.keys);
+      copyRows(v, job.values.rowStride(), blockKeys, dValue, buffers.values);
+      k = buffers.keys;
+      v = buffers.values;
+    }
+    for (Index panel = 0; panel < panels; panel++) {
+      const Index row = first + panel * kPanel, lastRow = atMost(row + kPanel, first + rows) - 1;
+      const Index numKeys = atMost(blockKeys, run.visibleKeys(lastRow, job.causal) - start);
+      if (numKeys <= 0) continue;
+      // Lane 0's visible keys, not clamped at 0, so that each further lane sees one more.
+      const Index visible = row + 1 + run.keyLength - run.queryLength - start;
+      const bool diagonal = job.causal && visible < numKeys;
+      float* outputs = buffers.outputs + panel * dValue * kPanel;
+      float* references = buffers.references + panel * kPanel;
+      float* sums = buffers.sums + panel * kPanel;
+      const float* queries = buffers.queries + panel * dHead * kPanel;
+      for (Index x = 0; x < dHead || x == 0; x += kDotPiece)
+        tileMultiplyPacked(numKeys, kPanel, atMost(kDotPiece, dHead - x), k + x, dHead, 1, queries + x * kPanel, buffers.scores, kPanel,
+                           x ? Mode::add : Mode::store);
+      if (diagonal || blockMask) {
+        maskScores(buffers.scores, numKeys, blockMask, diagonal, visible);
+        softmaxPanel<true>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
+      } else {
+        softmaxPanel<false>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
+      }
+      tileMultiplyPacked(dValue, kPanel, numKeys, v, 1, dValue, buffers.scores, outputs, kPanel, Mode::add);
+    }
+  }
+
+  float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + first);
+  float* logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + first;
+  for (Index i = 0; i < rows; i++) {
+    const float sum = buffers.sums[i], inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
+    const float* column = buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel;
+    for (Index x = 0; x < dValue; x++) out[i * job.outputs.rowStride() + x] = column[x * kPanel] * inverse;
+    logSumExp[i] = job.logSumExp(buffers.references[i], sum);
+  }
+}
+
+template <int STEP> Vector addLanes(Vector x) {
+  if constexpr (STEP == 0) return x;
+  else {
+    IntVector other;
+    for (int l = 0; l < kWidth; l++) other[l] = l ^ STEP;
+#if defined(__clang__)
+    Vector moved;
+    for (int l = 0; l < kWidth; l++) moved[l] = x[l ^ STEP];
+#else
+    const Vector moved = __builtin_shuffle(x, other);
+#endif
+    return addLanes<STEP / 2>(x + moved);
+  }
+}
+
+float dot(const float* a, const float* b, Index count) {
+  Vector even{}, odd{};
+  Index x = 0;
+  for (; x + 2 * kWidth <= count; x += 2 * kWidth) {
+    even = fma(load(a + x), load(b + x), even);
+    odd = fma(load(a + x + kWidth), load(b + x + kWidth), odd);
+  }
+  if (x + kWidth <= count) {
+    even = fma(load(a + x), load(b + x), even);
+    x += kWidth;
+  }
+  odd = fma(loadPartial(a + x, int(count - x)), loadPartial(b + x, int(count - x)), odd);
+  return addLanes<kWidth / 2>(even + odd)[0];
+}
+
+// out [width] += Σ_j weights[j] · rows[j]
+template <int VECTORS>
+void addWeighted(const float* weights, Index count, const float* rows, Index stride, float* out) {
+  Vector total[VECTORS] = {};
+  for (Index j = 0; j < count; j++)
+    UNROLL for (int x = 0; x < VECTORS; x++) total[x] = fma(splat(weights[j]), load(rows + j * stride + x * kWidth), total[x]);
+  UNROLL for (int x = 0; x < VECTORS; x++) store(out + x * kWidth, load(out + x * kWidth) + total[x]);
+}
+
+// One query of a run.
+void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head, Index row, const Buffers& buffers) {
+  const Index dHead = job.queries.width, dValue = job.values.width, keyStride = job.keys.rowStride(), valueStride = job.values.rowStride();
+  const Index numKeys = run.visibleKeys(row, job.causal);
+  const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + row);
+  const float* k = arrays.k + job.keys.offset(run.batch, head, run.keyStart);
+  const float* v = arrays.v + job.values.offset(run.batch, head, run.keyStart);
+  const float* mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+  float *scores = buffers.scores, *outputs = buffers.outputs;
+  for (Index x = 0; x < dValue; x++) outputs[x] = 0;
+  float reference = kMasked, sum = 0;
+  const Vector rates = splat(job.rate);
+  for (Index start = 0; start < numKeys; start += kKeys) {
+    const Index count = atMost(kKeys, numKeys - start);
+    float highest = kMasked;
+    for (Index j = 0; j < count; j++) {
+      scores[j] = mask && mask[start + j] == 0.0f ? kMasked : job.sign * dot(q, k + (start + j) * keyStride, dHead);
+      highest = scores[j] > highest ? scores[j] : highest;
+    }
+    for (Index j = count; j < roundUp(count, kWidth); j++) scores[j] = kMasked;
+    if (highest == kMasked && mask && !anyValid(mask + start, count)) continue;
+    if (highest > reference + kSlack / job.rate) {
+      const float factor = exp2Bounded(splat((reference - highest) * job.rate))[0];
+      for (Index x = 0; x < dValue; x++) outputs[x] *= factor;
+      sum *= factor;
+      reference = highest;
+    }
+    Vector part{};
+    for (Index j = 0; j < count; j += kWidth) {
+      const Vector score = load(scores + j);
+      Vector p = exp2Bounded(fma(score, rates, splat(-reference * job.rate)));
+      p = score == splat(kMasked) ? Vector{} : p;
+      store(scores + j, p);
+      part += p;
+    }
+    sum += addLanes<kWidth / 2>(part)[0];
+    const float* rows = v + start * valueStride;
+    Index x = 0;
+    for (; x + 4 * kWidth <= dValue; x += 4 * kWidth) addWeighted<4>(scores, count, rows + x, valueStride, outputs + x);
+    for (; x + kWidth <= dValue; x += kWidth) addWeighted<1>(scores, count, rows + x, valueStride, outputs + x);
+    for (; x < dValue; x++) {
+      float total = 0;
+      for (Index j = 0; j < count; j++) total += scores[j] * rows[j * valueStride + x];
+      outputs[x] += total;
+    }
+  }
+  const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
+  float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + row);
+  for (Index x = 0; x < dValue; x++) out[x] = outputs[x] * inverse;
+  arrays.logSumExp[(run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + row] = job.logSumExp(reference, sum);
+}
+
+}  // namespace
+
+Plan softmax_attention_plan(const float*, const float*, const float*, const float*, const int32_t*, float*, float*, Index numRuns,
+                            Index heads, Index lengthQ, Index, Index dHead, Index dValue, Index, Index, float) {
+  return {numRuns * heads * blocksOf(lengthQ, kQueries), Buffers(nullptr, dHead, dValue).bytes};
+}
+
+void softmax_attention(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out,
+                       float* logSumExp, Index, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
+                       Index causal, float scale) {
+  const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+  const Arrays arrays{q, k, v, keyMask, out, logSumExp};
+  const Buffers buffers(work.scratch, dHead, dValue);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Run run(runs + unit / (heads * job.queryBlocks) * 5);
+    const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(run.queryLength, kQueries);
+    Index block = unit % job.queryBlocks;
+    if (block >= blocks) continue;
+    block = block % 2 ? blocks - 1 - block / 2 : block / 2;  // causal blocks cost more the later: alternate both ends
+    const Index first = block * kQueries, rows = atMost(kQueries, run.queryLength - first);
+    if (run.queryLength <= kFewQueries) {
+      for (Index row = first; row < first + rows; row++) attendRow(job, arrays, run, head, row, buffers);
+    } else {
+      attendBlock(job, arrays, run, head, first, rows, buffers);
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE

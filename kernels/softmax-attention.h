@@ -1,0 +1,65 @@
+// What the forward and the backward pass of exact attention share: where a run lies, which keys it sees, the exponential.
+#pragma once
+#include "kernels.h"
+#include "tile.h"
+
+namespace KERNELS_NAMESPACE {
+
+// A score that is masked. Finite, so that differences of scores are never NaN; no valid score comes near it.
+constexpr float kMasked = -1e30f;
+
+static inline Index atMost(Index a, Index b) { return a < b ? a : b; }
+static inline Index atLeast(Index a, Index b) { return a > b ? a : b; }
+static inline Index blocksOf(Index length, Index size) { return (length + size - 1) / size; }
+static inline Index roundUp(Index x, Index step) { return (x + step - 1) / step * step; }
+
+// Takes pieces of the scratch, each aligned to 64 bytes; with a null base it only counts bytes.
+struct Scratch {
+  char* base;
+  Index used = 0;
+  float* floats(Index count) {
+    float* piece = base ? (float*)(base + used) : nullptr;
+    used += roundUp(count * (Index)sizeof(float), 64);
+    return piece;
+  }
+};
+
+// One head of an attention array [batch, heads, length, width] or [batch, length, heads, width].
+struct HeadLayout {
+  Index heads, length, width, layout;
+  Index rowStride() const { return layout ? heads * width : width; }
+  Index offset(Index batch, Index head, Index row) const {
+    return layout ? ((batch * length + row) * heads + head) * width : ((batch * heads + head) * length + row) * width;
+  }
+};
+
+struct Run {
+  Index batch, queryStart, queryLength, keyStart, keyLength;
+  explicit Run(const int32_t* r) : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]) {}
+  // Number of leading keys that query `row` of the run sees.
+  Index visibleKeys(Index row, bool causal) const {
+    return causal ? atLeast(0, atMost(keyLength, row + 1 + keyLength - queryLength)) : keyLength;
+  }
+};
+
+// 2^t for t < 127, as 2^-125 below that; NaN stays NaN. Cheaper than exp2: the rounded exponent is added to p's exponent.
+static inline Vector exp2Bounded(Vector t) {
+  t = maximum(splat(-125.0f), t);
+  const Vector magic = splat(12582912.0f);  // 1.5·2^23: the sum's low bits are the nearest integer
+  const Vector shifted = t + magic;
+  const Vector p = exp2Fraction(t - (shifted - magic));
+  return (Vector)((IntVector)p + ((IntVector)shifted << 23));
+}
+
+static inline bool anyValid(const float* mask, Index count) {
+  for (Index j = 0; j < count; j++)
+    if (mask[j] != 0.0f) return true;
+  return false;
+}
+
+// Copies rows that lie `stride` apart to a dense block.
+static inline void copyRows(const float* source, Index stride, Index rows, Index width, float* target) {
+  for (Index i = 0; i < rows; i++, source += stride, target += width) __builtin_memcpy(target, source, width * sizeof(float));
+}
+
+}  // namespace KERNELS_NAMESPACE
