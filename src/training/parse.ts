@@ -11,7 +11,7 @@ export function parseConfiguration<S extends z.ZodType>(schema: S, value: unknow
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0]!;
-    const known = keysAt(schema, issue.path);
+    const known = keysAt(schema, value, issue.path);
     const nearest = nearestKey(key, known);
     const mend = nearest ? `did you mean "${nearest}"?` : `known keys are ${known.join(', ')}.`;
     throw new Error(`Unknown key "${[...issue.path, key].join('.')}" in ${where}: ${mend}`);
@@ -48,15 +48,20 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** Keys of the object schema that `path` leads to; of every branch of a union. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+/** Keys of the object schema that `path` leads to, in the branches of a union that `value` otherwise fits. */
+function keysAt(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): string[] {
   const inner = unwrap(schema);
-  if (inner.options) return [...new Set(inner.options.flatMap((option) => keysAt(option, path)))];
+  if (inner.options) {
+    const fits = inner.options.filter((option) =>
+      option.safeParse(value).error?.issues.every((issue) => issue.code === 'unrecognized_keys'),
+    );
+    return [...new Set(fits.flatMap((option) => keysAt(option, value, path)))];
+  }
   if (!inner.shape) return [];
   const [first, ...rest] = path;
   if (first === undefined) return Object.keys(inner.shape);
   const child = inner.shape[String(first)];
-  return child ? keysAt(child, rest) : [];
+  return child ? keysAt(child, (value as Record<PropertyKey, unknown>)[first], rest) : [];
 }
 
 interface Inner {

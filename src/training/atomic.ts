@@ -1,0 +1,137 @@
+/** Directories that appear whole or not at all, whatever moment the process or the machine dies. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** The file system calls of a writer, so that tests can make them fail. */
+export interface FileSystem {
+  mkdir(path: string): Promise<void>;
+  /** Writes and syncs a new file. */
+  writeFile(path: string, data: Uint8Array | string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  list(path: string): Promise<string[]>;
+}
+
+export const nodeFileSystem: FileSystem = {
+  async mkdir(path) {
+    await mkdir(path, { recursive: true });
+  },
+  async writeFile(path, data) {
+    const file = await open(path, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  },
+  async syncDirectory(path) {
+    if (process.platform === 'win32') return; // directories cannot be opened there
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  },
+  async rename(from, to) {
+    await rename(from, to);
+  },
+  async remove(path) {
+    await rm(path, { recursive: true, force: true });
+  },
+  async list(path) {
+    return readdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+  },
+};
+
+const TEMPORARY = '.temporary-';
+const REPLACED = '.replaced-';
+
+/**
+ * Writes `files` (name → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
+ * it, synced, then renamed. Until this resolves `target` is what it was before.
+ *
+ * @throws one sentence that names the path and the mend when the disk is full or not writable; nothing is left behind.
+ */
+export async function writeDirectoryAtomically(
+  target: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+  fileSystem: FileSystem = nodeFileSystem,
+): Promise<void> {
+  const parent = dirname(target);
+  const unique = uniqueName(target);
+  const temporary = join(parent, TEMPORARY + unique);
+  const replaced = join(parent, REPLACED + unique);
+  try {
+    await fileSystem.mkdir(temporary);
+    for (const [name, data] of files) await fileSystem.writeFile(join(temporary, name), data);
+    await fileSystem.syncDirectory(temporary);
+    if ((await fileSystem.list(parent)).includes(basename(target))) await fileSystem.rename(target, replaced);
+    await fileSystem.rename(temporary, target);
+    await fileSystem.syncDirectory(parent);
+    await fileSystem.remove(replaced);
+  } catch (error) {
+    await clean(parent, [TEMPORARY + unique, REPLACED + unique], fileSystem).catch(() => {});
+    throw explainWriteError(error, target);
+  }
+}
+
+/** Removes the directory `target`, if it is there, such that no moment shows it with only some of its files. */
+export async function removeDirectoryAtomically(
+  target: string,
+  fileSystem: FileSystem = nodeFileSystem,
+): Promise<void> {
+  const parent = dirname(target);
+  if (!(await fileSystem.list(parent)).includes(basename(target))) return;
+  const doomed = join(parent, TEMPORARY + uniqueName(target));
+  await fileSystem.rename(target, doomed);
+  await fileSystem.remove(doomed);
+}
+
+/**
+ * Removes what killed writers left in `parent`, and puts back a directory that one had moved aside but not yet replaced.
+ * Call it when no other process writes there.
+ */
+export async function cleanLeftovers(parent: string, fileSystem: FileSystem = nodeFileSystem): Promise<void> {
+  const leftovers = (await fileSystem.list(parent)).filter((n) => n.startsWith(TEMPORARY) || n.startsWith(REPLACED));
+  await clean(parent, leftovers, fileSystem);
+}
+
+function uniqueName(target: string): string {
+  return `${basename(target)}-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+async function clean(parent: string, leftovers: readonly string[], fileSystem: FileSystem): Promise<void> {
+  const names = await fileSystem.list(parent);
+  for (const name of leftovers) {
+    if (!names.includes(name)) continue;
+    const path = join(parent, name);
+    const original = name.slice(REPLACED.length).replace(/-\d+-[0-9a-f]{8}$/, '');
+    if (name.startsWith(REPLACED) && !names.includes(original)) await fileSystem.rename(path, join(parent, original));
+    else await fileSystem.remove(path);
+  }
+}
+
+/** Turns a failed write to `path` into one sentence with a mend; other errors pass unchanged. */
+export function explainWriteError(error: unknown, path: string): unknown {
+  const mend: Record<string, string> = {
+    ENOSPC: 'the disk is full: free some space',
+    EDQUOT: 'the disk quota is used up: free some space',
+    EROFS: 'the file system is read-only: name another directory',
+    EACCES: 'permission is denied: change its permissions or name another directory',
+    EPERM: 'permission is denied: change its permissions or name another directory',
+    ENOTDIR: 'part of that path is a file: name another directory',
+    EEXIST: 'a file of that name is in the way: move it or name another directory',
+    EFBIG: 'the file would be larger than this file system allows: name another directory',
+    EIO: 'the disk reports an error: check it or name another directory',
+  };
+  const reason = mend[(error as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  if (reason === undefined) return error;
+  return new Error(`Cannot write ${path} because ${reason}; what was saved earlier is intact.`, { cause: error });
+}
