@@ -1,0 +1,443 @@
+/** The oracle is itself proven: closed forms, direct evaluation, and central differences of every backward call. */
+import { describe, expect, test } from 'vitest';
+import { erf } from '../../src/backend/reference/elementwise.ts';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { AttentionLayout, Storage } from '../../src/backend/types.ts';
+import { Random } from '../../src/tensor/random.ts';
+
+const backend = createReferenceBackend();
+const random = new Random(20210301);
+const normals = (count: number, scale = 1) => Float64Array.from({ length: count }, () => scale * random.normal());
+const zeros = (count: number) => backend.upload(new Float64Array(count));
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bound: number): void {
+  expect(actual.length).toBe(expected.length);
+  const size = Math.max(...Array.from(expected, Math.abs), Number.MIN_VALUE);
+  const errors = Array.from(expected, (value, i) => Math.abs(value - actual[i]) / size);
+  expect(Math.max(0, ...errors)).toBeLessThan(bound);
+  expect(errors.some(Number.isNaN)).toBe(false);
+}
+
+/** Central differences of `loss` with respect to every element of `x`, h = 1e-5. */
+async function centralDifferences(x: Storage, loss: () => Promise<number>): Promise<Float64Array> {
+  const h = 1e-5;
+  const at = Float64Array.from(await backend.read(x));
+  const gradient = new Float64Array(at.length);
+  for (let i = 0; i < at.length; i++) {
+    const shifted = async (step: number) => {
+      backend.write(x, Float64Array.of(at[i] + step), i);
+      return loss();
+    };
+    gradient[i] = ((await shifted(h)) - (await shifted(-h))) / (2 * h);
+    backend.write(x, Float64Array.of(at[i]), i);
+  }
+  return gradient;
+}
+
+/** Σ weights ∘ out after `forward`: a loss whose gradient with respect to out is `weights`. */
+function weightedLoss(forward: () => void, out: Storage, weights: Float64Array): () => Promise<number> {
+  return async () => {
+    forward();
+    const values = await backend.read(out);
+    return weights.reduce((sum, weight, i) => sum + weight * values[i], 0);
+  };
+}
+
+describe('reference memory', () => {
+  test('slices share memory, uploads and reads copy, bytes are counted', async () => {
+    const fresh = createReferenceBackend();
+    const data = Float64Array.of(1, 2, 3, 4);
+    const x = fresh.upload(data);
+    data[1] = 9;
+    const tail = fresh.slice(fresh.slice(x, 1, 3), 1, 2);
+    expect(await fresh.read(tail)).toEqual(Float64Array.of(3, 4));
+    fresh.fill(tail, 7);
+    expect(await fresh.read(x)).toEqual(Float64Array.of(1, 2, 7, 7));
+    const ids = fresh.upload(Int32Array.of(5));
+    expect([x.type, ids.type, fresh.bytesAllocated]).toEqual(['float32', 'int32', 36]);
+    fresh.release(x);
+    fresh.release(ids);
+    expect(fresh.bytesAllocated).toBe(0);
+  });
+
+  test('misuse is named', () => {
+    const x = backend.upload(Float64Array.of(1, 2));
+    expect(() => backend.slice(x, 1, 2)).toThrow(/2 elements is used as 3/);
+    expect(() => backend.fill(backend.upload(Int32Array.of(1)), 0)).toThrow(/int32 storage is used as floats/);
+    expect(() => backend.fill({ type: 'float32', length: 1 }, 0)).toThrow(/another backend/);
+    const part = backend.slice(x, 0, 1);
+    backend.release(x);
+    expect(() => backend.fill(part, 0)).toThrow(/after its release/);
+  });
+});
+
+describe('reference forward', () => {
+  test('gemm: a product by hand, with bias, alpha and accumulation', async () => {
+    const a = backend.upload(Float64Array.of(1, 2, 3, 4, 5, 6));
+    const b = backend.upload(Float64Array.of(1, 0, 2, 1, 0, 3));
+    const c = backend.upload(Float64Array.of(100, 200, 300, 400));
+    const bias = backend.upload(Float64Array.of(10, 20));
+    backend.gemm({ a, b, c, bias, m: 2, n: 2, k: 3, alpha: 2, accumulate: true });
+    // [1 2 3; 4 5 6] [1 0; 2 1; 0 3] = [5 11; 14 23]
+    expect(await backend.read(c)).toEqual(Float64Array.of(120, 242, 338, 466));
+  });
+
+  test('gemm: transposes read the stored matrix the other way', async () => {
+    const a = backend.upload(Float64Array.of(1, 4, 2, 5, 3, 6));
+    const b = backend.upload(Float64Array.of(1, 2, 0, 0, 1, 3));
+    const c = zeros(4);
+    backend.gemm({ a, b, c, m: 2, n: 2, k: 3, transposeA: true, transposeB: true });
+    expect(await backend.read(c)).toEqual(Float64Array.of(5, 11, 14, 23));
+  });
+
+  test('erf has its tabulated values', () => {
+    const table = [
+      [0, 0],
+      [0.5, 0.5204998778130465],
+      [1, 0.8427007929497149],
+      [2, 0.9953222650189527],
+      [3, 0.9999779095030014],
+    ];
+    for (const [x, value] of table) {
+      expect(Math.abs(erf(x) - value)).toBeLessThan(4e-16);
+      expect(erf(-x)).toBe(-erf(x));
+    }
+    expect(erf(7)).toBe(1);
+  });
+
+  test('one feature weighs the keys alone: out = Σ φ(k) v / Σ φ(k), whatever the query', async () => {
+    const [length, dHead, dValue] = [7, 3, 2];
+    const k = normals(length * dHead);
+    const v = normals(length * dValue);
+    const w = normals(dHead);
+    const sizes = { numRuns: 1, heads: 1, lengthQ: length, lengthK: length, dHead, dValue, layout: 'bhld' as const };
+    const out = zeros(length * dValue);
+    backend.favor({
+      ...sizes,
+      q: backend.upload(normals(length * dHead, 4)),
+      k: backend.upload(k),
+      v: backend.upload(v),
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+      numFeatures: 1,
+      projection: backend.upload(w),
+      sums: zeros(dValue + 1),
+      compensation: zeros(dValue + 1),
+      scales: zeros(1),
+      out,
+      denominator: zeros(length),
+    });
+    const weights = Array.from({ length }, (_, j) => {
+      const x = Array.from(k.subarray(j * dHead, (j + 1) * dHead), (value) => value / dHead ** 0.25);
+      return Math.exp(x.reduce((sum, value, c) => sum + w[c] * value - (value * value) / 2, 0));
+    });
+    const total = weights.reduce((a, b) => a + b);
+    const mean = [0, 1].map((c) => weights.reduce((sum, weight, j) => sum + (weight / total) * v[j * dValue + c], 0));
+    expectClose(await backend.read(out), Array.from({ length }, () => mean).flat(), 1e-13);
+  });
+
+  test('many Gaussian features approach exact attention with scale 1/√d', async () => {
+    const [length, dHead, dValue, numFeatures] = [5, 3, 2, 60_000];
+    const shared = {
+      numRuns: 1,
+      heads: 1,
+      lengthQ: length,
+      lengthK: length,
+      dHead,
+      dValue,
+      layout: 'bhld' as const,
+      q: backend.upload(normals(length * dHead, 0.7)),
+      k: backend.upload(normals(length * dHead, 0.7)),
+      v: backend.upload(normals(length * dValue)),
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+    };
+    const exact = zeros(length * dValue);
+    const scale = 1 / Math.sqrt(dHead);
+    backend.softmaxAttention({ ...shared, out: exact, logSumExp: zeros(length), causal: true, scale });
+    const favor = zeros(length * dValue);
+    const projection = backend.upload(normals(numFeatures * dHead));
+    backend.favorCausal({ ...shared, numFeatures, projection, out: favor, denominator: zeros(length) });
+    // the standard error is about 2 / √60,000 = 0.008
+    expectClose(await backend.read(favor), await backend.read(exact), 0.05);
+  });
+
+  test('softmax cross-entropy of equal logits is the log of the vocabulary; negative targets count for nothing', async () => {
+    const loss = zeros(2);
+    const correct = zeros(2);
+    const dLogits = zeros(10);
+    const targets = backend.upload(Int32Array.of(0, -1));
+    backend.softmaxCrossEntropy({
+      logits: zeros(10),
+      targets,
+      loss,
+      correct,
+      dLogits,
+      rows: 2,
+      vocabSize: 5,
+      gradientScale: 3,
+    });
+    expectClose(await backend.read(loss), [Math.log(5), 0], 1e-15);
+    expect(await backend.read(correct)).toEqual(Float64Array.of(1, 0));
+    expectClose(await backend.read(dLogits), [-2.4, 0.6, 0.6, 0.6, 0.6, 0, 0, 0, 0, 0], 1e-15);
+  });
+
+  test('the first AdamW step moves by the learning rate against the sign, and decays', async () => {
+    const parameter = backend.upload(Float64Array.of(1, -2));
+    const moments = { firstMoment: zeros(2), secondMoment: zeros(2) };
+    const options = { learningRate: 0.1, beta1: 0.9, beta2: 0.98, epsilon: 0, weightDecay: 0.5, step: 1 };
+    const gradient = backend.upload(Float64Array.of(6, -4));
+    backend.adamW({ parameter, gradient, ...moments, ...options, gradientScale: 0.5 });
+    expectClose(await backend.read(parameter), [1 - 0.1 - 0.05, -2 + 0.1 + 0.1], 1e-14);
+    expectClose(await backend.read(moments.firstMoment), [0.3, -0.2], 1e-14);
+    expectClose(await backend.read(moments.secondMoment), [0.18, 0.08], 1e-14);
+  });
+
+  test('dropout keeps the expected share, scales it up, and repeats itself', async () => {
+    const count = 40_001;
+    const x = backend.upload(new Float64Array(count).fill(2));
+    const [first, second, other] = [zeros(count), zeros(count), zeros(count)];
+    const call = { x, rate: 0.25, seed: [3, 4] as const, stream: 5 };
+    backend.dropout({ ...call, out: first });
+    backend.dropout({ ...call, out: second });
+    backend.dropout({ ...call, out: other, stream: 6 });
+    const values = await backend.read(first);
+    expect(await backend.read(second)).toEqual(values);
+    expect(await backend.read(other)).not.toEqual(values);
+    expect(new Set(values)).toEqual(new Set([0, 2 / 0.75]));
+    const kept = values.filter((value) => value !== 0).length / count;
+    expect(Math.abs(kept - 0.75)).toBeLessThan(5 * Math.sqrt(0.1875 / count));
+  });
+
+  test('rotary scores depend on the distance alone, and the inverse undoes it', async () => {
+    const dHead = 6;
+    const x = backend.upload(normals(dHead));
+    const y = backend.upload(normals(dHead));
+    const rotate = async (source: Storage, offset: number) => {
+      const out = zeros(dHead);
+      const sizes = { batch: 1, heads: 1, length: 1, dHead, layout: 'bhld' as const, base: 10_000 };
+      backend.rotary({ x: source, out, ...sizes, offset, inverse: false });
+      const back = zeros(dHead);
+      backend.rotary({ x: out, out: back, ...sizes, offset, inverse: true });
+      expectClose(await backend.read(back), await backend.read(source), 1e-14);
+      return backend.read(out);
+    };
+    const score = async (i: number, j: number) => {
+      const [a, b] = [await rotate(x, i), await rotate(y, j)];
+      return Array.from(a).reduce((sum, value, c) => sum + value * b[c], 0);
+    };
+    expectClose([await score(13, 4)], [await score(109, 100)], 1e-12);
+    expect(Math.abs((await score(13, 4)) - (await score(13, 5)))).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('reference backward against central differences', () => {
+  test.each(['relu', 'gelu', 'geluTanh'] as const)('%s', async (kind) => {
+    const x = backend.upload(Float64Array.from([...normals(11, 2), 9, -9]));
+    const weights = normals(13);
+    const [out, dX] = [zeros(13), zeros(13)];
+    const loss = weightedLoss(() => backend.activation(kind, x, out), out, weights);
+    backend.activationBackward(kind, x, backend.upload(weights), dX);
+    expectClose(await backend.read(dX), await centralDifferences(x, loss), 1e-6);
+  });
+
+  test('layer norm', async () => {
+    const [rows, width] = [3, 7];
+    const x = backend.upload(normals(rows * width, 2));
+    const gamma = backend.upload(normals(width));
+    const beta = backend.upload(normals(width));
+    const weights = normals(rows * width);
+    const out = zeros(rows * width);
+    const kept = { mean: zeros(rows), inverseDeviation: zeros(rows) };
+    const forward = () => backend.layerNorm({ x, gamma, beta, out, ...kept, rows, width, epsilon: 1e-2 });
+    const loss = weightedLoss(forward, out, weights);
+    forward();
+    const gradients = { dX: zeros(rows * width), dGamma: zeros(width), dBeta: zeros(width) };
+    backend.layerNormBackward({ x, gamma, ...kept, dOut: backend.upload(weights), ...gradients, rows, width });
+    expectClose(await backend.read(gradients.dX), await centralDifferences(x, loss), 1e-6);
+    expectClose(await backend.read(gradients.dGamma), await centralDifferences(gamma, loss), 1e-6);
+    expectClose(await backend.read(gradients.dBeta), await centralDifferences(beta, loss), 1e-6);
+  });
+
+  test('softmax cross-entropy', async () => {
+    const [rows, vocabSize] = [3, 5];
+    const logits = backend.upload(normals(rows * vocabSize, 3));
+    const targets = backend.upload(Int32Array.of(4, -1, 0));
+    const [losses, dLogits] = [zeros(rows), zeros(rows * vocabSize)];
+    const call = { logits, targets, loss: losses, rows, vocabSize, gradientScale: 1 };
+    const loss = weightedLoss(() => backend.softmaxCrossEntropy(call), losses, new Float64Array(rows).fill(1));
+    backend.softmaxCrossEntropy({ ...call, dLogits });
+    expectClose(await backend.read(dLogits), await centralDifferences(logits, loss), 1e-6);
+  });
+
+  test('embedding', async () => {
+    const table = backend.upload(normals(5 * 3));
+    const ids = backend.upload(Int32Array.of(4, 1, 4, 0));
+    const weights = normals(4 * 3);
+    const [out, dTable] = [zeros(12), zeros(15)];
+    const loss = weightedLoss(() => backend.embedding({ table, ids, out, count: 4, width: 3 }), out, weights);
+    backend.embeddingBackward({ ids, dOut: backend.upload(weights), dTable, count: 4, width: 3 });
+    expectClose(await backend.read(dTable), await centralDifferences(table, loss), 1e-6);
+  });
+
+  const attentionCases: [mechanism: string, layout: AttentionLayout, inputScale: number][] = [
+    ['softmax', 'bhld', 1],
+    ['softmax causal', 'blhd', 1],
+    ['favor', 'bhld', 1],
+    ['favor', 'blhd', 4],
+    ['favor causal', 'blhd', 1],
+    ['favor causal', 'bhld', 4],
+  ];
+  test.each(attentionCases)('%s, %s, inputs × %d', async (mechanism, layout, inputScale) => {
+    const [batch, heads, length, dHead, dValue, numFeatures] = [2, 2, 7, 3, 5, 4];
+    const causal = mechanism.endsWith('causal');
+    const count = batch * heads * length;
+    const inputs = {
+      q: backend.upload(normals(count * dHead, inputScale)),
+      k: backend.upload(normals(count * dHead, inputScale)),
+      v: backend.upload(normals(count * dValue)),
+    };
+    // batch row 0 packs two runs with a gap; in row 1 key 0 is masked, so that a causal query sees nothing
+    const mask = new Float64Array(batch * length).fill(1);
+    mask[length] = 0;
+    mask[3] = 0;
+    const shared = {
+      ...{ numRuns: 3, heads, lengthQ: length, lengthK: length, dHead, dValue, layout },
+      runs: backend.upload(Int32Array.of(0, 0, 2, 0, 2, 0, 3, 4, 3, 4, 1, 0, 7, 0, 7)),
+      keyMask: backend.upload(mask),
+      numFeatures,
+      projection: backend.upload(normals(numFeatures * dHead)),
+      bias: backend.upload(normals(numFeatures)),
+    };
+    const out = zeros(count * dValue);
+    const denominator = zeros(count);
+    const state = {
+      sums: zeros(3 * heads * numFeatures * (dValue + 1)),
+      compensation: zeros(3 * heads * numFeatures * (dValue + 1)),
+      scales: zeros(3 * heads * numFeatures),
+    };
+    const softmax = { causal, scale: 0.6, logSumExp: zeros(count) };
+    const forward = () => {
+      const call = { ...shared, ...inputs, out, denominator };
+      if (mechanism.startsWith('softmax')) backend.softmaxAttention({ ...call, ...softmax });
+      else if (causal) backend.favorCausal(call);
+      else backend.favor({ ...call, ...state });
+    };
+    const weights = normals(count * dValue);
+    const loss = weightedLoss(forward, out, weights);
+    forward();
+    const gradients = { dQ: zeros(count * dHead), dK: zeros(count * dHead), dV: zeros(count * dValue) };
+    const call = { ...shared, ...inputs, ...gradients, out, denominator, dOut: backend.upload(weights) };
+    if (mechanism.startsWith('softmax')) backend.softmaxAttentionBackward({ ...call, ...softmax });
+    else if (causal) backend.favorCausalBackward(call);
+    else backend.favorBackward({ ...call, ...state });
+    expectClose(await backend.read(gradients.dQ), await centralDifferences(inputs.q, loss), 1e-6);
+    expectClose(await backend.read(gradients.dK), await centralDifferences(inputs.k, loss), 1e-6);
+    expectClose(await backend.read(gradients.dV), await centralDifferences(inputs.v, loss), 1e-6);
+  });
+});
+
+describe('reference FAVOR+ states', () => {
+  const [heads, length, dHead, dValue, numFeatures] = [2, 11, 3, 5, 4];
+  const width = dValue + 1;
+  const q = normals(heads * length * dHead, 2);
+  const k = normals(heads * length * dHead, 2);
+  const v = normals(heads * length * dValue);
+  const projection = backend.upload(normals(numFeatures * dHead));
+  const emptyState = () => ({
+    sums: zeros(heads * numFeatures * width),
+    compensation: zeros(heads * numFeatures * width),
+    scales: backend.upload(new Float64Array(heads * numFeatures).fill(Number.NEGATIVE_INFINITY)),
+  });
+
+  /** Causal FAVOR+ over positions [start, end) of every head. */
+  async function causal(start: number, end: number, state?: ReturnType<typeof emptyState>) {
+    const count = end - start;
+    const cut = (data: Float64Array, d: number) =>
+      backend.upload(
+        Float64Array.from({ length: heads * count * d }, (_, at) => {
+          const [head, position, c] = [Math.floor(at / (count * d)), Math.floor(at / d) % count, at % d];
+          return data[(head * length + start + position) * d + c];
+        }),
+      );
+    const out = zeros(heads * count * dValue);
+    backend.favorCausal({
+      ...{ numRuns: 1, heads, lengthQ: count, lengthK: count, dHead, dValue, layout: 'bhld', numFeatures, projection },
+      ...{ q: cut(q, dHead), k: cut(k, dHead), v: cut(v, dValue), out, denominator: zeros(heads * count) },
+      runs: backend.upload(Int32Array.of(0, 0, count, 0, count)),
+      ...(state ? { state, updateState: true } : {}),
+    });
+    return backend.read(out);
+  }
+
+  test('two pieces joined by a state, rounded to float32 in between, equal one pass', async () => {
+    const whole = await causal(0, length);
+    const state = emptyState();
+    const first = await causal(0, 4, state);
+    const moved = { ...state };
+    for (const key of ['sums', 'compensation', 'scales'] as const) {
+      moved[key] = backend.upload(Float32Array.from(await backend.read(state[key])));
+    }
+    const scales = await backend.read(state.scales);
+    expect(scales.every(Number.isInteger)).toBe(true);
+    const second = await causal(4, length, moved);
+    for (let head = 0; head < heads; head++) {
+      const row = whole.subarray(head * length * dValue, (head + 1) * length * dValue);
+      expectClose(first.subarray(head * 4 * dValue, (head + 1) * 4 * dValue), row.subarray(0, 4 * dValue), 1e-12);
+      expectClose(second.subarray(head * 7 * dValue, (head + 1) * 7 * dValue), row.subarray(4 * dValue), 1e-12);
+    }
+  });
+
+  test('step by step equals one pass', async () => {
+    const whole = await causal(0, length);
+    const state = emptyState();
+    for (let i = 0; i < length; i++) {
+      const at = (data: Float64Array, d: number) =>
+        backend.upload(
+          Float64Array.from({ length: heads * d }, (_, e) => data[(Math.floor(e / d) * length + i) * d + (e % d)]),
+        );
+      const out = zeros(heads * dValue);
+      const inputs = { q: at(q, dHead), k: at(k, dHead), v: at(v, dValue) };
+      backend.favorStep({ ...inputs, ...state, out, numFeatures, projection, batch: 1, heads, dHead, dValue });
+      const expected = Float64Array.from({ length: heads * dValue }, (_, e) => {
+        return whole[(Math.floor(e / dValue) * length + i) * dValue + (e % dValue)];
+      });
+      expectClose(await backend.read(out), expected, 1e-12);
+    }
+  });
+
+  test('the denominator is the documented one: relative to max_r (n_r + c_r)', async () => {
+    const state = emptyState();
+    const [out, denominator] = [zeros(heads * length * dValue), zeros(heads * length)];
+    backend.favor({
+      ...{
+        numRuns: 1,
+        heads,
+        lengthQ: length,
+        lengthK: length,
+        dHead,
+        dValue,
+        layout: 'bhld',
+        numFeatures,
+        projection,
+      },
+      ...{ q: backend.upload(q), k: backend.upload(k), v: backend.upload(v), out, denominator, ...state },
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+    });
+    const [sums, scales] = [await backend.read(state.sums), await backend.read(state.scales)];
+    const w = await backend.read(projection);
+    const expected = Float64Array.from({ length: heads * length }, (_, at) => {
+      const head = Math.floor(at / length);
+      const log2 = Array.from({ length: numFeatures }, (_, r) => {
+        let u = 0;
+        for (let c = 0; c < dHead; c++) u += (w[r * dHead + c] * q[at * dHead + c]) / dHead ** 0.25;
+        return u * Math.LOG2E;
+      });
+      const unit = Math.max(...log2.map((x, r) => Math.round(x) + scales[head * numFeatures + r]));
+      return log2.reduce((sum, x, r) => {
+        const feature = head * numFeatures + r;
+        return sum + 2 ** (x + scales[feature] - unit) * sums[feature * width + dValue];
+      }, 0);
+    });
+    // sums alone, without their compensation, are float32
+    expectClose(await backend.read(denominator), expected, 1e-6);
+  });
+});
