@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import type { Random } from '../tensor/random.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
@@ -9,13 +10,12 @@ export function createAttention(
   backend: Backend,
   configuration: AttentionConfiguration,
   dHead: number,
-  seed: number,
-  stream: number,
+  random: Random,
 ): Attention {
   switch (configuration.type) {
     case 'exact':
       return new ExactAttention(backend);
     case 'favor':
-      return new FavorAttention(backend, configuration, dHead, seed, stream);
+      return new FavorAttention(backend, configuration, dHead, random);
   }
 }

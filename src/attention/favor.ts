@@ -3,6 +3,7 @@ import { positiveMap } from '../features/maps/positive.ts';
 import { drawProjection, type ProjectionKind } from '../features/projection.ts';
 import { type FeatureTensors, favor, featureStorages } from '../tensor/ops/favor.ts';
 import { favorCausal } from '../tensor/ops/favor-causal.ts';
+import { Random, streams } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
@@ -17,14 +18,13 @@ export interface FeatureOptions {
   readonly numFeatures?: number;
   readonly projection?: ProjectionKind;
   readonly seed?: number;
-  /** Which of the seed's independent projections. Default 0. */
-  readonly stream?: number;
 }
 
 /** Draws positive random features for heads of width `dHead`; the caller (or its scope) disposes them. */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
-  const { numFeatures = 256, projection: kind = 'orthogonal', seed = 0, stream = 0 } = options;
-  const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead, seed, stream }));
+  const { numFeatures = 256, projection: kind = 'orthogonal', seed = 0 } = options;
+  const random = new Random(seed, streams.projections);
+  const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead }, random));
   return { projection: tensor(backend, projection, [numFeatures, dHead]) };
 }
 
@@ -63,11 +63,10 @@ export class FavorAttention implements Attention<FavorState> {
     readonly backend: Backend,
     readonly configuration: FavorConfiguration,
     readonly dHead: number,
-    seed: number,
-    stream: number,
+    random: Random,
   ) {
     this.#projection = keep(Tensor.empty(backend, [configuration.numFeatures, dHead]));
-    this.redraw(seed, stream);
+    this.redraw(random);
   }
 
   get features(): FeatureTensors {
@@ -116,9 +115,9 @@ export class FavorAttention implements Attention<FavorState> {
     return new Map([['projection', this.#projection]]);
   }
 
-  redraw(seed: number, stream: number): void {
+  redraw(random: Random): void {
     const { numFeatures, projection: kind } = this.configuration;
-    const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead: this.dHead, seed, stream }));
+    const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead: this.dHead }, random));
     this.backend.write(this.#projection.storage, projection);
   }
 

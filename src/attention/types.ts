@@ -1,4 +1,5 @@
 import type { AttentionLayout } from '../backend/types.ts';
+import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Segments } from './runs.ts';
 
@@ -64,7 +65,7 @@ export interface Attention<State extends DecodingState = DecodingState> {
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: State): Tensor;
   /** Tensors that belong in a checkpoint but are not trained. */
   buffers(): Map<string, Tensor>;
-  /** Draws new random features, from the seed and the stream alone. */
-  redraw(seed: number, stream: number): void;
+  /** Draws new random features, from `random` alone. */
+  redraw(random: Random): void;
   dispose(): void;
 }

@@ -1,0 +1,115 @@
+import type { DecodingState, SavedState } from '../attention/types.ts';
+import { Random, streams } from '../tensor/random.ts';
+import { scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { type SamplingOptions, sampleToken, samplingOptions } from './sampling.ts';
+import { checkIds, type Transformer } from './transformer.ts';
+
+/**
+ * One sequence being decoded. FAVOR+ keeps a state of constant size and spends the same time on every token; exact
+ * attention keeps all keys and values.
+ */
+export class Decoder {
+  readonly #states: DecodingState[];
+
+  constructor(
+    readonly model: Transformer,
+    saved?: readonly SavedState[],
+  ) {
+    this.#states = saved
+      ? model.attentions.map((attention, i) => attention.restoreState(saved[i]))
+      : model.createStates();
+  }
+
+  /** Tokens seen. */
+  get position(): number {
+    return this.#states[0].position;
+  }
+
+  /**
+   * Feeds tokens after those seen so far.
+   *
+   * @returns the logits of the next token, `[vocabSize]`
+   * @throws when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions; nothing is then fed
+   */
+  async feed(ids: ArrayLike<number>): Promise<Float32Array | Float64Array> {
+    if (ids.length === 0) throw new Error('Decoder.feed: no tokens; give at least one, such as a prompt.');
+    const { backend, configuration } = this.model;
+    checkIds(ids, configuration.vocabSize);
+    const logits = scope(() => this.model.extend(tensor(backend, Int32Array.from(ids), [1, ids.length]), this.#states));
+    try {
+      return await logits.data();
+    } finally {
+      logits.dispose();
+    }
+  }
+
+  /** The past as plain data, one entry per layer; `new Decoder(model, saved)` continues from it. */
+  save(): Promise<SavedState[]> {
+    return Promise.all(this.#states.map((state) => state.save()));
+  }
+
+  dispose(): void {
+    for (const state of this.#states) state.dispose();
+  }
+}
+
+export interface GenerateOptions extends Partial<SamplingOptions> {
+  /** Tokens to generate. Default 256. */
+  readonly maxTokens?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  /** Ends generation early, such as an end-of-text id. */
+  readonly stopToken?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Generates token by token.
+ *
+ * @param prompt token ids, at least one
+ * @throws when the prompt is empty, holds unknown tokens, or is longer than learned positions allow
+ */
+export async function* generate(
+  model: Transformer,
+  prompt: ArrayLike<number>,
+  { maxTokens = 256, seed = 0, stopToken, signal, ...sampling }: GenerateOptions = {},
+): AsyncGenerator<number, void, undefined> {
+  const options = samplingOptions.parse(sampling);
+  const random = new Random(seed, streams.sampling);
+  const decoder = new Decoder(model);
+  try {
+    let logits = await decoder.feed(prompt);
+    for (let i = 0; i < maxTokens && !signal?.aborted; i++) {
+      const token = sampleToken(logits, options, random);
+      if (token === stopToken) return;
+      yield token;
+      if (i + 1 < maxTokens) logits = await decoder.feed([token]);
+    }
+  } finally {
+    decoder.dispose();
+  }
+}
+
+/** What text generation needs of a tokenizer. */
+export interface TextCodec {
+  encode(text: string): ArrayLike<number>;
+  /** Turns ids into text as soon as whole characters are there. */
+  decodeStream(): { push(id: number): string; end(): string };
+}
+
+/** Generates text piece by piece. @throws like {@link generate}. */
+export async function* streamText(
+  model: Transformer,
+  tokenizer: TextCodec,
+  prompt: string,
+  options: GenerateOptions = {},
+): AsyncGenerator<string, void, undefined> {
+  const decoder = tokenizer.decodeStream();
+  for await (const token of generate(model, tokenizer.encode(prompt), options)) {
+    const text = decoder.push(token);
+    if (text) yield text;
+  }
+  const rest = decoder.end();
+  if (rest) yield rest;
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import type { Random } from '../tensor/random.ts';
+
+/** How the next token is chosen from the logits. */
+export const samplingOptions = z.strictObject({
+  /** Divides the logits; 0 = always the most likely token. Default 1. */
+  temperature: z.number().min(0).default(1),
+  /** Keep only the k most likely tokens; 0 = all. Default 0. */
+  topK: z.int().min(0).default(0),
+  /** Keep the most likely tokens that together reach this probability. Default 1. */
+  topP: z.number().gt(0).max(1).default(1),
+});
+export type SamplingOptions = z.infer<typeof samplingOptions>;
+
+/**
+ * Draws a token. Ties go to the smaller id.
+ *
+ * @param logits one number per token
+ * @throws when no logit is finite
+ */
+export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: Random): number {
+  const { temperature, topK, topP } = options;
+  const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(
+    ({ logit }) => logit > Number.NEGATIVE_INFINITY,
+  );
+  ranked.sort((a, b) => b.logit - a.logit || a.id - b.id);
+  if (ranked.length === 0 || !Number.isFinite(ranked[0].logit) || ranked.some(({ logit }) => Number.isNaN(logit))) {
+    throw new Error('sampleToken: the logits are not finite; the model is broken, go back to an earlier checkpoint.');
+  }
+  if (temperature === 0) return ranked[0].id;
+  if (topK > 0) ranked.length = Math.min(topK, ranked.length);
+  const weights = ranked.map(({ logit }) => Math.exp((logit - ranked[0].logit) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let kept = 0;
+  let count = 0;
+  while (count < weights.length && (count === 0 || kept < topP * total)) kept += weights[count++];
+  let point = random.uniform() * kept;
+  for (let i = 0; i < count; i++) {
+    point -= weights[i];
+    if (point < 0) return ranked[i].id;
+  }
+  return ranked[count - 1].id;
+}

@@ -1,0 +1,214 @@
+import { createAttention } from '../attention/attention.ts';
+import type { AttendOptions, DecodingState } from '../attention/types.ts';
+import type { Backend } from '../backend/types.ts';
+import { Block } from '../nn/block.ts';
+import { Dropout } from '../nn/dropout.ts';
+import { FeedForward } from '../nn/feed-forward.ts';
+import { gather, type Layer, normalParameter } from '../nn/layer.ts';
+import { LayerNorm } from '../nn/layer-norm.ts';
+import { MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import { sinusoidalPositions } from '../nn/positions.ts';
+import { add } from '../tensor/ops/add.ts';
+import { embedding } from '../tensor/ops/embedding.ts';
+import { linear } from '../tensor/ops/linear.ts';
+import { reshape } from '../tensor/ops/reshape.ts';
+import { Random, streams } from '../tensor/random.ts';
+import { scope } from '../tensor/scope.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
+import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
+
+/** Options of one forward pass. */
+export interface ForwardOptions extends Pick<AttendOptions, 'keyMask' | 'segments'> {
+  /** Default: none. */
+  readonly dropout?: Dropout;
+}
+
+/** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
+const initialDeviation = 0.02;
+
+/**
+ * A pre-norm Transformer over token ids, causal or bidirectional, with any attention.
+ *
+ * @throws a ZodError when the configuration is not valid.
+ */
+export class Transformer implements Layer {
+  readonly configuration: TransformerConfiguration;
+  readonly #tokens: Tensor;
+  readonly #positions: Tensor | undefined;
+  readonly #output: Tensor | undefined;
+  readonly #blocks: Block[];
+  readonly #norm: LayerNorm;
+
+  /** @param seed determines the initial parameters and projections */
+  constructor(
+    readonly backend: Backend,
+    options: TransformerOptions,
+    seed = 0,
+  ) {
+    const configuration = transformerConfiguration.parse(options);
+    this.configuration = configuration;
+    const { dModel, numHeads, numLayers, vocabSize, positions, maxLength, layerNormEpsilon } = configuration;
+    const random = new Random(seed, streams.initialisation);
+    const deviations = { inner: initialDeviation, residual: initialDeviation / Math.sqrt(2 * numLayers) };
+    this.#tokens = normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
+    if (positions === 'learned') {
+      this.#positions = normalParameter(backend, [maxLength, dModel], initialDeviation, random);
+    }
+    this.#output = configuration.tiedEmbeddings
+      ? undefined
+      : normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
+    this.#blocks = Array.from({ length: numLayers }, (_, layer) => {
+      const dHead = dModel / numHeads;
+      const attention = createAttention(backend, configuration.attention, dHead, projectionRandom(seed, layer, 0));
+      const heads = { dModel, numHeads, rotary: positions === 'rotary' };
+      return new Block({
+        attentionNorm: new LayerNorm(backend, dModel, layerNormEpsilon),
+        attention: new MultiHeadAttention(backend, heads, attention, deviations, random),
+        feedForwardNorm: new LayerNorm(backend, dModel, layerNormEpsilon),
+        feedForward: new FeedForward(backend, configuration, deviations, random),
+      });
+    });
+    this.#norm = new LayerNorm(backend, dModel, layerNormEpsilon);
+  }
+
+  /**
+   * @param ids int32 `[batch, length]`, each below vocabSize
+   * @returns `[batch, length, dModel]` after the final norm
+   * @throws when learned positions end before `length`
+   */
+  forward(ids: Tensor, { dropout = Dropout.off, keyMask, segments }: ForwardOptions = {}): Tensor {
+    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
+    let x = dropout.forward(this.#embed(ids, 0));
+    for (const block of this.#blocks) x = block.forward(x, attend, dropout);
+    return this.#norm.forward(x);
+  }
+
+  /** `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes. */
+  logits(hidden: Tensor): Tensor {
+    const { dModel } = this.configuration;
+    return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#output ?? this.#tokens);
+  }
+
+  /** One empty decoding state per layer. @throws for a bidirectional model. */
+  createStates(batch = 1): DecodingState[] {
+    if (!this.configuration.causal)
+      throw new Error('This model is bidirectional and cannot decode; train one with causal: true.');
+    const { dModel, numHeads } = this.configuration;
+    const sizes = { batch, heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
+    return this.#blocks.map(({ layers }) => layers.attention.attention.createState(sizes));
+  }
+
+  /** The attention of each layer, to restore its saved decoding state or to look inside. */
+  get attentions() {
+    return this.#blocks.map(({ layers }) => layers.attention.attention);
+  }
+
+  /**
+   * Continues decoding: feeds `ids` `[batch, length]` after what `states` have seen and advances them.
+   * O(length) time for FAVOR+, independent of the past.
+   *
+   * @returns logits of the last position, `[batch, vocabSize]`
+   */
+  extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
+    return scope(() => {
+      let x = this.#embed(ids, states[0].position);
+      this.#blocks.forEach((block, layer) => {
+        x = block.extend(x, states[layer], Dropout.off);
+      });
+      return this.#lastLogits(this.#norm.forward(x));
+    });
+  }
+
+  /** Trained parameters by name. */
+  parameters(): Map<string, Tensor> {
+    const own = new Map<string, Tensor>([['tokens.weight', this.#tokens]]);
+    if (this.#positions) own.set('positions.weight', this.#positions);
+    const blocks = gather(Object.fromEntries(this.#blocks.map((block, layer) => [`blocks.${layer}`, block])));
+    const norm = gather({ norm: this.#norm });
+    const output = new Map<string, Tensor>(this.#output ? [['output.weight', this.#output]] : []);
+    return new Map([...own, ...blocks, ...norm, ...output]);
+  }
+
+  /** Untrained tensors that a checkpoint must hold: the projections. */
+  buffers(): Map<string, Tensor> {
+    return new Map(
+      this.attentions.flatMap((attention, layer) =>
+        [...attention.buffers()].map(([name, buffer]): [string, Tensor] => [
+          `blocks.${layer}.attention.${name}`,
+          buffer,
+        ]),
+      ),
+    );
+  }
+
+  /** Number of trained numbers. */
+  get numParameters(): number {
+    return [...this.parameters().values()].reduce((total, parameter) => total + parameter.size, 0);
+  }
+
+  /** Draws every layer's random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
+  redraw(seed: number, redraw: number): void {
+    this.attentions.forEach((attention, layer) => {
+      attention.redraw(projectionRandom(seed, layer, redraw));
+    });
+  }
+
+  dispose(): void {
+    for (const parameter of this.parameters().values()) parameter.dispose();
+    for (const attention of this.attentions) attention.dispose();
+  }
+
+  #embed(ids: Tensor, offset: number): Tensor {
+    const [batch, length] = ids.shape;
+    const { positions, maxLength, dModel } = this.configuration;
+    const tokens = embedding(this.#tokens, ids);
+    if (positions === 'none' || positions === 'rotary') return tokens;
+    if (positions === 'learned' && offset + length > maxLength) {
+      throw new Error(
+        `The sequence reaches ${offset + length} tokens but this model's learned positions end at ${maxLength}; ` +
+          'shorten it, or train with "positions": "rotary".',
+      );
+    }
+    if (this.#positions) {
+      const positionIds = Int32Array.from({ length: batch * length }, (_, i) => offset + (i % length));
+      return add(tokens, embedding(this.#positions, tensor(this.backend, positionIds, [batch, length])));
+    }
+    const one = sinusoidalPositions(offset, length, dModel);
+    const table = new Float32Array(batch * one.length);
+    for (let b = 0; b < batch; b++) table.set(one, b * one.length);
+    return add(tokens, tensor(this.backend, table, [batch, length, dModel]));
+  }
+
+  #lastLogits(hidden: Tensor): Tensor {
+    const [batch, length, dModel] = hidden.shape;
+    const { vocabSize } = this.configuration;
+    const logits = Tensor.empty(this.backend, [batch, vocabSize]);
+    const weight = this.#output ?? this.#tokens;
+    this.backend.gemm({
+      a: this.backend.slice(hidden.storage, (length - 1) * dModel, hidden.size - (length - 1) * dModel),
+      b: weight.storage,
+      c: logits.storage,
+      m: batch,
+      n: vocabSize,
+      k: dModel,
+      lda: length * dModel,
+      transposeB: true,
+    });
+    return logits;
+  }
+}
+
+function projectionRandom(seed: number, layer: number, redraw: number): Random {
+  return new Random(seed, streams.projections).fork(layer).fork(redraw);
+}
+
+/** Throws unless every id is in `[0, vocabSize)`. */
+export function checkIds(ids: ArrayLike<number>, vocabSize: number): void {
+  for (let i = 0; i < ids.length; i++) {
+    if (!(ids[i] >= 0 && ids[i] < vocabSize)) {
+      throw new Error(
+        `Token ${ids[i]} at position ${i} is outside the vocabulary of ${vocabSize}; use the model's own tokenizer.`,
+      );
+    }
+  }
+}
