@@ -64,6 +64,35 @@ static inline Vector fma(Vector a, Vector b, Vector c) {
 #endif
 }
 
+template <int... I> struct Lanes {};
+template <int N, int... I> struct MakeLanes : MakeLanes<N - 1, N - 1, I...> {};
+template <int... I> struct MakeLanes<0, I...> { typedef Lanes<I...> Type; };
+typedef typename MakeLanes<kWidth>::Type AllLanes;
+
+// Element i of the result is element index[i] of a followed by b.
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, IntVector{__VA_ARGS__})
+#endif
+
+// Exchanges the off-diagonal halves of every 2·STEP square of rows a and b, STEP apart.
+template <int STEP, int... I> static inline void exchange(Vector& a, Vector& b, Lanes<I...>) {
+  const Vector low = SHUFFLE(a, b, (I & STEP ? kWidth + I - STEP : I)...);
+  b = SHUFFLE(a, b, (I & STEP ? kWidth + I : I + STEP)...);
+  a = low;
+}
+template <int STEP> static inline void transposeSteps(Vector* rows) {
+  if constexpr (STEP < kWidth) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; i++)
+      if (!(i & STEP)) exchange<STEP>(rows[i], rows[i + STEP], AllLanes());
+    transposeSteps<STEP * 2>(rows);
+  }
+}
+// Transposes the square of kWidth vectors in place.
+static inline void transpose(Vector* rows) { transposeSteps<1>(rows); }
+
 static inline float sum(Vector x) { float s = 0; for (int i = 0; i < kWidth; i++) s += x[i]; return s; }
 static inline float largest(Vector x) { float s = x[0]; for (int i = 1; i < kWidth; i++) s = x[i] > s ? x[i] : s; return s; }
 

@@ -116,24 +116,31 @@ static inline void tileMultiplyPacked(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, con
 constexpr ptrdiff_t packedPanelsSize(ptrdiff_t n, ptrdiff_t k) { return (n + kTileColumns - 1) / kTileColumns * kTileColumns * k; }
 
 // Packs B(p, j) = b[p·bK + j·bColumn] into panels: plain B [k, n] has bK = ldb, bColumn = 1; W [n, k] packed as Wᵀ has
-// bK = 1, bColumn = ldb.
-static inline void packPanels(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels) {
+// bK = 1, bColumn = ldb. One of bK and bColumn must be 1. Rows [first, last) of every panel are written.
+static inline void packPanelRows(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels,
+                                 ptrdiff_t first, ptrdiff_t last) {
   for (; n > 0; n -= kTileColumns, b += kTileColumns * bColumn, panels += k * kTileColumns) {
     const ptrdiff_t columns = n < kTileColumns ? n : kTileColumns;
-    if (bColumn == 1) {
-      for (ptrdiff_t p = 0; p < k; p++) {
-        float* row = panels + p * kTileColumns;
-        if (columns == kTileColumns) {
-          UNROLL for (int j = 0; j < kTileColumns; j += kWidth) store(row + j, load(b + p * bK + j));
-        } else {
-          for (ptrdiff_t j = 0; j < kTileColumns; j++) row[j] = j < columns ? b[p * bK + j] : 0.0f;
+    ptrdiff_t p = first;
+    if (columns == kTileColumns && bColumn == 1) {
+      for (; p < last; p++)
+        UNROLL for (int j = 0; j < kTileColumns; j += kWidth) store(panels + p * kTileColumns + j, load(b + p * bK + j));
+    } else if (columns == kTileColumns && bK == 1) {
+      for (; p + kWidth <= last; p += kWidth)
+        for (int j = 0; j < kTileColumns; j += kWidth) {
+          Vector square[kWidth];
+          UNROLL for (int i = 0; i < kWidth; i++) square[i] = load(b + (j + i) * bColumn + p);
+          transpose(square);
+          UNROLL for (int i = 0; i < kWidth; i++) store(panels + (p + i) * kTileColumns + j, square[i]);
         }
-      }
-    } else {
-      for (ptrdiff_t j = 0; j < kTileColumns; j++)
-        for (ptrdiff_t p = 0; p < k; p++) panels[p * kTileColumns + j] = j < columns ? b[p * bK + j * bColumn] : 0.0f;
     }
+    for (; p < last; p++)
+      for (ptrdiff_t j = 0; j < kTileColumns; j++)
+        panels[p * kTileColumns + j] = j < columns ? b[p * bK + j * bColumn] : 0.0f;
   }
+}
+static inline void packPanels(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels) {
+  packPanelRows(n, k, b, bK, bColumn, panels, 0, k);
 }
 
 }  // namespace KERNELS_NAMESPACE

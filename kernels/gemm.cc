@@ -1,0 +1,123 @@
+// Matrix product. A unit of work is one block of c; it walks k in steps of kBlockK: copies its piece of A into scratch
+// (dense, so that no leading dimension can thrash the cache), then runs the tile over every panel of B. A block of A stays
+// in L2, a kBlockK × kTileColumns panel of B in L1; each k-step's sums are added to c in order, so results depend on the
+// shapes alone.
+#include "kernels.h"
+#include "tile.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr Index kBlockK = 256;
+constexpr Index kBlockRowTiles = 16, kBlockPanels = 8;
+constexpr Index kPackElements = 32768;      // packing work of one unit
+constexpr double kUnitFlops = 1 << 21;      // below this a unit costs more to hand out than to compute
+
+static Index divideUp(Index a, Index b) { return (a + b - 1) / b; }
+static Index smaller(Index a, Index b) { return a < b ? a : b; }
+
+// Columns of the batch of c are counted in panels, rows in tiles, split as evenly as the limits allow.
+struct Blocks {
+  Index rowBlocks, columnBlocks, rowsPerBlock, columnsPerBlock, blocksPerUnit, units;
+};
+
+static Blocks split(Index m, Index n, Index k, Index batch) {
+  const Index tiles = divideUp(m, kTileRows), panels = divideUp(n, kTileColumns);
+  Blocks s = {divideUp(tiles, kBlockRowTiles), divideUp(panels, kBlockPanels), 0, 0, 1, 0};
+  if (m <= 0 || n <= 0 || batch <= 0) return s;
+  const double flops = 2.0 * double(m) * double(n) * double(k);
+  for (;;) {  // enough units for a few threads to share evenly
+    const Index tilesEach = divideUp(tiles, s.rowBlocks), panelsEach = divideUp(panels, s.columnBlocks);
+    s.rowBlocks = divideUp(tiles, tilesEach);
+    s.columnBlocks = divideUp(panels, panelsEach);
+    s.rowsPerBlock = tilesEach * kTileRows;
+    s.columnsPerBlock = panelsEach * kTileColumns;
+    const Index blocks = s.rowBlocks * s.columnBlocks;
+    if (blocks * batch >= 16 || flops / double(blocks) < 2 * kUnitFlops || (tilesEach == 1 && panelsEach == 1)) break;
+    if (s.rowsPerBlock * 2 > s.columnsPerBlock && tilesEach > 1) s.rowBlocks = divideUp(tiles, divideUp(tilesEach, 2));
+    else if (panelsEach > 1) s.columnBlocks = divideUp(panels, divideUp(panelsEach, 2));
+    else s.rowBlocks = divideUp(tiles, divideUp(tilesEach, 2));
+  }
+  const Index blocks = s.rowBlocks * s.columnBlocks;
+  const double blockFlops = flops / double(blocks) + 1;
+  if (blockFlops < kUnitFlops) s.blocksPerUnit = smaller(blocks * batch, Index(kUnitFlops / blockFlops) + 1);
+  s.units = divideUp(blocks * batch, s.blocksPerUnit);
+  return s;
+}
+
+Index gemm_packed_size(Index n, Index k) { return packedPanelsSize(n, k); }
+
+// A unit packs some rows (positions along k) of all panels of one batch entry: few rows at a time when b is [k, n], so that
+// both the rows read and the panels written are walked in order.
+constexpr Index kPackRows = 16;
+static Index packRows(Index n, Index k) {
+  const Index rows = divideUp(kPackElements / (n + 1) + 1, kPackRows) * kPackRows;
+  return rows < k ? rows : k > 0 ? k : 1;
+}
+
+Plan gemm_pack_plan(const float*, float*, Index n, Index k, Index, Index, Index batch, Index) {
+  return {n > 0 ? divideUp(k, packRows(n, k)) * batch : 0, 0};
+}
+
+void gemm_pack(Work work, const float* b, float* packed, Index n, Index k, Index ldb, Index transposeB, Index batch, Index strideB) {
+  (void)batch;
+  const Index rows = packRows(n, k), unitsEach = divideUp(k, rows), step = transposeB ? rows : kPackRows;
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index entry = unit / unitsEach, first = unit % unitsEach * rows, last = smaller(first + rows, k);
+    for (Index p = first; p < last; p += step)
+      packPanelRows(n, k, b + entry * strideB, transposeB ? 1 : ldb, transposeB ? ldb : 1, packed + entry * gemm_packed_size(n, k),
+                    p, smaller(p + step, last));
+  }
+}
+
+// Copies a rows × columns block, times alpha, into dense rows.
+static void copyScaled(Index rows, Index columns, const float* source, Index stride, float alpha, float* target) {
+  const Vector factor = splat(alpha);
+  for (Index i = 0; i < rows; i++, source += stride, target += columns) {
+    Index j = 0;
+    for (; j + kWidth <= columns; j += kWidth) store(target + j, load(source + j) * factor);
+    if (j < columns) storePartial(target + j, loadPartial(source + j, int(columns - j)) * factor, int(columns - j));
+  }
+}
+
+static void addBias(Index rows, Index columns, const float* bias, float* c, Index ldc, bool accumulate) {
+  for (Index i = 0; i < rows; i++, c += ldc) {
+    Index j = 0;
+    for (; j + kWidth <= columns; j += kWidth) store(c + j, accumulate ? load(c + j) + load(bias + j) : load(bias + j));
+    for (; j < columns; j++) c[j] = accumulate ? c[j] + bias[j] : bias[j];
+  }
+}
+
+Plan gemm_plan(const float*, const float*, const float*, float*, Index m, Index n, Index k, Index, Index, Index, Index batch, Index,
+               Index, Index, float, Index) {
+  const Blocks s = split(m, n, k, batch);
+  return {s.units, s.rowsPerBlock * smaller(k, kBlockK) * Index(sizeof(float))};
+}
+
+void gemm(Work work, const float* a, const float* packedB, const float* bias, float* c, Index m, Index n, Index k, Index lda,
+          Index ldc, Index transposeA, Index batch, Index strideA, Index strideB, Index strideC, float alpha, Index accumulate) {
+  const Blocks s = split(m, n, k, batch);
+  const Index blocks = s.rowBlocks * s.columnBlocks, end = smaller(work.last * s.blocksPerUnit, blocks * batch);
+  float* scratch = static_cast<float*>(work.scratch);
+  for (Index block = work.first * s.blocksPerUnit; block < end; block++) {
+    const Index entry = block / blocks, i = block % s.rowBlocks * s.rowsPerBlock;
+    const Index j = block % blocks / s.rowBlocks * s.columnsPerBlock;
+    const Index rows = smaller(s.rowsPerBlock, m - i), columns = smaller(s.columnsPerBlock, n - j);
+    const float* blockA = a + entry * strideA + (transposeA ? i : i * lda);
+    const float* blockB = packedB + entry * strideB + j * k;
+    float* blockC = c + entry * strideC + i * ldc + j;
+    if (bias) addBias(rows, columns, bias + j, blockC, ldc, accumulate);
+    Mode mode = bias || accumulate ? Mode::add : Mode::store;
+    Index p = 0;
+    do {  // at least once, so that k = 0 stores zeros
+      const Index depth = smaller(kBlockK, k - p);
+      if (transposeA) copyScaled(depth, rows, blockA + p * lda, lda, alpha, scratch);
+      else copyScaled(rows, depth, blockA + p, lda, alpha, scratch);
+      tilePanels(rows, columns, depth, scratch, transposeA ? 1 : depth, transposeA ? rows : 1, blockB + p * kTileColumns,
+                 kTileColumns, k * kTileColumns, blockC, ldc, mode);
+      mode = Mode::add;
+      p += depth;
+    } while (p < k);
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
