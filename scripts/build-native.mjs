@@ -1,0 +1,98 @@
+// Builds the native addon: every kernel once per instruction set of this architecture, and the Node-API shim.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  hash,
+  hashFiles,
+  inParallel,
+  isFresh,
+  listFiles,
+  markFresh,
+  readText,
+  root,
+  runProgram,
+} from './build-tools.mjs';
+
+const KERNEL_FLAGS = [
+  '-O3',
+  '-std=c++20',
+  '-fPIC',
+  '-fvisibility=hidden',
+  // Not -ffast-math: rounding by a magic constant and infinities must survive.
+  '-ffp-contract=fast',
+  '-fno-trapping-math',
+  '-fno-math-errno',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-Wall',
+  '-Wextra',
+];
+const BINDING_FLAGS = ['-O2', '-std=c++20', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra'];
+
+const INSTRUCTION_SETS = {
+  x64: {
+    avx512: ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mprefer-vector-width=512'],
+    avx2: ['-mavx2', '-mfma'],
+    sse2: [],
+  },
+  arm64: { neon: [] },
+};
+
+export const addonPath = `dist/kernels/performers-${process.platform}-${process.arch}.node`;
+
+/** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. */
+export function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+  for (const program of candidates) {
+    const result = spawnSync(program, ['--version'], { encoding: 'utf8' });
+    if (result.status === 0) return { program, version: result.stdout.split('\n')[0] };
+  }
+  return undefined;
+}
+
+/** Builds what has changed; returns what was done in a few words, or undefined. */
+export async function buildNative() {
+  const sets = INSTRUCTION_SETS[process.arch];
+  if (!sets || process.platform === 'win32') return undefined;
+  const compiler = findCompiler();
+  if (!compiler) return 'skipped: no C++ compiler found (install g++ or clang++, or set CXX); WebAssembly will be used';
+
+  const headers = hashFiles([...listFiles('kernels', /\.h$/), 'node_modules/node-api-headers/package.json']);
+  const jobs = [];
+  for (const [set, flags] of Object.entries(sets)) {
+    for (const source of listFiles('kernels', /\.cc$/).filter((path) => !path.includes('/bindings/'))) {
+      jobs.push({
+        source,
+        object: objectOf(set, source),
+        flags: [...KERNEL_FLAGS, ...flags, `-DKERNELS_NAMESPACE=${set}`],
+      });
+    }
+  }
+  const binding = 'kernels/bindings/node.cc';
+  const include = ['-isystem', 'node_modules/node-api-headers/include'];
+  jobs.push({ source: binding, object: objectOf('bindings', binding), flags: [...BINDING_FLAGS, ...include] });
+  for (const job of jobs) job.key = hash(compiler.version, job.flags.join(' '), headers, readText(job.source));
+
+  const stale = jobs.filter((job) => !isFresh(job.object, job.key));
+  await inParallel(stale, async ({ source, object, flags, key }) => {
+    mkdirSync(dirname(join(root, object)), { recursive: true });
+    const temporary = `${object}.${process.pid}.tmp`;
+    await runProgram(compiler.program, [...flags, '-c', source, '-o', temporary]);
+    renameSync(join(root, temporary), join(root, object));
+    markFresh(object, key);
+  });
+
+  const linkFlags = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const linkKey = hash(linkFlags.join(' '), ...jobs.map((job) => job.key));
+  if (isFresh(addonPath, linkKey)) return undefined;
+  mkdirSync(dirname(join(root, addonPath)), { recursive: true });
+  const temporary = `${addonPath}.${process.pid}.tmp`;
+  await runProgram(compiler.program, [...linkFlags, '-pthread', ...jobs.map((job) => job.object), '-o', temporary]);
+  // Renamed into place: a process that has the old addon loaded keeps it.
+  renameSync(join(root, temporary), join(root, addonPath));
+  markFresh(addonPath, linkKey);
+  return `${compiler.version}: ${stale.length} of ${jobs.length} files compiled for ${Object.keys(sets).join(', ')}`;
+}
+
+const objectOf = (folder, source) => `build/native/${folder}/${source.slice('kernels/'.length).replace('/', '-')}.o`;

@@ -1,0 +1,449 @@
+/** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
+import { CachingAllocator } from './memory.ts';
+import { indexKernels, type KernelModule, type KernelName } from './module.ts';
+import type {
+  ActivationKind,
+  AdamWArguments,
+  AttentionArrays,
+  AttentionGradients,
+  AttentionLayout,
+  Backend,
+  DataType,
+  FavorFeatures,
+  FavorStateArrays,
+  FloatArray,
+  GemmArguments,
+  Storage,
+} from './types.ts';
+
+const BYTES: Record<DataType, number> = { float32: 4, float64: 8, int32: 4 };
+const ACTIVATIONS: Record<ActivationKind, number> = { relu: 0, gelu: 1, geluTanh: 2 };
+const MAX_ARGUMENTS = 24;
+/** Elements per partial sum of the kernel squared_norm. */
+const SQUARED_NORM_BLOCK = 65536;
+
+/** Storage of a compiled backend. A slice has no block of its own. */
+class CompiledStorage implements Storage {
+  readonly type: DataType;
+  readonly length: number;
+  readonly owner: CompiledBackend;
+  readonly isSlice: boolean;
+  /** 0 once released. */
+  address: number;
+
+  constructor(owner: CompiledBackend, type: DataType, length: number, address: number, isSlice: boolean) {
+    this.owner = owner;
+    this.type = type;
+    this.length = length;
+    this.address = address;
+    this.isSlice = isSlice;
+  }
+}
+
+const layoutNumber = (layout: AttentionLayout): number => (layout === 'blhd' ? 1 : 0);
+
+export class CompiledBackend implements Backend {
+  readonly name: 'native' | 'wasm';
+  readonly description: string;
+  readonly numThreads: number;
+  readonly #module: KernelModule;
+  readonly #kernels: Record<KernelName, number>;
+  readonly #memory: CachingAllocator;
+  readonly #slots = new Float64Array(MAX_ARGUMENTS);
+  #closed = false;
+
+  /** @throws if the module's kernels are not those of this version. */
+  constructor(module: KernelModule) {
+    this.name = module.name;
+    this.numThreads = module.numThreads;
+    this.description = `${module.name} ${module.instructionSet}, ${module.numThreads} thread${module.numThreads === 1 ? '' : 's'}`;
+    this.#module = module;
+    this.#kernels = indexKernels(module);
+    this.#memory = new CachingAllocator(module);
+  }
+
+  get bytesAllocated(): number {
+    return this.#memory.bytesHeld;
+  }
+
+  // — memory —
+
+  allocate(length: number, type: DataType = 'float32'): Storage {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new RangeError(`Storage cannot have ${length} elements: pass a whole number that is not negative.`);
+    }
+    this.#checkOpen();
+    return new CompiledStorage(this, type, length, this.#memory.allocate(length * BYTES[type]), false);
+  }
+
+  upload(data: Float32Array | Float64Array | Int32Array): Storage {
+    const storage = this.allocate(data.length, data instanceof Int32Array ? 'int32' : 'float32');
+    this.write(storage, data);
+    return storage;
+  }
+
+  write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset = 0): void {
+    const address = this.#address(storage, storage.type, offset + data.length) + offset * BYTES[storage.type];
+    if (data instanceof Int32Array !== (storage.type === 'int32') || offset < 0) {
+      throw new TypeError(
+        `Cannot write ${data.constructor.name} at ${offset} of ${storage.type} storage: numbers must be of its type.`,
+      );
+    }
+    if (storage.type === 'float32' && data instanceof Float64Array) this.#module.write(address, new Float32Array(data));
+    else if (storage.type === 'float64') this.#module.write(address, new Float64Array(data));
+    else this.#module.write(address, data);
+  }
+
+  async read(storage: Storage): Promise<FloatArray> {
+    const address = this.#address(storage, storage.type, storage.length);
+    if (storage.type === 'int32') {
+      const integers = new Int32Array(storage.length);
+      this.#module.read(address, integers);
+      return new Float64Array(integers);
+    }
+    const data = storage.type === 'float64' ? new Float64Array(storage.length) : new Float32Array(storage.length);
+    this.#module.read(address, data);
+    return data;
+  }
+
+  slice(storage: Storage, offset: number, length: number): Storage {
+    if (offset < 0 || length < 0) throw new RangeError(`A slice cannot start at ${offset} with ${length} elements.`);
+    const address = this.#address(storage, storage.type, offset + length);
+    return new CompiledStorage(this, storage.type, length, address + offset * BYTES[storage.type], true);
+  }
+
+  release(storage: Storage): void {
+    if (this.#closed) return;
+    const address = this.#address(storage, storage.type, 0);
+    if (!(storage instanceof CompiledStorage) || storage.isSlice) {
+      throw new Error('A slice cannot be released: release the storage it was cut from.');
+    }
+    storage.address = 0;
+    this.#memory.release(address, storage.length * BYTES[storage.type]);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#memory.close();
+    this.#module.close();
+  }
+
+  copy(source: Storage, target: Storage): void {
+    const to = this.#address(target, source.type, source.length);
+    this.#module.copy(this.#address(source, source.type, source.length), to, source.length * BYTES[source.type]);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Error(`This ${this.name} backend is closed: create another with createBackend().`);
+  }
+
+  /** The address of storage of this backend that holds at least `count` elements of `type`. */
+  #address(storage: Storage, type: DataType, count: number): number {
+    this.#checkOpen();
+    if (!(storage instanceof CompiledStorage) || storage.owner !== this) {
+      throw new TypeError(`This storage does not belong to the ${this.name} backend that is asked to use it.`);
+    }
+    if (storage.address === 0) throw new Error('This storage has been released and must not be used again.');
+    if (storage.type !== type || !(storage.length >= count)) {
+      throw new RangeError(
+        `A kernel needs ${count} elements of ${type} where the storage holds ${storage.length} of ${storage.type}.`,
+      );
+    }
+    return storage.address;
+  }
+
+  #f32(storage: Storage, count: number): number {
+    return this.#address(storage, 'float32', count);
+  }
+
+  #i32(storage: Storage, count: number): number {
+    return this.#address(storage, 'int32', count);
+  }
+
+  #optional(storage: Storage | undefined, count: number): number {
+    return storage === undefined ? 0 : this.#f32(storage, count);
+  }
+
+  #call(kernel: KernelName, ...values: number[]): void {
+    this.#slots.set(values);
+    this.#module.call(this.#kernels[kernel], this.#slots);
+  }
+
+  // — dense algebra —
+
+  gemm(args: GemmArguments): void {
+    const { m, n, k, transposeA = false, transposeB = false, batch = 1, alpha = 1, accumulate = false } = args;
+    if (m === 0 || n === 0 || batch === 0) return;
+    const { lda = transposeA ? m : k, ldb = transposeB ? k : n, ldc = n } = args;
+    const rowsA = transposeA ? k : m;
+    const rowsB = transposeB ? n : k;
+    const { strideA = rowsA * lda, strideB = rowsB * ldb, strideC = m * ldc } = args;
+    const extent = (rows: number, columns: number, ld: number, stride: number): number =>
+      rows === 0 || columns === 0 ? 0 : (batch - 1) * stride + (rows - 1) * ld + columns;
+    const a = this.#f32(args.a, extent(rowsA, transposeA ? m : k, lda, strideA));
+    const b = this.#f32(args.b, extent(rowsB, transposeB ? k : n, ldb, strideB));
+    const c = this.#f32(args.c, extent(m, n, ldc, strideC));
+    const bias = this.#optional(args.bias, n);
+    if (m <= 4 && !transposeA && batch === 1) {
+      this.#call('gemv', a, b, bias, c, m, n, k, lda, ldb, ldc, +transposeB, alpha, +accumulate);
+      return;
+    }
+    const numPacked = strideB === 0 ? 1 : batch;
+    const packedSize = this.#module.gemmPackedSize(n, k);
+    const packedBytes = numPacked * packedSize * 4;
+    const packed = this.#memory.allocate(packedBytes);
+    try {
+      this.#call('gemm_pack', b, packed, n, k, ldb, +transposeB, numPacked, strideB);
+      const packedStride = numPacked === 1 ? 0 : packedSize;
+      const strides = [batch, strideA, packedStride, strideC];
+      this.#call('gemm', a, packed, bias, c, m, n, k, lda, ldc, +transposeA, ...strides, alpha, +accumulate);
+    } finally {
+      this.#memory.release(packed, packedBytes);
+    }
+  }
+
+  // — elementwise and reductions —
+
+  fill(x: Storage, value: number): void {
+    if (x.type !== 'int32') this.#call('fill', this.#f32(x, x.length), x.length, value);
+    else this.write(x, new Int32Array(x.length).fill(value));
+  }
+
+  add(a: Storage, b: Storage, out: Storage): void {
+    const count = out.length;
+    this.#call('add', this.#f32(a, count), this.#f32(b, count), this.#f32(out, count), count);
+  }
+
+  axpy(alpha: number, x: Storage, y: Storage): void {
+    this.#call('axpy', alpha, this.#f32(x, y.length), this.#f32(y, y.length), y.length);
+  }
+
+  multiply(a: Storage, b: Storage, out: Storage): void {
+    const count = out.length;
+    this.#call('multiply', this.#f32(a, count), this.#f32(b, count), this.#f32(out, count), count);
+  }
+
+  scale(x: Storage, out: Storage, alpha: number): void {
+    this.#call('scale', this.#f32(x, out.length), this.#f32(out, out.length), out.length, alpha);
+  }
+
+  activation(kind: ActivationKind, x: Storage, out: Storage): void {
+    this.#call('activation', ACTIVATIONS[kind], this.#f32(x, out.length), this.#f32(out, out.length), out.length);
+  }
+
+  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void {
+    const count = dX.length;
+    const arrays = [this.#f32(x, count), this.#f32(dOut, count), this.#f32(dX, count)];
+    this.#call('activation_backward', ACTIVATIONS[kind], ...arrays, count);
+  }
+
+  columnSum(args: { x: Storage; out: Storage; rows: number; columns: number; accumulate?: boolean }): void {
+    const { rows, columns, accumulate = false } = args;
+    const x = this.#f32(args.x, rows * columns);
+    this.#call('column_sum', x, this.#f32(args.out, columns), rows, columns, +accumulate);
+  }
+
+  async squaredNorm(x: Storage): Promise<number> {
+    const partials = this.allocate(Math.ceil(x.length / SQUARED_NORM_BLOCK), 'float64');
+    try {
+      const address = this.#address(partials, 'float64', partials.length);
+      this.#call('squared_norm', this.#f32(x, x.length), address, x.length);
+      let total = 0;
+      for (const partial of await this.read(partials)) total += partial;
+      return total;
+    } finally {
+      this.release(partials);
+    }
+  }
+
+  // — layer norm —
+
+  layerNorm(args: Parameters<Backend['layerNorm']>[0]): void {
+    const { rows, width, epsilon } = args;
+    const parameters = [this.#f32(args.gamma, width), this.#f32(args.beta, width)];
+    const statistics = [this.#f32(args.mean, rows), this.#f32(args.inverseDeviation, rows)];
+    const out = this.#f32(args.out, rows * width);
+    this.#call('layer_norm', this.#f32(args.x, rows * width), ...parameters, out, ...statistics, rows, width, epsilon);
+  }
+
+  layerNormBackward(args: Parameters<Backend['layerNormBackward']>[0]): void {
+    const { rows, width } = args;
+    const x = this.#f32(args.x, rows * width);
+    const dOut = this.#f32(args.dOut, rows * width);
+    const statistics = [this.#f32(args.mean, rows), this.#f32(args.inverseDeviation, rows)];
+    const dX = this.#f32(args.dX, rows * width);
+    const dParameters = [this.#f32(args.dGamma, width), this.#f32(args.dBeta, width)];
+    this.#call('layer_norm_backward', x, this.#f32(args.gamma, width), ...statistics, dOut, dX, rows, width);
+    this.#call('layer_norm_backward_parameters', x, ...statistics, dOut, ...dParameters, rows, width);
+  }
+
+  // — embedding, positions, dropout, loss, optimizer —
+
+  embedding(args: Parameters<Backend['embedding']>[0]): void {
+    const { count, width } = args;
+    const table = this.#f32(args.table, 0);
+    this.#call('embedding', table, this.#i32(args.ids, count), this.#f32(args.out, count * width), count, width);
+  }
+
+  embeddingBackward(args: Parameters<Backend['embeddingBackward']>[0]): void {
+    const { count, width } = args;
+    const dOut = this.#f32(args.dOut, count * width);
+    this.#call('embedding_backward', this.#i32(args.ids, count), dOut, this.#f32(args.dTable, 0), count, width);
+  }
+
+  rotary(args: Parameters<Backend['rotary']>[0]): void {
+    const { batch, heads, length, dHead, layout, offset, base, inverse } = args;
+    const count = batch * heads * length * dHead;
+    const sizes = [batch, heads, length, dHead, layoutNumber(layout), offset, base, +inverse];
+    this.#call('rotary', this.#f32(args.x, count), this.#f32(args.out, count), ...sizes);
+  }
+
+  dropout(args: Parameters<Backend['dropout']>[0]): void {
+    const { rate, seed, stream } = args;
+    const count = args.out.length;
+    const key = [seed[0] >>> 0, seed[1] >>> 0, stream >>> 0];
+    this.#call('dropout', this.#f32(args.x, count), this.#f32(args.out, count), count, rate, ...key);
+  }
+
+  softmaxCrossEntropy(args: Parameters<Backend['softmaxCrossEntropy']>[0]): void {
+    const { rows, vocabSize, gradientScale } = args;
+    const logits = this.#f32(args.logits, rows * vocabSize);
+    const outputs = [
+      this.#f32(args.loss, rows),
+      this.#optional(args.correct, rows),
+      this.#optional(args.dLogits, rows * vocabSize),
+    ];
+    const targets = this.#i32(args.targets, rows);
+    this.#call('softmax_cross_entropy', logits, targets, ...outputs, rows, vocabSize, gradientScale);
+  }
+
+  adamW(args: AdamWArguments): void {
+    const { beta1, beta2, step } = args;
+    const count = args.parameter.length;
+    const arrays = [args.parameter, args.gradient, args.firstMoment, args.secondMoment];
+    const corrections = [1 - beta1 ** step, 1 - beta2 ** step];
+    const rates = [args.learningRate, beta1, beta2, args.epsilon, args.weightDecay];
+    const addresses = arrays.map((array) => this.#f32(array, count));
+    this.#call('adamw', ...addresses, count, ...rates, ...corrections, args.gradientScale);
+  }
+
+  // — attention: the batch size is not an argument, so arrays are checked against each other —
+
+  #attention(args: AttentionArrays): { q: number; k: number; v: number; keyMask: number; runs: number } {
+    const { heads, lengthK, dHead, dValue, numRuns } = args;
+    return {
+      q: this.#f32(args.q, 0),
+      k: this.#f32(args.k, 0),
+      v: this.#f32(args.v, (args.k.length / dHead) * dValue),
+      keyMask: this.#optional(args.keyMask, lengthK === 0 ? 0 : args.k.length / (heads * dHead)),
+      runs: this.#i32(args.runs, numRuns * 5),
+    };
+  }
+
+  #gradients(args: AttentionArrays & AttentionGradients): { outputs: number[]; gradients: number[] } {
+    return {
+      outputs: [this.#perQuery(args.out, args, args.dValue), this.#perQuery(args.dOut, args, args.dValue)],
+      gradients: [
+        this.#f32(args.dQ, args.q.length),
+        this.#f32(args.dK, args.k.length),
+        this.#f32(args.dV, args.v.length),
+      ],
+    };
+  }
+
+  /** An array with `width` numbers for every query of every head. */
+  #perQuery(storage: Storage, args: AttentionArrays, width: number): number {
+    return this.#f32(storage, (args.q.length / args.dHead) * width);
+  }
+
+  #features(args: FavorFeatures, dHead: number): [projection: number, bias: number] {
+    return [this.#f32(args.projection, args.numFeatures * dHead), this.#optional(args.bias, args.numFeatures)];
+  }
+
+  #state(state: FavorStateArrays, numStates: number, numFeatures: number, dValue: number): number[] {
+    const count = numStates * numFeatures * (dValue + 1);
+    const sums = [this.#f32(state.sums, count), this.#f32(state.compensation, count)];
+    return [...sums, this.#f32(state.scales, numStates * numFeatures)];
+  }
+
+  softmaxAttention(args: AttentionArrays & { out: Storage; logSumExp: Storage; causal: boolean; scale: number }): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.logSumExp, args, 1)];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale];
+    this.#call('softmax_attention', q, k, v, keyMask, runs, ...outputs, ...sizes);
+  }
+
+  softmaxAttentionBackward(
+    args: AttentionArrays & AttentionGradients & { logSumExp: Storage; causal: boolean; scale: number },
+  ): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const { outputs, gradients } = this.#gradients(args);
+    const arrays = [outputs[0], this.#perQuery(args.logSumExp, args, 1), outputs[1], ...gradients];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale];
+    this.#call('softmax_attention_backward', q, k, v, keyMask, runs, ...arrays, ...sizes);
+  }
+
+  favorFeatures(args: Parameters<Backend['favorFeatures']>[0]): void {
+    const { batch, heads, length, dHead, layout, numFeatures } = args;
+    const rows = batch * heads * length;
+    const sizes = [batch, heads, length, dHead, numFeatures, layoutNumber(layout)];
+    const x = this.#f32(args.x, rows * dHead);
+    this.#call('favor_features', x, ...this.#features(args, dHead), this.#f32(args.out, rows * numFeatures), ...sizes);
+  }
+
+  favor(args: AttentionArrays & FavorFeatures & FavorStateArrays & { out: Storage; denominator: Storage }): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const features = this.#features(args, dHead);
+    const state = this.#state(args, numRuns * heads, numFeatures, dValue);
+    const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.denominator, args, 1)];
+    const widths = [dHead, dValue, numFeatures, layoutNumber(layout)];
+    this.#call('favor_keys', k, v, keyMask, runs, ...features, ...state, numRuns, heads, lengthK, ...widths);
+    this.#call('favor_queries', q, runs, ...features, ...state, ...outputs, numRuns, heads, lengthQ, ...widths);
+  }
+
+  favorBackward(
+    args: AttentionArrays & AttentionGradients & FavorFeatures & FavorStateArrays & { denominator: Storage },
+  ): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const { outputs, gradients } = this.#gradients(args);
+    const state = this.#state(args, numRuns * heads, numFeatures, dValue);
+    const arrays = [...this.#features(args, dHead), ...state, outputs[0], this.#perQuery(args.denominator, args, 1)];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layoutNumber(layout)];
+    this.#call('favor_backward', q, k, v, keyMask, runs, ...arrays, outputs[1], ...gradients, ...sizes);
+  }
+
+  favorCausal(args: Parameters<Backend['favorCausal']>[0]): void {
+    const { numRuns, heads, lengthQ, dHead, dValue, numFeatures, layout, updateState = false } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const state = args.state ? this.#state(args.state, numRuns * heads, numFeatures, dValue) : [0, 0, 0];
+    const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.denominator, args, 1)];
+    const arrays = [...this.#features(args, dHead), ...state, ...outputs];
+    const sizes = [numRuns, heads, lengthQ, dHead, dValue, numFeatures, layoutNumber(layout), +updateState];
+    this.#call('favor_causal', q, k, v, keyMask, runs, ...arrays, ...sizes);
+  }
+
+  favorCausalBackward(args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage }): void {
+    const { numRuns, heads, lengthQ, dHead, dValue, numFeatures, layout } = args;
+    const { q, k, v, keyMask, runs } = this.#attention(args);
+    const { outputs, gradients } = this.#gradients(args);
+    const features = this.#features(args, dHead);
+    const arrays = [...features, outputs[0], this.#perQuery(args.denominator, args, 1), outputs[1], ...gradients];
+    const sizes = [numRuns, heads, lengthQ, dHead, dValue, numFeatures, layoutNumber(layout)];
+    this.#call('favor_causal_backward', q, k, v, keyMask, runs, ...arrays, ...sizes);
+  }
+
+  favorStep(args: Parameters<Backend['favorStep']>[0]): void {
+    const { batch, heads, dHead, dValue, numFeatures } = args;
+    const rows = batch * heads;
+    const arrays = [this.#f32(args.q, rows * dHead), this.#f32(args.k, rows * dHead), this.#f32(args.v, rows * dValue)];
+    const state = this.#state(args, rows, numFeatures, dValue);
+    const out = this.#f32(args.out, rows * dValue);
+    const sizes = [batch, heads, dHead, dValue, numFeatures];
+    this.#call('favor_step', ...arrays, ...this.#features(args, dHead), ...state, out, ...sizes);
+  }
+}

@@ -1,0 +1,36 @@
+/** What a backend needs from where it runs: Node (`node-host.ts`) or a browser (`browser-host.ts`). */
+import type { NativeAddon } from './native.ts';
+
+/** The WebAssembly builds: with relaxed SIMD (fused multiply-add) or not, with threads on shared memory or not. */
+export type WasmVariant = 'kernels' | 'kernels-relaxed' | 'kernels-threads' | 'kernels-relaxed-threads';
+
+/** What a WebAssembly worker is started with. */
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Its number in the pool, from 1; 0 is the calling thread. */
+  readonly index: number;
+  /** Top of its own stack in the shared memory. */
+  readonly stackTop: number;
+}
+
+export interface WorkerHandle {
+  /** Resolves once the worker waits for work. */
+  readonly ready: Promise<void>;
+  terminate(): void;
+}
+
+export interface Host {
+  /** Threads to use when nobody says how many. */
+  readonly defaultThreads: number;
+  /** Whether WebAssembly threads can share memory here. */
+  readonly sharesMemory: boolean;
+  /** Whether the calling thread may sleep in `Atomics.wait`; a page's main thread may not. */
+  readonly mayBlock: boolean;
+  /** The native addon; undefined where there is no such thing. @throws if it cannot be loaded. */
+  loadAddon?(): NativeAddon;
+  compileWasm(variant: WasmVariant): Promise<WebAssembly.Module>;
+  startWorker(start: WorkerStart): WorkerHandle;
+  /** Tells a person something once. */
+  warn(message: string): void;
+}

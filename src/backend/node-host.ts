@@ -1,0 +1,59 @@
+/** Node as a {@link Host}: kernels from files, workers from worker_threads, settings from the environment. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Host, WasmVariant, WorkerHandle, WorkerStart } from './host.ts';
+import type { NativeAddon } from './native.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Kernels lie in dist/kernels: beside this file once bundled into dist/, two folders up when run from src/backend/. */
+function kernelFile(name: string): string {
+  const candidates = ['./kernels/', '../../dist/kernels/'].map((folder) =>
+    fileURLToPath(new URL(folder + name, import.meta.url)),
+  );
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${name} is not in dist/kernels: build it with \`npm run build\`.`);
+  return found;
+}
+
+function threadsFromEnvironment(): number {
+  const text = process.env.PERFORMERS_THREADS;
+  if (text === undefined || text === '') return availableParallelism();
+  const threads = Number(text);
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new Error(`PERFORMERS_THREADS is "${text}": set it to a whole number of at least 1, or leave it unset.`);
+  }
+  return threads;
+}
+
+function startWorker(start: WorkerStart): WorkerHandle {
+  const worker = new Worker(kernelFile('worker.js'), { workerData: start });
+  worker.unref();
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.once('message', () => resolve());
+    worker.once('error', reject);
+  });
+  return { ready, terminate: () => void worker.terminate() };
+}
+
+const warned = new Set<string>();
+
+export const nodeHost: Host = {
+  get defaultThreads() {
+    return threadsFromEnvironment();
+  },
+  sharesMemory: true,
+  mayBlock: true,
+  loadAddon: () => require(kernelFile(`performers-${process.platform}-${process.arch}.node`)) as NativeAddon,
+  compileWasm: async (variant: WasmVariant) => WebAssembly.compile(await readFile(kernelFile(`${variant}.wasm`))),
+  startWorker,
+  warn(message) {
+    if (warned.has(message)) return;
+    warned.add(message);
+    process.stderr.write(`${message}\n`);
+  },
+};

@@ -1,0 +1,55 @@
+/** Chooses a backend: the only file that names them all. */
+import { CompiledBackend } from './compiled.ts';
+import type { Host } from './host.ts';
+import { createNativeModule } from './native.ts';
+import { createReferenceBackend } from './reference.ts';
+import type { Backend, BackendName } from './types.ts';
+import { createWasmModule } from './wasm.ts';
+
+export interface BackendOptions {
+  /** Default: native where the addon loads, else WebAssembly. */
+  readonly backend?: BackendName | undefined;
+  /** Default: `PERFORMERS_THREADS` in Node, else the number of processors. At least 1. */
+  readonly numThreads?: number | undefined;
+}
+
+/**
+ * Creates a backend on `host`. Without a choice, takes the native addon where it loads and WebAssembly elsewhere; in
+ * Node it then says so once.
+ * @throws if the backend asked for cannot be loaded, or numThreads is not a whole number of at least 1.
+ */
+export async function createBackendOn(host: Host, options: BackendOptions = {}): Promise<Backend> {
+  const { backend, numThreads = host.defaultThreads } = options;
+  if (!Number.isInteger(numThreads) || numThreads < 1) {
+    throw new RangeError(`numThreads is ${numThreads}: it must be a whole number of at least 1.`);
+  }
+  switch (backend) {
+    case 'reference':
+      return createReferenceBackend();
+    case 'wasm':
+      return new CompiledBackend(await createWasmModule(host, numThreads));
+    case 'native':
+      return createNativeBackend(host, numThreads);
+    case undefined:
+      break;
+    default:
+      throw new RangeError(`There is no backend "${String(backend)}": choose native, wasm or reference.`);
+  }
+  if (host.loadAddon) {
+    try {
+      return createNativeBackend(host, numThreads);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      host.warn(
+        `performers: using WebAssembly, because the native addon did not load (${reason}); ` +
+          'it is several times faster: install a C++ compiler and run `npm run build`.',
+      );
+    }
+  }
+  return new CompiledBackend(await createWasmModule(host, numThreads));
+}
+
+function createNativeBackend(host: Host, numThreads: number): Backend {
+  if (!host.loadAddon) throw new Error('The native backend runs in Node only: use wasm here.');
+  return new CompiledBackend(createNativeModule(host.loadAddon(), numThreads));
+}

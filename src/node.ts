@@ -1,0 +1,14 @@
+/** The public API for Node: everything in index.ts, plus what needs the file system and the native addon. */
+import { nodeHost } from './backend/node-host.ts';
+import { type BackendOptions, createBackendOn } from './backend/select.ts';
+import type { Backend } from './backend/types.ts';
+
+export * from './index.ts';
+
+/**
+ * Creates a backend: native where the addon loads, else WebAssembly, which is then said once on standard error.
+ * @throws if the backend asked for cannot be loaded.
+ */
+export function createBackend(options?: BackendOptions): Promise<Backend> {
+  return createBackendOn(nodeHost, options);
+}
