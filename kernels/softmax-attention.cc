@@ -17,7 +17,6 @@ namespace {
 constexpr Index kQueries = 128, kKeys = 64, kFewQueries = 8;
 constexpr int kPanel = kTileColumns;
 constexpr float kSlack = 8.0f;
-constexpr Index kDotPiece = 32;  // scores are sums of shorter sums: half the rounding error where they run to hundreds
 
 // Natural logarithm of a positive normal number: atanh series on the mantissa in [√½, √2].
 double logarithm(double x) {
@@ -37,18 +36,19 @@ double logarithm(double x) {
 struct Job {
   HeadLayout queries, keys, values, outputs;
   bool causal;
-  float sign;       // of the scale; applied to the queries
-  float rate;       // |scale|·log2 e: raw scores times rate are exponents of 2
+  float sign;  // of the scale; applied to the queries
+  float size;  // |scale|
+  float rate;  // |scale|·log2 e: raw scores times rate are exponents of 2
   Index queryBlocks;
 
   Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
         outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), sign(scale < 0 ? -1.0f : 1.0f),
-        rate(scale * sign * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
+        size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
   float logSumExp(float reference, float sum) const {
     if (sum == 0.0f) return -__builtin_inff();
-    return float(double(reference) * rate * 0.6931471805599453 + logarithm(sum));
+    return float(double(reference) * size + logarithm(sum));
   }
 };
 
@@ -192,14 +192,8 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
 template <int STEP> Vector addLanes(Vector x) {
   if constexpr (STEP == 0) return x;
   else {
-    IntVector other;
-    for (int l = 0; l < kWidth; l++) other[l] = l ^ STEP;
-#if defined(__clang__)
     Vector moved;
     for (int l = 0; l < kWidth; l++) moved[l] = x[l ^ STEP];
-#else
-    const Vector moved = __builtin_shuffle(x, other);
-#endif
     return addLanes<STEP / 2>(x + moved);
   }
 }

@@ -8,6 +8,10 @@ namespace KERNELS_NAMESPACE {
 // A score that is masked. Finite, so that differences of scores are never NaN; no valid score comes near it.
 constexpr float kMasked = -1e30f;
 
+// Scores are sums of sums of this many products: half the rounding error where they run to hundreds. Both passes do the same,
+// so that the recomputed scores equal the first ones.
+constexpr Index kDotPiece = 16;
+
 static inline Index atMost(Index a, Index b) { return a < b ? a : b; }
 static inline Index atLeast(Index a, Index b) { return a > b ? a : b; }
 static inline Index blocksOf(Index length, Index size) { return (length + size - 1) / size; }

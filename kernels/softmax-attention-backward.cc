@@ -1,0 +1,238 @@
+// Gradients of exact attention in blocks: the probabilities are recomputed from the stored logSumExp.
+//
+//   P = exp(scale·Q Kᵀ - logSumExp)   D_i = dO_i · O_i   dS = scale · P ∘ (dO Vᵀ - D)
+//   dV = Pᵀ dO                        dQ = dS K          dK = dSᵀ Q
+//
+// Everything lies [queries, keys]; only a block of keys and values is transposed, once for all the queries that meet it.
+// With enough (run, head) pairs to keep the threads busy a unit is one pair: five products per block of scores. With fewer,
+// each pair is split into units for blocks of dK and dV and units for blocks of dQ: seven products, but no shared output.
+#include "softmax-attention.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+constexpr Index kRows = 64, kKeys = 64, kRowsPerUnit = 256, kEnoughPairs = 4;
+
+struct Job {
+  HeadLayout queries, keys, values, outputs;
+  bool causal, whole;  // whole: a unit is a (run, head) pair
+  float scale;
+  Index keyUnits, unitsPerPair;
+
+  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+      : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
+        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), whole(numRuns * heads >= kEnoughPairs), scale(scale),
+        keyUnits(blocksOf(lengthK, kKeys)), unitsPerPair(whole ? 1 : keyUnits + blocksOf(lengthQ, kRowsPerUnit)) {}
+};
+
+struct Buffers {
+  float *deltas, *keysTransposed, *valuesTransposed, *keys, *queries, *dOut, *probabilities, *dScores, *dKeys, *dValues;
+  Index bytes;
+  Buffers(void* scratch, Index lengthQ, Index dHead, Index dValue) {
+    Scratch pieces{(char*)scratch};
+    deltas = pieces.floats(lengthQ);
+    keysTransposed = pieces.floats(packedPanelsSize(kKeys, dHead));
+    valuesTransposed = pieces.floats(packedPanelsSize(kKeys, dValue));
+    keys = pieces.floats(kKeys * dHead);
+    queries = pieces.floats(kRows * dHead);
+    dOut = pieces.floats(kRows * dValue);
+    probabilities = pieces.floats(kRows * kKeys);
+    dScores = pieces.floats(kRows * kKeys);
+    dKeys = pieces.floats(kKeys * dHead);
+    dValues = pieces.floats(kKeys * dValue);
+    bytes = pieces.used;
+  }
+};
+static_assert(kKeys % kTileColumns == 0);
+
+struct Arrays {
+  const float *q, *k, *v, *mask, *out, *logSumExp, *dOut;
+  float *dQ, *dK, *dV;
+};
+
+// One (run, head): its pointers, moved to the run's first rows.
+struct Pair {
+  Run run;
+  const float *q, *k, *v, *mask, *out, *logSumExp, *dOut;
+  float *dQ, *dK, *dV;
+
+  Pair(const Job& job, const Arrays& arrays, const Run& run, Index head) : run(run) {
+    const Index query = job.queries.offset(run.batch, head, run.queryStart), key = job.keys.offset(run.batch, head, run.keyStart);
+    const Index value = job.values.offset(run.batch, head, run.keyStart), output = job.outputs.offset(run.batch, head, run.queryStart);
+    q = arrays.q + query;
+    dQ = arrays.dQ + query;
+    k = arrays.k + key;
+    dK = arrays.dK + key;
+    v = arrays.v + value;
+    dV = arrays.dV + value;
+    out = arrays.out + output;
+    dOut = arrays.dOut + output;
+    logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart;
+    mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+  }
+};
+
+// deltas[i] = scale · dO_i·O_i for queries [first, first + rows).
+void computeDeltas(const Job& job, const Pair& pair, Index first, Index rows, const Buffers& buffers) {
+  const Index stride = job.outputs.rowStride();
+  for (Index i = first; i < first + rows; i++) {
+    Vector total{};
+    Index x = 0;
+    for (; x + kWidth <= job.outputs.width; x += kWidth) total = fma(load(pair.out + i * stride + x), load(pair.dOut + i * stride + x), total);
+    float delta = sum(total);
+    for (; x < job.outputs.width; x++) delta += pair.out[i * stride + x] * pair.dOut[i * stride + x];
+    buffers.deltas[i] = job.scale * delta;
+  }
+}
+
+void zeroRows(float* rows, Index stride, Index count, Index width) {
+  for (Index i = 0; i < count; i++)
+    for (Index x = 0; x < width; x++) rows[i * stride + x] = 0;
+}
+
+struct KeyBlock {
+  Index start, count;
+  const float* mask;  // of the block's first key; null: all valid
+  const float* keys;  // dense, where dQ is wanted
+};
+
+KeyBlock prepareKeys(const Job& job, const Pair& pair, Index start, Index count, const Buffers& buffers) {
+  const Index dHead = job.keys.width, dValue = job.values.width, keyStride = job.keys.rowStride(), valueStride = job.values.rowStride();
+  packPanels(count, dHead, pair.k + start * keyStride, 1, keyStride, buffers.keysTransposed);
+  packPanels(count, dValue, pair.v + start * valueStride, 1, valueStride, buffers.valuesTransposed);
+  const float* keys = pair.k + start * keyStride;
+  if (keyStride != dHead) {
+    copyRows(keys, keyStride, count, dHead, buffers.keys);
+    keys = buffers.keys;
+  }
+  return {start, count, pair.mask ? pair.mask + start : nullptr, keys};
+}
+
+// probabilities and dScores of queries [row, row + rows): on entry the raw scores and dO Vᵀ.
+template <bool MASKED>
+void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const Buffers& buffers) {
+  const Vector scale = splat(job.scale), toBase2 = splat(kLog2E);
+  IntVector lane;
+  for (int l = 0; l < kWidth; l++) lane[l] = l;
+  for (Index i = 0; i < rows; i++) {
+    float *p = buffers.probabilities + i * kKeys, *dS = buffers.dScores + i * kKeys;
+    const Vector offset = splat(-pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
+    const int32_t visible = job.causal ? int32_t(pair.run.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
+    for (Index x = 0; x < kKeys; x += kWidth) {
+      Vector probability = exp2Bounded(fma(load(p + x), scale, offset) * toBase2);
+      if (MASKED) {
+        probability = lane + int32_t(x) < visible ? probability : Vector{};
+        if (block.mask) {
+          const Index lanes = atLeast(0, atMost(kWidth, block.count - x));
+          const Vector valid = lanes == kWidth ? load(block.mask + x) : loadPartial(block.mask + x, int(lanes));
+          probability = valid != Vector{} ? probability : Vector{};
+        }
+      }
+      store(p + x, probability);
+      store(dS + x, probability * fma(load(dS + x), scale, delta));
+    }
+  }
+}
+
+struct Wanted { bool dQ, dKV; };
+
+// Adds what queries [row, row + rows), rows <= kRows, and a block of keys give each other.
+void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, Wanted wanted, const Buffers& buffers) {
+  const Index dHead = job.queries.width, dValue = job.values.width, queryStride = job.queries.rowStride(), outputStride = job.outputs.rowStride();
+  const float *q = pair.q + row * queryStride, *dOut = pair.dOut + row * outputStride;
+  if (queryStride != dHead) {  // rows far apart share few cache sets
+    copyRows(q, queryStride, rows, dHead, buffers.queries);
+    copyRows(dOut, outputStride, rows, dValue, buffers.dOut);
+    q = buffers.queries;
+    dOut = buffers.dOut;
+  }
+  float *p = buffers.probabilities, *dS = buffers.dScores;
+  for (Index panel = 0; panel < block.count; panel += kTileColumns)
+    for (Index x = 0; x < dHead || x == 0; x += kDotPiece)
+      tileMultiplyPacked(rows, kTileColumns, atMost(kDotPiece, dHead - x), q + x, dHead, 1,
+                         buffers.keysTransposed + panel * dHead + x * kTileColumns, p + panel, kKeys, x ? Mode::add : Mode::store);
+  tileMultiplyPacked(rows, roundUp(block.count, kTileColumns), dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
+  if (block.mask || (job.causal && pair.run.visibleKeys(row, true) < block.start + block.count))
+    differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
+  else
+    differentiateSoftmax<false>(job, pair, block, row, rows, buffers);
+  if (wanted.dKV) {
+    tileMultiply(block.count, dValue, rows, p, 1, kKeys, dOut, dValue, buffers.dValues, dValue, Mode::add);
+    tileMultiply(block.count, dHead, rows, dS, 1, kKeys, q, dHead, buffers.dKeys, dHead, Mode::add);
+  }
+  if (wanted.dQ)
+    tileMultiply(rows, dHead, block.count, dS, kKeys, 1, block.keys, dHead, pair.dQ + row * queryStride, queryStride, Mode::add);
+}
+
+// dK and dV of keys [start, start + kKeys); with dQ wanted, also what these keys add to dQ of every query.
+void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ, const Buffers& buffers) {
+  const Index count = atMost(kKeys, pair.run.keyLength - start), dHead = job.keys.width, dValue = job.values.width;
+  zeroRows(buffers.dKeys, dHead, count, dHead);
+  zeroRows(buffers.dValues, dValue, count, dValue);
+  if (!pair.mask || anyValid(pair.mask + start, count)) {
+    const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
+    const Index firstRow = job.causal ? atLeast(0, start + pair.run.queryLength - pair.run.keyLength) : 0;
+    for (Index row = firstRow; row < pair.run.queryLength; row += kRows)
+      addBlock(job, pair, block, row, atMost(kRows, pair.run.queryLength - row), {wantQ, true}, buffers);
+  }
+  for (Index j = 0; j < count; j++) {
+    copyRows(buffers.dKeys + j * dHead, dHead, 1, dHead, pair.dK + (start + j) * job.keys.rowStride());
+    copyRows(buffers.dValues + j * dValue, dValue, 1, dValue, pair.dV + (start + j) * job.values.rowStride());
+  }
+}
+
+// dQ of queries [first, first + rows).
+void differentiateQueries(const Job& job, const Pair& pair, Index first, Index rows, const Buffers& buffers) {
+  const Index keysSeen = pair.run.visibleKeys(first + rows - 1, job.causal);
+  for (Index start = 0; start < keysSeen; start += kKeys) {
+    const Index count = atMost(kKeys, pair.run.keyLength - start);
+    if (pair.mask && !anyValid(pair.mask + start, count)) continue;
+    const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
+    for (Index row = first; row < first + rows; row += kRows) {
+      const Index blockRows = atMost(kRows, first + rows - row);
+      if (pair.run.visibleKeys(row + blockRows - 1, job.causal) > start) addBlock(job, pair, block, row, blockRows, {true, false}, buffers);
+    }
+  }
+}
+
+}  // namespace
+
+Plan softmax_attention_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float*,
+                                     const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
+                                     Index dHead, Index dValue, Index layout, Index causal, float scale) {
+  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+  return {numRuns * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
+}
+
+void softmax_attention_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
+                                const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV,
+                                Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
+                                Index causal, float scale) {
+  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+  const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
+  const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index index = unit / job.unitsPerPair, part = unit % job.unitsPerPair;
+    const Pair pair(job, arrays, Run(runs + index / heads * 5), index % heads);
+    const Index queryLength = pair.run.queryLength, keyLength = pair.run.keyLength;
+    if (job.whole) {
+      computeDeltas(job, pair, 0, queryLength, buffers);
+      zeroRows(pair.dQ, job.queries.rowStride(), queryLength, dHead);
+      for (Index start = 0; start < keyLength; start += kKeys) differentiateKeys(job, pair, start, true, buffers);
+    } else if (part < job.keyUnits) {
+      const Index start = part * kKeys;
+      if (start >= keyLength) continue;
+      computeDeltas(job, pair, 0, queryLength, buffers);
+      differentiateKeys(job, pair, start, false, buffers);
+    } else {
+      const Index first = (part - job.keyUnits) * kRowsPerUnit, rows = atMost(kRowsPerUnit, queryLength - first);
+      if (rows <= 0) continue;
+      computeDeltas(job, pair, first, rows, buffers);
+      zeroRows(pair.dQ + first * job.queries.rowStride(), job.queries.rowStride(), rows, dHead);
+      differentiateQueries(job, pair, first, rows, buffers);
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
