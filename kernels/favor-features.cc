@@ -1,0 +1,46 @@
+#include "favor.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+struct Scratch {
+  Projection projection;
+  KeyTile tile;
+  Scratch(Arena& arena, const float* bias, Index dHead, Index numFeatures)
+      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead, 0, 1.0) {}
+};
+}  // namespace
+
+Plan favor_features_plan(const float*, const float*, const float* bias, float*, Index batch, Index heads, Index length, Index dHead,
+                         Index numFeatures, Index) {
+  Arena arena(nullptr);
+  Scratch scratch(arena, bias, dHead, numFeatures);
+  return {batch * heads * ((length + kRows - 1) / kRows), (Index)arena.at};
+}
+
+void favor_features(Work work, const float* x, const float* projection, const float* bias, float* out, Index batch, Index heads,
+                    Index length, Index dHead, Index numFeatures, Index layout) {
+  (void)batch;
+  if (work.first >= work.last) return;
+  Arena arena(work.scratch);
+  Scratch s(arena, bias, dHead, numFeatures);
+  s.projection.pack(projection, bias, 1.0, 0, numFeatures);
+  const Index blocks = (length + kRows - 1) / kRows;
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index head = unit / blocks, first = unit % blocks * kRows, count = smaller(kRows, length - first);
+    const Rows<const float> rows = rowsOf(x, layout, head / heads, head % heads, heads, length, dHead);
+    for (Index i = 0; i < count; i++) s.tile.setKey(i, rows[first + i], s.projection.hasBias);
+    float* target = out + (head * length + first) * numFeatures;
+    s.tile.logFeatures(s.projection, 0, count, s.projection.panels, numFeatures, target, numFeatures);
+    for (Index i = 0; i < count; i++) {
+      float* row = target + i * numFeatures;
+      const Vector whole = splat(s.tile.wholeD[i]);
+      Index r = 0;
+      for (; r + kWidth <= numFeatures; r += kWidth) store(row + r, load(row + r) - whole);
+      const int lanes = (int)(numFeatures - r);
+      storePartial(row + r, loadPartial(row + r, lanes) - whole, lanes);
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE

@@ -1,0 +1,218 @@
+// Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features live only
+// in tiles of kRows rows.
+#include "favor.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+// Sums of this many keys are kept in plain float32 before they are added to the state with compensation.
+constexpr Index kFlushTiles = 8;
+
+// With few heads, one head's features are shared out over several units: rows of the state are independent.
+Index featuresPerUnit(Index states, Index numFeatures) {
+  if (states >= 8) return numFeatures > 0 ? roundUp(numFeatures, kTileColumns) : kTileColumns;
+  return roundUp((numFeatures + 3) / 4, kFeatureBlock) + (numFeatures == 0 ? kFeatureBlock : 0);
+}
+
+struct KeysScratch {
+  Projection projection;
+  KeyTile tile;
+  Index capacity;
+  float *u, *partial, *scale, *flushedScale;
+  KeysScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures, Index capacity)
+      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead, dValue), capacity(capacity) {
+    u = arena.floats(kRows * kTileColumns);
+    partial = arena.floats(capacity * tile.valueStride());
+    scale = arena.floats(capacity);
+    flushedScale = arena.floats(capacity);
+  }
+
+  // Adds the tile's keys to `partial`, one panel of features at a time.
+  void addTile(Index features) {
+    const Index stride = tile.valueStride(), dValue = tile.dValue, count = tile.count;
+    for (Index r = 0; r < features; r += kTileColumns) {
+      const Index columns = smaller(kTileColumns, features - r);
+      tile.logFeatures(projection, 0, count, projection.panels + r * projection.keyDepth(), kTileColumns, u, kTileColumns);
+      Vector high[kTileVectors];
+      UNROLL for (int j = 0; j < kTileVectors; j++) high[j] = splat(-kInfinity);
+      for (Index i = 0; i < count; i++)
+        UNROLL for (int j = 0; j < kTileVectors; j++)
+          high[j] = maximum(load(u + i * kTileColumns + j * kWidth) - splat(tile.wholeD[i]), high[j]);
+      raiseScales(r, columns, high);
+
+      Vector shift[kTileVectors], total[kTileVectors];
+      UNROLL for (int j = 0; j < kTileVectors; j++) {
+        shift[j] = load(scale + r + j * kWidth);
+        total[j] = Vector{};
+      }
+      for (Index i = 0; i < count; i++) {
+        const Vector whole = splat(tile.wholeD[i]);
+        UNROLL for (int j = 0; j < kTileVectors; j++) {
+          float* at = u + i * kTileColumns + j * kWidth;
+          const Vector feature = exp2Shifted(load(at), -whole - shift[j]);
+          store(at, feature);
+          total[j] += feature;
+        }
+      }
+      float* sums = partial + r * stride;
+      tileMultiply(columns, dValue, count, u, 1, kTileColumns, tile.values, stride, sums, stride, Mode::add);
+      float totals[kTileColumns];
+      UNROLL for (int j = 0; j < kTileVectors; j++) store(totals + j * kWidth, total[j]);
+      for (Index j = 0; j < columns; j++) sums[j * stride + dValue] += totals[j];
+    }
+  }
+
+  void raiseScales(Index r, Index columns, const Vector* high) {
+    float before[kTileColumns];
+    bool rises = false;
+    for (int j = 0; j < kTileVectors; j++) {
+      const Vector old = load(scale + r + j * kWidth), now = maximum(wholeNear(high[j]), old);
+      store(before + j * kWidth, old);
+      store(scale + r + j * kWidth, now);
+      const IntVector higher = now > old;
+      for (int i = 0; i < kWidth; i++) rises |= higher[i] != 0;
+    }
+    if (!rises) return;
+    const Index stride = tile.valueStride();
+    for (Index j = 0; j < columns; j++)
+      if (scale[r + j] > before[j]) scaleRow(partial + (r + j) * stride, tile.dValue + 1, powerOfTwo(before[j] - scale[r + j]));
+  }
+
+  void flush(Index features, float* sums, float* compensation) {
+    const Index width = tile.dValue + 1, stride = tile.valueStride();
+    for (Index r = 0; r < features; r++) {
+      const float factor = flushedScale[r] == scale[r] ? 1 : powerOfTwo(flushedScale[r] - scale[r]);
+      addCompensatedRow(partial + r * stride, sums + r * width, compensation + r * width, width, factor);
+      flushedScale[r] = scale[r];
+    }
+    fillZero(partial, features * stride);
+  }
+};
+
+struct QueriesScratch {
+  Projection projection;
+  QueryTile tile;
+  Index stride;
+  float *u, *state, *numerators, *denominators, *highest;
+  QueriesScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
+      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
+    u = arena.floats(projection.paddedFeatures() * kRows);
+    state = arena.floats(numFeatures * stride);
+    numerators = arena.floats(kRows * stride);
+    denominators = arena.floats(kRows);
+    highest = arena.floats(kRows);
+  }
+
+  void readTile(const float* scales, Index dValue) {
+    const Index numFeatures = projection.numFeatures;
+    fillValue(highest, kRows, -kInfinity);
+    fillZero(denominators, kRows);
+    fillZero(numerators, kRows * stride);
+    for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures - r);
+      tile.logFeatures(projection, r, features, u + r * kRows);
+      raiseHighest(u + r * kRows, scales + r, features, tile.columns, highest);
+    }
+    wholeHighest(highest, tile.columns);
+    for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures - r);
+      float *block = u + r * kRows, *rows = state + r * stride;
+      queryFeatures(block, scales + r, highest, features, tile.columns, block, rows + dValue, stride, denominators);
+      tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
+    }
+  }
+};
+
+constexpr Index kQueriesPerUnit = 512;
+
+}  // namespace
+
+Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, const float*, const float* bias, float*, float*,
+                     float*, Index numRuns, Index heads, Index, Index dHead, Index dValue, Index numFeatures, Index) {
+  const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures);
+  Arena arena(nullptr);
+  KeysScratch scratch(arena, bias, dHead, dValue, numFeatures, perUnit);
+  return {states * ((numFeatures + perUnit - 1) / perUnit), (Index)arena.at};
+}
+
+void favor_keys(Work work, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection,
+                const float* bias, float* sums, float* compensation, float* scales, Index numRuns, Index heads, Index lengthK,
+                Index dHead, Index dValue, Index numFeatures, Index layout) {
+  const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
+  Arena arena(work.scratch);
+  KeysScratch s(arena, bias, dHead, dValue, numFeatures, perUnit);
+  Index packed = -1;
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index state = unit % states, head = state % heads, block = unit / states;
+    const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
+    if (packed != block) s.projection.pack(projection, bias, 1.44269504088896340736, feature, features);
+    packed = block;
+    const int32_t* run = runs + state / heads * 5;
+    const Index batch = run[0], end = run[3] + run[4];
+    const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, lengthK, dHead);
+    const Rows<const float> values = rowsOf(v, layout, batch, head, heads, lengthK, dValue);
+    const float* mask = keyMask ? keyMask + batch * lengthK : nullptr;
+    float* stateSums = sums + (state * numFeatures + feature) * width;
+    float* stateCompensation = compensation + (state * numFeatures + feature) * width;
+
+    fillZero(stateSums, features * width);
+    fillZero(stateCompensation, features * width);
+    fillZero(s.partial, s.capacity * s.tile.valueStride());
+    fillValue(s.scale, s.capacity, -kInfinity);
+    fillValue(s.flushedScale, s.capacity, -kInfinity);
+    Index pending = 0;
+    for (Index next = run[3]; next < end;) {
+      next = s.tile.gather(keys, values, mask, next, end, s.projection.hasBias);
+      if (s.tile.count == 0) break;
+      s.addTile(features);
+      if (++pending == kFlushTiles) s.flush(features, stateSums, stateCompensation), pending = 0;
+    }
+    if (pending > 0) s.flush(features, stateSums, stateCompensation);
+    copyRow(scales + state * numFeatures + feature, s.scale, features);
+  }
+}
+
+Plan favor_queries_plan(const float*, const int32_t*, const float*, const float* bias, const float*, const float*, const float*,
+                        float*, float*, Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index numFeatures,
+                        Index) {
+  Arena arena(nullptr);
+  QueriesScratch scratch(arena, bias, dHead, dValue, numFeatures);
+  return {numRuns * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
+}
+
+void favor_queries(Work work, const float* q, const int32_t* runs, const float* projection, const float* bias, const float* sums,
+                   const float* compensation, const float* scales, float* out, float* denominator, Index numRuns, Index heads,
+                   Index lengthQ, Index dHead, Index dValue, Index numFeatures, Index layout) {
+  (void)numRuns;
+  if (work.first >= work.last) return;
+  Arena arena(work.scratch);
+  QueriesScratch s(arena, bias, dHead, dValue, numFeatures);
+  s.projection.pack(projection, bias, 1.44269504088896340736, 0, 0);
+  const Index blocks = (lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit, width = dValue + 1;
+  Index loaded = -1;
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index state = unit / blocks, head = state % heads;
+    const int32_t* run = runs + state / heads * 5;
+    const Index batch = run[0], first = unit % blocks * kQueriesPerUnit, end = smaller(first + kQueriesPerUnit, run[2]);
+    if (first >= end) continue;
+    if (loaded != state) {
+      const Index at = state * numFeatures * width;
+      for (Index r = 0; r < numFeatures; r++) {
+        for (Index c = 0; c < width; c++)
+          s.state[r * s.stride + c] = sums[at + r * width + c] + compensation[at + r * width + c];
+      }
+      loaded = state;
+    }
+    const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
+    const Rows<float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);
+    for (Index i = first; i < end; i += kRows) {
+      s.tile.gather(queries, run[1] + i, smaller(kRows, end - i), s.projection);
+      s.readTile(scales + state * numFeatures, dValue);
+      writeQuotients(s.numerators, s.stride, s.denominators, s.tile.count, dValue, {outs[run[1] + i], outs.stride});
+      copyRow(denominator + (batch * heads + head) * lengthQ + run[1] + i, s.denominators, s.tile.count);
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE

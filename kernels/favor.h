@@ -1,0 +1,349 @@
+// What the FAVOR+ kernels share: packed projections, tiles of keys and queries, and sums that do not drift.
+//
+// The estimators are exp(W x̂ + b - ‖x̂‖²/2). Everything here works in bits (base 2): u = W x̂ + b and D = ‖x̂‖²/2, both times
+// log2(e). A key's log-feature is t = u - D; D, which may be thousands, is split into a whole part (kept apart, exact) and a
+// fraction (summed with u), so t keeps the accuracy of u. Then 2^t = 2^f · 2^n with n integral, and a scale c is an integer
+// that is subtracted from n: changing it later multiplies by a power of two, which is exact.
+//
+// Keys lie row by row, [keys, features]; queries lie transposed, [features, queries]. Then every product has its operands as
+// tile.h wants them, maxima and sums run down the rows, and nothing is reduced across a vector:
+//   K′ = X·Wᵀ   Q′ᵀ = W·Xᵀ   S += K′ᵀ·V   out = (Q′ᵀ)ᵀ·S   scoresᵀ = K′·Q′ᵀ
+#pragma once
+#include "kernels.h"
+#include "tile.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr Index kRows = 64;          // keys or queries in a tile
+constexpr Index kFeatureBlock = 64;  // features handled while they stay in L1
+static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
+
+static inline Index roundUp(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
+static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
+static inline bool isFinite(float x) { return x - x == 0; }
+constexpr float kInfinity = __builtin_inff();
+
+// Hands out 64-byte aligned pieces of scratch; over address 0 it counts the bytes that a plan needs.
+struct Arena {
+  uintptr_t at;
+  explicit Arena(void* scratch) : at((uintptr_t)scratch) {}
+  float* floats(Index count) {
+    float* piece = (float*)at;
+    at += (uintptr_t)roundUp(count * 4, 64);
+    return piece;
+  }
+  int32_t* integers(Index count) { return (int32_t*)floats(count); }
+};
+
+// Rows of one (batch, head) of an attention array.
+template <typename Float>
+struct Rows {
+  Float* data;
+  Index stride;
+  Float* operator[](Index i) const { return data + i * stride; }
+};
+template <typename Float>
+static inline Rows<Float> rowsOf(Float* x, Index layout, Index batch, Index head, Index heads, Index length, Index d) {
+  return layout == 0 ? Rows<Float>{x + (batch * heads + head) * length * d, d}
+                     : Rows<Float>{x + (batch * length * heads + head) * d, heads * d};
+}
+
+static inline void copyRow(float* to, const float* from, Index count) {
+  for (; count >= kWidth; count -= kWidth, from += kWidth, to += kWidth) store(to, load(from));
+  storePartial(to, loadPartial(from, (int)count), (int)count);
+}
+static inline void fillZero(float* x, Index count) {
+  for (; count >= kWidth; count -= kWidth, x += kWidth) store(x, Vector{});
+  storePartial(x, Vector{}, (int)count);
+}
+static inline void scaleRow(float* x, Index count, float factor) {
+  for (; count >= kWidth; count -= kWidth, x += kWidth) store(x, load(x) * splat(factor));
+  storePartial(x, loadPartial(x, (int)count) * splat(factor), (int)count);
+}
+static inline void fillValue(float* x, Index count, float value) {
+  for (; count >= kWidth; count -= kWidth, x += kWidth) store(x, splat(value));
+  storePartial(x, splat(value), (int)count);
+}
+
+// — transposition —
+
+#if defined(__AVX512F__)
+#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#elif defined(__AVX2__)
+#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#endif
+
+// Transposes a square of kWidth vectors: log2(kWidth) perfect shuffles of its rows.
+static inline void transposeSquare(Vector* rows) {
+  UNROLL for (int step = 1; step < kWidth; step *= 2) {
+    Vector next[kWidth];
+    UNROLL for (int i = 0; i < kWidth / 2; i++) {
+      next[2 * i] = INTERLEAVE_LOW(rows[i], rows[i + kWidth / 2]);
+      next[2 * i + 1] = INTERLEAVE_HIGH(rows[i], rows[i + kWidth / 2]);
+    }
+    UNROLL for (int i = 0; i < kWidth; i++) rows[i] = next[i];
+  }
+}
+
+// to[c][r] = from[r][c] for r < count, c < width; the columns of `to` up to the next multiple of kWidth become zeros, and so do
+// its rows from width up to the next multiple.
+__attribute__((noinline)) static void transpose(const float* from, Index ldFrom, Index count, Index width, float* to, Index ldTo) {
+  for (Index r = 0; r < count; r += kWidth) {
+    for (Index c = 0; c < width; c += kWidth) {
+      const int lanes = (int)smaller(kWidth, width - c), valid = (int)smaller(kWidth, count - r);
+      Vector square[kWidth];
+      if (lanes == kWidth && valid == kWidth) {
+        UNROLL for (int i = 0; i < kWidth; i++) square[i] = load(from + (r + i) * ldFrom + c);
+      } else {
+        for (int i = 0; i < kWidth; i++) {
+          const float* row = from + (r + i) * ldFrom + c;
+          square[i] = i >= valid ? Vector{} : lanes == kWidth ? load(row) : loadPartial(row, lanes);
+        }
+      }
+      transposeSquare(square);
+      UNROLL for (int i = 0; i < kWidth; i++) store(to + (c + i) * ldTo + r, square[i]);
+    }
+  }
+}
+
+// — powers of two —
+
+// Integer near x, for a scale: which of the neighbours does not matter.
+static inline Vector wholeNear(Vector x) {
+  const IntVector small = (x < splat(8388608.0f)) & (x > splat(-8388608.0f));
+  return small ? __builtin_convertvector(__builtin_convertvector(small ? x : Vector{}, IntVector), Vector) : x;
+}
+
+// p · 2^n for an integral n <= 127, exact; n below -126 gives 0.
+static inline Vector shiftExponent(Vector p, Vector n) {
+  n = maximum(n, splat(-127.0f));
+  return p * (Vector)((__builtin_convertvector(n, IntVector) + 127) << 23);
+}
+// 2^n likewise.
+static inline float powerOfTwo(float n) {
+  if (!(n >= -126.0f)) return 0;
+  const int32_t bits = ((int32_t)(n < 127.0f ? n : 127.0f) + 127) << 23;
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// 2^(u + shift), shift integral.
+static inline Vector exp2Shifted(Vector u, Vector shift) {
+  const Vector n = roundNearest(u);
+  return shiftExponent(exp2Fraction(u - n), n + shift);
+}
+
+// — sums that do not drift —
+
+// sum += x + compensation, where the rounding error of the addition becomes the new compensation.
+static inline void addCompensated(Vector x, Vector& sum, Vector& compensation) {
+  const Vector y = x + compensation, total = sum + y, part = total - sum;
+  compensation = (sum - (total - part)) + (y - part);
+  sum = total;
+}
+
+// One row of a state: sums·factor += x.
+static inline void addCompensatedRow(const float* x, float* sums, float* compensation, Index count, float factor) {
+  const Vector f = splat(factor);
+  Index j = 0;
+  for (; j + kWidth <= count; j += kWidth) {
+    Vector s = load(sums + j) * f, c = load(compensation + j) * f;
+    addCompensated(load(x + j), s, c);
+    store(sums + j, s);
+    store(compensation + j, c);
+  }
+  if (const int lanes = (int)(count - j)) {
+    Vector s = loadPartial(sums + j, lanes) * f, c = loadPartial(compensation + j, lanes) * f;
+    addCompensated(loadPartial(x + j, lanes), s, c);
+    storePartial(sums + j, s, lanes);
+    storePartial(compensation + j, c, lanes);
+  }
+}
+
+// — projections —
+
+// W·log2(e)·dHead^(-1/4), and the same as packed panels of Wᵀ for keys.
+struct Projection {
+  Index dHead, numFeatures, hasBias;
+  float* weights;  // [paddedFeatures, stride]; row r: …, bias, W_r0, W_r1, … with W_r0 at column kWidth
+  float* panels;   // packed [1 + hasBias + dHead, paddedFeatures]: a row of ones for -D, the bias, Wᵀ
+
+  Index stride() const { return roundUp(dHead, kWidth) + kWidth; }
+  Index paddedFeatures() const { return roundUp(numFeatures, kTileColumns); }
+  Index keyDepth() const { return 1 + hasBias + dHead; }
+  Index queryDepth() const { return hasBias + dHead; }
+  const float* queryWeights() const { return weights + kWidth - hasBias; }
+  const float* plainWeights() const { return weights + kWidth; }
+
+  Projection(Arena& arena, const float* bias, Index dHead, Index numFeatures)
+      : dHead(dHead), numFeatures(numFeatures), hasBias(bias != nullptr) {
+    weights = arena.floats(paddedFeatures() * stride());
+    panels = arena.floats(paddedFeatures() * keyDepth());
+  }
+
+  // unit is log2(e) for bits, 1 for nats. first, count: the features that panels holds.
+  void pack(const float* projection, const float* bias, double unit, Index first, Index count) {
+    const double factor = unit * __builtin_sqrt(1 / __builtin_sqrt((double)dHead));
+    for (Index r = 0; r < paddedFeatures(); r++) {
+      float* row = weights + r * stride();
+      fillZero(row, stride());
+      if (r >= numFeatures) continue;
+      for (Index c = 0; c < dHead; c++) row[kWidth + c] = (float)(projection[r * dHead + c] * factor);
+      if (bias) row[kWidth - 1] = (float)(bias[r] * unit);
+    }
+    const Index depth = keyDepth();
+    for (Index p = 0; p * kTileColumns < count; p++) {
+      float* panel = panels + p * depth * kTileColumns;
+      fillValue(panel, kTileColumns, 1.0f);
+      const float* from = weights + (first + p * kTileColumns) * stride() + kWidth;
+      for (Index c = -hasBias; c < dHead; c++)
+        for (Index j = 0; j < kTileColumns; j++) panel[(c + 1 + hasBias) * kTileColumns + j] = from[j * stride() + c];
+    }
+  }
+};
+
+// — tiles —
+
+typedef float HalfVector __attribute__((vector_size(kWidth * 2)));
+typedef double DoubleVector __attribute__((vector_size(kWidth * 4)));
+
+static inline double sumOfSquares(const float* x, Index count) {
+  constexpr int half = kWidth / 2;
+  DoubleVector sums = {};
+  Index i = 0;
+  for (; i + half <= count; i += half) {
+    HalfVector part;
+    __builtin_memcpy(&part, x + i, sizeof part);
+    const DoubleVector wide = __builtin_convertvector(part, DoubleVector);
+    sums += wide * wide;
+  }
+  double total = 0;
+  for (int j = 0; j < half; j++) total += sums[j];
+  for (; i < count; i++) total += (double)x[i] * x[i];
+  return total;
+}
+
+// Keys of a tile: rows {-fraction of D, 1 if there is a bias, x} for Projection::panels, the whole part of D, and {v, 1}.
+struct KeyTile {
+  Index dHead, dValue, count;
+  float* x;        // [kRows, xStride()], x at column kWidth
+  float* values;   // [kRows, valueStride()], 1 in column dValue
+  float* wholeD;   // [kRows]
+  int32_t* index;  // [kRows] which key of the run
+  double unit;
+
+  Index xStride() const { return roundUp(dHead, kWidth) + kWidth; }
+  Index valueStride() const { return roundUp(dValue + 1, kWidth); }
+
+  KeyTile(Arena& arena, Index dHead, Index dValue, double unit = 1.44269504088896340736)
+      : dHead(dHead), dValue(dValue), count(0), unit(unit) {
+    x = arena.floats(kRows * xStride());
+    values = arena.floats(kRows * valueStride());
+    wholeD = arena.floats(kRows);
+    index = arena.integers(kRows);
+  }
+
+  void setKey(Index i, const float* key, Index hasBias) {
+    const double d = sumOfSquares(key, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
+    const bool split = d < 1e9;  // beyond that float32 has no fraction to keep (and an infinite key stays infinite)
+    const double whole = split ? (double)(int32_t)d : d;
+    float* row = x + i * xStride() + kWidth;
+    wholeD[i] = (float)whole;
+    row[-1] = 1.0f;
+    row[-1 - hasBias] = split ? (float)(whole - d) : 0.0f;
+    copyRow(row, key, dHead);
+  }
+  void setValue(Index i, const float* value) {
+    float* row = values + i * valueStride();
+    copyRow(row, value, dValue);
+    row[dValue] = 1.0f;
+  }
+  // The next valid keys of a run, from `next` on: masked ones are left out. Returns where the tile after this one starts.
+  Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
+               Index hasBias) {
+    for (count = 0; next < end && count < kRows; next++) {
+      if (mask && mask[next] == 0) continue;
+      setKey(count, keys[next], hasBias);
+      setValue(count, valueRows[next]);
+      index[count++] = (int32_t)next;
+    }
+    return next;
+  }
+  // Log-features without the whole part of D, of `rows` keys from row `first`, for the columns of `panels`.
+  void logFeatures(const Projection& p, Index first, Index rows, const float* panels, Index columns, float* u, Index ldu) const {
+    tileMultiplyPacked(rows, columns, p.keyDepth(), x + first * xStride() + kWidth - 1 - p.hasBias, xStride(), 1, panels, u, ldu,
+                       Mode::store);
+  }
+};
+
+// Queries of a tile, transposed: row 0 ones if there is a bias, then the components of x; columns of kRows.
+struct QueryTile {
+  float* x;
+  Index count, columns;  // columns: count rounded up to whole vectors
+
+  QueryTile(Arena& arena, Index dHead) : x(arena.floats((1 + roundUp(dHead, kWidth)) * kRows)), count(0), columns(0) {}
+
+  void gather(const Rows<const float>& queries, Index first, Index rows, const Projection& p) {
+    count = rows;
+    columns = roundUp(rows, kWidth);
+    if (p.hasBias) fillValue(x, kRows, 1.0f);
+    transpose(queries[first], queries.stride, rows, p.dHead, x + p.hasBias * kRows, kRows);
+  }
+  // u [count of features, kRows] of the features from `first` on; D of a query cancels in the quotient and is never computed.
+  void logFeatures(const Projection& p, Index first, Index features, float* u) const {
+    tileMultiply(features, columns, p.queryDepth(), p.queryWeights() + first * p.stride(), p.stride(), 1, x, kRows, u, kRows,
+                 Mode::store);
+  }
+};
+
+// M = max_r (u_r + c_r) of every query, as an integer: u [features, kRows], scales [features], highest [kRows] (running).
+static inline void raiseHighest(const float* u, const float* scales, Index features, Index columns, float* highest) {
+  for (Index j = 0; j < columns; j += kWidth) {
+    Vector high = load(highest + j);
+    for (Index r = 0; r < features; r++) high = maximum(load(u + r * kRows + j) + splat(scales[r]), high);
+    store(highest + j, high);
+  }
+}
+static inline void wholeHighest(float* highest, Index columns) {
+  for (Index j = 0; j < columns; j += kWidth) store(highest + j, wholeNear(load(highest + j)));
+}
+
+// Q′ = 2^(u + c - M); denominators += Q′·Z, where Z is column dValue of the state, normalisers[r·ldz]. May run in place.
+static inline void queryFeatures(const float* u, const float* scales, const float* highest, Index features, Index columns,
+                                 float* out, const float* normalisers, Index ldz, float* denominators) {
+  for (Index j = 0; j < columns; j += kWidth) {
+    const Vector high = load(highest + j);
+    Vector denominator = load(denominators + j);
+    for (Index r = 0; r < features; r++) {
+      const Vector feature = exp2Shifted(load(u + r * kRows + j), splat(scales[r]) - high);
+      store(out + r * kRows + j, feature);
+      denominator = fma(feature, splat(normalisers[r * ldz]), denominator);
+    }
+    store(denominators + j, denominator);
+  }
+}
+
+// out[i] = sums[i] / denominators[i]; a query without a valid key has denominator 0 and yields zeros.
+static inline void writeQuotients(const float* sums, Index ldSums, const float* denominators, Index count, Index dValue,
+                                  const Rows<float>& out) {
+  for (Index i = 0; i < count; i++) {
+    const float denominator = denominators[i], inverse = denominator > 0 ? 1 / denominator : 0;
+    float* row = out[i];
+    const float* from = sums + i * ldSums;
+    if (inverse == 0) {
+      fillZero(row, dValue);
+      continue;
+    }
+    Index c = 0;
+    for (; c + kWidth <= dValue; c += kWidth) store(row + c, load(from + c) * splat(inverse));
+    if (c < dValue) storePartial(row + c, loadPartial(from + c, (int)(dValue - c)) * splat(inverse), (int)(dValue - c));
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
