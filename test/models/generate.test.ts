@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { Decoder, generate } from '../../src/models/generate.ts';
+import { sampleToken } from '../../src/models/sampling.ts';
+import { Transformer } from '../../src/models/transformer.ts';
+import { Random } from '../../src/tensor/random.ts';
+import { scope } from '../../src/tensor/scope.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
+
+const backend = createReferenceBackend();
+const tiny = { vocabSize: 11, dModel: 12, numLayers: 2, numHeads: 3, dFeedForward: 7, maxLength: 13 };
+const ids = [1, 4, 10, 4, 7, 2, 0, 9, 9, 3, 5];
+
+async function forwardLogits(model: Transformer): Promise<ArrayLike<number>[]> {
+  const logits = scope(() => model.logits(model.forward(tensor(backend, Int32Array.from(ids), [1, ids.length]))));
+  const data = await logits.data();
+  return ids.map((_, i) => data.subarray(i * tiny.vocabSize, (i + 1) * tiny.vocabSize));
+}
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bound: number): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < actual.length; i++) expect(Math.abs(actual[i] - expected[i])).toBeLessThan(bound);
+}
+
+for (const attention of [{ type: 'exact' }, { type: 'favor', numFeatures: 7 }] as const) {
+  for (const positions of ['learned', 'sinusoidal', 'rotary', 'none'] as const) {
+    describe(`decoding with ${attention.type} attention and ${positions} positions`, () => {
+      const model = new Transformer(backend, { ...tiny, attention, positions }, 3);
+
+      it('step by step, and prompt then steps, gives the logits of one forward pass', async () => {
+        const expected = await forwardLogits(model);
+        for (const prompt of [1, 2, 7, ids.length]) {
+          const decoder = new Decoder(model);
+          expectClose(await decoder.feed(ids.slice(0, prompt)), expected[prompt - 1], 1e-12);
+          for (let i = prompt; i < ids.length; i++) expectClose(await decoder.feed([ids[i]]), expected[i], 1e-12);
+          expect(decoder.position).toBe(ids.length);
+          decoder.dispose();
+        }
+      });
+
+      it('continues from a saved state', async () => {
+        const decoder = new Decoder(model);
+        await decoder.feed(ids.slice(0, 5));
+        const saved = JSON.parse(
+          JSON.stringify(await decoder.save(), (_, x) =>
+            ArrayBuffer.isView(x)
+              ? Array.from(x as Float32Array, (n) => (n === Number.NEGATIVE_INFINITY ? '-Infinity' : n))
+              : x,
+          ),
+          (key, x) => (['keys', 'values', 'sums', 'compensation', 'scales'].includes(key) ? Float32Array.from(x) : x),
+        );
+        const resumed = new Decoder(model, saved);
+        expect(resumed.position).toBe(5);
+        // The saved state is float32, the reference float64.
+        expectClose(await resumed.feed(ids.slice(5, 7)), await decoder.feed(ids.slice(5, 7)), 1e-6);
+      });
+    });
+  }
+}
+
+describe('Decoder', () => {
+  it('keeps a state of constant size with FAVOR+', async () => {
+    const model = new Transformer(backend, {
+      ...tiny,
+      attention: { type: 'favor', numFeatures: 7 },
+      positions: 'rotary',
+    });
+    const decoder = new Decoder(model);
+    await decoder.feed([1]);
+    const after1 = backend.bytesAllocated;
+    for (let i = 0; i < 30; i++) await decoder.feed([i % 11]);
+    expect(backend.bytesAllocated).toBe(after1);
+  });
+
+  it('refuses what it cannot feed, and is then unchanged', async () => {
+    const model = new Transformer(backend, { ...tiny, attention: { type: 'exact' } }, 3);
+    const decoder = new Decoder(model);
+    await decoder.feed([1, 2]);
+    await expect(decoder.feed([])).rejects.toThrow('no tokens');
+    await expect(decoder.feed([11])).rejects.toThrow('Token 11 at position 0 is outside the vocabulary of 11');
+    await expect(decoder.feed(ids.concat(1))).rejects.toThrow(
+      "reaches 14 tokens but this model's learned positions end at 13",
+    );
+    expect(decoder.position).toBe(2);
+  });
+
+  it('refuses a bidirectional model', () => {
+    expect(() => new Decoder(new Transformer(backend, { ...tiny, causal: false }))).toThrow('bidirectional');
+  });
+
+  it('generates the same tokens from the same seed and stops at the stop token', async () => {
+    const model = new Transformer(
+      backend,
+      { ...tiny, positions: 'rotary', attention: { type: 'favor', numFeatures: 7 } },
+      3,
+    );
+    const run = async (options: object) => {
+      const tokens: number[] = [];
+      for await (const token of generate(model, [1, 2], { maxTokens: 40, ...options })) tokens.push(token);
+      return tokens;
+    };
+    const first = await run({ seed: 5 });
+    expect(first).toHaveLength(40);
+    expect(await run({ seed: 5 })).toEqual(first);
+    expect(await run({ seed: 6 })).not.toEqual(first);
+    expect(await run({ seed: 5, stopToken: first[9] })).toEqual(first.slice(0, first.indexOf(first[9])));
+    await expect(run({ temperature: -1 })).rejects.toThrow();
+  });
+});
+
+describe('sampleToken', () => {
+  const logits = [0.1, 0.4, 0.2, 0.3].map(Math.log);
+  const frequencies = (options: { temperature?: number; topK?: number; topP?: number }) => {
+    const random = new Random(1);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 40_000; i++)
+      counts[sampleToken(logits, { temperature: 1, topK: 0, topP: 1, ...options }, random)]++;
+    return counts.map((count) => count / 40_000);
+  };
+  // Standard deviation of a frequency ≤ 0.0025: a difference of 0.015 is 6 σ, probability below 1e-8.
+  const cases: [object, number[]][] = [
+    [{}, [0.1, 0.4, 0.2, 0.3]],
+    [{ topK: 2 }, [0, 4 / 7, 0, 3 / 7]],
+    [{ topP: 0.65 }, [0, 4 / 7, 0, 3 / 7]],
+    [{ topP: 0.71 }, [0, 4 / 9, 2 / 9, 3 / 9]],
+    [{ temperature: 0.5 }, [0.01, 0.16, 0.04, 0.09].map((x) => x / 0.3)],
+    [{ temperature: 0 }, [0, 1, 0, 0]],
+  ];
+  for (const [options, expected] of cases) {
+    it(`has the right distribution for ${JSON.stringify(options)}`, () => {
+      frequencies(options).forEach((frequency, i) => {
+        expect(Math.abs(frequency - expected[i])).toBeLessThan(0.015);
+      });
+    });
+  }
+
+  it('gives ties to the smaller id and never a token of probability zero', () => {
+    const greedy = { temperature: 0, topK: 0, topP: 1 };
+    expect(sampleToken([1, 3, 3], greedy, new Random(1))).toBe(1);
+    expect(sampleToken([Number.NEGATIVE_INFINITY, 0], { ...greedy, temperature: 1 }, new Random(1))).toBe(1);
+    expect(() => sampleToken([Number.NaN, 1], greedy, new Random(1))).toThrow('not finite');
+  });
+});

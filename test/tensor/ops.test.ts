@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { denseRuns, segmentRuns } from '../../src/attention/runs.ts';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { activation } from '../../src/tensor/ops/activation.ts';
+import { add } from '../../src/tensor/ops/add.ts';
+import { dropout } from '../../src/tensor/ops/dropout.ts';
+import { embedding } from '../../src/tensor/ops/embedding.ts';
+import { favor } from '../../src/tensor/ops/favor.ts';
+import { favorCausal } from '../../src/tensor/ops/favor-causal.ts';
+import { layerNorm } from '../../src/tensor/ops/layer-norm.ts';
+import { linear } from '../../src/tensor/ops/linear.ts';
+import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { reshape } from '../../src/tensor/ops/reshape.ts';
+import { rotary } from '../../src/tensor/ops/rotary.ts';
+import { scale } from '../../src/tensor/ops/scale.ts';
+import { softmaxAttention } from '../../src/tensor/ops/softmax-attention.ts';
+import { softmaxCrossEntropy } from '../../src/tensor/ops/softmax-cross-entropy.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { expectGradients, randomTensor } from '../support/gradients.ts';
+
+const backend = createReferenceBackend();
+const random = (shape: number[], seed: number) => randomTensor(backend, shape, seed);
+/** Weighs each output element differently, so that gradients cannot cancel or be mixed up. */
+const weighed = (x: Tensor) => multiply(x, random([...x.shape], 99));
+
+describe('adjoints against central differences', () => {
+  it('add, also of a tensor to itself', async () => {
+    const [a, b] = [random([3, 5], 1), random([3, 5], 2)];
+    await expectGradients(() => weighed(add(add(a, b), a)), { a, b });
+  });
+
+  it('multiply, also of a tensor by itself', async () => {
+    const [a, b] = [random([3, 5], 1), random([3, 5], 2)];
+    await expectGradients(() => weighed(multiply(multiply(a, b), a)), { a, b });
+  });
+
+  it('scale and reshape', async () => {
+    const a = random([3, 5], 1);
+    await expectGradients(() => weighed(reshape(scale(a, -1.7), [5, 3])), { a });
+  });
+
+  it('linear, with and without bias, over three axes', async () => {
+    const [x, weight, bias] = [random([2, 3, 5], 1), random([7, 5], 2), random([7], 3)];
+    await expectGradients(() => weighed(linear(x, weight, bias)), { x, weight, bias });
+    await expectGradients(() => weighed(linear(x, weight)), { x, weight });
+  });
+
+  for (const kind of ['relu', 'gelu', 'geluTanh'] as const) {
+    it(kind, async () => {
+      const x = random([3, 5], 1);
+      await expectGradients(() => weighed(activation(x, kind)), { x }, { step: 1e-4 });
+    });
+  }
+
+  it('layerNorm', async () => {
+    const [x, gamma, beta] = [random([3, 7], 1), random([7], 2), random([7], 3)];
+    await expectGradients(() => weighed(layerNorm(x, gamma, beta)), { x, gamma, beta });
+  });
+
+  it('embedding, with repeated ids', async () => {
+    const table = random([5, 3], 1);
+    const ids = tensor(backend, Int32Array.of(4, 0, 4, 1, 2, 3), [2, 3]);
+    await expectGradients(() => weighed(embedding(table, ids)), { table });
+  });
+
+  it('rotary, from an offset', async () => {
+    const x = random([2, 3, 5, 4], 1);
+    await expectGradients(() => weighed(rotary(x, 11)), { x });
+  });
+
+  it('dropout', async () => {
+    const x = random([5, 7], 1);
+    await expectGradients(() => weighed(dropout(x, { rate: 0.4, seed: [1, 2], stream: 3 })), { x });
+  });
+
+  it('softmaxCrossEntropy, as the root and under another op', async () => {
+    const x = random([5, 3], 1);
+    const identity = tensor(backend, Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1), [3, 3]);
+    const targets = tensor(backend, Int32Array.of(2, 0, -1, 1, 1), [5]);
+    // linear makes a copy, since the tracked logits are overwritten.
+    const rows = () => softmaxCrossEntropy(linear(x, identity), targets, 1 / 4).loss;
+    await expectGradients(rows, { x });
+    await expectGradients(() => weighed(rows()), { x });
+  });
+});
+
+describe('attention adjoints against central differences', () => {
+  const sizes = { bhld: [2, 3, 5, 4], blhd: [2, 5, 3, 4] } as const;
+  const values = { bhld: [2, 3, 5, 7], blhd: [2, 5, 3, 7] } as const;
+  const masks = {
+    dense: () => ({ runs: denseRuns(backend, 2, 5, 5) }),
+    masked: () => ({
+      runs: denseRuns(backend, 2, 5, 5),
+      keyMask: tensor(backend, Float32Array.of(0, 1, 1, 0, 1, 1, 0, 1, 1, 1), [2, 5]),
+    }),
+    packed: () => ({ runs: segmentRuns(backend, [Int32Array.of(0, 0, 1, 1, 1), Int32Array.of(4, 4, 4, -1, -1)]) }),
+  };
+  for (const layout of ['bhld', 'blhd'] as const) {
+    for (const [maskName, mask] of Object.entries(masks)) {
+      const given = () => ({
+        queries: random([...sizes[layout]], 1),
+        keys: random([...sizes[layout]], 2),
+        values: random([...values[layout]], 3),
+      });
+      const features = { projection: random([3, 4], 4), bias: random([3], 5) };
+      for (const causal of [false, true]) {
+        it(`exact, ${layout}, ${maskName}, ${causal ? 'causal' : 'bidirectional'}`, async () => {
+          const inputs = given();
+          await expectGradients(() => weighed(softmaxAttention({ ...inputs, layout, ...mask() }, { causal })), inputs);
+        });
+        it(`favor, ${layout}, ${maskName}, ${causal ? 'causal' : 'bidirectional'}`, async () => {
+          const inputs = given();
+          const attend = causal ? favorCausal : favor;
+          await expectGradients(() => weighed(attend({ ...inputs, layout, ...mask() }, features)), inputs);
+        });
+      }
+    }
+  }
+});
+
+describe('errors', () => {
+  it('name the tensor that does not fit', () => {
+    expect(() => linear(random([2, 3], 1), random([5, 4], 2))).toThrow(
+      'linear: the last axis of x has shape [3] where [4]',
+    );
+    expect(() => add(random([2], 1), random([3], 2))).toThrow('add: b has shape [3] where [2]');
+    expect(() => rotary(random([1, 1, 1, 3], 1))).toThrow('even dHead; got 3');
+  });
+});
