@@ -1,0 +1,207 @@
+// Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
+// fails if there is one. A layer imports only from its left; no import cycles; no layer without files; src/index.ts
+// reaches nothing that a browser lacks.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import ts from 'typescript';
+
+/** What each layer may import besides itself: layers, or single files. The first seven are the spine, in order. */
+const SPINE = ['backend', 'tensor', 'features', 'attention', 'nn', 'models', 'training'];
+const LAYERS = {
+  ...Object.fromEntries(SPINE.map((layer, i) => [layer, SPINE.slice(0, i)])),
+  data: ['src/tensor/random.ts'],
+  pretrained: SPINE.slice(0, -1),
+  onnx: SPINE.slice(0, -1),
+};
+LAYERS.training.push('data', 'pretrained');
+
+/** Layers that must have files. */
+const REQUIRED_LAYERS = [...SPINE, 'data'];
+
+/** Entry points: the only files of src/ outside the layers that the outside may import; they may import every layer. */
+const ENTRIES = ['src/index.ts', 'src/node.ts'];
+/** Programs: they import entry points, nothing imports them. */
+const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
+
+/** Packages known to run in a browser. */
+const BROWSER_PACKAGES = ['zod', 'fzstd', '@huggingface/tokenizers'];
+
+const BUILTINS = new Set(builtinModules);
+
+/** Every TypeScript file below `folder`, as paths relative to `root` with forward slashes. */
+function sourceFiles(root, folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sourceFiles(root, path);
+      return /\.[cm]?tsx?$/.test(entry.name) ? [path] : [];
+    });
+}
+
+/** The imports of one file: {specifier, line, typeOnly}. Dynamic imports and re-exports count. */
+export function importsOf(path, text) {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  const found = [];
+  const add = (node, specifier, typeOnly) => {
+    const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+    found.push({ specifier: specifier.text, line, typeOnly });
+  };
+  const visit = (node) => {
+    if (ts.isImportDeclaration(node)) {
+      add(node, node.moduleSpecifier, node.importClause?.isTypeOnly ?? false);
+    } else if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
+      add(node, node.moduleSpecifier, node.isTypeOnly);
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      add(node, node.argument.literal, true);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      const [argument] = node.arguments;
+      if (argument && ts.isStringLiteralLike(argument)) add(node, argument, false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+const layerOf = (path) => /^src\/([^/]+)\//.exec(path)?.[1];
+const programOf = (path) => PROGRAMS.find((program) => path.startsWith(`${program}/`));
+const isNodeModule = (specifier) => specifier.startsWith('node:') || BUILTINS.has(specifier.split('/')[0]);
+const packageOf = (specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
+/** All imports of the tree: path → [{specifier, line, typeOnly, target}], target a path or undefined for packages. */
+function readGraph(root, faults) {
+  const paths = ['src', ...PROGRAMS].flatMap((folder) => sourceFiles(root, folder));
+  const graph = new Map();
+  for (const path of paths) {
+    const edges = importsOf(path, readFileSync(join(root, path), 'utf8')).map((edge) => {
+      if (!edge.specifier.startsWith('.')) return edge;
+      const target = posix.join(posix.dirname(path), edge.specifier);
+      if (!existsSync(join(root, target))) {
+        faults.push(`${path}:${edge.line}: imports ${edge.specifier}, which does not exist; correct the path.`);
+      }
+      return { ...edge, target };
+    });
+    graph.set(path, edges);
+  }
+  return graph;
+}
+
+/** Why `path` must not import `target`, with what to do, or undefined. */
+function arrowFault(path, target) {
+  const program = programOf(path);
+  const targetProgram = programOf(target);
+  if (targetProgram && targetProgram !== program) {
+    return `nothing imports ${targetProgram}/; move what is shared into src/`;
+  }
+  if (program) {
+    if (!target.startsWith('src/') || ENTRIES.includes(target)) return undefined;
+    return `${program}/ may import only ${ENTRIES.join(' or ')}; export it there and import it from there`;
+  }
+  if (!target.startsWith('src/') || ENTRIES.includes(path)) return undefined;
+  const layer = layerOf(path);
+  const targetLayer = layerOf(target);
+  if (ENTRIES.includes(target)) return 'nothing in src/ imports an entry point; import the file that defines it';
+  if (!layer || layer === targetLayer) return undefined;
+  const allowed = LAYERS[layer];
+  if (allowed.includes(targetLayer) || allowed.includes(target)) return undefined;
+  const choices = allowed.length > 0 ? `may import only ${allowed.join(', ')}` : 'imports no other layer';
+  return `${layer} ${choices}; move the shared part to a layer on the left, or pass it in as an argument`;
+}
+
+function checkArrows(graph, faults) {
+  for (const [path, edges] of graph) {
+    const layer = layerOf(path);
+    if (layer && !LAYERS[layer]) {
+      faults.push(
+        `${path}: src/${layer}/ is no known layer; move the file, or name the layer in scripts/check-layers.mjs.`,
+      );
+      continue;
+    }
+    if (path.startsWith('src/') && !layer && !ENTRIES.includes(path)) {
+      faults.push(`${path}: lies in no layer; move it into one.`);
+    }
+    for (const { specifier, line, target } of edges) {
+      const fault = target && arrowFault(path, target);
+      if (fault) faults.push(`${path}:${line}: imports ${specifier}: ${fault}.`);
+    }
+  }
+}
+
+/** One fault per import that closes a cycle, found by depth-first search over the imports that exist at run time. */
+function checkCycles(graph, faults) {
+  const done = new Set();
+  const stack = [];
+  const visit = (path) => {
+    stack.push(path);
+    for (const { line, specifier, typeOnly, target } of graph.get(path) ?? []) {
+      if (typeOnly || !target || done.has(target)) continue;
+      const from = stack.indexOf(target);
+      if (from >= 0) {
+        const cycle = [...stack.slice(from), target].join(' → ');
+        faults.push(
+          `${path}:${line}: imports ${specifier}: closes the cycle ${cycle}; ` +
+            'move what both need into a third file, or write `import type` if only types are needed.',
+        );
+      } else visit(target);
+    }
+    stack.pop();
+    done.add(path);
+  };
+  for (const path of graph.keys()) if (!done.has(path)) visit(path);
+}
+
+function checkRequiredLayers(graph, faults) {
+  for (const layer of REQUIRED_LAYERS) {
+    if ([...graph.keys()].some((path) => layerOf(path) === layer)) continue;
+    faults.push(`src/${layer}/: the layer has no files; add them, or take the layer out of scripts/check-layers.mjs.`);
+  }
+}
+
+/** Walks what src/index.ts reaches at run time, remembering the way there. */
+function checkBrowserEntry(graph, faults) {
+  const entry = ENTRIES[0];
+  const ways = new Map([[entry, entry]]);
+  if (!graph.has(entry)) {
+    faults.push(`${entry}: is missing; the browser-safe entry point must exist.`);
+    return;
+  }
+  for (const [path, way] of ways) {
+    for (const { specifier, line, typeOnly, target } of graph.get(path) ?? []) {
+      if (typeOnly) continue;
+      if (target) {
+        if (!ways.has(target)) ways.set(target, `${way} → ${target}`);
+      } else if (isNodeModule(specifier)) {
+        faults.push(
+          `${path}:${line}: imports ${specifier}, reached by ${way}: browsers have no Node modules; import it from src/node.ts only.`,
+        );
+      } else if (!BROWSER_PACKAGES.includes(packageOf(specifier))) {
+        faults.push(
+          `${path}:${line}: imports ${specifier}, reached by ${way}: not known to run in a browser; ` +
+            'import it from src/node.ts only, or add it to BROWSER_PACKAGES in scripts/check-layers.mjs.',
+        );
+      }
+    }
+  }
+}
+
+/** One line per fault in the tree at `root`; empty if it is sound. */
+export function checkLayers(root) {
+  const faults = [];
+  const graph = readGraph(root, faults);
+  checkArrows(graph, faults);
+  checkCycles(graph, faults);
+  checkRequiredLayers(graph, faults);
+  checkBrowserEntry(graph, faults);
+  return faults;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const root = process.argv[2] ?? dirname(dirname(fileURLToPath(import.meta.url)));
+  const faults = checkLayers(root);
+  for (const fault of faults) console.error(fault);
+  if (faults.length > 0) process.exit(1);
+}

@@ -1,0 +1,186 @@
+/** A made-up tree that is sound, and the same tree with one fault at a time: each must be caught, and only it. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const script = fileURLToPath(new URL('../../scripts/check-layers.mjs', import.meta.url));
+const { checkLayers }: { checkLayers: (root: string) => string[] } = await import(script);
+
+const sound: Record<string, string> = {
+  'src/backend/types.ts': 'export interface Backend {}',
+  'src/backend/select.ts': "import type { Backend } from './types.ts';\nexport const select = (): Backend => ({});",
+  'src/backend/node-host.ts': "import { readFileSync } from 'node:fs';\nexport const load = readFileSync;",
+  'src/tensor/tensor.ts': "import { select } from '../backend/select.ts';\nexport const tensor = select;",
+  'src/tensor/random.ts': 'export const random = 4;',
+  'src/features/map.ts': "export { tensor } from '../tensor/tensor.ts';",
+  'src/attention/favor.ts': "import { tensor } from '../features/map.ts';\nexport const favor = tensor;",
+  'src/nn/linear.ts': "import { tensor } from '../tensor/tensor.ts';\nexport const linear = tensor;",
+  'src/models/transformer.ts': "import { linear } from '../nn/linear.ts';\nexport const transformer = linear;",
+  'src/data/text.ts': "import { random } from '../tensor/random.ts';\nexport const text = random;",
+  'src/training/loop.ts': "import { text } from '../data/text.ts';\nexport const loop = text;",
+  'src/index.ts': "import { z } from 'zod';\nexport { loop } from './training/loop.ts';\nexport { z };",
+  'src/node.ts': "export * from './index.ts';\nexport { load } from './backend/node-host.ts';",
+  'cli/main.ts': "import { load } from '../src/node.ts';\nimport { help } from './help.ts';\nload(help);",
+  'cli/help.ts': "import { Command } from 'commander';\nexport const help = new Command();",
+};
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'check-layers-'));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
+
+/** Writes the sound tree with `changes`; undefined leaves a file out. */
+function writeTree(changes: Record<string, string | undefined>): void {
+  for (const [path, text] of Object.entries({ ...sound, ...changes })) {
+    if (text === undefined) continue;
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+}
+
+describe('check-layers', () => {
+  test('a sound tree passes', () => {
+    writeTree({});
+    expect(checkLayers(root)).toEqual([]);
+  });
+
+  const faulty: [name: string, changes: Record<string, string | undefined>, faults: RegExp[]][] = [
+    [
+      'an import from the right',
+      {
+        'src/tensor/tensor.ts':
+          "import { select } from '../backend/select.ts';\nimport { linear } from '../nn/linear.ts';",
+      },
+      [
+        /^src\/tensor\/tensor\.ts:2: imports \.\.\/nn\/linear\.ts: tensor may import only backend; move/,
+        /^src\/nn\/linear\.ts:1: imports \.\.\/tensor\/tensor\.ts: closes the cycle/,
+      ],
+    ],
+    [
+      'a type-only import from the right',
+      {
+        'src/backend/types.ts':
+          "import type { tensor } from '../tensor/tensor.ts';\nexport type Backend = typeof tensor;",
+      },
+      [/^src\/backend\/types\.ts:1: imports \.\.\/tensor\/tensor\.ts: backend imports no other layer/],
+    ],
+    [
+      'a dynamic import from the right',
+      { 'src/nn/linear.ts': "export const linear = () => import('../models/other.ts');", 'src/models/other.ts': '' },
+      [
+        /^src\/nn\/linear\.ts:1: imports \.\.\/models\/other\.ts: nn may import only backend, tensor, features, attention/,
+      ],
+    ],
+    [
+      'an import type from the right',
+      { 'src/tensor/random.ts': "export type Loop = typeof import('../training/loop.ts');\nexport const random = 4;" },
+      [/^src\/tensor\/random\.ts:1: imports \.\.\/training\/loop\.ts: tensor may import only backend/],
+    ],
+    [
+      'data that needs more than random numbers',
+      { 'src/data/text.ts': "export { tensor as text } from '../tensor/tensor.ts';" },
+      [/^src\/data\/text\.ts:1: imports \.\.\/tensor\/tensor\.ts: data may import only src\/tensor\/random\.ts/],
+    ],
+    [
+      'a layer that imports an entry point',
+      { 'src/training/loop.ts': "import type { z } from '../index.ts';\nexport const loop: typeof z = 1;" },
+      [/^src\/training\/loop\.ts:1: imports \.\.\/index\.ts: nothing in src\/ imports an entry point/],
+    ],
+    [
+      'a program that bypasses the entry points',
+      { 'cli/main.ts': "import { tensor } from '../src/tensor/tensor.ts';\ntensor();" },
+      [
+        /^cli\/main\.ts:1: imports \.\.\/src\/tensor\/tensor\.ts: cli\/ may import only src\/index\.ts or src\/node\.ts/,
+      ],
+    ],
+    [
+      'a program that is imported',
+      { 'bench/gemm.ts': "import { help } from '../cli/help.ts';\nhelp.parse();" },
+      [/^bench\/gemm\.ts:1: imports \.\.\/cli\/help\.ts: nothing imports cli\//],
+    ],
+    [
+      'a cycle inside a layer',
+      {
+        'src/tensor/a.ts': "import { b } from './b.ts';\nexport const a = () => b;",
+        'src/tensor/b.ts': "export { c as b } from './c.ts';",
+        'src/tensor/c.ts': "import { a } from './a.ts';\nexport const c = () => a;",
+      },
+      [
+        /^src\/tensor\/c\.ts:1: imports \.\/a\.ts: closes the cycle src\/tensor\/a\.ts → .*b\.ts → .*c\.ts → src\/tensor\/a\.ts/,
+      ],
+    ],
+    [
+      'a layer without files',
+      { 'src/features/map.ts': undefined, 'src/attention/favor.ts': 'export const favor = 1;' },
+      [/^src\/features\/: the layer has no files/],
+    ],
+    [
+      'a folder that is no layer, and a file in none',
+      { 'src/utils/misc.ts': '', 'src/helpers.ts': '' },
+      [/^src\/helpers\.ts: lies in no layer/, /^src\/utils\/misc\.ts: src\/utils\/ is no known layer/],
+    ],
+    [
+      'a Node module behind the browser entry',
+      {
+        'src/nn/linear.ts': "import { load } from '../backend/node-host.ts';\nexport const linear = load;",
+        'src/index.ts': "export { linear } from './nn/linear.ts';",
+      },
+      [
+        /^src\/backend\/node-host\.ts:1: imports node:fs, reached by src\/index\.ts → src\/nn\/linear\.ts → src\/backend\/node-host\.ts/,
+      ],
+    ],
+    [
+      'a Node module without its prefix',
+      { 'src/index.ts': "import { join } from 'path/posix';\nexport { join };" },
+      [/^src\/index\.ts:1: imports path\/posix, .*browsers have no Node modules/],
+    ],
+    [
+      'a package that may not run in a browser',
+      { 'src/index.ts': "import sharp from 'sharp/lib';\nexport { sharp };" },
+      [/^src\/index\.ts:1: imports sharp\/lib, .*not known to run in a browser/],
+    ],
+    [
+      'no browser entry',
+      { 'src/index.ts': undefined, 'src/node.ts': '', 'cli/main.ts': '' },
+      [/^src\/index\.ts: is missing/],
+    ],
+    [
+      'a path that does not exist',
+      { 'src/nn/linear.ts': "export { linear } from './lin.ts';" },
+      [/^src\/nn\/linear\.ts:1: imports \.\/lin\.ts, which does not exist/],
+    ],
+  ];
+  test.each(faulty)('%s is caught', (_, changes, expected) => {
+    writeTree(changes);
+    const faults = checkLayers(root);
+    expect(faults).toHaveLength(expected.length);
+    expected.forEach((pattern, i) => {
+      expect(faults[i]).toMatch(pattern);
+    });
+  });
+
+  test('type-only imports make no cycle and reach no Node module', () => {
+    writeTree({
+      'src/backend/types.ts': "export type { select } from './select.ts';\nexport interface Backend {}",
+      'src/index.ts': "import type { load } from './backend/node-host.ts';\nexport type Load = typeof load;",
+      'src/backend/select.ts': "import { x } from './types.ts';\nexport const select = x;",
+    });
+    expect(checkLayers(root)).toEqual([]);
+  });
+
+  test('as a program it prints one line per fault and fails if there is one', () => {
+    const run = () => spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+    writeTree({});
+    expect(run()).toMatchObject({ status: 0, stderr: '' });
+    writeTree({ 'src/helpers.ts': '', 'src/utils/misc.ts': '' });
+    const { status, stderr } = run();
+    expect(status).toBe(1);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+  });
+});
