@@ -46,26 +46,40 @@ static Blocks split(Index m, Index n, Index k, Index batch) {
 
 Index gemm_packed_size(Index n, Index k) { return packedPanelsSize(n, k); }
 
-// A unit packs some rows (positions along k) of all panels of one batch entry: few rows at a time when b is [k, n], so that
-// both the rows read and the panels written are walked in order.
-constexpr Index kPackRows = 16;
-static Index packRows(Index n, Index k) {
-  const Index rows = divideUp(kPackElements / (n + 1) + 1, kPackRows) * kPackRows;
-  return rows < k ? rows : k > 0 ? k : 1;
+// A unit packs so many positions along k of so many columns that memory is walked in order: all columns when b is [k, n],
+// few rows of b at a time; all of k when b is [n, k], a few panels at a time.
+struct PackBlock {
+  Index positions, columns, blocks;
+};
+constexpr Index kPackPositions = 16;
+
+static PackBlock packBlock(Index n, Index k, Index transposeB) {
+  if (n <= 0 || k <= 0) return {1, 1, 0};
+  PackBlock s = {k, n, 0};
+  if (transposeB) s.columns = divideUp(kPackElements, k * kTileColumns) * kTileColumns;
+  else s.positions = divideUp(kPackElements, n * kPackPositions) * kPackPositions;
+  s.blocks = divideUp(k, s.positions) * divideUp(n, s.columns);
+  return s;
 }
 
-Plan gemm_pack_plan(const float*, float*, Index n, Index k, Index, Index, Index batch, Index) {
-  return {n > 0 ? divideUp(k, packRows(n, k)) * batch : 0, 0};
+Plan gemm_pack_plan(const float*, float*, Index n, Index k, Index, Index transposeB, Index batch, Index) {
+  return {packBlock(n, k, transposeB).blocks * batch, 0};
 }
 
-void gemm_pack(Work work, const float* b, float* packed, Index n, Index k, Index ldb, Index transposeB, Index batch, Index strideB) {
-  (void)batch;
-  const Index rows = packRows(n, k), unitsEach = divideUp(k, rows), step = transposeB ? rows : kPackRows;
+void gemm_pack(Work work, const float* b, float* packed, Index n, Index k, Index ldb, Index transposeB, Index, Index strideB) {
+  const PackBlock s = packBlock(n, k, transposeB);
   for (Index unit = work.first; unit < work.last; unit++) {
-    const Index entry = unit / unitsEach, first = unit % unitsEach * rows, last = smaller(first + rows, k);
-    for (Index p = first; p < last; p += step)
-      packPanelRows(n, k, b + entry * strideB, transposeB ? 1 : ldb, transposeB ? ldb : 1, packed + entry * gemm_packed_size(n, k),
-                    p, smaller(p + step, last));
+    const Index entry = unit / s.blocks, block = unit % s.blocks;
+    const float* from = b + entry * strideB;
+    float* to = packed + entry * gemm_packed_size(n, k);
+    if (transposeB) {
+      const Index column = block * s.columns;
+      packPanels(smaller(s.columns, n - column), k, from + column * ldb, 1, ldb, to + column * k);
+    } else {
+      const Index last = smaller((block + 1) * s.positions, k);
+      for (Index p = block * s.positions; p < last; p += kPackPositions)
+        packPanelRows(n, k, from, ldb, 1, to, p, smaller(p + kPackPositions, last));
+    }
   }
 }
 
