@@ -6,6 +6,12 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
 namespace KERNELS_NAMESPACE {
 
 #if defined(__AVX512F__)
@@ -84,8 +90,7 @@ template <int STEP, int... I> static inline void exchange(Vector& a, Vector& b, 
 }
 template <int STEP> static inline void transposeSteps(Vector* rows) {
   if constexpr (STEP < kWidth) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kWidth; i++)
+    UNROLL for (int i = 0; i < kWidth; i++)
       if (!(i & STEP)) exchange<STEP>(rows[i], rows[i + STEP], AllLanes());
     transposeSteps<STEP * 2>(rows);
   }
@@ -93,7 +98,17 @@ template <int STEP> static inline void transposeSteps(Vector* rows) {
 // Transposes the square of kWidth vectors in place.
 static inline void transpose(Vector* rows) { transposeSteps<1>(rows); }
 
-static inline float sum(Vector x) { float s = 0; for (int i = 0; i < kWidth; i++) s += x[i]; return s; }
+static inline float sum(Vector x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)x);
+#else
+  float s[kWidth];
+  __builtin_memcpy(s, &x, sizeof s);
+  if constexpr (kWidth == 8)
+    for (int i = 0; i < 4; i++) s[i] += s[i + 4];
+  return (s[0] + s[2]) + (s[1] + s[3]);
+#endif
+}
 static inline float largest(Vector x) { float s = x[0]; for (int i = 1; i < kWidth; i++) s = x[i] > s ? x[i] : s; return s; }
 
 // Nearest integer, |x| < 2^22: adding and subtracting 1.5·2^23 rounds to nearest even.
@@ -117,9 +132,9 @@ static inline Vector timesPowerOfTwo(Vector p, Vector n) {
   return p * (Vector)bits;
 }
 
-// 2^t: 0 below -126.
+// 2^t: 0 below -126, NaN for NaN; 128 and above count as 128.
 static inline Vector exp2(Vector t) {
-  t = minimum(maximum(t, splat(-1000.0f)), splat(128.0f));
+  t = minimum(splat(128.0f), maximum(splat(-1000.0f), t));
   Vector n = roundNearest(t);
   return timesPowerOfTwo(exp2Fraction(t - n), n);
 }
@@ -127,6 +142,33 @@ static inline Vector exp2(Vector t) {
 constexpr float kLog2E = 1.44269504088896340736f;
 constexpr float kLn2 = 0.69314718055994530942f;
 
-static inline Vector exp(Vector x) { return exp2(x * splat(kLog2E)); }
+// e^x; n·ln 2 is subtracted in two parts, the first exact, so large |x| keep the relative error of exp2Fraction.
+static inline Vector exp(Vector x) {
+  x = minimum(splat(88.8f), maximum(splat(-700.0f), x));
+  Vector n = roundNearest(x * splat(kLog2E));
+  Vector r = fma(n, splat(2.12194440e-4f), fma(n, splat(-0.693359375f), x));
+  return timesPowerOfTwo(exp2Fraction(r * splat(kLog2E)), n);
+}
+
+template <int... I> static inline IntVector laneNumbers(Lanes<I...>) { return IntVector{I...}; }
+// x with lanes at and beyond `lanes` set to 0.
+static inline Vector firstLanes(Vector x, int lanes) {
+  return laneNumbers(AllLanes()) < lanes ? x : Vector{};
+}
+
+static inline Vector squareRoot(Vector x) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__)
+  return (Vector)_mm256_sqrt_ps((__m256)x);
+#elif defined(__SSE2__)
+  return (Vector)__builtin_ia32_sqrtps(x);
+#elif defined(__clang__)
+  return __builtin_elementwise_sqrt(x);
+#else
+  for (int i = 0; i < kWidth; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
 
 }  // namespace KERNELS_NAMESPACE

@@ -16,12 +16,6 @@
 #pragma once
 #include "simd.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
 namespace KERNELS_NAMESPACE {
 
 // Tile of kTileRows × kTileColumns accumulators, about as many registers as the instruction set has.
