@@ -21,10 +21,10 @@ export type SamplingOptions = z.infer<typeof samplingOptions>;
 export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: Random): number {
   const { temperature, topK, topP } = options;
   const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(
-    ({ logit }) => logit > Number.NEGATIVE_INFINITY,
+    ({ logit }) => logit !== Number.NEGATIVE_INFINITY,
   );
   ranked.sort((a, b) => b.logit - a.logit || a.id - b.id);
-  if (ranked.length === 0 || !Number.isFinite(ranked[0].logit) || ranked.some(({ logit }) => Number.isNaN(logit))) {
+  if (ranked.length === 0 || ranked.some(({ logit }) => !Number.isFinite(logit))) {
     throw new Error('sampleToken: the logits are not finite; the model is broken, go back to an earlier checkpoint.');
   }
   if (temperature === 0) return ranked[0].id;
