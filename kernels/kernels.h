@@ -87,6 +87,9 @@ KERNEL(favor_causal_backward, const float* q, const float* k, const float* v, co
 // one token: q, k [batch, heads, dHead], v, out [batch, heads, dValue]; updates the states [batch, heads, …] with (k, v), then reads them with q
 KERNEL(favor_step, const float* q, const float* k, const float* v, const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out, Index batch, Index heads, Index dHead, Index dValue, Index numFeatures)
 
+// — measurement: each unit does iterations · 3072 flops in independent multiply-adds x ← x/2 + 1; out[unit] = their limit 2 once iterations >= 4 —
+KERNEL(peak, float* out, Index iterations, Index units)
+
 #undef KERNEL
 
 // every kernel, in the order of the table that the bindings expose
@@ -94,6 +97,6 @@ KERNEL(favor_step, const float* q, const float* k, const float* v, const float* 
   X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(activation) X(activation_backward) X(column_sum) \
   X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) \
   X(rotary) X(dropout) X(softmax_cross_entropy) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(favor_features) \
-  X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step)
+  X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

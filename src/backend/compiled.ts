@@ -446,4 +446,8 @@ export class CompiledBackend implements Backend {
     const sizes = [batch, heads, dHead, dValue, numFeatures];
     this.#call('favor_step', ...arrays, ...this.#features(args, dHead), ...state, out, ...sizes);
   }
+
+  peak(args: Parameters<Backend['peak']>[0]): void {
+    this.#call('peak', this.#f32(args.out, args.out.length), args.iterations, args.out.length);
+  }
 }

@@ -59,6 +59,7 @@ export const KERNEL_ARGUMENTS = {
   favor_causal: 20,
   favor_causal_backward: 20,
   favor_step: 14,
+  peak: 3,
 } as const;
 
 export type KernelName = keyof typeof KERNEL_ARGUMENTS;

@@ -14,6 +14,7 @@ import {
   dropout,
   fill,
   multiply,
+  peak,
   scale,
   squaredNorm,
 } from './reference/elementwise.ts';
@@ -71,5 +72,6 @@ export function createReferenceBackend(): Backend {
     favorCausal,
     favorCausalBackward,
     favorStep,
+    peak,
   };
 }

@@ -259,4 +259,10 @@ export interface Backend {
         dValue: number;
       },
   ): void;
+
+  /**
+   * For benchmarks: multiply-adds x ← x/2 + 1 that touch no memory, 3072 · iterations flops for each of the
+   * `out.length` units that threads share. Leaves 2 in `out` if iterations ≥ 4.
+   */
+  peak(args: { out: Storage; iterations: number }): void;
 }

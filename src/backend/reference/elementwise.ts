@@ -32,6 +32,12 @@ export function scale(x: Storage, out: Storage, alpha: number): void {
   for (let i = 0; i < target.length; i++) target[i] = alpha * source[i];
 }
 
+export function peak(args: { out: Storage; iterations: number }): void {
+  let x = 0;
+  for (let step = 0; step < 64 && step < 8 * args.iterations; step++) x = x / 2 + 1;
+  floats(args.out).fill(x);
+}
+
 /** erf(x) = 2/√π · e^(-x²) · Σ_n 2ⁿ x^(2n+1) / (2n+1)!!, a series of positive terms; |x| ≥ 6 rounds to ±1. */
 export function erf(x: number): number {
   if (Number.isNaN(x)) return x;
