@@ -38,12 +38,8 @@ const stateSchema = z.strictObject({
     /** What identifies the data: a run must not resume on other data. */
     fingerprint: z.string(),
   }),
-  /** Philox4x32-10: the key and the counter that the next update starts from. */
-  generator: z.strictObject({
-    kind: z.literal('philox4x32-10'),
-    key: z.tuple([word, word]),
-    counter: z.tuple([word, word, word, word]),
-  }),
+  /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
+  generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
   configuration: trainingSchema,
   /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */
   best: z.strictObject({ step: z.int().min(0), loss: z.number() }).nullable(),

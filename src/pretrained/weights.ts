@@ -1,0 +1,66 @@
+/** Between a model's named tensors and those of a safetensors file. */
+import type { FloatArray } from '../backend/types.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { TensorEntry } from './safetensors.ts';
+
+/** A model as its parts that a file must hold. */
+export interface StoredModel {
+  /** Trained parameters by name. */
+  parameters(): Map<string, Tensor>;
+  /** Untrained tensors that belong in a file, such as projections. */
+  buffers(): Map<string, Tensor>;
+}
+
+/** Copies parameters and buffers out: F32, or F64 from the reference backend. */
+export async function readWeights(model: StoredModel): Promise<Map<string, TensorEntry>> {
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, tensor] of new Map([...model.parameters(), ...model.buffers()])) {
+    entries.set(name, floatEntry(tensor.shape, await tensor.data()));
+  }
+  return entries;
+}
+
+/**
+ * Copies a file's tensors into a model.
+ * @param where names the file in errors
+ * @throws one sentence when a tensor is missing, unknown, or of another shape or type; the model is then unchanged.
+ */
+export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, TensorEntry>, where: string): void {
+  const targets = new Map([...model.parameters(), ...model.buffers()]);
+  const found = checkEntries(new Map([...targets].map(([name, { shape }]) => [name, shape])), entries, where);
+  for (const [name, { backend, storage }] of targets) backend.write(storage, found.get(name)!);
+}
+
+/** An F32 or F64 entry, whichever `data` is. */
+export function floatEntry(shape: readonly number[], data: FloatArray): TensorEntry {
+  return data instanceof Float64Array ? { dtype: 'F64', shape, data } : { dtype: 'F32', shape, data };
+}
+
+/**
+ * The numbers of exactly the tensors that `shapes` names.
+ * @throws one sentence when a tensor is missing, unknown, or of another shape or type.
+ */
+export function checkEntries(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  entries: ReadonlyMap<string, TensorEntry>,
+  where: string,
+): Map<string, FloatArray> {
+  const mend = 'use the config.json that was written with it';
+  for (const name of entries.keys()) {
+    if (!shapes.has(name))
+      throw new Error(`${where} holds the tensor ${name}, which this model does not have: ${mend}.`);
+  }
+  const found = new Map<string, FloatArray>();
+  for (const [name, shape] of shapes) {
+    const entry = entries.get(name);
+    if (!entry) throw new Error(`${where} lacks the tensor ${name}: ${mend}.`);
+    if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
+      throw new Error(`Tensor ${name} in ${where} has shape [${entry.shape}] where [${shape}] is needed: ${mend}.`);
+    }
+    if (entry.dtype !== 'F32' && entry.dtype !== 'F64') {
+      throw new Error(`Tensor ${name} in ${where} has type ${entry.dtype} where F32 is needed: ${mend}.`);
+    }
+    found.set(name, entry.data);
+  }
+  return found;
+}

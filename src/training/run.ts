@@ -1,0 +1,189 @@
+/** A training run in a directory: updates, evaluations, metrics.jsonl and checkpoints, interruptible at any moment. */
+import { join } from 'node:path';
+import type { Backend } from '../backend/types.ts';
+import { transformerConfiguration } from '../models/configuration.ts';
+import { Transformer } from '../models/transformer.ts';
+import { loadWeights, readWeights } from '../pretrained/weights.ts';
+import { seedWords } from '../tensor/random.ts';
+import { type FileSystem, nodeFileSystem } from './atomic.ts';
+import {
+  type Checkpoint,
+  checkpointDirectory,
+  type ModelFiles,
+  prepareRun,
+  saveCheckpoint,
+  type TrainingState,
+} from './checkpoint.ts';
+import type { TrainingConfiguration } from './configuration.ts';
+import { type Batch, type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
+import { MetricsLog } from './metrics.ts';
+import { parseConfiguration } from './parse.ts';
+import { type StepResult, Trainer, type TrainingData } from './trainer.ts';
+
+/** Held-out data. */
+export interface HeldOutData {
+  batches(): Iterable<Batch> | AsyncIterable<Batch>;
+  /** Number of characters that all counted targets stand for. */
+  readonly characters?: number;
+}
+
+export interface RunOptions {
+  /** Directory of the run. */
+  readonly out: string;
+  /** Its weights are those of `resume`, if given: see {@link restoreModel}. */
+  readonly model: Transformer;
+  readonly data: TrainingData;
+  /** Identifies the data, such as a checksum of its tokens: a run does not resume on other data. */
+  readonly dataFingerprint: string;
+  readonly heldOut?: HeldOutData | undefined;
+  readonly configuration: TrainingConfiguration;
+  /** Text of tokenizer.json, stored in every checkpoint. */
+  readonly tokenizer?: string | undefined;
+  /** Where to continue from; default: the beginning. */
+  readonly resume?: { readonly checkpoint: Checkpoint; readonly directory: string } | undefined;
+  /** Aborting it ends the run after the update in progress, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default: next-token loss. */
+  readonly loss?: LossFunction | undefined;
+  readonly fileSystem?: FileSystem;
+}
+
+/** What happens in a run, in order. `seconds` is the time that the event's work took. */
+export type RunEvent =
+  | ({ readonly kind: 'step'; readonly seconds: number } & StepResult)
+  | ({ readonly kind: 'evaluation'; readonly step: number; readonly seconds: number } & Evaluation)
+  | { readonly kind: 'checkpoint'; readonly step: number; readonly seconds: number; readonly directory: string };
+
+/**
+ * Builds the model that `files` describe, with their weights.
+ * @param directory names the files in errors
+ * @throws one sentence when config.json is not valid or the weights do not fit it.
+ */
+export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
+  const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
+  const model = new Transformer(backend, options);
+  try {
+    loadWeights(model, files.weights, join(directory, 'model.safetensors'));
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return model;
+}
+
+/**
+ * Trains until `configuration.steps` updates are made or `signal` aborts. The consumer drives it: each event is
+ * yielded before the next piece of work starts. Events `checkpoint` follow a checkpoint that is safely on the disk.
+ *
+ * @throws one sentence when the loss or gradient is not finite, the disk is full, or `resume` does not belong to this
+ *   seed and data; checkpoints made before are intact.
+ */
+export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
+  const { out, model, configuration, resume, heldOut, signal, fileSystem = nodeFileSystem } = options;
+  const { steps, evaluateEvery, checkpointEvery } = configuration;
+  const trainer = new Trainer({ model, data: options.data, configuration, loss: options.loss });
+  let metrics: MetricsLog | undefined;
+  try {
+    if (resume) restoreTrainer(trainer, resume, options.dataFingerprint);
+    let best = resume?.checkpoint.training.best ?? null;
+    let savedStep = trainer.completedSteps;
+    let newest = resume?.directory;
+    await prepareRun(out, savedStep, fileSystem);
+    metrics = new MetricsLog(join(out, 'metrics.jsonl'), savedStep);
+    while (trainer.completedSteps < steps && !signal?.aborted) {
+      const result = await timed(() => trainer.step().catch((error: unknown) => explain(error, newest)));
+      const step = result.step;
+      metrics.append({ ...result });
+      yield { kind: 'step', ...result };
+      if (heldOut && isDue(step, evaluateEvery, steps) && !signal?.aborted) {
+        const { characters } = heldOut;
+        const evaluation = await timed(() => evaluate(model, heldOut.batches(), { characters, loss: options.loss }));
+        if (!best || evaluation.loss < best.loss) best = { step, loss: evaluation.loss };
+        metrics.append({
+          step,
+          heldOutLoss: evaluation.loss,
+          heldOutAccuracy: evaluation.accuracy,
+          perplexity: evaluation.perplexity,
+          bitsPerCharacter: evaluation.bitsPerCharacter ?? null,
+          seconds: evaluation.seconds,
+        });
+        yield { kind: 'evaluation', step, ...evaluation };
+      }
+      if (isDue(step, checkpointEvery, steps) || signal?.aborted) {
+        yield await save(best);
+        savedStep = step;
+      }
+    }
+    // Aborted between the last update's checks and here.
+    if (trainer.completedSteps > savedStep) yield await save(best);
+
+    async function save(bestSoFar: TrainingState['best']): Promise<RunEvent> {
+      metrics?.sync();
+      const step = trainer.completedSteps;
+      const { seconds } = await timed(async () => {
+        const checkpoint = await snapshot(options, trainer, bestSoFar);
+        await saveCheckpoint(out, checkpoint, configuration.keepCheckpoints, fileSystem);
+        return {};
+      });
+      newest = checkpointDirectory(out, step);
+      return { kind: 'checkpoint', step, seconds, directory: newest };
+    }
+  } finally {
+    metrics?.close();
+    trainer.dispose();
+  }
+}
+
+function restoreTrainer(
+  trainer: Trainer,
+  { checkpoint: { training, optimizer }, directory }: NonNullable<RunOptions['resume']>,
+  fingerprint: string,
+): void {
+  const { seed } = trainer.configuration;
+  if (training.seed !== seed) {
+    throw new Error(`${directory} was trained with seed ${training.seed}, not ${seed}: resume it with that seed.`);
+  }
+  if (training.data.fingerprint !== fingerprint) {
+    throw new Error(
+      `${directory} was trained on other data: resume it with the same --data and tokenizer, or start a new run.`,
+    );
+  }
+  trainer.restore(training.step, training.data.position, optimizer, join(directory, 'optimizer.safetensors'));
+}
+
+async function snapshot(options: RunOptions, trainer: Trainer, best: TrainingState['best']): Promise<Checkpoint> {
+  const { seed } = options.configuration;
+  return {
+    config: options.model.configuration,
+    weights: await readWeights(options.model),
+    tokenizer: options.tokenizer,
+    optimizer: await trainer.saveOptimizer(),
+    training: {
+      step: trainer.completedSteps,
+      seed,
+      data: { position: trainer.dataPosition, fingerprint: options.dataFingerprint },
+      generator: { kind: 'philox4x32-10', key: seedWords(seed) },
+      configuration: options.configuration,
+      best,
+    },
+  };
+}
+
+/** True for every `interval`th step and the last one. */
+function isDue(step: number, interval: number, steps: number): boolean {
+  return step === steps || (interval > 0 && step % interval === 0);
+}
+
+/** Adds to an error of training where the run can go on from. */
+function explain(error: unknown, checkpoint: string | undefined): never {
+  if (!(error instanceof Error) || checkpoint === undefined) throw error;
+  throw new Error(`${error.message.replace(/\.$/, '')}; the checkpoint ${checkpoint} is intact: go on from there.`, {
+    cause: error,
+  });
+}
+
+async function timed<T extends object>(work: () => Promise<T>): Promise<T & { seconds: number }> {
+  const start = performance.now();
+  const result = await work();
+  return { ...result, seconds: (performance.now() - start) / 1000 };
+}
