@@ -2,18 +2,15 @@
 // (dense, so that no leading dimension can thrash the cache), then runs the tile over every panel of B. A block of A stays
 // in L2, a kBlockK × kTileColumns panel of B in L1; each k-step's sums are added to c in order, so results depend on the
 // shapes alone.
-#include "kernels.h"
+#include "map.h"
 #include "tile.h"
 
 namespace KERNELS_NAMESPACE {
 
 constexpr Index kBlockK = 256;
 constexpr Index kBlockRowTiles = 16, kBlockPanels = 8;
-constexpr Index kPackElements = 32768;      // packing work of one unit
-constexpr double kUnitFlops = 1 << 21;      // below this a unit costs more to hand out than to compute
-
-static Index divideUp(Index a, Index b) { return (a + b - 1) / b; }
-static Index smaller(Index a, Index b) { return a < b ? a : b; }
+constexpr Index kPackElements = 32768;  // packing work of one unit
+constexpr double kUnitFlops = 1 << 21;  // below this a unit costs more to hand out than to compute
 
 // Columns of the batch of c are counted in panels, rows in tiles, split as evenly as the limits allow.
 struct Blocks {

@@ -98,18 +98,19 @@ template <int STEP> static inline void transposeSteps(Vector* rows) {
 // Transposes the square of kWidth vectors in place.
 static inline void transpose(Vector* rows) { transposeSteps<1>(rows); }
 
+template <int STEP, int... I> static inline Vector swapNeighbours(Vector x, Lanes<I...>) { return SHUFFLE(x, x, (I ^ STEP)...); }
 static inline float sum(Vector x) {
-#if defined(__AVX512F__)
-  return _mm512_reduce_add_ps((__m512)x);
-#else
-  float s[kWidth];
-  __builtin_memcpy(s, &x, sizeof s);
-  if constexpr (kWidth == 8)
-    for (int i = 0; i < 4; i++) s[i] += s[i + 4];
-  return (s[0] + s[2]) + (s[1] + s[3]);
-#endif
+  if constexpr (kWidth >= 16) x += swapNeighbours<8>(x, AllLanes());
+  if constexpr (kWidth >= 8) x += swapNeighbours<4>(x, AllLanes());
+  x += swapNeighbours<2>(x, AllLanes());
+  return x[0] + x[1];
 }
-static inline float largest(Vector x) { float s = x[0]; for (int i = 1; i < kWidth; i++) s = x[i] > s ? x[i] : s; return s; }
+static inline float largest(Vector x) {
+  if constexpr (kWidth >= 16) x = maximum(x, swapNeighbours<8>(x, AllLanes()));
+  if constexpr (kWidth >= 8) x = maximum(x, swapNeighbours<4>(x, AllLanes()));
+  x = maximum(x, swapNeighbours<2>(x, AllLanes()));
+  return x[0] > x[1] ? x[0] : x[1];
+}
 
 // Nearest integer, |x| < 2^22: adding and subtracting 1.5·2^23 rounds to nearest even.
 static inline Vector roundNearest(Vector x) { const Vector magic = splat(12582912.0f); return (x + magic) - magic; }
@@ -158,7 +159,7 @@ static inline Vector firstLanes(Vector x, int lanes) {
 
 static inline Vector squareRoot(Vector x) {
 #if defined(__AVX512F__)
-  return (Vector)_mm512_sqrt_ps((__m512)x);
+  return (Vector)_mm512_maskz_sqrt_ps(__mmask16(-1), (__m512)x);
 #elif defined(__AVX2__)
   return (Vector)_mm256_sqrt_ps((__m256)x);
 #elif defined(__SSE2__)

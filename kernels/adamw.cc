@@ -1,0 +1,23 @@
+// AdamW: Adam with decoupled weight decay.
+#include "map.h"
+
+namespace KERNELS_NAMESPACE {
+
+Plan adamw_plan(float*, const float*, float*, float*, Index count, float, float, float, float, float, float, float, float) {
+  return chunkPlan(count);
+}
+void adamw(Work work, float* x, const float* gradient, float* firstMoment, float* secondMoment, Index count, float learningRate,
+           float beta1, float beta2, float epsilon, float weightDecay, float correction1, float correction2, float gradientScale) {
+  const Vector scale = splat(gradientScale), b1 = splat(beta1), b2 = splat(beta2), c1 = splat(1.0f - beta1), c2 = splat(1.0f - beta2);
+  const Vector rate = splat(learningRate), decay = splat(weightDecay), e = splat(epsilon);
+  const Vector inverse1 = splat(1.0f / correction1), inverse2 = splat(1.0f / correction2);
+  const float *oldM = firstMoment, *oldV = secondMoment, *oldX = x;
+  mapChunks(work, count, firstMoment, [=](Vector m, Vector g) { return fma(b1, m, c1 * (scale * g)); }, oldM, gradient);
+  mapChunks(work, count, secondMoment, [=](Vector v, Vector g) { return fma(b2, v, c2 * (scale * g) * (scale * g)); }, oldV, gradient);
+  mapChunks(work, count, x, [=](Vector p, Vector m, Vector v) {
+    const Vector step = m * inverse1 / (squareRoot(v * inverse2) + e);
+    return p - rate * fma(decay, p, step);
+  }, oldX, oldM, oldV);
+}
+
+}  // namespace KERNELS_NAMESPACE

@@ -1,0 +1,31 @@
+// fill, add, axpy, multiply, scale: limited by memory alone.
+#include "map.h"
+
+namespace KERNELS_NAMESPACE {
+
+Plan fill_plan(float*, Index count, float) { return chunkPlan(count); }
+void fill(Work work, float* x, Index count, float value) {
+  mapChunks(work, count, x, [=]() { return splat(value); });
+}
+
+Plan add_plan(const float*, const float*, float*, Index count) { return chunkPlan(count); }
+void add(Work work, const float* a, const float* b, float* out, Index count) {
+  mapChunks(work, count, out, [](Vector x, Vector y) { return x + y; }, a, b);
+}
+
+Plan axpy_plan(float, const float*, float*, Index count) { return chunkPlan(count); }
+void axpy(Work work, float alpha, const float* x, float* y, Index count) {
+  mapChunks(work, count, y, [=](Vector a, Vector b) { return fma(splat(alpha), a, b); }, x, static_cast<const float*>(y));
+}
+
+Plan multiply_plan(const float*, const float*, float*, Index count) { return chunkPlan(count); }
+void multiply(Work work, const float* a, const float* b, float* out, Index count) {
+  mapChunks(work, count, out, [](Vector x, Vector y) { return x * y; }, a, b);
+}
+
+Plan scale_plan(const float*, float*, Index count, float) { return chunkPlan(count); }
+void scale(Work work, const float* x, float* out, Index count, float alpha) {
+  mapChunks(work, count, out, [=](Vector a) { return splat(alpha) * a; }, x);
+}
+
+}  // namespace KERNELS_NAMESPACE
