@@ -146,7 +146,7 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index state = unit % states, head = state % heads, block = unit / states;
     const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
-    if (packed != block) s.projection.pack(projection, bias, 1.44269504088896340736, feature, features);
+    if (packed != block) s.projection.pack(projection, bias, kBits, feature, features);
     packed = block;
     const int32_t* run = runs + state / heads * 5;
     const Index batch = run[0], end = run[3] + run[4];
@@ -188,7 +188,7 @@ void favor_queries(Work work, const float* q, const int32_t* runs, const float* 
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   QueriesScratch s(arena, bias, dHead, dValue, numFeatures);
-  s.projection.pack(projection, bias, 1.44269504088896340736, 0, 0);
+  s.projection.pack(projection, bias, kBits, 0, 0);
   const Index blocks = (lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit, width = dValue + 1;
   Index loaded = -1;
   for (Index unit = work.first; unit < work.last; unit++) {

@@ -20,7 +20,7 @@ static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
 
 static inline Index roundUp(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
-static inline bool isFinite(float x) { return x - x == 0; }
+constexpr double kBits = 1.44269504088896340736;  // log2(e)
 constexpr float kInfinity = __builtin_inff();
 
 // Hands out 64-byte aligned pieces of scratch; over address 0 it counts the bytes that a plan needs.
@@ -229,6 +229,18 @@ static inline double sumOfSquares(const float* x, Index count) {
   return total;
 }
 
+// D = unit·‖x̂‖²/2 = whole + fraction.
+struct HalfNorm {
+  float whole, fraction;
+  HalfNorm(const float* x, Index dHead, double unit) {
+    const double d = sumOfSquares(x, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
+    const bool split = d < 1e9;  // beyond that float32 has no fraction to keep (and an infinite key stays infinite)
+    const double floor = split ? (double)(int32_t)d : d;
+    whole = (float)floor;
+    fraction = split ? (float)(d - floor) : 0.0f;
+  }
+};
+
 // Keys of a tile: rows {-fraction of D, 1 if there is a bias, x} for Projection::panels, the whole part of D, and {v, 1}.
 struct KeyTile {
   Index dHead, dValue, count;
@@ -241,7 +253,7 @@ struct KeyTile {
   Index xStride() const { return roundUp(dHead, kWidth) + kWidth; }
   Index valueStride() const { return roundUp(dValue + 1, kWidth); }
 
-  KeyTile(Arena& arena, Index dHead, Index dValue, double unit = 1.44269504088896340736)
+  KeyTile(Arena& arena, Index dHead, Index dValue, double unit = kBits)
       : dHead(dHead), dValue(dValue), count(0), unit(unit) {
     x = arena.floats(kRows * xStride());
     values = arena.floats(kRows * valueStride());
@@ -250,13 +262,11 @@ struct KeyTile {
   }
 
   void setKey(Index i, const float* key, Index hasBias) {
-    const double d = sumOfSquares(key, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
-    const bool split = d < 1e9;  // beyond that float32 has no fraction to keep (and an infinite key stays infinite)
-    const double whole = split ? (double)(int32_t)d : d;
+    const HalfNorm d(key, dHead, unit);
     float* row = x + i * xStride() + kWidth;
-    wholeD[i] = (float)whole;
+    wholeD[i] = d.whole;
     row[-1] = 1.0f;
-    row[-1 - hasBias] = split ? (float)(whole - d) : 0.0f;
+    row[-1 - hasBias] = -d.fraction;
     copyRow(row, key, dHead);
   }
   void setValue(Index i, const float* value) {

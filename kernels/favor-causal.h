@@ -1,0 +1,175 @@
+// What the causal kernels share: a block of keys cut into chunks, each with one scale per feature, and the running state.
+//
+// Whatever row i uses may depend on rows <= i only, to the last bit. A chunk therefore works in the scale in force at its first
+// key: c = max(running maximum before it, n of that key). Later keys of the chunk may exceed it by up to 2^kHeadroom, which
+// float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows rows start at multiples of
+// kRows from the run's start, and chunks never cross them.
+#pragma once
+#include "favor.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr float kHeadroom = 30;
+constexpr Index kGroup = 16;  // rows in a step of the triangle below the diagonal
+static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);
+
+struct CausalKeys {
+  KeyTile tile;
+  Index stride;    // padded number of features
+  float* u;        // [kRows, stride] log-features without the whole part of D; -inf beyond numFeatures
+  float* start;    // [stride] the chunk's scale
+  float* running;  // [stride] largest n so far, this chunk included; -inf before the first valid key
+
+  CausalKeys(Arena& arena, const Projection& p, Index dValue) : tile(arena, p.dHead, dValue), stride(p.paddedFeatures()) {
+    u = arena.floats(kRows * stride);
+    start = arena.floats(stride);
+    running = arena.floats(stride);
+  }
+
+  void reset() { fillValue(running, stride, -kInfinity); }
+
+  // Masked keys get log-features of -inf, so they add nothing, and values of 0.
+  void gather(const Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask, Index first,
+              Index count) {
+    tile.count = count;
+    for (Index i = 0; i < count; i++) {
+      if (!mask || mask[first + i] != 0) {
+        tile.setKey(i, keys[first + i], p.hasBias);
+        tile.setValue(i, values[first + i]);
+      } else {
+        fillZero(tile.x + i * tile.xStride(), tile.xStride());
+        fillZero(tile.values + i * tile.valueStride(), tile.valueStride());
+        tile.wholeD[i] = kInfinity;
+      }
+    }
+    tile.logFeatures(p, 0, count, p.panels, stride, u, stride);
+    for (Index i = 0; p.numFeatures < stride && i < count; i++)
+      fillValue(u + i * stride + p.numFeatures, stride - p.numFeatures, -kInfinity);
+  }
+
+  // Starts the chunk at row `first`: sets its scale, brings `running` up to date and returns the row where the chunk ends.
+  Index nextChunk(Index first) {
+    const Vector whole = splat(tile.wholeD[first]);
+    for (Index r = 0; r < stride; r += kWidth)
+      store(start + r, maximum(wholeNear(load(u + first * stride + r) - whole), load(running + r)));
+    if (raise(first, tile.count)) return tile.count;
+    const Index end = firstBeyondHeadroom(first);
+    raise(first, end);
+    return end;
+  }
+
+  // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock]; totals (nullable) get
+  // the sums over the rows.
+  void features(Index first, Index end, Index r, Index features, const float* scale, float* out, float* totals) const {
+    for (Index j = 0; j < features; j += kTileColumns) {
+      Vector shift[kTileVectors], total[kTileVectors];
+      UNROLL for (int t = 0; t < kTileVectors; t++) {
+        shift[t] = load(scale + r + j + t * kWidth);
+        total[t] = Vector{};
+      }
+      for (Index i = first; i < end; i++) {
+        const Vector whole = splat(tile.wholeD[i]);
+        UNROLL for (int t = 0; t < kTileVectors; t++) {
+          const Vector feature = exp2Shifted(load(u + i * stride + r + j + t * kWidth), -whole - shift[t]);
+          store(out + i * kFeatureBlock + j + t * kWidth, feature);
+          total[t] += feature;
+        }
+      }
+      if (totals) UNROLL for (int t = 0; t < kTileVectors; t++) store(totals + j + t * kWidth, total[t]);
+    }
+  }
+
+ private:
+  // running = largest n of rows [first, end) and before; false if a key exceeds the headroom over `start`.
+  bool raise(Index first, Index end) {
+    IntVector beyond = {};
+    for (Index r = 0; r < stride; r += kTileColumns) {
+      Vector high[kTileVectors];
+      UNROLL for (int t = 0; t < kTileVectors; t++) high[t] = splat(-kInfinity);
+      for (Index i = first; i < end; i++) {
+        const Vector whole = splat(tile.wholeD[i]);
+        UNROLL for (int t = 0; t < kTileVectors; t++) high[t] = maximum(load(u + i * stride + r + t * kWidth) - whole, high[t]);
+      }
+      UNROLL for (int t = 0; t < kTileVectors; t++) {
+        const Vector from = load(start + r + t * kWidth);
+        beyond |= high[t] > from + splat(kHeadroom);
+        store(running + r + t * kWidth, maximum(wholeNear(high[t]), from));
+      }
+    }
+    return !any(beyond);
+  }
+
+  Index firstBeyondHeadroom(Index first) const {
+    for (Index i = first + 1; i < tile.count; i++) {
+      const Vector whole = splat(tile.wholeD[i]);
+      IntVector beyond = {};
+      for (Index r = 0; r < stride; r += kWidth)
+        beyond |= load(u + i * stride + r) - whole > load(start + r) + splat(kHeadroom);
+      if (any(beyond)) return i;
+    }
+    return tile.count;
+  }
+
+  static bool any(IntVector x) {
+    int32_t all = 0;
+    for (int i = 0; i < kWidth; i++) all |= x[i];
+    return all != 0;
+  }
+};
+
+// The state of the keys before a chunk, rows padded to whole vectors: the normaliser in column dValue.
+struct CausalState {
+  Index numFeatures, width, stride;
+  float *sums, *compensation, *scale;
+
+  CausalState(Arena& arena, Index numFeatures, Index dValue)
+      : numFeatures(numFeatures), width(dValue + 1), stride(roundUp(dValue + 1, kWidth)) {
+    sums = arena.floats(numFeatures * stride);
+    compensation = arena.floats(numFeatures * stride);
+    scale = arena.floats(numFeatures);
+  }
+
+  void reset() {
+    fillZero(sums, numFeatures * stride);
+    fillZero(compensation, numFeatures * stride);
+    fillValue(scale, numFeatures, -kInfinity);
+  }
+  void import(const float* fromSums, const float* fromCompensation, const float* fromScales) {
+    reset();
+    copyRow(scale, fromScales, numFeatures);
+    for (Index r = 0; r < numFeatures; r++) {
+      for (Index c = 0; c < width; c++) {
+        const float high = fromSums[r * width + c], low = fromCompensation[r * width + c], sum = high + low;
+        sums[r * stride + c] = sum;
+        compensation[r * stride + c] = low - (sum - high);
+      }
+    }
+  }
+  void exportTo(float* toSums, float* toCompensation, float* toScales) const {
+    copyRow(toScales, scale, numFeatures);
+    for (Index r = 0; r < numFeatures; r++) {
+      copyRow(toSums + r * width, sums + r * stride, width);
+      copyRow(toCompensation + r * width, compensation + r * stride, width);
+    }
+  }
+  void moveTo(const float* newScale) {
+    for (Index r = 0; r < numFeatures; r++) {
+      if (newScale[r] == scale[r]) continue;
+      const float factor = powerOfTwo(scale[r] - newScale[r]);
+      scaleRow(sums + r * stride, stride, factor);
+      scaleRow(compensation + r * stride, stride, factor);
+      scale[r] = newScale[r];
+    }
+  }
+  // The state += K′ᵀ[V 1] for features [r, r + features): keys [kRows, kFeatureBlock], delta [kFeatureBlock, stride].
+  void add(const KeyTile& tile, Index first, Index end, Index r, Index features, const float* keys, const float* totals,
+           float* delta) {
+    tileMultiply(features, width - 1, end - first, keys + first * kFeatureBlock, 1, kFeatureBlock, tile.values + first * stride,
+                 stride, delta, stride, Mode::store);
+    for (Index i = 0; i < features; i++) delta[i * stride + width - 1] = totals[i];
+    for (Index i = 0; i < features; i++)
+      addCompensatedRow(delta + i * stride, sums + (r + i) * stride, compensation + (r + i) * stride, stride, 1);
+  }
+};
+
+}  // namespace KERNELS_NAMESPACE
