@@ -39,8 +39,9 @@ export type TransformerConfiguration = z.infer<typeof transformerConfiguration>;
 /** A configuration before its defaults are filled in. */
 export type TransformerOptions = z.input<typeof transformerConfiguration>;
 
-/** The paper's two sizes (Figure 3, vocabulary of 256). */
+/** The paper's two sizes (Figure 3, vocabulary of 256), and one that two cores train in minutes. */
 export const transformerPresets = {
+  compact: { vocabSize: 256, dModel: 256, numLayers: 4, numHeads: 4, dFeedForward: 1024, positions: 'rotary' },
   regular: { vocabSize: 256, dModel: 512, numLayers: 6, numHeads: 8, dFeedForward: 2048 },
   small: { vocabSize: 256, dModel: 64, numLayers: 6, numHeads: 1, dFeedForward: 64 },
 } as const satisfies Record<string, TransformerOptions>;

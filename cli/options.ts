@@ -1,0 +1,31 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+const bounded = (check: (value: number) => boolean, what: string) => (text: string) => {
+  const value = Number(text);
+  if (text.trim() === '' || !check(value)) throw new InvalidArgumentError(`It must be ${what}.`);
+  return value;
+};
+
+/** Parsers of option values, for commander. */
+export const positiveInteger = bounded((x) => Number.isSafeInteger(x) && x >= 1, 'a positive whole number');
+export const wholeNumber = bounded((x) => Number.isSafeInteger(x) && x >= 0, 'a whole number, 0 or more');
+export const positiveNumber = bounded((x) => Number.isFinite(x) && x > 0, 'a positive number');
+export const nonNegativeNumber = bounded((x) => Number.isFinite(x) && x >= 0, 'a number, 0 or more');
+export const fraction = bounded((x) => x > 0 && x <= 1, 'a number above 0, at most 1');
+
+/** Options that choose where the arithmetic runs. */
+export interface BackendFlags {
+  backend?: 'native' | 'wasm' | 'reference';
+  threads?: number;
+}
+
+export const backendOptions = (): Option[] => [
+  new Option('--backend <name>', 'where the arithmetic runs (default: native, else wasm)').choices([
+    'native',
+    'wasm',
+    'reference',
+  ]),
+  new Option('--threads <n>', 'threads to use (default: one per core)').argParser(positiveInteger),
+];
+
+export const jsonOption = (): Option => new Option('--json', 'print one JSON object on standard output');
