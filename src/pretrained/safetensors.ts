@@ -134,7 +134,7 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
     if (checksum !== actual) throw damaged('its checksum does not match');
   }
   for (const { name, dtype, shape, begin, end: last } of header.entries) {
-    tensors.set(name, decodeTensor(dtype, shape, data.slice(begin, last)));
+    tensors.set(name, decodeTensor(dtype, shape, new Uint8Array(data.subarray(begin, last))));
   }
   return { tensors, metadata };
 }

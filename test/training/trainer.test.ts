@@ -52,7 +52,7 @@ describe('Trainer', () => {
       const [inputs, targets] = batchTensors(model, batch);
       return languageModelLoss(model, inputs, targets, { dropout, weight: 1 / 14 }).loss;
     }, [...model.parameters().values()]);
-    const loss = (await value.data()).reduce((a: number, b: number) => a + b, 0);
+    const loss = [...(await value.data())].reduce((a, b) => a + b, 0);
     const flat = await Promise.all(gradients.map(async (gradient) => [...(await gradient.data())]));
     const norm = Math.hypot(...flat.flat());
     expect(norm).toBeGreaterThan(0.25);

@@ -1,0 +1,198 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { nodeFileSystem } from '../../src/training/atomic.ts';
+import { findCheckpoint, loadCheckpoint } from '../../src/training/checkpoint.ts';
+import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import { type RunEvent, type RunOptions, restoreModel, train } from '../../src/training/run.ts';
+import { tinyRun } from './support.ts';
+
+const backend = createReferenceBackend();
+
+let parent: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'performers-run-'));
+});
+afterEach(() => rmSync(parent, { recursive: true, force: true }));
+
+async function collect(options: RunOptions, stopAfter = Number.POSITIVE_INFINITY): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of train(options)) {
+    events.push(event);
+    if (event.kind === 'step' && event.step === stopAfter) break;
+  }
+  return events;
+}
+
+/** The same run, from the newest checkpoint of `out`, or the one given. */
+async function resumed(out: string, from = out, options: TrainingConfigurationInput = {}): Promise<RunOptions> {
+  const directory = await findCheckpoint(from);
+  const checkpoint = await loadCheckpoint(directory);
+  const model = restoreModel(backend, checkpoint, directory);
+  return { ...tinyRun(backend, out, options), model, resume: { checkpoint, directory } };
+}
+
+const timeless = (events: readonly RunEvent[]): unknown[] =>
+  events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0 }]));
+const metrics = (out: string): unknown[] =>
+  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => ({ ...JSON.parse(line), seconds: 0 }));
+const file = (out: string, step: number, name: string): string =>
+  readFileSync(join(out, 'checkpoints', `step-${String(step).padStart(8, '0')}`, name), 'latin1');
+
+describe('train', () => {
+  it('yields steps, evaluations and checkpoints when they are due, and writes the metrics', async () => {
+    const out = join(parent, 'run');
+    const events = await collect(tinyRun(backend, out, { steps: 10 }));
+    const at = (kind: RunEvent['kind']): number[] => events.flatMap((e) => (e.kind === kind ? [e.step] : []));
+    expect(at('step')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(at('evaluation')).toEqual([4, 8, 10]);
+    expect(at('checkpoint')).toEqual([3, 6, 9, 10]);
+    const lines = metrics(out) as Record<string, number>[];
+    expect(lines.map(({ step }) => step)).toEqual([1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 10]);
+    const evaluation = events.find((e) => e.kind === 'evaluation')!;
+    expect(lines[4]).toMatchObject({ heldOutLoss: evaluation.loss, bitsPerCharacter: evaluation.bitsPerCharacter });
+    const losses = events.flatMap((e) => (e.kind === 'evaluation' ? [e.loss] : []));
+    expect((await loadCheckpoint(await findCheckpoint(out))).training.best!.loss).toBe(Math.min(...losses));
+  });
+
+  it('resumes from any checkpoint to the last bit: losses, evaluations, weights, moments, metrics', async () => {
+    const whole = join(parent, 'whole');
+    const expected = await collect(tinyRun(backend, whole));
+    for (const stop of [3, 5, 8, 11]) {
+      const out = join(parent, `stopped-${stop}`);
+      await collect(tinyRun(backend, out), stop); // breaking off is as abrupt as a kill: nothing more is saved
+      const options = stop < 4 ? tinyRun(backend, out) : await resumed(out);
+      const start = options.resume?.checkpoint.training.step ?? 0;
+      expect(start).toBe(stop === 3 ? 0 : stop - (stop % 3));
+      const events = await collect(options);
+      expect(timeless(events)).toEqual(timeless(expected).filter((e) => (e as RunEvent).step > start));
+      expect(metrics(out)).toEqual(metrics(whole));
+      for (const name of readdirSync(join(whole, 'checkpoints/step-00000012'))) {
+        expect(file(out, 12, name) === file(whole, 12, name), name).toBe(true);
+      }
+    }
+  });
+
+  it('does not depend on when it is evaluated or saved', async () => {
+    const often = await collect(tinyRun(backend, join(parent, 'a'), { evaluateEvery: 1, checkpointEvery: 1 }));
+    const never = await collect(tinyRun(backend, join(parent, 'b'), { evaluateEvery: 0, checkpointEvery: 0 }));
+    const losses = (events: RunEvent[]): number[] => events.flatMap((e) => (e.kind === 'step' ? [e.loss] : []));
+    expect(losses(often)).toEqual(losses(never));
+    expect(never.filter((e) => e.kind !== 'step').map(({ kind, step }) => `${kind} ${step}`)).toEqual([
+      'evaluation 12',
+      'checkpoint 12',
+    ]);
+    expect(readdirSync(join(parent, 'a', 'checkpoints')).length).toBe(3);
+  });
+
+  it('finishes the update and saves when aborted', async () => {
+    const out = join(parent, 'run');
+    const controller = new AbortController();
+    const events: RunEvent[] = [];
+    for await (const event of train({ ...tinyRun(backend, out), signal: controller.signal })) {
+      events.push(event);
+      if (event.kind === 'step' && event.step === 4) controller.abort();
+    }
+    expect(events.slice(-2)).toMatchObject([
+      { kind: 'step', step: 4 },
+      { kind: 'checkpoint', step: 4 },
+    ]);
+    const rest = await collect(await resumed(out));
+    expect(rest[0]).toMatchObject({ kind: 'step', step: 5 });
+    const whole = await collect(tinyRun(backend, join(parent, 'whole')));
+    expect(timeless(rest)).toEqual(timeless(whole).filter((e) => (e as RunEvent).step > 4));
+  });
+
+  it('goes on from an older checkpoint that is named, and sets the later ones aside', async () => {
+    const out = join(parent, 'run');
+    await collect(tinyRun(backend, out));
+    const older = join(out, 'checkpoints', 'step-00000006');
+    const events = await collect(await resumed(out, older), 8);
+    expect(events[0]).toMatchObject({ step: 7 });
+    expect(readdirSync(join(out, 'checkpoints')).sort()).toEqual([
+      'step-00000006',
+      'step-00000009.superseded',
+      'step-00000012.superseded',
+    ]);
+    expect(metrics(out).map((line) => (line as { step: number }).step)).toEqual([1, 2, 3, 4, 4, 5, 6, 7, 8]);
+  });
+
+  it('can be lengthened, and has nothing to do when it is complete', async () => {
+    const out = join(parent, 'run');
+    await collect(tinyRun(backend, out, { steps: 6 }));
+    expect(await collect(await resumed(out, out, { steps: 6 }))).toEqual([]);
+    const more = await collect(await resumed(out, out, { steps: 8 }));
+    expect(more.flatMap((e) => (e.kind === 'step' ? [e.step] : []))).toEqual([7, 8]);
+  });
+
+  it('refuses to resume with another seed or other data', async () => {
+    const out = join(parent, 'run');
+    await collect(tinyRun(backend, out, { steps: 3 }));
+    await expect(collect(await resumed(out, out, { seed: 4 }))).rejects.toThrow(/was trained with seed 3, not 4/);
+    const options = { ...(await resumed(out)), dataFingerprint: 'other' };
+    await expect(collect(options)).rejects.toThrow(/step-00000003 was trained on other data: resume it with the same/);
+  });
+
+  it('leaves the last checkpoint intact when the loss is not finite, and says where it is', async () => {
+    const out = join(parent, 'run');
+    const options = tinyRun(backend, out);
+    const events: RunEvent[] = [];
+    const run = async (): Promise<void> => {
+      for await (const event of train(options)) {
+        events.push(event);
+        if (event.kind === 'checkpoint' && event.step === 6) {
+          const weight = [...options.model.parameters().values()][0]!;
+          backend.fill(weight.storage, Number.NaN);
+        }
+      }
+    };
+    const last = join(out, 'checkpoints', 'step-00000006');
+    await expect(run()).rejects.toThrow(
+      `The loss is NaN at step 7: lower learningRate (now 0.01) or raise warmupSteps; the checkpoint ${last} is intact: go on from there.`,
+    );
+    expect(await findCheckpoint(out)).toBe(last);
+    const rest = await collect(await resumed(out));
+    expect(rest.at(-1)).toMatchObject({ kind: 'checkpoint', step: 12 });
+  });
+
+  it('leaves the last checkpoint intact when the disk is full', async () => {
+    const out = join(parent, 'run');
+    let full = false;
+    const fileSystem: typeof nodeFileSystem = {
+      ...nodeFileSystem,
+      writeFile: (path, data) =>
+        full && path.endsWith('optimizer.safetensors')
+          ? Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+          : nodeFileSystem.writeFile(path, data),
+    };
+    const run = async (): Promise<void> => {
+      for await (const event of train({ ...tinyRun(backend, out), fileSystem }))
+        full ||= event.kind === 'checkpoint' && event.step === 6;
+    };
+    await expect(run()).rejects.toThrow(/^Cannot write .*step-00000009 because the disk is full: free some space/);
+    expect(readdirSync(join(out, 'checkpoints')).sort()).toEqual(['step-00000003', 'step-00000006']);
+    const rest = await collect(await resumed(out));
+    const whole = await collect(tinyRun(backend, join(parent, 'whole')));
+    expect(timeless(rest)).toEqual(timeless(whole).filter((e) => (e as RunEvent).step > 6));
+  });
+
+  it('does not accept a config.json with a key it does not know', async () => {
+    const out = join(parent, 'run');
+    await collect(tinyRun(backend, out, { steps: 3 }));
+    const directory = await findCheckpoint(out);
+    const checkpoint = await loadCheckpoint(directory);
+    const config = { ...(checkpoint.config as object), numHeds: 2 };
+    expect(() => restoreModel(backend, { ...checkpoint, config }, directory)).toThrow(
+      `Unknown key "numHeds" in ${directory}/config.json: did you mean "numHeads"?`,
+    );
+    const wider = { ...(checkpoint.config as object), dModel: 12 };
+    expect(() => restoreModel(backend, { ...checkpoint, config: wider }, directory)).toThrow(
+      /^Tensor tokens\.weight in .*model\.safetensors has shape \[13,8\] where \[13,12\] is needed/,
+    );
+  });
+});
