@@ -12,7 +12,27 @@ import { mixedLines } from './text-mixture.ts';
 
 const trainingLines = [...mixedLines(500, 1)];
 const bpe = await trainBpe(trainingLines, { vocabSize: 700, endOfText: true });
+const golden = new URL('../golden/tokenizers/', import.meta.url);
+const goldenMerges: [string, string][] = JSON.parse(readFileSync(new URL('merges.json', golden), 'utf8'));
+
+/** A tokenizer with these merges, written in the byte-level alphabet. */
+function withMerges(merges: [string, string][]): Tokenizer {
+  const json = new ByteTokenizer({ endOfText: true }).toJSON();
+  const names = new Set([...Object.keys(json.model.vocab), ...merges.map(([left, right]) => left + right)]);
+  json.model.vocab = Object.fromEntries([...names].map((name, id) => [name, id]));
+  json.model.merges = merges;
+  json.added_tokens[0]!.id = names.size;
+  return loadTokenizer(json);
+}
+
+// Every pair of these characters is joined unless the pre-tokenizer parts them, so a wrong place to part shows.
+const greedy = [..."ĠĊčĉ'stvermld1.-Â©ð"].flatMap((left, _, all) =>
+  all.map((right): [string, string] => [left, right]),
+);
+
 const tokenizers: [string, Tokenizer][] = [
+  ['BPE with the merges of Hugging Face', withMerges(goldenMerges)],
+  ['BPE that merges what it can', withMerges(greedy)],
   ['bytes', new ByteTokenizer()],
   ['bytes with <|endoftext|>', new ByteTokenizer({ endOfText: true })],
   ['BPE', bpe],
@@ -118,11 +138,9 @@ test('an incomplete character at the end of a stream becomes U+FFFD, and the str
 
 describe('trainBpe', () => {
   test('learns the merges of Hugging Face’s trainer', async () => {
-    const golden = new URL('../golden/tokenizers/', import.meta.url);
     const lines = readFileSync(new URL('corpus.txt', golden), 'utf8').split(/(?<=\n)/);
-    const merges: unknown = JSON.parse(readFileSync(new URL('merges.json', golden), 'utf8'));
     const trained = await trainBpe(lines, { vocabSize: 30_000, minFrequency: 1 });
-    expect(trained.toJSON().model.merges).toEqual(merges);
+    expect(trained.toJSON().model.merges).toEqual(goldenMerges);
   });
 
   test('a case worked by hand', async () => {

@@ -1,0 +1,179 @@
+import { Buffer, isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { createGunzip } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import { glob, isDynamicPattern } from 'tinyglobby';
+
+/** Bytes read from a file at a time. */
+const READ_SIZE = 1 << 18;
+
+const GZIP_MAGIC = [0x1f, 0x8b];
+const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+
+/**
+ * Streams a UTF-8 file as text, decompressing gzip and Zstandard, which are told by their first bytes and not by the
+ * name. A byte order mark is dropped. Chunks end between characters.
+ *
+ * @throws in one sentence, while reading: for a missing, empty or damaged file, a directory, and, with the byte offset
+ * after decompression, for bytes that are not UTF-8
+ */
+export async function* openText(path: string): AsyncGenerator<string> {
+  const decoder = new Utf8Decoder(path);
+  let isEmpty = true;
+  for await (const bytes of readDecompressed(path)) {
+    isEmpty &&= bytes.length === 0;
+    const text = decoder.push(bytes);
+    if (text !== '') yield text;
+  }
+  decoder.end();
+  if (isEmpty) throw new Error(`${path} is empty; give a file with text.`);
+}
+
+/**
+ * Paths of all files that the names and globs (`*`, `?`, `[…]`, `{…}`, `**`) stand for, sorted, each once. A name that
+ * exists is taken as it is, whatever characters it has.
+ *
+ * @param cwd where relative names start. Default: the working directory
+ * @throws in one sentence, for a name or pattern that gives no file and for a directory
+ */
+export async function expandPaths(patterns: readonly string[], cwd: string = process.cwd()): Promise<string[]> {
+  if (patterns.length === 0) throw new Error('No files are named; give at least one path or glob.');
+  const found = new Set<string>();
+  for (const pattern of patterns) {
+    for (const path of await expand(pattern, cwd)) found.add(path);
+  }
+  return [...found].sort();
+}
+
+async function expand(pattern: string, cwd: string): Promise<string[]> {
+  const entry = await stat(resolve(cwd, pattern)).catch(() => undefined);
+  if (entry?.isDirectory()) throw directoryError(pattern);
+  if (entry) return [pattern];
+  if (!isDynamicPattern(pattern)) throw missingError(pattern);
+  const paths = await glob(pattern, { cwd, absolute: true, onlyFiles: true, expandDirectories: false });
+  if (paths.length === 0) throw new Error(`No file matches ${pattern}; check the pattern and the working directory.`);
+  return paths.map((path) => (isAbsolute(pattern) ? path : relative(cwd, path)));
+}
+
+const missingError = (path: string) => new Error(`${path} does not exist; check the path.`);
+const directoryError = (path: string) => {
+  return new Error(`${path} is a directory; name files or use a glob such as ${path.replace(/\/+$/, '')}/*.txt.`);
+};
+
+async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
+  const magic = await readMagic(path);
+  const startsWith = (bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
+  try {
+    if (startsWith(GZIP_MAGIC)) {
+      yield* gunzip(path);
+    } else if (startsWith(ZSTD_MAGIC)) {
+      yield* unzstd(path);
+    } else {
+      yield* createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
+    }
+  } catch (error) {
+    throw new Error(`${path} cannot be read (${messageOf(error)}); the file may be damaged or cut short.`, {
+      cause: error,
+    });
+  }
+}
+
+async function readMagic(path: string): Promise<Uint8Array> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missingError(path);
+    throw new Error(`${path} cannot be opened (${messageOf(error)}); check that it is a file you may read.`, {
+      cause: error,
+    });
+  }
+  try {
+    if ((await file.stat()).isDirectory()) throw directoryError(path);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* gunzip(path: string): AsyncGenerator<Uint8Array> {
+  const source = createReadStream(path, { highWaterMark: READ_SIZE });
+  const target = createGunzip({ chunkSize: READ_SIZE });
+  source.on('error', (error) => target.destroy(error));
+  try {
+    yield* source.pipe(target) as AsyncIterable<Buffer>;
+  } finally {
+    source.destroy();
+  }
+}
+
+async function* unzstd(path: string): AsyncGenerator<Uint8Array> {
+  const ready: Uint8Array[] = [];
+  // The decompressor goes on using the memory that it hands out.
+  const decompressor = new Decompress((chunk) => ready.push(chunk.slice()));
+  for await (const chunk of createReadStream(path, { highWaterMark: READ_SIZE })) {
+    decompressor.push(chunk as Buffer);
+    yield* ready.splice(0);
+  }
+  decompressor.push(new Uint8Array(0), true);
+  yield* ready;
+}
+
+/** Decodes UTF-8 in chunks, and says where it stops being UTF-8. */
+class Utf8Decoder {
+  /** Bytes before the pending ones. */
+  private offset = 0;
+  /** The beginning of a character that the next chunk continues. */
+  private pending = new Uint8Array(0);
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  constructor(private readonly path: string) {}
+
+  push(chunk: Uint8Array): string {
+    const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
+    const end = bytes.length - incompleteTail(bytes);
+    const complete = bytes.subarray(0, end);
+    if (!isUtf8(complete)) this.fail(this.offset + firstInvalid(complete));
+    const text = this.decoder.decode(complete);
+    const isStart = this.offset === 0 && end > 0;
+    this.offset += end;
+    this.pending = bytes.slice(end);
+    return isStart && text.startsWith('\ufeff') ? text.slice(1) : text;
+  }
+
+  end(): void {
+    if (this.pending.length > 0) this.fail(this.offset);
+  }
+
+  private fail(offset: number): never {
+    throw new Error(`${this.path} is not UTF-8 at byte ${offset}; save it as UTF-8 text.`);
+  }
+}
+
+/** Number of bytes at the end that begin a character without completing it. */
+function incompleteTail(bytes: Uint8Array): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back]!;
+    if ((byte & 0xc0) === 0x80) continue;
+    return sequenceLength(byte) > back ? back : 0;
+  }
+  return 0;
+}
+
+const sequenceLength = (lead: number) => (lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1);
+
+/** Offset of the first byte that starts no valid character. */
+function firstInvalid(bytes: Uint8Array): number {
+  let i = 0;
+  while (i < bytes.length) {
+    const length = sequenceLength(bytes[i]!);
+    if (!isUtf8(bytes.subarray(i, i + length))) return i;
+    i += length;
+  }
+  return i;
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
