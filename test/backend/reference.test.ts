@@ -63,9 +63,10 @@ describe('reference memory', () => {
   test('misuse is named', () => {
     const x = backend.upload(Float64Array.of(1, 2));
     expect(() => backend.slice(x, 1, 2)).toThrow(/2 elements is used as 3/);
-    expect(() => backend.fill(backend.upload(Int32Array.of(1)), 0)).toThrow(/int32 storage is used as floats/);
+    expect(() => backend.scale(backend.upload(Int32Array.of(1)), x, 0)).toThrow(/int32 storage is used as floats/);
     expect(() => backend.fill({ type: 'float32', length: 1 }, 0)).toThrow(/another backend/);
     const part = backend.slice(x, 0, 1);
+    expect(() => backend.release(part)).toThrow(/slice cannot be released/);
     backend.release(x);
     expect(() => backend.fill(part, 0)).toThrow(/after its release/);
   });

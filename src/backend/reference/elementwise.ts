@@ -1,9 +1,10 @@
 import { philox } from '../philox.ts';
 import type { ActivationKind, AdamWArguments, Backend, Storage } from '../types.ts';
-import { floats } from './storage.ts';
+import { floats, integers } from './storage.ts';
 
 export function fill(x: Storage, value: number): void {
-  floats(x).fill(value);
+  if (x.type === 'int32') integers(x).fill(value);
+  else floats(x).fill(value);
 }
 
 export function add(a: Storage, b: Storage, out: Storage): void {

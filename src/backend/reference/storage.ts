@@ -3,6 +3,7 @@ import type { DataType, FloatArray, Storage } from '../types.ts';
 
 /** One allocation; shared by the storage and all its slices. */
 interface Block {
+  readonly length: number;
   released: boolean;
 }
 
@@ -12,11 +13,11 @@ export class ReferenceStorage implements Storage {
   readonly data: Float64Array | Int32Array;
   readonly block: Block;
 
-  constructor(type: DataType, data: Float64Array | Int32Array, block: Block = { released: false }) {
+  constructor(type: DataType, data: Float64Array | Int32Array, block?: Block) {
     this.type = type;
     this.length = data.length;
     this.data = data;
-    this.block = block;
+    this.block = block ?? { length: data.length, released: false };
   }
 }
 
@@ -98,6 +99,9 @@ export class ReferenceMemory {
 
   release(storage: Storage): void {
     const { block, data } = own(storage);
+    if (block.length !== data.length) {
+      throw new Error('reference backend: a slice cannot be released; release the storage it was cut from.');
+    }
     block.released = true;
     this.bytesAllocated -= data.byteLength;
   }

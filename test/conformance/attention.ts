@@ -1,0 +1,106 @@
+/** Attention inputs shared by the cases of softmax attention and FAVOR+. */
+import type { AttentionArrays, AttentionLayout, Storage } from '../../src/backend/types.ts';
+import type { Random } from '../../src/tensor/random.ts';
+import { type Data, normals } from './case.ts';
+
+export interface AttentionSetup {
+  readonly name: string;
+  readonly batch: number;
+  readonly heads: number;
+  readonly lengthQ: number;
+  readonly lengthK: number;
+  readonly dHead: number;
+  readonly dValue: number;
+  readonly layout: AttentionLayout;
+  /** Rows {batch, queryStart, queryLength, keyStart, keyLength}. Default: one run for every batch row. */
+  readonly runs?: readonly (readonly number[])[];
+  readonly isValidKey?: (batch: number, key: number) => boolean;
+  /** Standard deviation of q and k. Default 1. */
+  readonly inputScale?: number;
+}
+
+const sizes = (batch: number, heads: number, lengthQ: number, lengthK: number, dHead: number, dValue: number) => {
+  return { batch, heads, lengthQ, lengthK, dHead, dValue };
+};
+
+/** Every third key from the first on is masked, and all of batch row 1. */
+const thirds = (batch: number, key: number) => batch !== 1 && key % 3 !== 0;
+
+const packed = [
+  [0, 1, 5, 1, 5],
+  [0, 6, 1, 6, 1],
+  [0, 9, 70, 9, 70],
+  [1, 0, 0, 0, 0],
+  [1, 3, 67, 3, 67],
+];
+
+/** As many queries as keys in every run, as causal FAVOR+ needs. */
+export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
+  { name: 'one token', ...sizes(1, 1, 1, 1, 1, 1), layout },
+  { name: 'small', ...sizes(2, 3, 7, 7, 5, 11), layout },
+  { name: 'small × 10', ...sizes(2, 3, 7, 7, 5, 11), layout, inputScale: 10 },
+  { name: 'small × 30', ...sizes(2, 3, 7, 7, 5, 11), layout, inputScale: 30 },
+  { name: 'long', ...sizes(1, 2, 257, 257, 13, 17), layout },
+  { name: 'long × 10', ...sizes(1, 2, 257, 257, 13, 17), layout, inputScale: 10 },
+  { name: 'long × 30', ...sizes(1, 2, 257, 257, 13, 17), layout, inputScale: 30 },
+  { name: 'round sizes', ...sizes(1, 2, 128, 128, 64, 64), layout },
+  { name: 'round sizes × 10', ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: 10 },
+  { name: 'round sizes × 30', ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: 30 },
+  { name: 'masked', ...sizes(3, 2, 71, 71, 7, 5), layout, isValidKey: thirds },
+  { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed },
+  { name: 'packed and masked', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed, isValidKey: (_, key) => key > 12 },
+  { name: 'no runs', ...sizes(2, 3, 7, 7, 5, 11), layout, runs: [] },
+  { name: 'no tokens', ...sizes(2, 3, 0, 0, 5, 11), layout },
+]);
+
+/** Queries and keys of different lengths. */
+export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
+  { name: 'few queries', ...sizes(2, 3, 5, 139, 7, 11), layout },
+  { name: 'few keys', ...sizes(2, 3, 137, 11, 5, 7), layout },
+  { name: 'no keys', ...sizes(2, 3, 5, 0, 7, 11), layout },
+  { name: 'no queries', ...sizes(2, 3, 0, 5, 7, 11), layout },
+  {
+    ...{ name: 'runs of different lengths', ...sizes(2, 2, 73, 41, 5, 7), layout },
+    runs: [
+      [0, 2, 69, 1, 37],
+      [1, 0, 3, 0, 0],
+      [1, 4, 0, 3, 5],
+      [1, 5, 31, 9, 29],
+    ],
+    isValidKey: (batch, key) => batch === 0 || key % 5 !== 2,
+  },
+]);
+
+export function attentionInputs(setup: AttentionSetup, random: Random): Record<string, Data> {
+  const { batch, heads, lengthQ, lengthK, dHead, dValue, inputScale = 1, isValidKey } = setup;
+  const runs = setup.runs ?? Array.from({ length: batch }, (_, b) => [b, 0, lengthQ, 0, lengthK]);
+  const mask = Float32Array.from({ length: batch * lengthK }, (_, i) =>
+    !isValidKey || isValidKey(Math.floor(i / lengthK), i % lengthK) ? 1 : 0,
+  );
+  return {
+    q: normals(random, batch * heads * lengthQ * dHead, inputScale),
+    k: normals(random, batch * heads * lengthK * dHead, inputScale),
+    v: normals(random, batch * heads * lengthK * dValue),
+    dOut: normals(random, batch * heads * lengthQ * dValue),
+    runs: Int32Array.from(runs.flat()),
+    ...(isValidKey ? { keyMask: mask } : {}),
+  };
+}
+
+export function attentionArrays(setup: AttentionSetup, arrays: Readonly<Record<string, Storage>>): AttentionArrays {
+  const { heads, lengthQ, lengthK, dHead, dValue, layout } = setup;
+  const { q, k, v, runs, keyMask } = arrays;
+  return { q, k, v, runs, keyMask, heads, lengthQ, lengthK, dHead, dValue, layout, numRuns: runs.length / 5 };
+}
+
+/** Lengths of out and of an array with one number per query. */
+export function outputLengths(setup: AttentionSetup): { out: number; perQuery: number } {
+  const perQuery = setup.batch * setup.heads * setup.lengthQ;
+  return { out: perQuery * setup.dValue, perQuery };
+}
+
+export function gradientLengths(setup: AttentionSetup): { dQ: number; dK: number; dV: number } {
+  const { batch, heads, lengthQ, lengthK, dHead, dValue } = setup;
+  const rows = batch * heads;
+  return { dQ: rows * lengthQ * dHead, dK: rows * lengthK * dHead, dV: rows * lengthK * dValue };
+}

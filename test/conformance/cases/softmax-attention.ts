@@ -1,0 +1,45 @@
+import type { Backend, Storage } from '../../../src/backend/types.ts';
+import {
+  type AttentionSetup,
+  attentionArrays,
+  attentionInputs,
+  crossSetups,
+  gradientLengths,
+  outputLengths,
+  squareSetups,
+} from '../attention.ts';
+import type { Case } from '../case.ts';
+
+function casesOf(setup: AttentionSetup, causal: boolean): Case[] {
+  // Scores grow with the square of the inputs' size, and so does their float32 rounding: keep the scores' own size.
+  const { inputScale = 1 } = setup;
+  const scale = 1 / Math.sqrt(setup.dHead) / inputScale;
+  const { out, perQuery } = outputLengths(setup);
+  const name = `${setup.name} ${setup.layout}${causal ? ' causal' : ''}`;
+  const inputs: Case['inputs'] = (random) => attentionInputs(setup, random);
+  const forward = (backend: Backend, arrays: Readonly<Record<string, Storage>>) => {
+    const call = { ...attentionArrays(setup, arrays), out: arrays.out, logSumExp: arrays.logSumExp, causal, scale };
+    backend.softmaxAttention(call);
+    return call;
+  };
+  return [
+    {
+      ...{ name, bound: 1e-5, because: 'exp of scores of up to a few hundred, rounded to float32', inputs },
+      outputs: () => ({ out, logSumExp: perQuery }),
+      call: forward,
+    },
+    {
+      ...{ name: `backward ${name}`, bound: 2e-5, because: 'differences of such terms', inputs },
+      outputs: () => ({ out, logSumExp: perQuery, ...gradientLengths(setup) }),
+      call: (backend, arrays) => {
+        const { dOut, dQ, dK, dV } = arrays;
+        backend.softmaxAttentionBackward({ ...forward(backend, arrays), dOut, dQ, dK, dV });
+      },
+    },
+  ];
+}
+
+export const softmaxAttentionCases: Case[] = [...squareSetups, ...crossSetups].flatMap((setup) => [
+  ...casesOf(setup, false),
+  ...casesOf(setup, true),
+]);

@@ -1,0 +1,132 @@
+/** Runs every case on one backend, with one thread and with two, against the float64 reference. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
+import { createBackend } from '../../src/node.ts';
+import { type Case, type Data, differingOutputs, randomOf, relativeError, UNTOUCHED } from './case.ts';
+import { adamWCases } from './cases/adamw.ts';
+import { crossEntropyCases } from './cases/cross-entropy.ts';
+import { dropoutCases } from './cases/dropout.ts';
+import { elementwiseCases } from './cases/elementwise.ts';
+import { embeddingCases } from './cases/embedding.ts';
+import { favorCases } from './cases/favor.ts';
+import { favorCausalCases } from './cases/favor-causal.ts';
+import { favorFeaturesCases } from './cases/favor-features.ts';
+import { favorStepCases } from './cases/favor-step.ts';
+import { gemmCases } from './cases/gemm.ts';
+import { layerNormCases } from './cases/layer-norm.ts';
+import { rotaryCases } from './cases/rotary.ts';
+import { softmaxAttentionCases } from './cases/softmax-attention.ts';
+
+const nouns: Record<string, readonly Case[]> = {
+  gemm: gemmCases,
+  elementwise: elementwiseCases,
+  'layer norm': layerNormCases,
+  embedding: embeddingCases,
+  rotary: rotaryCases,
+  dropout: dropoutCases,
+  'cross-entropy': crossEntropyCases,
+  adamw: adamWCases,
+  'softmax attention': softmaxAttentionCases,
+  'favor features': favorFeaturesCases,
+  favor: favorCases,
+  'favor causal': favorCausalCases,
+  'favor step': favorStepCases,
+};
+
+/** Elements around every array; an odd number, so that arrays are aligned to no more than an element. */
+const GUARD = 19;
+
+/** Uploads data between guards that no call may use (NaN around inputs) or change (around outputs). */
+function guarded(backend: Backend, data: Data, guard: number): { whole: Storage; part: Storage } {
+  const around =
+    data instanceof Int32Array ? new Int32Array(data.length + 2 * GUARD) : new Float32Array(data.length + 2 * GUARD);
+  around.fill(data instanceof Int32Array ? -1 : guard);
+  around.set(data, GUARD);
+  const whole = backend.upload(around);
+  return { whole, part: backend.slice(whole, GUARD, data.length) };
+}
+
+/** The outputs of a case on a backend; fails if anything around them was written. */
+export async function outputsOf(backend: Backend, item: Case): Promise<Record<string, Float64Array>> {
+  const random = randomOf(item.name);
+  const held: Storage[] = [];
+  const arrays: Record<string, Storage> = {};
+  for (const [name, data] of Object.entries(item.inputs(random))) {
+    const { whole, part } = guarded(backend, data, Number.NaN);
+    held.push(whole);
+    arrays[name] = part;
+  }
+  const wholes: Record<string, Storage> = {};
+  for (const [name, contents] of Object.entries(item.outputs(random))) {
+    const data = typeof contents === 'number' ? new Float32Array(contents).fill(UNTOUCHED) : contents;
+    const { whole, part } = guarded(backend, data, UNTOUCHED);
+    held.push(whole);
+    wholes[name] = whole;
+    arrays[name] = part;
+  }
+  item.call(backend, arrays);
+  const outputs: Record<string, Float64Array> = {};
+  for (const [name, whole] of Object.entries(wholes)) {
+    const data = Float64Array.from(await backend.read(whole));
+    const guards = [...data.subarray(0, GUARD), ...data.subarray(data.length - GUARD)];
+    expect(guards, `numbers around ${name}`).toEqual(new Array(2 * GUARD).fill(UNTOUCHED));
+    outputs[name] = data.subarray(GUARD, data.length - GUARD);
+  }
+  for (const storage of held) backend.release(storage);
+  return outputs;
+}
+
+async function open(name: BackendName, instructionSet?: string): Promise<[one: Backend, two: Backend]> {
+  if (instructionSet !== undefined) process.env.PERFORMERS_INSTRUCTION_SET = instructionSet;
+  const one = await createBackend({ backend: name, numThreads: 1 });
+  const two = await createBackend({ backend: name, numThreads: 2 });
+  if (instructionSet !== undefined && !one.description.includes(instructionSet)) {
+    throw new Error(`the addon was loaded before as ${one.description}`);
+  }
+  return [one, two];
+}
+
+/** A backend with one and with two threads, or the reason why this machine has none. */
+export async function openPair(name: BackendName, instructionSet?: string): Promise<[Backend, Backend] | string> {
+  try {
+    return await open(name, instructionSet);
+  } catch (error) {
+    // WebAssembly needs nothing of the machine: its absence is a fault.
+    if (name === 'wasm') throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    console.warn(`skipped: ${name}${instructionSet ? ` ${instructionSet}` : ''}: ${reason}`);
+    return reason;
+  }
+}
+
+/** Declares the tests of one backend. */
+export async function testConformance(name: BackendName, instructionSet?: string): Promise<void> {
+  const title = instructionSet ? `${name} ${instructionSet}` : name;
+  const pair = await openPair(name, instructionSet);
+  if (typeof pair === 'string') {
+    test.skip(`${title}: ${pair}`);
+    return;
+  }
+  const [one, two] = pair;
+  const reference = createReferenceBackend();
+  afterAll(() => {
+    one.close();
+    two.close();
+  });
+  for (const [noun, cases] of Object.entries(nouns)) {
+    describe(`${title}: ${noun}`, () => {
+      test.each(cases.map((item) => [item.name, item] as const))('%s', async (_, item) => {
+        const raw = await outputsOf(one, item);
+        const observe = item.observe ?? ((outputs) => ({ ...outputs }));
+        const actual = observe(raw);
+        const expected = observe(await outputsOf(reference, item));
+        for (const key of Object.keys(expected)) {
+          const bound = typeof item.bound === 'number' ? item.bound : item.bound[key];
+          expect(relativeError(actual[key], expected[key]), `${key}; ${item.because}`).toBeLessThanOrEqual(bound);
+        }
+        expect(differingOutputs(await outputsOf(two, item), raw), 'outputs that differ with two threads').toEqual([]);
+      });
+    });
+  }
+}
