@@ -2,9 +2,11 @@
 import { pathToFileURL } from 'node:url';
 import { buildNative } from './build-native.mjs';
 import { step } from './build-tools.mjs';
+import { buildWasm } from './build-wasm.mjs';
 
-export async function buildKernels({ quiet = false, native = true } = {}) {
+export async function buildKernels({ quiet = false, native = true, wasm = true } = {}) {
   if (native) await step('native kernels', quiet, buildNative);
+  if (wasm) await step('wasm kernels', quiet, buildWasm);
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

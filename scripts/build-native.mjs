@@ -28,7 +28,16 @@ const KERNEL_FLAGS = [
   '-Wall',
   '-Wextra',
 ];
-const BINDING_FLAGS = ['-O2', '-std=c++20', '-fPIC', '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra'];
+const BINDING_FLAGS = [
+  '-Ikernels',
+  '-O2',
+  '-std=c++20',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+];
 
 const INSTRUCTION_SETS = {
   x64: {

@@ -3,7 +3,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "../table.h"
+#include "table.h"
 
 class Job {
  public:

@@ -1,0 +1,64 @@
+// Makes a fresh clone ready: installs packages, builds the kernels and dist/. Needs only Node and npm; skips what is done.
+// `--quiet` prints only what there was to do, to standard error.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildKernels } from './build-kernels.mjs';
+import { hash, hashFiles, isFresh, listFiles, markFresh, root, runProgram, step } from './build-tools.mjs';
+
+const MINIMUM_NODE = [20, 19];
+const ENTRIES = {
+  'dist/index.js': 'src/index.ts',
+  'dist/node.js': 'src/node.ts',
+  'dist/cli.js': 'cli/main.ts',
+  'dist/bench.js': 'bench/main.ts',
+  'dist/kernels/worker.js': 'src/backend/wasm-worker.ts',
+};
+
+const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])) return;
+  throw new Error(`Node ${process.versions.node} is too old: install Node ${MINIMUM_NODE.join('.')} or newer.`);
+}
+
+/** True if node_modules holds what package-lock.json lists; packages for other platforms may be absent. */
+function isInstalled() {
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) return false;
+  const installed = readJson('node_modules/.package-lock.json').packages;
+  return Object.entries(readJson('package-lock.json').packages).every(
+    ([path, { version, optional }]) =>
+      path === '' || installed[path]?.version === version || (optional && installed[path] === undefined),
+  );
+}
+
+async function install() {
+  if (isInstalled()) return undefined;
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
+  const npm = process.env.npm_execpath;
+  if (npm && /npm-cli\.[cm]?js$/.test(npm))
+    await runProgram(process.execPath, [npm, 'ci', '--no-audit', '--no-fund'], { env });
+  else await runProgram('npm', ['ci', '--no-audit', '--no-fund'], { env, shell: process.platform === 'win32' });
+  return 'installed from package-lock.json';
+}
+
+async function bundle() {
+  const sources = ['src', 'cli', 'bench', 'demo'].flatMap((folder) => listFiles(folder, /\.(ts|json)$/));
+  const key = hash(hashFiles([...sources, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsdown.config.ts']));
+  const outputs = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(root, source)));
+  if (outputs.every(([output]) => isFresh(output, key))) return undefined;
+  await runProgram(process.execPath, ['node_modules/tsdown/dist/run.mjs']);
+  for (const [output] of outputs) markFresh(output, key);
+  return outputs.map(([output]) => output).join(', ');
+}
+
+const quiet = process.argv.includes('--quiet');
+try {
+  checkNode();
+  await step('npm packages', quiet, install);
+  await buildKernels({ quiet });
+  await step('dist', quiet, bundle);
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
