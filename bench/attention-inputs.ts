@@ -1,0 +1,85 @@
+import type { AttentionArrays, AttentionGradients, Backend, FavorStateArrays, Storage } from '../src/node.ts';
+import { normalNumbers } from './case.ts';
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly length: number;
+  readonly dHead: number;
+}
+
+/** The paper's "regular" head: 8 heads of 64, and 256 features. */
+export const HEADS = 8;
+export const D_HEAD = 64;
+export const NUM_FEATURES = 256;
+
+export interface AttentionInputs extends AttentionArrays, AttentionGradients {
+  readonly perQuery: Storage;
+  readonly projection: Storage;
+  readonly numFeatures: number;
+  release(): void;
+}
+
+/** Storages for one attention over a batch of one, `[1, heads, length, dHead]`, the same numbers on every backend. */
+export function attentionInputs(backend: Backend, shape: AttentionShape, numFeatures = 0): AttentionInputs {
+  const { heads, length, dHead } = shape;
+  const count = heads * length * dHead;
+  const upload = (seed: number): Storage => backend.upload(normalNumbers(count, seed));
+  const storages = {
+    q: upload(1),
+    k: upload(2),
+    v: upload(3),
+    dOut: upload(4),
+    out: backend.allocate(count),
+    dQ: backend.allocate(count),
+    dK: backend.allocate(count),
+    dV: backend.allocate(count),
+    perQuery: backend.allocate(heads * length),
+    projection: backend.upload(normalNumbers(numFeatures * dHead, 5)),
+    runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+  };
+  return {
+    ...storages,
+    numFeatures,
+    heads,
+    dHead,
+    lengthQ: length,
+    lengthK: length,
+    dValue: dHead,
+    layout: 'bhld',
+    numRuns: 1,
+    release: () => {
+      for (const storage of Object.values(storages)) backend.release(storage);
+    },
+  };
+}
+
+export interface FavorState extends FavorStateArrays {
+  release(): void;
+}
+
+export function favorState(backend: Backend, heads: number, numFeatures: number, dValue: number): FavorState {
+  const storages = {
+    sums: backend.allocate(heads * numFeatures * (dValue + 1)),
+    compensation: backend.allocate(heads * numFeatures * (dValue + 1)),
+    scales: backend.allocate(heads * numFeatures),
+  };
+  return {
+    ...storages,
+    release: () => {
+      for (const storage of Object.values(storages)) backend.release(storage);
+    },
+  };
+}
+
+/** What a forward and a backward pass wrote. */
+export async function readResults(
+  backend: Backend,
+  inputs: AttentionGradients,
+): Promise<Record<string, ArrayLike<number>>> {
+  return {
+    out: await backend.read(inputs.out),
+    dQ: await backend.read(inputs.dQ),
+    dK: await backend.read(inputs.dK),
+    dV: await backend.read(inputs.dV),
+  };
+}

@@ -1,0 +1,3 @@
+import { favorCase } from './favor-passes.ts';
+
+export const favorCausal = favorCase(true);

@@ -1,0 +1,144 @@
+/** `npm run bench -- [NAME …]`: checks values, then times each case and prints shares of the FMA peak. */
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import pico from 'picocolors';
+import { type Backend, createBackend } from '../src/node.ts';
+import type { BenchmarkCase } from './case.ts';
+import { favor } from './favor.ts';
+import { favorCausal } from './favor-causal.ts';
+import { gemm } from './gemm.ts';
+import { measure, ratio, type Subject } from './measure.ts';
+import { peakSubject } from './peak.ts';
+import { type CaseReport, formatCase, resultOf } from './report.ts';
+import { softmaxAttention } from './softmax-attention.ts';
+
+import { wasm } from './wasm.ts';
+
+const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, wasm];
+
+interface Options {
+  readonly backend?: 'native' | 'wasm';
+  readonly threads?: number;
+  readonly rounds: number;
+  readonly json?: string;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Give a whole number of at least 1.');
+  return value;
+}
+
+function chosen(names: readonly string[]): readonly BenchmarkCase[] {
+  if (names.length === 0) return cases;
+  return names.map((name) => {
+    const found = cases.find((candidate) => candidate.name === name);
+    if (found) return found;
+    const known = cases.map((candidate) => candidate.name).join(', ');
+    throw new InvalidArgumentError(`There is no benchmark "${name}": choose among ${known}.`);
+  });
+}
+
+/** Best GFLOP/s seen so far of each peak subject. */
+class Peaks {
+  readonly #best = new Map<string, number>();
+
+  see(subject: Subject, milliseconds: readonly number[]): void {
+    const best = subject.flops / Math.min(...milliseconds) / 1e6;
+    this.#best.set(subject.label, Math.max(best, this.#best.get(subject.label) ?? 0));
+  }
+
+  of(label: string): number {
+    return this.#best.get(label) ?? Number.NaN;
+  }
+}
+
+const isPeak = (subject: Subject): boolean => subject.label.startsWith('peak');
+
+async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks, rounds: number): Promise<CaseReport> {
+  const reference = await createBackend({ backend: 'reference' });
+  const checks = await benchmark.check(backend, reference);
+  reference.close();
+  const { subjects, comparisons = [], release } = await benchmark.prepare(backend);
+  try {
+    const timings = await measure([peakSubject(backend), ...subjects], { rounds });
+    for (const { subject, milliseconds } of timings) if (isPeak(subject)) peaks.see(subject, milliseconds);
+    const find = (label: string) => {
+      const timing = timings.find(({ subject }) => subject.label === label);
+      if (!timing) throw new Error(`The case ${benchmark.name} compares "${label}", which it does not time.`);
+      return timing;
+    };
+    return {
+      name: benchmark.name,
+      description: benchmark.description,
+      checks,
+      results: timings
+        .filter(({ subject }) => subject.label !== 'peak')
+        .map((timing) =>
+          resultOf(
+            benchmark.name,
+            timing,
+            peaks.of(timing.subject.peak ?? (isPeak(timing.subject) ? timing.subject.label : 'peak')),
+          ),
+        ),
+      comparisons: comparisons.map(([slow, fast]) => ({ slow, fast, ratio: ratio(find(slow), find(fast)) })),
+    };
+  } finally {
+    release();
+  }
+}
+
+async function main(names: readonly string[], options: Options): Promise<void> {
+  const benchmarks = chosen(names);
+  const backend = await createBackend({ backend: options.backend, numThreads: options.threads });
+  const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`;
+  console.log(`${pico.bold(backend.description)} · ${machine} · ${options.rounds} interleaved rounds`);
+
+  const peaks = new Peaks();
+  const [first] = await measure([peakSubject(backend)], { rounds: options.rounds });
+  peaks.see(first.subject, first.milliseconds);
+  console.log(
+    `FMA peak ${pico.bold(`${peaks.of('peak').toFixed(1)} GFLOP/s`)} (best round; measured again beside each case)`,
+  );
+
+  const reports: CaseReport[] = [];
+  for (const benchmark of benchmarks) {
+    const report = await runCase(benchmark, backend, peaks, options.rounds);
+    reports.push(report);
+    console.log(formatCase(report));
+  }
+  if (options.json !== undefined) {
+    const summary = {
+      backend: backend.description,
+      machine,
+      rounds: options.rounds,
+      peakGigaflopsPerSecond: peaks.of('peak'),
+      cases: reports,
+    };
+    writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);
+  }
+  backend.close();
+}
+
+const program = new Command('bench')
+  .description(
+    `Times the kernels and prints shares of the multiply-add peak that the same run measures.\nCases: ${cases.map(({ name }) => name).join(', ')}.`,
+  )
+  .argument('[names...]', 'cases to run (default: all)')
+  .addOption(
+    new Option('--backend <name>', 'where to run (default: native where it loads)').choices(['native', 'wasm']),
+  )
+  .option('--threads <n>', 'number of threads (default: PERFORMERS_THREADS, else all processors)', wholeNumber)
+  .option('--rounds <n>', 'interleaved rounds; times are medians over them', wholeNumber, 9)
+  .option('--json <file>', 'also write everything measured, samples included, to a file')
+  .action(async (names: string[], options: Options) => {
+    try {
+      await main(names, options);
+    } catch (error) {
+      console.error(pico.red(error instanceof Error ? error.message : String(error)));
+      process.exitCode = 1;
+    }
+  });
+
+await program.parseAsync();

@@ -1,0 +1,71 @@
+/** Timing by interleaved rounds: what disturbs the machine for a while disturbs every subject alike. */
+
+/** Something to time. */
+export interface Subject {
+  readonly label: string;
+  /** Floating-point operations that count for one call; 0 where they are not the point. */
+  readonly flops: number;
+  /** Label of the subject that measures the peak its share refers to. Default `peak`. */
+  readonly peak?: string;
+  /** Tokens that one call processes, where tokens per second say something. */
+  readonly tokens?: number;
+  /** Does the work once and has finished when it returns or resolves. */
+  run(): void | Promise<void>;
+}
+
+export interface Timing {
+  readonly subject: Subject;
+  /** Milliseconds per call, one number per round. */
+  readonly milliseconds: readonly number[];
+}
+
+export interface MeasureOptions {
+  readonly rounds: number;
+  /** A sample repeats a subject until about this much time has passed. Default 20. */
+  readonly sampleMilliseconds?: number;
+}
+
+/** Times each subject once per round, in turn, every second round backwards, after warming each up. */
+export async function measure(subjects: readonly Subject[], options: MeasureOptions): Promise<Timing[]> {
+  const { rounds, sampleMilliseconds = 20 } = options;
+  const repeats: number[] = [];
+  for (const subject of subjects) {
+    await sample(subject, 1);
+    const once = await sample(subject, 1);
+    repeats.push(Math.max(1, Math.min(10_000, Math.ceil(sampleMilliseconds / once))));
+  }
+  const milliseconds: number[][] = subjects.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < subjects.length; turn++) {
+      const index = round % 2 === 0 ? turn : subjects.length - 1 - turn;
+      milliseconds[index].push(await sample(subjects[index], repeats[index]));
+    }
+  }
+  return subjects.map((subject, index) => ({ subject, milliseconds: milliseconds[index] }));
+}
+
+/** How many times as long `slow` takes as `fast`: the median over rounds of the ratio within a round. */
+export function ratio(slow: Timing, fast: Timing): number {
+  return quantile(
+    slow.milliseconds.map((time, round) => time / fast.milliseconds[round]),
+    0.5,
+  );
+}
+
+/** Linear interpolation between the sorted values. */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const position = fraction * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+}
+
+async function sample(subject: Subject, repeats: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < repeats; i++) {
+    const pending = subject.run();
+    if (pending) await pending;
+  }
+  return (performance.now() - start) / repeats;
+}
