@@ -27,15 +27,14 @@ static inline Vector twiceNormalCdf(Vector x) {
 
 // tanh form: x·σ(2u) with u = √(2/π)·(x + 0.044715x³)
 constexpr float kTwiceRootTwoOverPi = 1.59576912160573071f, kCubic = 0.044715f;
-static inline Vector tanhGate(Vector x) {
-  const Vector twiceU = splat(kTwiceRootTwoOverPi) * x * fma(splat(kCubic) * x, x, splat(1.0f));
-  return splat(1.0f) / (splat(1.0f) + exp(-twiceU));
+static inline Vector expMinusTwiceU(Vector x) {
+  return exp(splat(-kTwiceRootTwoOverPi) * x * fma(splat(kCubic) * x, x, splat(1.0f)));
 }
 static inline Vector clamp(Vector x, float limit) { return minimum(splat(limit), maximum(splat(-limit), x)); }
 
 static inline Vector relu(Vector x) { return maximum(Vector{}, x); }
 static inline Vector gelu(Vector x) { return splat(0.5f) * x * twiceNormalCdf(x); }
-static inline Vector geluTanh(Vector x) { return x * tanhGate(x); }
+static inline Vector geluTanh(Vector x) { return x / (splat(1.0f) + expMinusTwiceU(x)); }
 
 static inline Vector reluBackward(Vector x, Vector d) { return x <= Vector{} ? Vector{} : x != x ? x : d; }
 static inline Vector geluBackward(Vector x, Vector d) {
@@ -44,23 +43,23 @@ static inline Vector geluBackward(Vector x, Vector d) {
   return d * fma(bounded, density, splat(0.5f) * twiceNormalCdf(x));
 }
 static inline Vector geluTanhBackward(Vector x, Vector d) {
-  const Vector bounded = clamp(x, 100.0f), gate = tanhGate(bounded);
+  const Vector bounded = clamp(x, 100.0f), e = expMinusTwiceU(bounded), gate = splat(1.0f) / (splat(1.0f) + e);
   const Vector slope = splat(kTwiceRootTwoOverPi) * fma(splat(3.0f * kCubic) * bounded, bounded, splat(1.0f));
-  return d * fma(bounded * slope * gate, splat(1.0f) - gate, gate);
+  return d * fma(bounded * slope * gate, e * gate, gate);  // e·gate = 1 - gate without cancellation
 }
 
 Plan activation_plan(Index, const float*, float*, Index count) { return chunkPlan(count); }
 void activation(Work work, Index kind, const float* x, float* out, Index count) {
-  if (kind == 0) mapChunks(work, count, out, relu, x);
-  else if (kind == 1) mapChunks(work, count, out, gelu, x);
-  else mapChunks(work, count, out, geluTanh, x);
+  if (kind == 0) mapChunks(work, count, out, [](Vector a) { return relu(a); }, x);
+  else if (kind == 1) mapChunks(work, count, out, [](Vector a) { return gelu(a); }, x);
+  else mapChunks(work, count, out, [](Vector a) { return geluTanh(a); }, x);
 }
 
 Plan activation_backward_plan(Index, const float*, const float*, float*, Index count) { return chunkPlan(count); }
 void activation_backward(Work work, Index kind, const float* x, const float* dOut, float* dX, Index count) {
-  if (kind == 0) mapChunks(work, count, dX, reluBackward, x, dOut);
-  else if (kind == 1) mapChunks(work, count, dX, geluBackward, x, dOut);
-  else mapChunks(work, count, dX, geluTanhBackward, x, dOut);
+  if (kind == 0) mapChunks(work, count, dX, [](Vector a, Vector d) { return reluBackward(a, d); }, x, dOut);
+  else if (kind == 1) mapChunks(work, count, dX, [](Vector a, Vector d) { return geluBackward(a, d); }, x, dOut);
+  else mapChunks(work, count, dX, [](Vector a, Vector d) { return geluTanhBackward(a, d); }, x, dOut);
 }
 
 }  // namespace KERNELS_NAMESPACE

@@ -12,12 +12,17 @@ void adamw(Work work, float* x, const float* gradient, float* firstMoment, float
   const Vector rate = splat(learningRate), decay = splat(weightDecay), e = splat(epsilon);
   const Vector inverse1 = splat(1.0f / correction1), inverse2 = splat(1.0f / correction2);
   const float *oldM = firstMoment, *oldV = secondMoment, *oldX = x;
-  mapChunks(work, count, firstMoment, [=](Vector m, Vector g) { return fma(b1, m, c1 * (scale * g)); }, oldM, gradient);
-  mapChunks(work, count, secondMoment, [=](Vector v, Vector g) { return fma(b2, v, c2 * (scale * g) * (scale * g)); }, oldV, gradient);
-  mapChunks(work, count, x, [=](Vector p, Vector m, Vector v) {
-    const Vector step = m * inverse1 / (squareRoot(v * inverse2) + e);
-    return p - rate * fma(decay, p, step);
-  }, oldX, oldM, oldV);
+  constexpr Index kBlock = 1024;  // what the three steps share stays in L1
+  const Index end = smaller(work.last * kChunk, count);
+  for (Index first = work.first * kChunk; first < end; first += kBlock) {
+    const Index last = smaller(first + kBlock, end);
+    map(first, last, firstMoment, [=](Vector m, Vector g) { return fma(b1, m, c1 * (scale * g)); }, oldM, gradient);
+    map(first, last, secondMoment, [=](Vector v, Vector g) { return fma(b2, v, c2 * (scale * g) * (scale * g)); }, oldV, gradient);
+    map(first, last, x, [=](Vector p, Vector m, Vector v) {
+      const Vector step = m * inverse1 / (squareRoot(v * inverse2) + e);
+      return p - rate * fma(decay, p, step);
+    }, oldX, oldM, oldV);
+  }
 }
 
 }  // namespace KERNELS_NAMESPACE

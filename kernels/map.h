@@ -17,8 +17,7 @@ static inline Plan chunkPlan(Index count) { return {divideUp(count, kChunk), 0};
 static inline Index rowsPerUnit(Index width) { return larger(1, kChunk / larger(1, width)); }
 static inline Plan rowPlan(Index rows, Index width) { return {divideUp(rows, rowsPerUnit(width)), 0}; }
 
-// Columns of a [rows, columns] array that make one unit when a unit walks down all rows: whole cache lines, at least 4 units
-// where that leaves 64 columns or more.
+// Columns of a [rows, columns] array that make one unit when a unit walks down all rows: 64 to 512, about a quarter of all.
 static inline Index columnsPerUnit(Index columns) {
   return larger(64, smaller(512, divideUp(divideUp(columns, 4), 16) * 16));
 }

@@ -1,0 +1,112 @@
+// The product for few rows: every element of b is read once, where it lies, so memory sets the pace. Units are blocks of columns.
+#include "map.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr Index kColumnGroup = 4;       // columns whose dot products run side by side
+constexpr Index kMaxColumns = 512;      // of b [k, n] in one unit
+constexpr Index kUnitElements = 32768;  // of b [n, k] in one unit
+
+static Index gemvColumns(Index n, Index k, Index transposeB) {
+  if (!transposeB) return columnsPerUnit(n);
+  return divideUp(divideUp(kUnitElements, larger(1, k)), 16) * 16;
+}
+
+static inline void finish(float& c, float sum, float alpha, const float* bias, bool accumulate) {
+  float value = alpha * sum;
+  if (bias) value += *bias;
+  c = accumulate ? c + value : value;
+}
+
+// c[ROWS, COLUMNS]: dot products of the rows of a with rows of b [n, k].
+template <int ROWS, int COLUMNS>
+static void dots(const float* a, Index lda, const float* b, Index ldb, Index k, float sums[4][kColumnGroup]) {
+  Vector partial[ROWS][COLUMNS] = {};
+  Index p = 0;
+  for (; p + kWidth <= k; p += kWidth)
+    UNROLL for (int j = 0; j < COLUMNS; j++) {
+      const Vector y = load(b + j * ldb + p);
+      UNROLL for (int i = 0; i < ROWS; i++) partial[i][j] = fma(load(a + i * lda + p), y, partial[i][j]);
+    }
+  if (const int lanes = int(k - p); lanes > 0)
+    UNROLL for (int j = 0; j < COLUMNS; j++) {
+      const Vector y = loadPartial(b + j * ldb + p, lanes);
+      UNROLL for (int i = 0; i < ROWS; i++) partial[i][j] = fma(loadPartial(a + i * lda + p, lanes), y, partial[i][j]);
+    }
+  UNROLL for (int i = 0; i < ROWS; i++)
+    UNROLL for (int j = 0; j < COLUMNS; j++) sums[i][j] = sum(partial[i][j]);
+}
+
+template <int ROWS>
+static void gemvTransposed(const float* a, const float* b, const float* bias, float* c, Index first, Index last, Index k, Index lda,
+                           Index ldb, Index ldc, float alpha, bool accumulate) {
+  float sums[4][kColumnGroup];
+  for (Index j = first; j < last; j += kColumnGroup) {
+    const Index columns = smaller(kColumnGroup, last - j);
+    if (columns == kColumnGroup) dots<ROWS, kColumnGroup>(a, lda, b + j * ldb, ldb, k, sums);
+    for (Index q = 0; q < columns; q++) {
+      if (columns < kColumnGroup) {
+        float one[4][kColumnGroup];
+        dots<ROWS, 1>(a, lda, b + (j + q) * ldb, ldb, k, one);
+        for (int i = 0; i < ROWS; i++) sums[i][q] = one[i][0];
+      }
+      for (int i = 0; i < ROWS; i++) finish(c[i * ldc + j + q], sums[i][q], alpha, bias ? bias + j + q : nullptr, accumulate);
+    }
+  }
+}
+
+// sums[ROWS, columns] += the outer products of DEPTH positions along k.
+template <int ROWS, int DEPTH>
+static void outer(const float* a, Index lda, const float* b, Index ldb, Index columns, float* sums) {
+  Vector x[ROWS][DEPTH];
+  UNROLL for (int i = 0; i < ROWS; i++)
+    UNROLL for (int p = 0; p < DEPTH; p++) x[i][p] = splat(a[i * lda + p]);
+  const auto step = [&](Index j, auto loadRow, auto putBack) {
+    Vector y[DEPTH];
+    UNROLL for (int p = 0; p < DEPTH; p++) y[p] = loadRow(b + p * ldb + j);
+    UNROLL for (int i = 0; i < ROWS; i++) {
+      Vector s = load(sums + i * kMaxColumns + j);
+      UNROLL for (int p = 0; p < DEPTH; p++) s = fma(x[i][p], y[p], s);
+      putBack(sums + i * kMaxColumns + j, s);
+    }
+  };
+  Index j = 0;
+  for (; j + kWidth <= columns; j += kWidth) step(j, load, store);
+  if (const int lanes = int(columns - j); lanes > 0) step(j, [=](const float* p) { return loadPartial(p, lanes); }, store);
+}
+
+template <int ROWS>
+static void gemvPlain(const float* a, const float* b, const float* bias, float* c, Index first, Index last, Index k, Index lda,
+                      Index ldb, Index ldc, float alpha, bool accumulate) {
+  float sums[ROWS * kMaxColumns];
+  const Index columns = last - first;
+  for (int i = 0; i < ROWS; i++) __builtin_memset(sums + i * kMaxColumns, 0, sizeof(float) * kMaxColumns);
+  Index p = 0;
+  for (; p + 4 <= k; p += 4) outer<ROWS, 4>(a + p, lda, b + p * ldb + first, ldb, columns, sums);
+  for (; p < k; p++) outer<ROWS, 1>(a + p, lda, b + p * ldb + first, ldb, columns, sums);
+  for (int i = 0; i < ROWS; i++)
+    for (Index j = 0; j < columns; j++)
+      finish(c[i * ldc + first + j], sums[i * kMaxColumns + j], alpha, bias ? bias + first + j : nullptr, accumulate);
+}
+
+Plan gemv_plan(const float*, const float*, const float*, float*, Index m, Index n, Index k, Index, Index, Index, Index transposeB, float,
+               Index) {
+  return {m > 0 ? divideUp(n, gemvColumns(n, k, transposeB)) : 0, 0};
+}
+
+void gemv(Work work, const float* a, const float* b, const float* bias, float* c, Index m, Index n, Index k, Index lda, Index ldb,
+          Index ldc, Index transposeB, float alpha, Index accumulate) {
+  const Index each = gemvColumns(n, k, transposeB);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index first = unit * each, last = smaller(first + each, n);
+#define ROWS(rows)                                                                                                       \
+  case rows:                                                                                                             \
+    if (transposeB) gemvTransposed<rows>(a, b, bias, c, first, last, k, lda, ldb, ldc, alpha, accumulate);               \
+    else gemvPlain<rows>(a, b, bias, c, first, last, k, lda, ldb, ldc, alpha, accumulate);                               \
+    break;
+    switch (m) { ROWS(1) ROWS(2) ROWS(3) ROWS(4) }
+#undef ROWS
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
