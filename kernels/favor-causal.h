@@ -58,25 +58,9 @@ struct CausalKeys {
     return end;
   }
 
-  // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock]; totals (nullable) get
-  // the sums over the rows.
+  // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock].
   void features(Index first, Index end, Index r, Index features, const float* scale, float* out, float* totals) const {
-    for (Index j = 0; j < features; j += kTileColumns) {
-      Vector shift[kTileVectors], total[kTileVectors];
-      UNROLL for (int t = 0; t < kTileVectors; t++) {
-        shift[t] = load(scale + r + j + t * kWidth);
-        total[t] = Vector{};
-      }
-      for (Index i = first; i < end; i++) {
-        const Vector whole = splat(tile.wholeD[i]);
-        UNROLL for (int t = 0; t < kTileVectors; t++) {
-          const Vector feature = exp2Shifted(load(u + i * stride + r + j + t * kWidth), -whole - shift[t]);
-          store(out + i * kFeatureBlock + j + t * kWidth, feature);
-          total[t] += feature;
-        }
-      }
-      if (totals) UNROLL for (int t = 0; t < kTileVectors; t++) store(totals + j + t * kWidth, total[t]);
-    }
+    keyFeatures(u + r, stride, tile.wholeD, scale + r, first, end, roundUp(features, kTileColumns), out, totals);
   }
 
  private:

@@ -292,6 +292,28 @@ struct KeyTile {
   }
 };
 
+// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of kFeatureBlock floats;
+// totals (nullable) get the sums over the rows. May run in place.
+static inline void keyFeatures(const float* u, Index ldu, const float* wholeD, const float* scale, Index first, Index end,
+                               Index columns, float* out, float* totals) {
+  for (Index j = 0; j < columns; j += kTileColumns) {
+    Vector shift[kTileVectors], total[kTileVectors];
+    UNROLL for (int t = 0; t < kTileVectors; t++) {
+      shift[t] = load(scale + j + t * kWidth);
+      total[t] = Vector{};
+    }
+    for (Index i = first; i < end; i++) {
+      const Vector whole = splat(wholeD[i]);
+      UNROLL for (int t = 0; t < kTileVectors; t++) {
+        const Vector feature = exp2Shifted(load(u + i * ldu + j + t * kWidth), -whole - shift[t]);
+        store(out + i * kFeatureBlock + j + t * kWidth, feature);
+        total[t] += feature;
+      }
+    }
+    if (totals) UNROLL for (int t = 0; t < kTileVectors; t++) store(totals + j + t * kWidth, total[t]);
+  }
+}
+
 // Queries of a tile, transposed: row 0 ones if there is a bias, then the components of x; columns of kRows.
 struct QueryTile {
   float* x;

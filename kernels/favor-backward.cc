@@ -1,0 +1,168 @@
+// Gradients of bidirectional FAVOR+. With G_i = [dOut_i, -dOut_i·out_i] / denominator_i:
+//   queries: dQ′ = G·Sᵀ, du = Q′∘dQ′, dQ = du·W;   dS = Q′ᵀ·G
+//   keys:    dK′ = [V 1]·dSᵀ, dt = K′∘dK′, dK = dt·W - (Σ_r dt_r)·x̂;   dV = K′·dS
+// Features are computed again, tile by tile. Scales cancel in the quotient, so nothing flows into them.
+#include "favor-gradients.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+constexpr Index kFlushTiles = 8;  // tiles of queries whose dS is summed in plain float32
+
+struct Scratch {
+  Projection projection;
+  KeyTile keys;
+  QueryTile queries;
+  QueryGradients gradients;
+  Index dValue, stride;
+  float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *denominators, *block, *gradientBlock, *dX,
+      *dV, *rowSums;
+
+  Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
+      : projection(arena, bias, dHead, numFeatures), keys(arena, dHead, dValue), queries(arena, dHead), gradients(arena, dValue),
+        dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
+    const Index padded = projection.paddedFeatures();
+    u = arena.floats(padded * kRows);
+    state = arena.floats(numFeatures * stride);
+    partial = arena.floats(numFeatures * stride);
+    normalisers = arena.floats(numFeatures * kWidth);
+    sums = arena.floats(numFeatures * stride);
+    compensation = arena.floats(numFeatures * stride);
+    transposedSums = arena.floats(roundUp(stride, kWidth) * padded);
+    scale = arena.floats(padded);
+    highest = arena.floats(kRows);
+    denominators = arena.floats(kRows);
+    block = arena.floats(kRows * kFeatureBlock);
+    gradientBlock = arena.floats(kRows * kFeatureBlock);
+    dX = arena.floats(kRows * projection.stride());
+    dV = arena.floats(kRows * stride);
+    rowSums = arena.floats(kRows * kWidth);
+  }
+
+  void flush() {
+    for (Index r = 0; r < projection.numFeatures; r++) {
+      partial[r * stride + dValue] = sum(load(normalisers + r * kWidth));
+      addCompensatedRow(partial + r * stride, sums + r * stride, compensation + r * stride, stride, 1);
+    }
+    fillZero(partial, projection.numFeatures * stride);
+    fillZero(normalisers, projection.numFeatures * kWidth);
+  }
+
+  // dX [rows, dHead] of the tile, and its share of dS.
+  void queryTile() {
+    const Index numFeatures = projection.numFeatures, count = queries.count, columns = queries.columns;
+    fillValue(highest, kRows, -kInfinity);
+    for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures - r);
+      queries.logFeatures(projection, r, features, u + r * kRows);
+      raiseHighest(u + r * kRows, scale + r, features, columns, highest);
+    }
+    wholeHighest(highest, columns);
+    for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures - r);
+      queryFeatures(u + r * kRows, scale + r, highest, features, columns, block, state + r * stride + dValue, stride, denominators);
+      tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
+                   Mode::store);
+      tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);
+      multiplyQueries(gradientBlock, block, gradients.transposed + dValue * kRows, features, columns, normalisers + r * kWidth);
+      tileMultiply(count, projection.dHead, features, gradientBlock, 1, kRows, projection.plainWeights() + r * projection.stride(),
+                   projection.stride(), dX, projection.stride(), r == 0 ? Mode::store : Mode::carry);
+    }
+  }
+
+  // dX [rows, dHead] without the term of ‖x̂‖², its factor in rowSums, and dV [rows, dValue].
+  void keyTile() {
+    const Index numFeatures = projection.numFeatures, count = keys.count, padded = projection.paddedFeatures();
+    fillZero(rowSums, kRows * kWidth);
+    for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures - r), whole = roundUp(features, kTileColumns);
+      keys.logFeatures(projection, 0, count, projection.panels + r * projection.keyDepth(), whole, block, kFeatureBlock);
+      keyFeatures(block, kFeatureBlock, keys.wholeD, scale + r, 0, count, whole, block, nullptr);
+      tileMultiply(count, whole, dValue + 1, keys.values, stride, 1, transposedSums + r, padded, gradientBlock, kFeatureBlock,
+                   Mode::store);
+      tileMultiply(count, dValue, features, block, kFeatureBlock, 1, sums + r * stride, stride, dV, stride,
+                   r == 0 ? Mode::store : Mode::carry);
+      multiplyRows(gradientBlock, block, count, features, rowSums);
+      tileMultiply(count, projection.dHead, features, gradientBlock, kFeatureBlock, 1,
+                   projection.plainWeights() + r * projection.stride(), projection.stride(), dX, projection.stride(),
+                   r == 0 ? Mode::store : Mode::carry);
+    }
+  }
+};
+
+}  // namespace
+
+Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float* bias,
+                         const float*, const float*, const float*, const float*, const float*, const float*, float*, float*, float*,
+                         Index numRuns, Index heads, Index, Index, Index dHead, Index dValue, Index numFeatures, Index) {
+  Arena arena(nullptr);
+  Scratch scratch(arena, bias, dHead, dValue, numFeatures);
+  return {numRuns * heads, (Index)arena.at};
+}
+
+void favor_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
+                    const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales,
+                    const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns,
+                    Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout) {
+  (void)numRuns;
+  if (work.first >= work.last) return;
+  Arena arena(work.scratch);
+  Scratch s(arena, bias, dHead, dValue, numFeatures);
+  s.projection.pack(projection, bias, kBits, 0, numFeatures);
+  const Index width = dValue + 1, padded = s.projection.paddedFeatures(), weightStride = s.projection.stride();
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index head = unit % heads, at = unit * numFeatures;
+    const int32_t* run = runs + unit / heads * 5;
+    const Index batch = run[0], numQueries = run[2], end = run[3] + run[4];
+    const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
+    const Rows<const float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);
+    const Rows<const float> dOuts = rowsOf(dOut, layout, batch, head, heads, lengthQ, dValue);
+    const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, lengthK, dHead);
+    const Rows<const float> values = rowsOf(v, layout, batch, head, heads, lengthK, dValue);
+    const Rows<float> dQueries = rowsOf(dQ, layout, batch, head, heads, lengthQ, dHead);
+    const Rows<float> dKeys = rowsOf(dK, layout, batch, head, heads, lengthK, dHead);
+    const Rows<float> dValues = rowsOf(dV, layout, batch, head, heads, lengthK, dValue);
+    const float* denominators = denominator + (batch * heads + head) * lengthQ;
+    const float* mask = keyMask ? keyMask + batch * lengthK : nullptr;
+
+    fillValue(s.scale, padded, -kInfinity);
+    copyRow(s.scale, scales + at, numFeatures);
+    for (Index r = 0; r < numFeatures; r++)
+      for (Index c = 0; c < width; c++)
+        s.state[r * s.stride + c] = sums[(at + r) * width + c] + compensation[(at + r) * width + c];
+    fillZero(s.partial, numFeatures * s.stride);
+    fillZero(s.normalisers, numFeatures * kWidth);
+    fillZero(s.transposedSums, s.stride * padded);
+    fillZero(s.sums, numFeatures * s.stride);
+    fillZero(s.compensation, numFeatures * s.stride);
+
+    Index pending = 0;
+    for (Index i = 0; i < numQueries; i += kRows) {
+      const Index first = run[1] + i, count = smaller(kRows, numQueries - i);
+      s.queries.gather(queries, first, count, s.projection);
+      s.gradients.gather(outs, dOuts, denominators, first, count);
+      s.queryTile();
+      for (Index j = 0; j < count; j++) writeScaled(dQueries[first + j], s.dX + j * weightStride, dHead, kLn2);
+      if (++pending == kFlushTiles) s.flush(), pending = 0;
+    }
+    s.flush();
+    transpose(s.sums, s.stride, numFeatures, width, s.transposedSums, padded);
+
+    for (Index next = run[3]; next < end;) {
+      const Index from = next;
+      next = s.keys.gather(keys, values, mask, next, end, s.projection.hasBias);
+      if (mask) {
+        for (Index j = from; j < next; j++) fillZero(dKeys[j], dHead), fillZero(dValues[j], dValue);
+      }
+      s.keyTile();
+      for (Index j = 0; j < s.keys.count; j++) {
+        const Index row = s.keys.index[j];
+        writeKeyGradient(dKeys[row], s.dX + j * weightStride, keys[row], dHead, sum(load(s.rowSums + j * kWidth)));
+        copyRow(dValues[row], s.dV + j * s.stride, dValue);
+      }
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
