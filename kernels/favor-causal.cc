@@ -58,7 +58,7 @@ struct Scratch {
         tileMultiply(smaller(kGroup, end - g), keep + columns - from, features, keyBlock + g * kFeatureBlock, kFeatureBlock, 1,
                      queryBlock + from, kRows, scores + g * kRows + from, kRows, r == 0 ? Mode::store : Mode::carry);
       }
-      if (update) state.add(keys.tile, first, end, r, features, keyBlock, totals, delta);
+      if (update) state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
     }
 
     // scores[j, i] = K′_j · Q′_i for keys j <= queries i, zero above the diagonal.

@@ -104,7 +104,7 @@ struct CausalKeys {
 // The state of the keys before a chunk, rows padded to whole vectors: the normaliser in column dValue.
 struct CausalState {
   Index numFeatures, width, stride;
-  float *sums, *compensation, *scale;
+  float *sums, *compensation, *scale;  // [numFeatures, stride] twice, [numFeatures]
 
   CausalState(Arena& arena, Index numFeatures, Index dValue)
       : numFeatures(numFeatures), width(dValue + 1), stride(roundUp(dValue + 1, kWidth)) {
@@ -136,23 +136,27 @@ struct CausalState {
       copyRow(toCompensation + r * width, compensation + r * stride, width);
     }
   }
-  void moveTo(const float* newScale) {
+  // sign -1 is for sums of queries, which shrink where sums of keys grow: scale then holds minus the keys' scale.
+  void moveTo(const float* newScale, float sign = 1) {
     for (Index r = 0; r < numFeatures; r++) {
-      if (newScale[r] == scale[r]) continue;
-      const float factor = powerOfTwo(scale[r] - newScale[r]);
+      const float target = sign * newScale[r];
+      if (target == scale[r]) continue;
+      const float factor = powerOfTwo(scale[r] - target);
       scaleRow(sums + r * stride, stride, factor);
       scaleRow(compensation + r * stride, stride, factor);
-      scale[r] = newScale[r];
+      scale[r] = target;
     }
   }
-  // The state += K′ᵀ[V 1] for features [r, r + features): keys [kRows, kFeatureBlock], delta [kFeatureBlock, stride].
-  void add(const KeyTile& tile, Index first, Index end, Index r, Index features, const float* keys, const float* totals,
-           float* delta) {
-    tileMultiply(features, width - 1, end - first, keys + first * kFeatureBlock, 1, kFeatureBlock, tile.values + first * stride,
-                 stride, delta, stride, Mode::store);
-    for (Index i = 0; i < features; i++) delta[i * stride + width - 1] = totals[i];
-    for (Index i = 0; i < features; i++)
+  // += Σ_i features_i ⊗ [values_i, total] over rows [first, end): feature r of row i is at features[i·rowStride + r·featureStride],
+  // values are [kRows, stride], totals what the last column gains; delta [kFeatureBlock, stride] is scratch, zero beyond width.
+  void add(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
+           Index featureStride, const float* totals, float* delta) {
+    tileMultiply(count, width - 1, end - first, features + first * rowStride, featureStride, rowStride, values + first * stride, stride,
+                 delta, stride, Mode::store);
+    for (Index i = 0; i < count; i++) {
+      delta[i * stride + width - 1] = totals[i];
       addCompensatedRow(delta + i * stride, sums + (r + i) * stride, compensation + (r + i) * stride, stride, 1);
+    }
   }
 };
 

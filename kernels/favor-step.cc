@@ -34,12 +34,9 @@ void project(const float* projection, const float* bias, const float* x, float* 
       }
       products[i] = total;
     }
-    transposeSquare(products);
-    UNROLL for (int step = 1; step < kWidth; step *= 2)
-      UNROLL for (int i = 0; i < kWidth; i += 2 * step) products[i] += products[i + step];
     Vector b = {};
     if (bias) b = valid == kWidth ? load(bias + r) : loadPartial(bias + r, valid);
-    store(u + r, fma(b, splat(kLog2E), products[0]));
+    store(u + r, fma(b, splat(kLog2E), sumAcross(products)));
   }
 }
 

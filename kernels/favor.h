@@ -90,6 +90,14 @@ static inline void transposeSquare(Vector* rows) {
   }
 }
 
+// Lane i of the result is the sum over the lanes of rows[i]; rows are overwritten.
+static inline Vector sumAcross(Vector* rows) {
+  transposeSquare(rows);
+  UNROLL for (int step = 1; step < kWidth; step *= 2)
+    UNROLL for (int i = 0; i < kWidth; i += 2 * step) rows[i] += rows[i + step];
+  return rows[0];
+}
+
 // to[c][r] = from[r][c] for r < count, c < width; the columns of `to` up to the next multiple of kWidth become zeros, and so do
 // its rows from width up to the next multiple.
 __attribute__((noinline)) static void transpose(const float* from, Index ldFrom, Index count, Index width, float* to, Index ldTo) {

@@ -1,0 +1,320 @@
+// Gradients of causal FAVOR+. With G_i = [dOut_i, -dOut_i·out_i] / denominator_i and B_ij = G_i·[v_j, 1]:
+//   dQ′_i = S_before·G_i + Σ_{j <= i} B_ij K′_j              (S_before: state of the keys before the chunk)
+//   dK′_j = R_after·[v_j, 1] + Σ_{i >= j} B_ij Q′_i          (R_after: Σ Q′_i ⊗ G_i over the queries after the chunk)
+//   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
+// and dq, dk follow as in favor-backward.cc. A run is worked off in segments of kSegment rows, the last one first. Inside a
+// segment the features are computed once, on the way forward (dQ), and kept for the way back (dK, dV). The states at the
+// segments' starts come from one pass over the keys before, which a run of a single segment does not need.
+#include "favor-causal.h"
+#include "favor-gradients.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+constexpr Index kSegmentBlocks = 16, kSegment = kSegmentBlocks * kRows;
+
+struct Scratch {
+  Projection projection;
+  CausalKeys keys;
+  CausalState state, later;  // S_before, R_after
+  QueryTile queries;
+  QueryGradients gradients;
+  Index dHead, dValue, stride, featureBlocks;
+  float *u, *totals, *delta, *pull, *highest, *denominators, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross,
+      *dX, *dV, *rowSums;
+  float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
+  float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
+  int32_t* ends;                 // where the segment's chunks end
+  float* snapshots;              // states at the starts of segments: sums, then running scales
+
+  Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures, Index length)
+      : projection(arena, bias, dHead, numFeatures), keys(arena, projection, dValue), state(arena, numFeatures, dValue),
+        later(arena, numFeatures, dValue), queries(arena, dHead), gradients(arena, dValue), dHead(dHead), dValue(dValue),
+        stride(roundUp(dValue + 1, kWidth)), featureBlocks((numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
+    u = arena.floats(projection.paddedFeatures() * kRows);
+    totals = arena.floats(kFeatureBlock);
+    delta = arena.floats(kFeatureBlock * stride);
+    pull = arena.floats(kRows);
+    highest = arena.floats(kRows);
+    denominators = arena.floats(kRows);
+    queryBlock = arena.floats(kFeatureBlock * kRows);
+    keyBlock = arena.floats(kFeatureBlock * kRows);
+    gradientBlock = arena.floats(kFeatureBlock * kRows);
+    scores = arena.floats(kRows * kRows);
+    products = arena.floats(kRows * kRows);
+    valuesAcross = arena.floats(stride * kRows);
+    dX = arena.floats(kRows * projection.stride());
+    dV = arena.floats(kRows * stride);
+    rowSums = arena.floats(kRows);
+    const Index rows = smaller(kSegment, roundUp(length, kRows));
+    queryStore = arena.floats(rows * featureBlocks * kFeatureBlock);
+    keyStore = arena.floats(rows * featureBlocks * kFeatureBlock);
+    starts = arena.floats(rows * keys.stride);
+    ends = arena.integers(rows);
+    snapshots = arena.floats(length / kSegment * snapshotSize());
+  }
+
+  Index snapshotSize() const { return numFeatures() * stride + keys.stride; }
+  Index numFeatures() const { return projection.numFeatures; }
+  float* queryFeaturesOf(Index block, Index r) const {
+    return queryStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows;
+  }
+  float* keyFeaturesOf(Index block, Index r) const {
+    return keyStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows;
+  }
+  const float* weights(Index r) const { return projection.plainWeights() + r * projection.stride(); }
+
+  // Adds the keys of rows [first, end) to the state.
+  void skipChunk(Index first, Index end) {
+    state.moveTo(keys.start);
+    for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures() - r);
+      keys.features(first, end, r, features, keys.start, keyBlock, totals);
+      state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
+    }
+  }
+
+  // dX of the queries [first, end), and the state moved past them.
+  void forwardChunk(Index block, Index first, Index end) {
+    const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
+    state.moveTo(keys.start);
+    fillValue(highest, kRows, -kInfinity);
+    for (Index r = 0; r < numFeatures(); r += kFeatureBlock)
+      raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
+    wholeHighest(highest + keep, columns);
+
+    // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
+    for (Index g = first; g < end; g += kGroup) {
+      const Index from = g / kWidth * kWidth;
+      tileMultiply(smaller(kGroup, end - g), last - from, dValue + 1, keys.tile.values + g * stride, stride, 1,
+                   gradients.transposed + from, kRows, products + g * kRows + from, kRows, Mode::store);
+    }
+    for (Index j = first; j < end; j++)
+      for (Index i = keep + (j - keep) / kTileColumns * kTileColumns; i < j; i++) products[j * kRows + i] = 0;
+
+    for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures() - r);
+      float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
+      float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
+      queryFeatures(u + r * kRows + keep, keys.start + r, highest + keep, features, columns, query + keep, rows + dValue, stride,
+                    denominators);
+      for (Index i = 0; query != stored && i < features; i++)
+        copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
+      keys.features(first, end, r, features, keys.start, keyRows, totals);
+      tileMultiply(features, columns, dValue + 1, rows, stride, 1, gradients.transposed + keep, kRows, gradientBlock + keep, kRows,
+                   Mode::store);
+      for (Index c = keep; c < last; c += kTileColumns)
+        tileMultiply(features, smaller(kTileColumns, last - c), smaller(c + kTileColumns, end) - first,
+                     keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + c, kRows, gradientBlock + c, kRows,
+                     Mode::carry);
+      for (Index i = 0; i < features; i++)
+        for (Index c = i * kRows + keep; c < i * kRows + last; c += kWidth)
+          store(gradientBlock + c, load(gradientBlock + c) * load(query + c));
+      tileMultiply(end - first, dHead, features, gradientBlock + first, 1, kRows, weights(r), projection.stride(),
+                   dX + first * projection.stride(), projection.stride(), r == 0 ? Mode::store : Mode::carry);
+      state.add(keys.tile.values, first, end, r, features, keyRows, kFeatureBlock, 1, totals, delta);
+    }
+  }
+
+  // Σ_i Q′_ir·pull_i of every feature r: query [features, kRows].
+  void sumQueries(const float* query, Index features, Index keep, Index last) {
+    for (Index r = 0; r < features; r += kWidth) {
+      Vector rows[kWidth];
+      for (Index i = 0; i < kWidth; i++) {
+        rows[i] = Vector{};
+        for (Index c = keep; r + i < features && c < last; c += kWidth)
+          rows[i] = fma(load(query + (r + i) * kRows + c), load(pull + c), rows[i]);
+      }
+      store(totals + r, sumAcross(rows));
+    }
+  }
+
+  // dX, rowSums and dV of the keys [first, end), and `later` moved before them.
+  void reverseChunk(Index block, Index first, Index end, const float* start) {
+    const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
+    later.moveTo(start, -1);
+    fillZero(pull, kRows);
+    for (Index i = first; i < end; i++) pull[i] = gradients.rows[i * stride + dValue];
+
+    // products[i, j] = B_ij for queries i >= keys j, zero above the diagonal.
+    for (Index g = first; g < end; g += kGroup) {
+      const Index rows = smaller(kGroup, end - g);
+      tileMultiply(rows, roundUp(g + rows, kWidth) - keep, dValue + 1, gradients.rows + g * stride, stride, 1, valuesAcross + keep,
+                   kRows, products + g * kRows + keep, kRows, Mode::store);
+    }
+    for (Index i = first; i < end; i++)
+      for (Index j = i + 1; j < smaller(last, keep + roundUp(i + 1 - keep, kTileColumns)); j++) products[i * kRows + j] = 0;
+
+    for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, numFeatures() - r);
+      const float *rows = later.sums + r * stride, *query = queryFeaturesOf(block, r), *keyRows = keyFeaturesOf(block, r);
+      tileMultiply(features, columns, dValue + 1, rows, stride, 1, valuesAcross + keep, kRows, gradientBlock + keep, kRows,
+                   Mode::store);
+      for (Index c = keep; c < last; c += kTileColumns) {
+        const Index i = c > first ? c : first;
+        tileMultiply(features, smaller(kTileColumns, last - c), end - i, query + i, kRows, 1, products + i * kRows + c, kRows,
+                     gradientBlock + c, kRows, Mode::carry);
+      }
+      transpose(keyRows + keep * kFeatureBlock, kFeatureBlock, end - keep, features, keyBlock + keep, kRows);
+      for (Index c = keep; c < last; c += kWidth) {
+        Vector total = r == 0 ? Vector{} : load(rowSums + c);
+        for (Index i = 0; i < features; i++) {
+          const Vector product = load(gradientBlock + i * kRows + c) * load(keyBlock + i * kRows + c);
+          store(gradientBlock + i * kRows + c, product);
+          total += product;
+        }
+        store(rowSums + c, total);
+      }
+      tileMultiply(end - first, dHead, features, gradientBlock + first, 1, kRows, weights(r), projection.stride(),
+                   dX + first * projection.stride(), projection.stride(), r == 0 ? Mode::store : Mode::carry);
+      tileMultiply(end - first, dValue, features, keyRows + first * kFeatureBlock, kFeatureBlock, 1, rows, stride, dV + first * stride,
+                   stride, r == 0 ? Mode::store : Mode::carry);
+      for (Index g = first; g < end; g += kGroup) {
+        const Index from = g / kWidth * kWidth;
+        tileMultiply(smaller(kGroup, end - g), last - from, features, keyRows + g * kFeatureBlock, kFeatureBlock, 1, query + from,
+                     kRows, scores + g * kRows + from, kRows, r == 0 ? Mode::store : Mode::carry);
+      }
+      sumQueries(query, features, keep, last);
+      later.add(gradients.rows, first, end, r, features, query, 1, kRows, totals, delta);
+    }
+    for (Index g = first; g < end; g += kGroup) {
+      const Index rows = smaller(kGroup, end - g);
+      for (Index j = g; j < g + rows; j++)
+        for (Index i = g; i < j; i++) scores[j * kRows + i] = 0;
+      tileMultiply(rows, dValue, end - g, scores + g * kRows + g, kRows, 1, gradients.rows + g * stride, stride, dV + g * stride,
+                   stride, Mode::carry);
+    }
+  }
+};
+
+// The arrays of one (run, head), rows counted from the run's start.
+struct Run {
+  Rows<const float> queries, keys, values, out, dOut;
+  Rows<float> dQ, dK, dV;
+  const float *mask, *denominators;
+  Index length;
+};
+
+void gatherKeys(Scratch& s, const Run& run, Index block) {
+  s.keys.gather(s.projection, run.keys, run.values, run.mask, block, smaller(kRows, run.length - block));
+}
+
+// The states at the starts of all segments but the first.
+void takeSnapshots(Scratch& s, const Run& run) {
+  s.keys.reset();
+  s.state.reset();
+  const Index lastSegment = (run.length - 1) / kSegment * kSegment;
+  float* snapshot = s.snapshots;
+  for (Index block = 0; block < lastSegment; block += kRows) {
+    gatherKeys(s, run, block);
+    for (Index first = 0; first < kRows;) {
+      const Index end = s.keys.nextChunk(first);
+      s.skipChunk(first, end);
+      first = end;
+    }
+    if ((block + kRows) % kSegment != 0) continue;
+    s.state.moveTo(s.keys.running);
+    copyRow(snapshot, s.state.sums, s.numFeatures() * s.stride);
+    copyRow(snapshot + s.numFeatures() * s.stride, s.keys.running, s.keys.stride);
+    snapshot += s.snapshotSize();
+  }
+}
+
+void restoreSnapshot(Scratch& s, Index segment) {
+  s.keys.reset();
+  s.state.reset();
+  if (segment == 0) return;
+  const float* snapshot = s.snapshots + (segment / kSegment - 1) * s.snapshotSize();
+  copyRow(s.state.sums, snapshot, s.numFeatures() * s.stride);
+  copyRow(s.keys.running, snapshot + s.numFeatures() * s.stride, s.keys.stride);
+  copyRow(s.state.scale, s.keys.running, s.numFeatures());
+}
+
+void backward(Scratch& s, const Run& run) {
+  const Index weightStride = s.projection.stride();
+  takeSnapshots(s, run);
+  s.later.reset();
+  for (Index segment = (run.length - 1) / kSegment * kSegment; segment >= 0; segment -= kSegment) {
+    const Index segmentEnd = smaller(segment + kSegment, run.length);
+    restoreSnapshot(s, segment);
+    Index chunks = 0;
+    for (Index block = segment; block < segmentEnd; block += kRows) {
+      const Index count = smaller(kRows, segmentEnd - block);
+      gatherKeys(s, run, block);
+      s.queries.gather(run.queries, block, count, s.projection);
+      for (Index r = 0; r < s.numFeatures(); r += kFeatureBlock)
+        s.queries.logFeatures(s.projection, r, smaller(kFeatureBlock, s.numFeatures() - r), s.u + r * kRows);
+      s.gradients.gather(run.out, run.dOut, run.denominators, block, count);
+      for (Index first = 0; first < count; chunks++) {
+        const Index end = s.keys.nextChunk(first);
+        s.forwardChunk((block - segment) / kRows, first, end);
+        copyRow(s.starts + chunks * s.keys.stride, s.keys.start, s.keys.stride);
+        s.ends[chunks] = (int32_t)(block + end);
+        for (Index i = first; i < end; i++) writeScaled(run.dQ[block + i], s.dX + i * weightStride, s.dHead, kLn2);
+        first = end;
+      }
+    }
+    for (Index loaded = -1; chunks-- > 0;) {
+      const Index begin = chunks > 0 ? s.ends[chunks - 1] : segment, end = s.ends[chunks], block = begin / kRows * kRows;
+      if (loaded != block) {
+        gatherKeys(s, run, block);
+        s.gradients.gather(run.out, run.dOut, run.denominators, block, s.keys.tile.count);
+        transpose(s.keys.tile.values, s.stride, s.keys.tile.count, s.dValue + 1, s.valuesAcross, kRows);
+        loaded = block;
+      }
+      s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
+      for (Index row = begin; row < end; row++) {
+        const Index i = row - block;
+        writeKeyGradient(run.dK[row], s.dX + i * weightStride, run.keys[row], s.dHead, s.rowSums[i]);
+        copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*,
+                                const float* bias, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
+                                Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index) {
+  Arena arena(nullptr);
+  Scratch scratch(arena, bias, dHead, dValue, numFeatures, length);
+  return {numRuns * heads, (Index)arena.at};
+}
+
+void favor_causal_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
+                           const float* projection, const float* bias, const float* out, const float* denominator,
+                           const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index length, Index dHead,
+                           Index dValue, Index numFeatures, Index layout) {
+  (void)numRuns;
+  if (work.first >= work.last) return;
+  Arena arena(work.scratch);
+  Scratch s(arena, bias, dHead, dValue, numFeatures, length);
+  s.projection.pack(projection, bias, kBits, 0, numFeatures);
+  fillZero(s.delta, kFeatureBlock * s.stride);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index head = unit % heads;
+    const int32_t* row = runs + unit / heads * 5;
+    const Index batch = row[0], queryStart = row[1], keyStart = row[3];
+    if (row[2] <= 0) continue;
+    const auto part = [&](auto* x, Index d, Index start) {
+      const auto all = rowsOf(x, layout, batch, head, heads, length, d);
+      return Rows{all[start], all.stride};
+    };
+    const Run run{part(q, dHead, queryStart),
+                  part(k, dHead, keyStart),
+                  part(v, dValue, keyStart),
+                  part(out, dValue, queryStart),
+                  part(dOut, dValue, queryStart),
+                  part(dQ, dHead, queryStart),
+                  part(dK, dHead, keyStart),
+                  part(dV, dValue, keyStart),
+                  keyMask ? keyMask + batch * length + keyStart : nullptr,
+                  denominator + (batch * heads + head) * length + queryStart,
+                  row[2]};
+    backward(s, run);
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
