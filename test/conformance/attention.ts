@@ -17,6 +17,8 @@ export interface AttentionSetup {
   readonly isValidKey?: (batch: number, key: number) => boolean;
   /** Standard deviation of q and k. Default 1. */
   readonly inputScale?: number;
+  /** Multiplies the key at a position. Default 1. */
+  readonly keyScale?: (key: number) => number;
 }
 
 const sizes = (batch: number, heads: number, lengthQ: number, lengthK: number, dHead: number, dValue: number) => {
@@ -49,6 +51,9 @@ export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMa
   { name: 'masked', ...sizes(3, 2, 71, 71, 7, 5), layout, isValidKey: thirds },
   { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed },
   { name: 'packed and masked', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed, isValidKey: (_, key) => key > 12 },
+  // within one chunk the features' scales rise by thousands of powers of two
+  { name: 'rising keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 0.01 * 1.06 ** key },
+  { name: 'falling keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 32 * 0.93 ** key },
   { name: 'no runs', ...sizes(2, 3, 7, 7, 5, 11), layout, runs: [] },
   { name: 'no tokens', ...sizes(2, 3, 0, 0, 5, 11), layout },
 ]);
@@ -72,14 +77,18 @@ export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap
 ]);
 
 export function attentionInputs(setup: AttentionSetup, random: Random): Record<string, Data> {
-  const { batch, heads, lengthQ, lengthK, dHead, dValue, inputScale = 1, isValidKey } = setup;
+  const { batch, heads, lengthQ, lengthK, dHead, dValue, inputScale = 1, keyScale = () => 1, isValidKey } = setup;
   const runs = setup.runs ?? Array.from({ length: batch }, (_, b) => [b, 0, lengthQ, 0, lengthK]);
   const mask = Float32Array.from({ length: batch * lengthK }, (_, i) =>
     !isValidKey || isValidKey(Math.floor(i / lengthK), i % lengthK) ? 1 : 0,
   );
+  const positionOf = (at: number) =>
+    setup.layout === 'bhld' ? Math.floor(at / dHead) % lengthK : Math.floor(at / (heads * dHead)) % lengthK;
   return {
     q: normals(random, batch * heads * lengthQ * dHead, inputScale),
-    k: normals(random, batch * heads * lengthK * dHead, inputScale),
+    k: normals(random, batch * heads * lengthK * dHead, inputScale).map(
+      (value, at) => value * keyScale(positionOf(at)),
+    ),
     v: normals(random, batch * heads * lengthK * dValue),
     dOut: normals(random, batch * heads * lengthQ * dValue),
     runs: Int32Array.from(runs.flat()),
@@ -103,4 +112,13 @@ export function gradientLengths(setup: AttentionSetup): { dQ: number; dK: number
   const { batch, heads, lengthQ, lengthK, dHead, dValue } = setup;
   const rows = batch * heads;
   return { dQ: rows * lengthQ * dHead, dK: rows * lengthK * dHead, dV: rows * lengthK * dValue };
+}
+
+/**
+ * Size of the terms of dQ and dK, P_ij (dOut_i · v_j − dOut_i · out_i) times a row of the projection or of q and k: where
+ * one key takes all the attention they cancel, and only their rounding remains.
+ */
+export function gradientTermSize(setup: AttentionSetup): { dQ: number; dK: number } {
+  const size = Math.sqrt(setup.dValue) * (setup.inputScale ?? 1) * setup.dHead ** -0.5;
+  return { dQ: size, dK: size };
 }

@@ -11,6 +11,11 @@ export interface Case {
   readonly name: string;
   /** Largest allowed |actual − expected| / max |expected|, per output or for all. */
   readonly bound: number | Readonly<Record<string, number>>;
+  /**
+   * Outputs whose terms may cancel down to rounding: the size of the terms, to which the error is then relative where
+   * the outputs are smaller.
+   */
+  readonly termSize?: Readonly<Record<string, number>>;
   /** Why the bound is what it is. */
   readonly because: string;
   readonly inputs: (random: Random) => Record<string, Data>;
@@ -33,11 +38,14 @@ export function randomOf(name: string): Random {
   return new Random(hash, 1);
 }
 
-/** max |actual − expected| / max |expected|; NaN where only one is a number, infinities must be equal. */
-export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+/**
+ * max |actual − expected| / max(|expected|, minSize). Infinite where the lengths differ, or a number that is not finite
+ * is not met by the same.
+ */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>, minSize = 0): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let error = 0;
-  let size = 0;
+  let size = minSize;
   for (let i = 0; i < expected.length; i++) {
     if (Object.is(actual[i], expected[i])) {
       if (Number.isFinite(expected[i])) size = Math.max(size, Math.abs(expected[i]));

@@ -123,7 +123,10 @@ export async function testConformance(name: BackendName, instructionSet?: string
         const expected = observe(await outputsOf(reference, item));
         for (const key of Object.keys(expected)) {
           const bound = typeof item.bound === 'number' ? item.bound : item.bound[key];
-          expect(relativeError(actual[key], expected[key]), `${key}; ${item.because}`).toBeLessThanOrEqual(bound);
+          expect(
+            relativeError(actual[key], expected[key], item.termSize?.[key]),
+            `${key}; ${item.because}`,
+          ).toBeLessThanOrEqual(bound);
         }
         expect(differingOutputs(await outputsOf(two, item), raw), 'outputs that differ with two threads').toEqual([]);
       });

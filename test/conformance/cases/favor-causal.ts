@@ -1,5 +1,5 @@
 import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
+import { attentionArrays, attentionInputs, gradientLengths, gradientTermSize, outputLengths } from '../attention.ts';
 import type { Case } from '../case.ts';
 import {
   type FavorSetup,
@@ -49,6 +49,7 @@ function casesOf(setup: FavorSetup): Case[] {
     withState(true),
     {
       name: nameOf(setup, 'backward '),
+      termSize: gradientTermSize(setup),
       bound: 5e-5,
       because: 'gradients are differences of terms that each carry the features’ error',
       inputs,

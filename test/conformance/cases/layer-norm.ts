@@ -2,8 +2,7 @@ import type { Backend, Storage } from '../../../src/backend/types.ts';
 import { type Case, normals } from '../case.ts';
 
 const sizes = [
-  [1, 1],
-  [2, 3],
+  [1, 3],
   [13, 37],
   [3, 1021],
   [257, 17],
@@ -43,7 +42,11 @@ function casesOf(rows: number, width: number, shift: number): Case[] {
   ];
 }
 
+/** A row of one element is constant: its gradient is 0 but for rounding, so there is nothing to be relative to. */
+const oneElement = casesOf(2, 1, 0).slice(0, 1);
+
 export const layerNormCases: Case[] = [
+  ...oneElement,
   ...sizes.flatMap(([rows, width]) => casesOf(rows, width, 0)),
   ...casesOf(7, 131, 100),
 ];

@@ -5,6 +5,7 @@ import {
   attentionInputs,
   crossSetups,
   gradientLengths,
+  gradientTermSize,
   outputLengths,
   squareSetups,
 } from '../attention.ts';
@@ -30,6 +31,7 @@ function casesOf(setup: AttentionSetup, causal: boolean): Case[] {
     },
     {
       ...{ name: `backward ${name}`, bound: 2e-5, because: 'differences of such terms', inputs },
+      termSize: gradientTermSize(setup),
       outputs: () => ({ out, logSumExp: perQuery, ...gradientLengths(setup) }),
       call: (backend, arrays) => {
         const { dOut, dQ, dK, dV } = arrays;

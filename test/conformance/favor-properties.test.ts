@@ -1,0 +1,240 @@
+/** What FAVOR+ promises beyond single calls: streaming, no future leak, packing, long sequences. */
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { Backend, BackendName } from '../../src/backend/types.ts';
+import { Random } from '../../src/tensor/random.ts';
+import { differingOutputs, normals, relativeError } from './case.ts';
+import { openPair } from './conformance.ts';
+import { emptyStates, FavorRunner, type Inputs, rowsOf, runningFavor } from './favor-runner.ts';
+
+/** The bound the project states for FAVOR+ outputs, relative to the largest output. */
+const BOUND = 1e-5;
+
+interface Sizes {
+  readonly heads: number;
+  readonly length: number;
+  readonly dHead: number;
+  readonly dValue: number;
+  readonly numFeatures: number;
+}
+
+function randomInputs(random: Random, sizes: Sizes, scale = 1): Inputs {
+  const { heads, length, dHead, dValue, numFeatures } = sizes;
+  return {
+    ...sizes,
+    q: normals(random, heads * length * dHead, scale),
+    k: normals(random, heads * length * dHead, scale),
+    v: normals(random, heads * length * dValue),
+    projection: normals(random, numFeatures * dHead),
+  };
+}
+
+const arbitrarySizes = fc.record({
+  heads: fc.integer({ min: 1, max: 3 }),
+  length: fc.integer({ min: 1, max: 150 }),
+  dHead: fc.integer({ min: 1, max: 19 }),
+  dValue: fc.integer({ min: 1, max: 19 }),
+  numFeatures: fc.integer({ min: 1, max: 37 }),
+});
+const arbitraryScale = fc.constantFrom(1, 10, 30);
+const seeds = fc.integer({ min: 0, max: 2 ** 30 });
+
+async function testProperties(name: BackendName): Promise<void> {
+  const pair: [Backend, Backend] | string =
+    name === 'reference' ? [createReferenceBackend(), createReferenceBackend()] : await openPair(name);
+  if (typeof pair === 'string') {
+    test.skip(`FAVOR+ on ${name}: ${pair}`);
+    return;
+  }
+  const [one, two] = pair;
+  afterAll(() => {
+    one.close();
+    two.close();
+  });
+  const runner = new FavorRunner(one);
+  const threaded = new FavorRunner(two);
+  const oracle = new FavorRunner(createReferenceBackend());
+  // the quadratic oracle on itself would take minutes at the longer lengths
+  const isCompiled = name !== 'reference';
+
+  describe(`FAVOR+ on ${name}`, () => {
+    test('the causal quadratic form = chunked = step by step', async () => {
+      await fc.assert(
+        fc.asyncProperty(arbitrarySizes, arbitraryScale, seeds, async (sizes, scale, seed) => {
+          const inputs = randomInputs(new Random(seed), sizes, scale);
+          const expected = await oracle.causal(inputs);
+          expect(relativeError(await runner.causal(inputs), expected)).toBeLessThan(BOUND);
+          expect(relativeError(await runner.steps(inputs, emptyStates(inputs)), expected)).toBeLessThan(BOUND);
+        }),
+        { numRuns: isCompiled ? 40 : 10 },
+      );
+    });
+
+    test('prefill, then steps = one pass', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          arbitrarySizes,
+          seeds,
+          fc.double({ min: 0, max: 1, noNaN: true }),
+          async (sizes, seed, cut) => {
+            const inputs = randomInputs(new Random(seed), sizes, 3);
+            const split = Math.floor(cut * sizes.length);
+            const whole = await runner.causal(inputs);
+            const state = emptyStates(inputs);
+            const first = await runner.causal(rowsOf(inputs, 0, split), state);
+            const rest = rowsOf(inputs, split, sizes.length);
+            const stepped = await runner.steps(rest, state);
+            const expected = (from: number, to: number) => rowsOf({ ...inputs, v: whole }, from, to).v;
+            expect(relativeError(first, expected(0, split), 0.01)).toBeLessThan(BOUND);
+            expect(relativeError(stepped, expected(split, sizes.length), 0.01)).toBeLessThan(BOUND);
+          },
+        ),
+        { numRuns: isCompiled ? 30 : 8 },
+      );
+    });
+
+    test('later tokens change nothing earlier, to the last bit', async () => {
+      const lengths = arbitrarySizes.chain((sizes) =>
+        fc.record({ sizes: fc.constant(sizes), from: fc.nat(sizes.length - 1) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(lengths, arbitraryScale, seeds, async ({ sizes, from }, scale, seed) => {
+          const inputs = randomInputs(new Random(seed), sizes, scale);
+          const later = (data: Float32Array, width: number, change: (value: number) => number) =>
+            data.map((value, at) => (Math.floor(at / width) % sizes.length >= from ? change(value) : value));
+          const changed = {
+            ...inputs,
+            q: later(inputs.q, sizes.dHead, (value) => -value),
+            k: later(inputs.k, sizes.dHead, (value) => 50 * value),
+            v: later(inputs.v, sizes.dValue, (value) => 1e6 * value),
+          };
+          const prefix = async (all: Inputs) => ({ out: rowsOf({ ...all, v: await runner.causal(all) }, 0, from).v });
+          expect(differingOutputs(await prefix(changed), await prefix(inputs))).toEqual([]);
+          // and nothing of what follows need exist
+          const alone = { out: await runner.causal(rowsOf(inputs, 0, from)) };
+          expect(differingOutputs(alone, await prefix(inputs))).toEqual([]);
+        }),
+        { numRuns: isCompiled ? 60 : 8 },
+      );
+    });
+
+    test.each(['causal', 'bidirectional'] as const)(
+      '%s: packed segments equal each sequence alone, to the last bit',
+      async (form) => {
+        await fc.assert(
+          fc.asyncProperty(
+            arbitrarySizes,
+            seeds,
+            fc.array(fc.record({ gap: fc.nat(5), length: fc.nat(70) }), { minLength: 1, maxLength: 4 }),
+            async (sizes, seed, segments) => {
+              const runs: [start: number, length: number][] = [];
+              let end = 0;
+              for (const { gap, length } of segments) {
+                runs.push([end + gap, length]);
+                end += gap + length;
+              }
+              const inputs = randomInputs(new Random(seed), { ...sizes, length: end + 2 }, 2);
+              const packed = await runner[form](inputs, undefined, runs);
+              for (const [start, length] of runs) {
+                const alone = await runner[form](rowsOf(inputs, start, start + length));
+                const segment = rowsOf({ ...inputs, v: packed }, start, start + length).v;
+                expect(differingOutputs({ out: segment }, { out: alone })).toEqual([]);
+              }
+            },
+          ),
+          { numRuns: isCompiled ? 30 : 5 },
+        );
+      },
+    );
+
+    test('masked padding equals the sequence without it', async () => {
+      await fc.assert(
+        fc.asyncProperty(arbitrarySizes, seeds, fc.nat(40), async (sizes, seed, padding) => {
+          const inputs = randomInputs(new Random(seed), { ...sizes, length: sizes.length + padding }, 2);
+          const mask = Float32Array.from({ length: inputs.length }, (_, j) => (j < sizes.length ? 1 : 0));
+          const padded = await runner.bidirectional(inputs, mask);
+          const alone = await runner.bidirectional(rowsOf(inputs, 0, sizes.length));
+          const valid = rowsOf({ ...inputs, v: padded }, 0, sizes.length).v;
+          expect(relativeError(valid, alone)).toBeLessThan(1e-6);
+        }),
+        { numRuns: isCompiled ? 30 : 5 },
+      );
+    });
+
+    test.each([1, 10, 30])('equal keys × %d give the mean of the values', async (scale) => {
+      const inputs = randomInputs(
+        new Random(7),
+        { heads: 2, length: 131, dHead: 13, dValue: 5, numFeatures: 17 },
+        scale,
+      );
+      const { heads, length, dHead, dValue } = inputs;
+      const k = inputs.k.map((_, at) => inputs.k[at % dHead]);
+      const mean = (head: number, count: number, column: number) => {
+        let sum = 0;
+        for (let j = 0; j < count; j++) sum += inputs.v[(head * length + j) * dValue + column];
+        return sum / count;
+      };
+      const expected = (countOf: (i: number) => number) =>
+        Float64Array.from({ length: heads * length * dValue }, (_, at) => {
+          const row = Math.floor(at / dValue);
+          return mean(Math.floor(row / length), countOf(row % length), at % dValue);
+        });
+      expect(
+        relativeError(
+          await runner.causal({ ...inputs, k }),
+          expected((i) => i + 1),
+        ),
+      ).toBeLessThan(2e-6);
+      expect(
+        relativeError(
+          await runner.bidirectional({ ...inputs, k }),
+          expected(() => length),
+        ),
+      ).toBeLessThan(2e-6);
+    });
+
+    test.runIf(isCompiled).each([1, 10, 30])(
+      '4096 tokens, d=64, m=256, q and k × %d, against a running float64 sum',
+      async (scale) => {
+        const sizes = { heads: 1, length: 4096, dHead: 64, dValue: 64, numFeatures: 256 };
+        const inputs = randomInputs(new Random(scale), sizes, scale);
+        const { causal, bidirectional } = runningFavor(inputs);
+        expect(relativeError(await runner.causal(inputs), causal)).toBeLessThan(BOUND);
+        expect(relativeError(await runner.bidirectional(inputs), bidirectional)).toBeLessThan(BOUND);
+      },
+    );
+
+    test.runIf(isCompiled)(
+      '200,000 tokens streamed, by steps and in pieces, against a running float64 sum',
+      async () => {
+        const inputs = randomInputs(new Random(3), { heads: 1, length: 200_000, dHead: 8, dValue: 4, numFeatures: 16 });
+        // a mean away from 0, so that the sums grow with the length and their rounding would show
+        const shifted = { ...inputs, v: inputs.v.map((value) => value + 3) };
+        const { causal } = runningFavor(shifted);
+        expect(relativeError(await runner.steps(shifted, emptyStates(inputs)), causal)).toBeLessThan(BOUND);
+        const state = emptyStates(inputs);
+        const pieces = new Float32Array(causal.length);
+        for (let start = 0; start < inputs.length; start += 46_099) {
+          const end = Math.min(start + 46_099, inputs.length);
+          pieces.set(await runner.causal(rowsOf(shifted, start, end), state), start * inputs.dValue);
+        }
+        expect(relativeError(pieces, causal)).toBeLessThan(BOUND);
+      },
+    );
+
+    test.runIf(isCompiled)('one and two threads agree to the last bit', async () => {
+      const inputs = randomInputs(new Random(5), { heads: 3, length: 1013, dHead: 17, dValue: 13, numFeatures: 41 }, 4);
+      const outputs = async (on: FavorRunner) => ({
+        causal: await on.causal(inputs),
+        bidirectional: await on.bidirectional(inputs),
+        steps: await on.steps(rowsOf(inputs, 0, 50), emptyStates(inputs)),
+      });
+      expect(differingOutputs(await outputs(one === two ? runner : threaded), await outputs(runner))).toEqual([]);
+    });
+  });
+}
+
+await testProperties('reference');
+await testProperties('native');
+await testProperties('wasm');
