@@ -13,3 +13,47 @@ export type * from './backend/types.ts';
 export function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(browserHost, options);
 }
+
+export { type AttentionConfiguration, attentionConfiguration } from './attention/configuration.ts';
+export { exactAttention } from './attention/exact.ts';
+export { drawFeatures, type FeatureOptions, favorAttention } from './attention/favor.ts';
+export { paddedSegments, type Segments } from './attention/runs.ts';
+export { FavorState } from './attention/state.ts';
+export type * from './attention/types.ts';
+export { orderKModel } from './data/baselines.ts';
+export { segments } from './data/segments.ts';
+export { documentParts, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
+export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
+export type { Tokenizer } from './data/tokenizer.ts';
+export { BpeTokenizer } from './data/tokenizers/bpe.ts';
+export { ByteTokenizer } from './data/tokenizers/bytes.ts';
+export { loadTokenizer } from './data/tokenizers/load.ts';
+export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
+export { type Batch, evaluationWindows, trainingWindows } from './data/windows.ts';
+export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
+export {
+  type TransformerConfiguration,
+  type TransformerOptions,
+  transformerConfiguration,
+  transformerPresets,
+} from './models/configuration.ts';
+export { Decoder, type GenerateOptions, generate, streamText } from './models/generate.ts';
+export { languageModelLoss } from './models/language-model.ts';
+export { type SamplingOptions, sampleToken } from './models/sampling.ts';
+export { Transformer } from './models/transformer.ts';
+export { Dropout } from './nn/dropout.ts';
+export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
+export { loadWeights, readWeights } from './pretrained/weights.ts';
+export { Random } from './tensor/random.ts';
+export { keep, scope } from './tensor/scope.ts';
+export { valueAndGradients } from './tensor/tape.ts';
+export { Tensor, tensor } from './tensor/tensor.ts';
+export {
+  parseTrainingConfiguration,
+  type TrainingConfiguration,
+  type TrainingConfigurationInput,
+  trainingSchema,
+} from './training/configuration.ts';
+export { type Evaluation, evaluate } from './training/evaluate.ts';
+export { parseConfiguration } from './training/parse.ts';
+export { Trainer } from './training/trainer.ts';

@@ -12,3 +12,10 @@ export * from './index.ts';
 export function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(nodeHost, options);
 }
+
+export { brotliBitsPerCharacter } from './data/compression.ts';
+export { expandPaths, openText } from './data/files.ts';
+export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
+export { type Checkpoint, findCheckpoint, loadCheckpoint } from './training/checkpoint.ts';
+export { type LoadedModel, loadModel } from './training/load-model.ts';
+export { type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';

@@ -26,6 +26,8 @@ export interface TokenFileOptions {
 export interface TokenFileStore extends TokenStore {
   /** Whether an earlier file could be used as it was. */
   readonly reused: boolean;
+  /** SHA-256 of the training tokens: equal for equal data, wherever it lies. */
+  readonly fingerprint: string;
 }
 
 const countsSchema = z.object({
@@ -41,6 +43,8 @@ const footerSchema = z.object({
   bytesPerToken: z.union([z.literal(2), z.literal(4)]),
   train: countsSchema,
   heldOut: countsSchema,
+  /** SHA-256 of the training tokens. */
+  fingerprint: z.string(),
 });
 
 type Footer = z.infer<typeof footerSchema>;
@@ -92,9 +96,12 @@ async function writeTokens(
   try {
     const bytesPerToken = tokenizer.vocabSize <= 65536 ? 2 : 4;
     let written = 0;
+    const hash = createHash('sha256');
     const writePart = (part: Part, plan: SplitPlan) =>
       tokenizePart(plan, part, tokenizer, async (ids) => {
-        await attempt(file, () => writer.appendFile(pack(ids, bytesPerToken)));
+        const packed = pack(ids, bytesPerToken);
+        if (part === 'train') hash.update(packed);
+        await attempt(file, () => writer.appendFile(packed));
         written += ids.length;
         onProgress?.(written);
       });
@@ -104,6 +111,7 @@ async function writeTokens(
       bytesPerToken,
       train: plain(train),
       heldOut: plain(await writePart('heldOut', plan)),
+      fingerprint: hash.digest('hex'),
     };
     await attempt(file, async () => {
       await writer.appendFile(packFooter(footer));
@@ -212,5 +220,6 @@ async function openTokens(file: string, footer: Footer, vocabSize: number, reuse
     heldOut: part(footer.heldOut, footer.train.length),
     close: () => handle.close(),
     reused,
+    fingerprint: footer.fingerprint,
   };
 }

@@ -3,11 +3,11 @@ import type { TokenSplit } from './token-store.ts';
 
 /** Rows of tokens with, at each place, the token that follows. */
 export interface Batch {
-  /** `[rows, length]`. */
+  /** `[batchSize, length]`, row-major. */
   readonly inputs: Int32Array;
-  /** `[rows, length]`; −1 where there is nothing to predict. */
+  /** `[batchSize, length]`; −1 where there is nothing to predict. */
   readonly targets: Int32Array;
-  readonly rows: number;
+  readonly batchSize: number;
   readonly length: number;
 }
 
@@ -71,6 +71,8 @@ export interface EvaluationWindows {
   readonly numPredicted: number;
   /** Batch `index`; the last may have fewer rows. */
   batchAt(index: number): Promise<Batch>;
+  /** All batches in order. */
+  batches(): AsyncGenerator<Batch, void, undefined>;
 }
 
 /**
@@ -89,20 +91,24 @@ export function evaluationWindows(
   const numPredicted = Math.max(0, tokens.length - 1);
   const numWindows = Math.ceil(numPredicted / length);
   const numBatches = Math.ceil(numWindows / batchSize);
+  const batchAt = async (index: number) => {
+    if (!Number.isInteger(index) || index < 0 || index >= numBatches) {
+      throw new RangeError(`Batch ${index} is not one of the ${numBatches} evaluation batches.`);
+    }
+    const first = index * batchSize;
+    const rows = Math.min(batchSize, numWindows - first);
+    const windows = Array.from({ length: rows }, (_, row) => {
+      const start = (first + row) * length;
+      return tokens.read(start, Math.min(length + 1, tokens.length - start));
+    });
+    return toBatch(await Promise.all(windows), length);
+  };
   return {
     numBatches,
     numPredicted,
-    batchAt: async (index) => {
-      if (!Number.isInteger(index) || index < 0 || index >= numBatches) {
-        throw new RangeError(`Batch ${index} is not one of the ${numBatches} evaluation batches.`);
-      }
-      const first = index * batchSize;
-      const rows = Math.min(batchSize, numWindows - first);
-      const windows = Array.from({ length: rows }, (_, row) => {
-        const start = (first + row) * length;
-        return tokens.read(start, Math.min(length + 1, tokens.length - start));
-      });
-      return toBatch(await Promise.all(windows), length);
+    batchAt,
+    batches: async function* () {
+      for (let index = 0; index < numBatches; index++) yield await batchAt(index);
     },
   };
 }
@@ -115,7 +121,7 @@ function toBatch(windows: readonly Int32Array[], length: number): Batch {
     inputs.set(window.subarray(0, window.length - 1), row * length);
     targets.set(window.subarray(1), row * length);
   });
-  return { inputs, targets, rows, length };
+  return { inputs, targets, batchSize: rows, length };
 }
 
 function checkSize(value: number, name: string): void {

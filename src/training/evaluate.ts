@@ -1,18 +1,9 @@
+import type { Batch } from '../data/windows.ts';
 import { languageModelLoss } from '../models/language-model.ts';
 import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
 import type { CrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
 import { scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-
-/** Token ids of some sequences of one length. */
-export interface Batch {
-  /** `[batchSize, length]`, row-major. */
-  readonly inputs: Int32Array;
-  /** `[batchSize, length]`; negative = not counted. */
-  readonly targets: Int32Array;
-  readonly batchSize: number;
-  readonly length: number;
-}
 
 /** A loss per token from a batch on the backend; {@link languageModelLoss} is the default everywhere. */
 export type LossFunction = (

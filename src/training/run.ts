@@ -1,6 +1,7 @@
 /** A training run in a directory: updates, evaluations, metrics.jsonl and checkpoints, interruptible at any moment. */
 import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
+import type { Batch } from '../data/windows.ts';
 import { transformerConfiguration } from '../models/configuration.ts';
 import { Transformer } from '../models/transformer.ts';
 import { loadWeights, readWeights } from '../pretrained/weights.ts';
@@ -15,7 +16,7 @@ import {
   type TrainingState,
 } from './checkpoint.ts';
 import type { TrainingConfiguration } from './configuration.ts';
-import { type Batch, type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
+import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
 import { parseConfiguration } from './parse.ts';
 import { type StepResult, Trainer, type TrainingData } from './trainer.ts';

@@ -1,3 +1,4 @@
+import type { Batch } from '../data/windows.ts';
 import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { Dropout } from '../nn/dropout.ts';
@@ -7,7 +8,7 @@ import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TrainingConfiguration } from './configuration.ts';
-import { type Batch, batchTensors, breathe, checkBatch, countTargets, type LossFunction, takeSum } from './evaluate.ts';
+import { batchTensors, breathe, checkBatch, countTargets, type LossFunction, takeSum } from './evaluate.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 

@@ -18,7 +18,7 @@ export function randomTensor(backend: Backend, shape: Shape, seed: number, devia
 
 async function total(loss: () => Tensor): Promise<number> {
   const value = scope(loss);
-  const sum = (await value.data()).reduce((a, b) => a + b, 0);
+  const sum = Array.from(await value.data()).reduce((a, b) => a + b, 0);
   value.dispose();
   return sum;
 }
@@ -40,7 +40,7 @@ export async function expectGradients(
   for (const [p, [name, parameter]] of Object.entries(parameters).entries()) {
     const { backend, storage, size } = parameter;
     const [analytic, original] = await Promise.all([gradients[p].data(), parameter.data()]);
-    const scale = analytic.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const scale = Array.from(analytic).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     expect(scale, `${name} has a gradient`).toBeGreaterThan(0);
     const stride = Math.max(1, Math.floor(size / samples));
     for (let i = 0; i < size; i += stride) {

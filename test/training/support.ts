@@ -1,10 +1,10 @@
 /** A tiny language and a tiny model to train on it. */
 import type { Backend } from '../../src/backend/types.ts';
+import type { Batch } from '../../src/data/windows.ts';
 import type { TransformerOptions } from '../../src/models/configuration.ts';
 import { Transformer } from '../../src/models/transformer.ts';
 import { Random } from '../../src/tensor/random.ts';
 import { parseTrainingConfiguration, type TrainingConfigurationInput } from '../../src/training/configuration.ts';
-import type { Batch } from '../../src/training/evaluate.ts';
 import type { RunOptions } from '../../src/training/run.ts';
 
 export const VOCAB = 13;

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { Batch } from '../../src/data/windows.ts';
 import { languageModelLoss } from '../../src/models/language-model.ts';
 import { Dropout } from '../../src/nn/dropout.ts';
 import { scale } from '../../src/tensor/ops/scale.ts';
 import { Random, streams } from '../../src/tensor/random.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
-import { type Batch, batchTensors, evaluate, type LossFunction } from '../../src/training/evaluate.ts';
+import { batchTensors, evaluate, type LossFunction } from '../../src/training/evaluate.ts';
 import { AdamW, globalNorm } from '../../src/training/optimizer.ts';
 import { type StepResult, Trainer } from '../../src/training/trainer.ts';
 import { countingData, tinyConfiguration, tinyModel, VOCAB } from './support.ts';

@@ -1,0 +1,66 @@
+import { Command } from 'commander';
+import { createBackend, loadModel, streamText } from '../../src/node.ts';
+import {
+  type BackendFlags,
+  backendOptions,
+  fraction,
+  jsonOption,
+  nonNegativeNumber,
+  positiveInteger,
+  wholeNumber,
+} from '../options.ts';
+import { formatCount, printJson, say } from '../output.ts';
+
+interface GenerateFlags extends BackendFlags {
+  model: string;
+  prompt: string;
+  tokens: number;
+  temperature: number;
+  topK: number;
+  topP: number;
+  seed: number;
+  json?: boolean;
+}
+
+export function generateCommand(): Command {
+  const command = new Command('generate')
+    .description('Continue a prompt, token by token. A Performer spends the same time on every token.')
+    .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
+    .requiredOption('--prompt <text>', 'what to continue; at least one character')
+    .option('--tokens <n>', 'tokens to generate', positiveInteger, 256)
+    .option('--temperature <t>', 'divides the logits; 0 = always the likeliest token', nonNegativeNumber, 0.8)
+    .option('--top-k <k>', 'choose among the k likeliest tokens; 0 = all', wholeNumber, 0)
+    .option('--top-p <p>', 'choose among the likeliest tokens that reach this probability', fraction, 0.95)
+    .option('--seed <n>', 'seed of the choices', wholeNumber, 0)
+    .action((flags: GenerateFlags) => generate(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function generate(flags: GenerateFlags): Promise<void> {
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  try {
+    const { model, tokenizer } = await loadModel(backend, flags.model);
+    const { tokens, temperature, topK, topP, seed } = flags;
+    const options = { maxTokens: tokens, temperature, topK, topP, seed, signal: interrupt.signal };
+    const start = performance.now();
+    let text = '';
+    if (!flags.json) process.stdout.write(flags.prompt);
+    for await (const piece of streamText(model, tokenizer, flags.prompt, options)) {
+      text += piece;
+      if (!flags.json) process.stdout.write(piece);
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const rate = tokens / seconds;
+    if (flags.json) {
+      printJson({ prompt: flags.prompt, text, tokens, seconds, tokensPerSecond: rate, backend: backend.description });
+    } else {
+      process.stdout.write('\n');
+      say(`${formatCount(tokens)} tokens at ${formatCount(rate)} tokens/s on ${backend.description}`);
+    }
+  } finally {
+    backend.close();
+  }
+}

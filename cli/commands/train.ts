@@ -1,0 +1,156 @@
+import { Command, Option } from 'commander';
+import {
+  createBackend,
+  parseConfiguration,
+  projectionKinds,
+  type TransformerOptions,
+  transformerPresets,
+} from '../../src/node.ts';
+import {
+  type RunConfiguration,
+  type RunConfigurationInput,
+  readRunConfiguration,
+  runSchema,
+} from '../configuration.ts';
+import {
+  type BackendFlags,
+  backendOptions,
+  jsonOption,
+  positiveInteger,
+  positiveNumber,
+  wholeNumber,
+} from '../options.ts';
+import { formatCount, printJson, say } from '../output.ts';
+import { describeSpeed, finishRun, interruptSignal, resumeRun, startRun } from '../run.ts';
+
+interface TrainFlags extends BackendFlags {
+  data?: string[];
+  out: string;
+  config?: string;
+  resume?: boolean;
+  preset?: keyof typeof transformerPresets;
+  attention?: 'favor' | 'exact';
+  features?: number;
+  projection?: (typeof projectionKinds)[number];
+  tokenizer?: 'bytes' | 'bpe';
+  vocabSize?: number;
+  split?: 'tail' | 'document' | 'none';
+  heldOut?: number;
+  steps?: number;
+  batchSize?: number;
+  length?: number;
+  accumulate?: number;
+  learningRate?: number;
+  warmupSteps?: number;
+  evaluateEvery?: number;
+  checkpointEvery?: number;
+  keepCheckpoints?: number;
+  seed?: number;
+  json?: boolean;
+}
+
+export function trainCommand(): Command {
+  const presets = Object.keys(transformerPresets);
+  const command = new Command('train')
+    .description('Train a causal language model on text files (plain, .gz or .zst). Ctrl-C saves; --resume continues.')
+    .option('--data <files...>', 'files or globs, one document each')
+    .requiredOption('--out <dir>', 'directory of the run: checkpoints, metrics.jsonl, tokens.bin')
+    .option('--config <file.json>', 'configuration {data, split, tokenizer, model, training}; flags override it')
+    .option('--resume', 'continue the run in --out from its newest checkpoint')
+    .addOption(new Option('--preset <name>', 'size of the model (default: compact)').choices(presets))
+    .addOption(new Option('--attention <type>', 'kind of attention (default: favor)').choices(['favor', 'exact']))
+    .option('--features <m>', 'random features of favor (default: 256)', positiveInteger)
+    .addOption(
+      new Option('--projection <kind>', 'how features are drawn (default: orthogonal)').choices(projectionKinds),
+    )
+    .addOption(new Option('--tokenizer <type>', 'bytes, or BPE trained here (default: bpe)').choices(['bytes', 'bpe']))
+    .option('--vocab-size <n>', 'tokens of a BPE tokenizer (default: 1024)', positiveInteger)
+    .addOption(new Option('--split <rule>', 'what is held out (default: tail)').choices(['tail', 'document', 'none']))
+    .option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)', positiveNumber)
+    .option('--steps <n>', 'updates (default: 1000)', positiveInteger)
+    .option('--batch-size <n>', 'sequences in a batch (default: 8)', positiveInteger)
+    .option('--length <n>', 'tokens in a sequence (default: 512)', positiveInteger)
+    .option('--accumulate <n>', 'batches whose gradients make one update (default: 1)', positiveInteger)
+    .option('--learning-rate <x>', 'peak learning rate (default: 0.001)', positiveNumber)
+    .option('--warmup-steps <n>', 'updates of linear warm-up (default: 0)', wholeNumber)
+    .option('--evaluate-every <n>', 'updates between evaluations; 0 = only at the end (default: 200)', wholeNumber)
+    .option('--checkpoint-every <n>', 'updates between checkpoints; 0 = only at the end (default: 200)', wholeNumber)
+    .option('--keep-checkpoints <k>', 'newest checkpoints kept (default: 3)', positiveInteger)
+    .option('--seed <n>', 'seed of weights, features, data order and dropout (default: 0)', wholeNumber)
+    .action((flags: TrainFlags) => trainFromFlags(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function trainFromFlags(flags: TrainFlags): Promise<void> {
+  const { out } = flags;
+  const configuration = flags.resume ? undefined : await configurationOf(flags);
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const run = configuration
+      ? await startRun(backend, configuration, out)
+      : await resumeRun(backend, out, flags.steps);
+    const { store } = run.corpus;
+    say(
+      `${formatCount(run.model.numParameters)} parameters, ${formatCount(store.train.length)} training tokens, ` +
+        `${formatCount(store.heldOut.length)} held out, on ${backend.description}`,
+    );
+    const result = await finishRun(run, run.model.configuration.attention.type, interruptSignal());
+    await store.close();
+    if (result.interrupted) {
+      process.exitCode = 130;
+      say(`Stopped at step ${result.step}. Continue with:\n  npm run -s performers -- train --resume --out ${out}`);
+    } else {
+      say(`${describeSpeed(result)}; ${result.checkpoint}`);
+    }
+    if (flags.json) printJson({ out, ...result });
+  } finally {
+    backend.close();
+  }
+}
+
+async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
+  const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
+  const { vocabSize: _, ...preset }: Partial<TransformerOptions> = transformerPresets[flags.preset ?? 'compact'];
+  const configuration = {
+    data: flags.data ?? file.data ?? [],
+    split: splitOf(flags) ?? file.split,
+    tokenizer: tokenizerOf(flags) ?? file.tokenizer,
+    model: { ...preset, ...file.model, ...attentionOf(flags, file.model) },
+    training: { ...file.training, ...trainingOf(flags) },
+  };
+  if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
+  return parseConfiguration(runSchema, defined(configuration), 'the options');
+}
+
+function splitOf({ split, heldOut }: TrainFlags): RunConfigurationInput['split'] {
+  if (split === 'none') return { by: 'none' };
+  if (split === undefined && heldOut === undefined) return undefined;
+  return { by: split ?? 'tail', fraction: heldOut ?? 0.1 };
+}
+
+function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInput['tokenizer'] {
+  if (tokenizer === 'bytes') return { type: 'bytes' };
+  if (tokenizer === undefined && vocabSize === undefined) return undefined;
+  return { type: 'bpe', vocabSize: vocabSize ?? 1024 };
+}
+
+function attentionOf({ attention, features, projection }: TrainFlags, model: Record<string, unknown> = {}) {
+  if (attention === 'exact') return { attention: { type: 'exact' } };
+  if (!attention && features === undefined && projection === undefined) return {};
+  const earlier = model.attention as Record<string, unknown> | undefined;
+  const kept = earlier?.type === 'favor' ? earlier : {};
+  return { attention: { ...kept, type: 'favor', ...defined({ numFeatures: features, projection }) } };
+}
+
+function trainingOf(flags: TrainFlags): Partial<RunConfiguration['training']> {
+  const { steps, batchSize, length, accumulate, learningRate, warmupSteps, seed } = flags;
+  const { evaluateEvery, checkpointEvery, keepCheckpoints } = flags;
+  const given = { steps, batchSize, length, accumulate, learningRate, warmupSteps, seed };
+  return defined({ ...given, evaluateEvery, checkpointEvery, keepCheckpoints });
+}
+
+/** The entries of `object` that have a value. */
+function defined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

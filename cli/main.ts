@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { demoCommand } from './commands/demo.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
+import { generateCommand } from './commands/generate.ts';
+import { infoCommand } from './commands/info.ts';
+import { trainCommand } from './commands/train.ts';
+import { say } from './output.ts';
+
+const program = new Command('performers')
+  .description('Linear-time attention (FAVOR+) that trains, streams and runs in Node and in the browser.')
+  .showHelpAfterError('(add --help for the options)')
+  .configureHelp({ showGlobalOptions: true });
+for (const command of [trainCommand(), generateCommand(), evaluateCommand(), infoCommand(), demoCommand()]) {
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  say(`performers: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,176 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Backend,
+  type Checkpoint,
+  type Evaluation,
+  evaluationWindows,
+  findCheckpoint,
+  loadCheckpoint,
+  loadTokenizer,
+  parseConfiguration,
+  restoreModel,
+  type TokenSplit,
+  Transformer,
+  train,
+  trainingWindows,
+  transformerConfiguration,
+} from '../src/node.ts';
+import { type RunConfiguration, runSchema } from './configuration.ts';
+import { type Corpus, openCorpus, tokenize } from './corpus.ts';
+import { formatCount, formatSeconds, say } from './output.ts';
+import { TrainingProgress } from './progress.ts';
+
+/** A run that can be trained: new, or as its newest checkpoint left it. */
+export interface Run {
+  readonly out: string;
+  readonly configuration: RunConfiguration;
+  readonly corpus: Corpus;
+  readonly model: Transformer;
+  readonly resume: { checkpoint: Checkpoint; directory: string } | undefined;
+}
+
+export interface RunResult {
+  readonly step: number;
+  readonly interrupted: boolean;
+  /** The last evaluation made; undefined if there was none. */
+  readonly evaluation: Evaluation | undefined;
+  /** Seconds spent in updates, and the tokens of these. */
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly checkpoint: string | undefined;
+}
+
+const evaluationBatchSize = 4;
+
+/** True when `out` holds a checkpoint. */
+export async function hasCheckpoint(out: string): Promise<boolean> {
+  return findCheckpoint(out).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Starts a run in `out`. @throws one sentence when `out` already holds one. */
+export async function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
+  if (await hasCheckpoint(out)) {
+    throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
+  }
+  const corpus = await openCorpus(configuration, out);
+  const { training, model: options } = configuration;
+  const maxLength = Math.max(training.length, Number(options.maxLength ?? training.length));
+  const values = { ...options, maxLength, vocabSize: corpus.tokenizer.vocabSize };
+  const model = new Transformer(
+    backend,
+    parseConfiguration(transformerConfiguration, values, 'the model configuration'),
+    training.seed,
+  );
+  const stored = { ...configuration, data: [...corpus.files] };
+  await writeFile(join(out, 'run.json'), `${JSON.stringify(stored, null, 2)}\n`);
+  return { out, configuration: stored, corpus, model, resume: undefined };
+}
+
+/**
+ * Continues the run in `out` from its newest checkpoint, or from `checkpoint`.
+ *
+ * @param steps total number of updates, if it should change
+ */
+export async function resumeRun(backend: Backend, out: string, steps?: number): Promise<Run> {
+  const directory = await findCheckpoint(out);
+  const checkpoint = await loadCheckpoint(directory);
+  const path = join(out, 'run.json');
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new Error(`${path} is missing, so the data of this run is not known: start a new run with --data.`);
+  });
+  const { training } = checkpoint;
+  const configuration = {
+    ...parseConfiguration(runSchema, JSON.parse(text), path),
+    training: { ...training.configuration, steps: steps ?? training.configuration.steps },
+  };
+  const where = join(directory, 'tokenizer.json');
+  const tokenizer = loadTokenizer(JSON.parse(checkpoint.tokenizer ?? 'null'), where);
+  const corpus = await tokenize(configuration.data, tokenizer, configuration.split, out);
+  const model = restoreModel(backend, checkpoint, directory);
+  return { out, configuration, corpus, model, resume: { checkpoint, directory } };
+}
+
+/**
+ * Trains a run to its end, or until `signal` aborts, showing progress.
+ *
+ * @param label names the run on the progress bar
+ */
+export async function finishRun(run: Run, label: string, signal: AbortSignal): Promise<RunResult> {
+  const { configuration, corpus, model, resume, out } = run;
+  const { training } = configuration;
+  const { store, tokenizer } = corpus;
+  const startStep = resume?.checkpoint.training.step ?? 0;
+  const progress = new TrainingProgress({
+    label,
+    steps: training.steps,
+    startStep,
+    charactersPerToken: store.train.characters / store.train.length,
+  });
+  let step = startStep;
+  let evaluation: Evaluation | undefined;
+  let checkpoint = resume?.directory;
+  let seconds = 0;
+  let tokens = 0;
+  try {
+    const events = train({
+      out,
+      model,
+      data: trainingWindows(store.train, training),
+      dataFingerprint: store.fingerprint,
+      heldOut: store.heldOut.length > 1 ? heldOutData(store.heldOut, training.length) : undefined,
+      configuration: training,
+      tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
+      resume,
+      signal,
+    });
+    for await (const event of events) {
+      if (event.kind === 'step') {
+        step = event.step;
+        seconds += event.seconds;
+        tokens += event.tokens;
+        progress.update(event);
+      } else if (event.kind === 'evaluation') {
+        evaluation = event;
+        progress.note(`${label}: step ${formatCount(event.step)}, ${describeEvaluation(event)}`);
+      } else {
+        checkpoint = event.directory;
+      }
+    }
+  } finally {
+    progress.stop();
+  }
+  return { step, interrupted: step < training.steps, evaluation, seconds, tokens, checkpoint };
+}
+
+/** Held-out text in consecutive windows, each token predicted once. */
+export function heldOutData(tokens: TokenSplit, length: number) {
+  const windows = evaluationWindows(tokens, { batchSize: evaluationBatchSize, length });
+  return { batches: () => windows.batches(), characters: tokens.characters };
+}
+
+export function describeEvaluation({ bitsPerCharacter, perplexity, accuracy }: Evaluation): string {
+  const bits = bitsPerCharacter === undefined ? '' : `${bitsPerCharacter.toFixed(3)} bits/character, `;
+  return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, next-token accuracy ${(100 * accuracy).toFixed(1)} %`;
+}
+
+/** A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    say('\nSaving after this step; press Ctrl-C again to stop at once.');
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  return controller.signal;
+}
+
+/** One line about speed. */
+export function describeSpeed({ tokens, seconds }: RunResult): string {
+  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)}, ${formatCount(tokens / Math.max(seconds, 1e-9))} tokens/s`;
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import type { Backend } from '../backend/types.ts';
+import type { Tokenizer } from '../data/tokenizer.ts';
+import { loadTokenizer } from '../data/tokenizers/load.ts';
+import type { Transformer } from '../models/transformer.ts';
+import { findCheckpoint, loadModelFiles } from './checkpoint.ts';
+import { restoreModel } from './run.ts';
+
+/** A model with what is needed to use it on text. */
+export interface LoadedModel {
+  readonly model: Transformer;
+  readonly tokenizer: Tokenizer;
+  /** The checkpoint it came from. */
+  readonly directory: string;
+}
+
+/**
+ * Loads a trained model for generation or evaluation.
+ *
+ * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ */
+export async function loadModel(backend: Backend, path: string): Promise<LoadedModel> {
+  const directory = await findCheckpoint(path);
+  const files = await loadModelFiles(directory);
+  const where = join(directory, 'tokenizer.json');
+  if (files.tokenizer === undefined)
+    throw new Error(`${where} is missing: restore it from a copy or use another checkpoint.`);
+  const tokenizer = loadTokenizer(parseJson(files.tokenizer, where), where);
+  const model = restoreModel(backend, files, directory);
+  if (tokenizer.vocabSize > model.configuration.vocabSize) {
+    throw new Error(
+      `${where} has ${tokenizer.vocabSize} tokens but the model only ${model.configuration.vocabSize}: use the tokenizer that the model was trained with.`,
+    );
+  }
+  return { model, tokenizer, directory };
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${where} is damaged (it is not JSON): restore it from a copy or use another checkpoint.`, {
+      cause: error,
+    });
+  }
+}
