@@ -13,7 +13,7 @@ let undisturbed: string[];
 
 const options = (name: string): ChildOptions => ({
   out: join(parent, name),
-  backend: 'reference',
+  backend: 'native',
   numThreads: 1,
   configuration: { steps: STEPS, checkpointEvery: 1, evaluateEvery: 7, keepCheckpoints: 2 },
 });

@@ -1,5 +1,6 @@
 /** Starts test/training/child.ts as a process of its own, bundled so that plain Node runs it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Rolldown } from 'tsdown';
 import type { ChildOptions } from './child.ts';
@@ -7,12 +8,14 @@ import type { ChildOptions } from './child.ts';
 const bundle = fileURLToPath(new URL('../../build/test/training-child.mjs', import.meta.url));
 
 export async function bundleChild(): Promise<void> {
+  const temporary = `${bundle}.${process.pid}.mjs`;
   await Rolldown.build({
     input: fileURLToPath(new URL('./child.ts', import.meta.url)),
     platform: 'node',
     external: /^[a-z@]/,
-    output: { file: bundle, codeSplitting: false },
+    output: { file: temporary, codeSplitting: false },
   });
+  renameSync(temporary, bundle); // test files run side by side
 }
 
 export interface Child {
