@@ -4,8 +4,8 @@ import type { Subject } from './measure.ts';
 
 const sizes = [
   { m: 1024, n: 1024, k: 1024, what: 'square' },
-  { m: 2048, n: 2048, k: 512, what: 'feed-forward, 2048 tokens' },
-  { m: 1, n: 2048, k: 512, what: 'feed-forward, one token' },
+  { m: 2048, n: 2048, k: 512, what: 'feed-forward' },
+  { m: 1, n: 2048, k: 512, what: 'one token' },
 ];
 
 const flags = [
@@ -42,7 +42,7 @@ export const gemm: BenchmarkCase = {
       c: backend.allocate(m * n),
     }));
     const subjects: Subject[] = sizes.map(({ m, n, k, what }, i) => ({
-      label: `${what} (${m}×${k} · ${k}×${n})`,
+      label: `${m}×${k} · ${k}×${n}, ${what}`,
       flops: 2 * m * n * k,
       run: () => backend.gemm({ ...storages[i], m, n, k }),
     }));

@@ -1,5 +1,5 @@
 /** `npm run bench -- [NAME …]`: checks values, then times each case and prints shares of the FMA peak. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pico from 'picocolors';
@@ -8,14 +8,14 @@ import type { BenchmarkCase } from './case.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
 import { gemm } from './gemm.ts';
-import { measure, ratio, type Subject } from './measure.ts';
+import { measure, ratio, type Subject, spread } from './measure.ts';
 import { peakSubject } from './peak.ts';
 import { type CaseReport, formatCase, resultOf } from './report.ts';
 import { softmaxAttention } from './softmax-attention.ts';
-
+import { trainingStep } from './training-step.ts';
 import { wasm } from './wasm.ts';
 
-const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, wasm];
+const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, trainingStep, wasm];
 
 interface Options {
   readonly backend?: 'native' | 'wasm';
@@ -73,6 +73,7 @@ async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks,
       name: benchmark.name,
       description: benchmark.description,
       checks,
+      peakSpread: spread(find('peak').milliseconds),
       results: timings
         .filter(({ subject }) => subject.label !== 'peak')
         .map((timing) =>
@@ -89,9 +90,29 @@ async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks,
   }
 }
 
+/** Says on a terminal what is being timed, until the work is done. */
+async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
+  if (!process.stderr.isTTY) return work();
+  process.stderr.write(pico.dim(`timing ${what} …`));
+  try {
+    return await work();
+  } finally {
+    process.stderr.write('\r\x1b[K');
+  }
+}
+
 async function main(names: readonly string[], options: Options): Promise<void> {
   const benchmarks = chosen(names);
+  if (options.json !== undefined) closeSync(openSync(options.json, 'a')); // a bad path fails now, not after the runs
   const backend = await createBackend({ backend: options.backend, numThreads: options.threads });
+  try {
+    await runAll(benchmarks, backend, options);
+  } finally {
+    backend.close();
+  }
+}
+
+async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, options: Options): Promise<void> {
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`;
   console.log(`${pico.bold(backend.description)} · ${machine} · ${options.rounds} interleaved rounds`);
 
@@ -104,7 +125,7 @@ async function main(names: readonly string[], options: Options): Promise<void> {
 
   const reports: CaseReport[] = [];
   for (const benchmark of benchmarks) {
-    const report = await runCase(benchmark, backend, peaks, options.rounds);
+    const report = await announced(benchmark.name, () => runCase(benchmark, backend, peaks, options.rounds));
     reports.push(report);
     console.log(formatCase(report));
   }
@@ -118,7 +139,6 @@ async function main(names: readonly string[], options: Options): Promise<void> {
     };
     writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);
   }
-  backend.close();
 }
 
 const program = new Command('bench')

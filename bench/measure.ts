@@ -52,6 +52,11 @@ export function ratio(slow: Timing, fast: Timing): number {
   );
 }
 
+/** Half the interquartile range over the median. */
+export function spread(values: readonly number[]): number {
+  return (quantile(values, 0.75) - quantile(values, 0.25)) / 2 / quantile(values, 0.5);
+}
+
 /** Linear interpolation between the sorted values. */
 export function quantile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b);

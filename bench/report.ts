@@ -1,7 +1,7 @@
 /** Results as a table for people and as JSON. */
 import pico from 'picocolors';
 import type { Check } from './case.ts';
-import { quantile, type Timing } from './measure.ts';
+import { quantile, spread, type Timing } from './measure.ts';
 
 export interface Result {
   readonly case: string;
@@ -29,6 +29,8 @@ export interface CaseReport {
   readonly name: string;
   readonly description: string;
   readonly checks: readonly Check[];
+  /** Of the peak's own rounds: above a few percent, something else was using the processors. */
+  readonly peakSpread: number;
   readonly results: readonly Result[];
   readonly comparisons: readonly Comparison[];
 }
@@ -41,7 +43,7 @@ export function resultOf(name: string, { subject, milliseconds }: Timing, peak: 
     case: name,
     label: subject.label,
     milliseconds: median,
-    spread: (quantile(milliseconds, 0.75) - quantile(milliseconds, 0.25)) / 2 / median,
+    spread: spread(milliseconds),
     samples: milliseconds,
     flops: subject.flops,
     gigaflopsPerSecond,
@@ -50,7 +52,8 @@ export function resultOf(name: string, { subject, milliseconds }: Timing, peak: 
   };
 }
 
-const LABEL_WIDTH = 46;
+const LABEL_WIDTH = 36;
+const QUIET_SPREAD = 0.05;
 
 /** The lines of one case: heading, checks, one row per result, comparisons. */
 export function formatCase(report: CaseReport): string {
@@ -82,9 +85,17 @@ export function formatCase(report: CaseReport): string {
   const comparisons = report.comparisons.map(
     ({ slow, fast, ratio }) => `  ${fast} is ${pico.bold(`${ratio.toFixed(1)} times`)} as fast as ${slow}`,
   );
-  return ['', `${pico.bold(report.name)}  ${report.description}`, ...checked, header, ...rows, ...comparisons].join(
-    '\n',
-  );
+  const noise =
+    report.peakSpread <= QUIET_SPREAD
+      ? []
+      : [
+          pico.yellow(
+            `  The peak itself varied by ± ${(report.peakSpread * 100).toFixed(0)} %: something else uses the processors, ` +
+              'and shares of peak come out too low.',
+          ),
+        ];
+  const heading = `${pico.bold(report.name)}  ${report.description}`;
+  return ['', heading, ...checked, header, ...rows, ...comparisons, ...noise].join('\n');
 }
 
 function formatTime(milliseconds: number): string {
