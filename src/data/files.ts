@@ -14,7 +14,7 @@ const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 
 /**
  * Streams a UTF-8 file as text, decompressing gzip and Zstandard, which are told by their first bytes and not by the
- * name. A byte order mark is dropped. Chunks end between characters.
+ * name. A byte order mark is dropped. Chunks end between characters. Zstandard checksums are not verified.
  *
  * @throws in one sentence, while reading: for a missing, empty or damaged file, a directory, and, with the byte offset
  * after decompression, for bytes that are not UTF-8
