@@ -37,26 +37,33 @@ const packed = [
 ];
 
 /** As many queries as keys in every run, as causal FAVOR+ needs. */
-export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
-  { name: 'one token', ...sizes(1, 1, 1, 1, 1, 1), layout },
-  { name: 'small', ...sizes(2, 3, 7, 7, 5, 11), layout },
-  { name: 'small × 10', ...sizes(2, 3, 7, 7, 5, 11), layout, inputScale: 10 },
-  { name: 'small × 30', ...sizes(2, 3, 7, 7, 5, 11), layout, inputScale: 30 },
-  { name: 'long', ...sizes(1, 2, 257, 257, 13, 17), layout },
-  { name: 'long × 10', ...sizes(1, 2, 257, 257, 13, 17), layout, inputScale: 10 },
-  { name: 'long × 30', ...sizes(1, 2, 257, 257, 13, 17), layout, inputScale: 30 },
-  { name: 'round sizes', ...sizes(1, 2, 128, 128, 64, 64), layout },
-  { name: 'round sizes × 10', ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: 10 },
-  { name: 'round sizes × 30', ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: 30 },
-  { name: 'masked', ...sizes(3, 2, 71, 71, 7, 5), layout, isValidKey: thirds },
-  { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed },
-  { name: 'packed and masked', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed, isValidKey: (_, key) => key > 12 },
-  // within one chunk the features' scales rise by thousands of powers of two
-  { name: 'rising keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 0.01 * 1.06 ** key },
-  { name: 'falling keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 32 * 0.93 ** key },
-  { name: 'no runs', ...sizes(2, 3, 7, 7, 5, 11), layout, runs: [] },
-  { name: 'no tokens', ...sizes(2, 3, 0, 0, 5, 11), layout },
-]);
+export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => {
+  // large inputs: one size for each layout
+  const scale = layout === 'bhld' ? 10 : 30;
+  return [
+    { name: 'one token', ...sizes(1, 1, 1, 1, 1, 1), layout },
+    { name: 'small', ...sizes(2, 3, 7, 7, 5, 11), layout },
+    { name: `small × ${scale}`, ...sizes(2, 3, 7, 7, 5, 11), layout, inputScale: scale },
+    { name: 'long', ...sizes(1, 2, 193, 193, 13, 17), layout },
+    { name: `long × ${scale}`, ...sizes(1, 2, 193, 193, 13, 17), layout, inputScale: scale },
+    { name: 'round sizes', ...sizes(1, 2, 128, 128, 64, 64), layout },
+    { name: `round sizes × ${scale}`, ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: scale },
+    { name: 'masked', ...sizes(3, 2, 71, 71, 7, 5), layout, isValidKey: thirds },
+    { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed },
+    {
+      name: 'packed and masked',
+      ...sizes(2, 3, 83, 83, 11, 7),
+      layout,
+      runs: packed,
+      isValidKey: (_, key) => key > 12,
+    },
+    // within one chunk the features' scales rise by thousands of powers of two
+    { name: 'rising keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 0.01 * 1.06 ** key },
+    { name: 'falling keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 32 * 0.93 ** key },
+    { name: 'no runs', ...sizes(2, 3, 7, 7, 5, 11), layout, runs: [] },
+    { name: 'no tokens', ...sizes(2, 3, 0, 0, 5, 11), layout },
+  ];
+});
 
 /** Queries and keys of different lengths. */
 export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [

@@ -16,6 +16,8 @@ export interface Case {
    * the outputs are smaller.
    */
   readonly termSize?: Readonly<Record<string, number>>;
+  /** Largest allowed ‖actual − expected‖ / ‖expected‖ in the Euclidean norm, for the outputs named. */
+  readonly normBound?: Readonly<Record<string, number>>;
   /** Why the bound is what it is. */
   readonly because: string;
   readonly inputs: (random: Random) => Record<string, Data>;
@@ -57,6 +59,17 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   }
   if (error === 0) return 0;
   return size === 0 ? Number.POSITIVE_INFINITY : error / size;
+}
+
+/** ‖actual − expected‖ / ‖expected‖ in the Euclidean norm. */
+export function relativeNormError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    error += (actual[i] - expected[i]) ** 2;
+    size += expected[i] ** 2;
+  }
+  return error === 0 ? 0 : Math.sqrt(error / size);
 }
 
 /** Names of the outputs that differ in any bit. Fast where a deep equality of large arrays is not. */

@@ -3,7 +3,15 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
-import { type Case, type Data, differingOutputs, randomOf, relativeError, UNTOUCHED } from './case.ts';
+import {
+  type Case,
+  type Data,
+  differingOutputs,
+  randomOf,
+  relativeError,
+  relativeNormError,
+  UNTOUCHED,
+} from './case.ts';
 import { adamWCases } from './cases/adamw.ts';
 import { crossEntropyCases } from './cases/cross-entropy.ts';
 import { dropoutCases } from './cases/dropout.ts';
@@ -123,10 +131,12 @@ export async function testConformance(name: BackendName, instructionSet?: string
         const expected = observe(await outputsOf(reference, item));
         for (const key of Object.keys(expected)) {
           const bound = typeof item.bound === 'number' ? item.bound : item.bound[key];
-          expect(
-            relativeError(actual[key], expected[key], item.termSize?.[key]),
-            `${key}; ${item.because}`,
-          ).toBeLessThanOrEqual(bound);
+          const error = relativeError(actual[key], expected[key], item.termSize?.[key]);
+          expect(error, `${key}; ${item.because}`).toBeLessThanOrEqual(bound);
+        }
+        for (const [key, bound] of Object.entries(item.normBound ?? {})) {
+          const error = relativeNormError(actual[key], expected[key]);
+          expect(error, `norm of ${key}; ${item.because}`).toBeLessThanOrEqual(bound);
         }
         expect(differingOutputs(await outputsOf(two, item), raw), 'outputs that differ with two threads').toEqual([]);
       });
