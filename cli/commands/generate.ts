@@ -47,10 +47,9 @@ async function generate(flags: GenerateFlags): Promise<void> {
     const options = { maxTokens: tokens, temperature, topK, topP, seed, signal: interrupt.signal };
     const start = performance.now();
     let text = '';
-    if (!flags.json) process.stdout.write(flags.prompt);
     for await (const piece of streamText(model, tokenizer, flags.prompt, options)) {
+      if (!flags.json) process.stdout.write(text === '' ? flags.prompt + piece : piece);
       text += piece;
-      if (!flags.json) process.stdout.write(piece);
     }
     const seconds = (performance.now() - start) / 1000;
     const rate = tokens / seconds;
