@@ -1,0 +1,72 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+
+/** The TypeScript examples of a page. */
+function examples(page: string): string[] {
+  return [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+}
+
+/** Runs an example as a user's module that has the built package installed. */
+function run(code: string, prepare: (directory: string) => void = () => {}): string {
+  const directory = mkdtempSync(join(tmpdir(), 'performers-documentation-'));
+  try {
+    mkdirSync(join(directory, 'node_modules'));
+    symlinkSync(root, join(directory, 'node_modules/performers'));
+    prepare(directory);
+    writeFileSync(join(directory, 'example.mjs'), code);
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
+      cwd: directory,
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    return stdout;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+describe('the examples of the documentation run as they stand', () => {
+  const [attention, stream] = examples('README.md');
+
+  it('README: FAVOR+ on three Float32Arrays', () => {
+    expect(run(attention)).toContain('[ 1, 8, 4096, 64 ]');
+  });
+
+  it('README: load a model and stream from it', () => {
+    const output = run(stream, (directory) => {
+      const text = join(directory, 'text.txt');
+      writeFileSync(text, 'There she blows! '.repeat(200));
+      const model = {
+        dModel: 8,
+        numLayers: 1,
+        numHeads: 1,
+        dFeedForward: 8,
+        attention: { type: 'favor', numFeatures: 8 },
+      };
+      writeFileSync(join(directory, 'config.json'), JSON.stringify({ model }));
+      const args = ['train', '--data', text, '--out', 'runs/moby-dick/performer', '--steps', '1', '--length', '32'];
+      execFileSync(
+        process.execPath,
+        [join(root, 'dist/cli.js'), ...args, '--config', 'config.json', '--tokenizer', 'bytes'],
+        {
+          cwd: directory,
+          stdio: 'ignore',
+        },
+      );
+    });
+    expect(output.length).toBeGreaterThan(100);
+  });
+
+  it('docs/training.md: training in code', () => {
+    const losses = run(examples('docs/training.md')[0]).trim().split('\n').map(Number);
+    expect(losses).toHaveLength(5);
+    // A fresh model is about as good as guessing one byte of 256.
+    expect(Math.abs(losses[0] - Math.log(256))).toBeLessThan(0.2);
+    expect(losses[4]).toBeLessThan(losses[0]);
+  });
+});
