@@ -16,8 +16,9 @@ struct Scratch {
   QueryTile queries;
   QueryGradients gradients;
   Index dValue, stride;
-  float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *denominators, *block, *gradientBlock, *dX,
+  float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *block, *gradientBlock, *dX,
       *dV, *rowSums;
+  int32_t *wholeScale, *wholeHighestOf;
 
   Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), keys(arena, dHead, dValue), queries(arena, dHead), gradients(arena, dValue),
@@ -32,7 +33,8 @@ struct Scratch {
     transposedSums = arena.floats(roundUp(stride, kWidth) * padded);
     scale = arena.floats(padded);
     highest = arena.floats(kRows);
-    denominators = arena.floats(kRows);
+    wholeHighestOf = arena.integers(kRows);
+    wholeScale = arena.integers(padded);
     block = arena.floats(kRows * kFeatureBlock);
     gradientBlock = arena.floats(kRows * kFeatureBlock);
     dX = arena.floats(kRows * projection.stride());
@@ -58,10 +60,10 @@ struct Scratch {
       queries.logFeatures(projection, r, features, u + r * kRows);
       raiseHighest(u + r * kRows, scale + r, features, columns, highest);
     }
-    wholeHighest(highest, columns);
+    wholeHighest(highest, columns, wholeHighestOf);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
-      queryFeatures(u + r * kRows, scale + r, highest, features, columns, block, state + r * stride + dValue, stride, denominators);
+      queryFeatures<false>(u + r * kRows, wholeScale + r, wholeHighestOf, features, columns, block, nullptr, 0, nullptr);
       tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
                    Mode::store);
       tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);
@@ -78,7 +80,7 @@ struct Scratch {
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r), whole = roundUp(features, kTileColumns);
       keys.logFeatures(projection, 0, count, projection.panels + r * projection.keyDepth(), whole, block, kFeatureBlock);
-      keyFeatures(block, kFeatureBlock, keys.wholeD, scale + r, 0, count, whole, block, nullptr);
+      keyFeatures(block, kFeatureBlock, keys.shift, scale + r, 0, count, whole, block, kFeatureBlock, nullptr);
       tileMultiply(count, whole, dValue + 1, keys.values, stride, 1, transposedSums + r, padded, gradientBlock, kFeatureBlock,
                    Mode::store);
       tileMultiply(count, dValue, features, block, kFeatureBlock, 1, sums + r * stride, stride, dV, stride,
@@ -128,6 +130,7 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
 
     fillValue(s.scale, padded, -kInfinity);
     copyRow(s.scale, scales + at, numFeatures);
+    wholeNumbers(s.scale, padded, s.wholeScale);
     for (Index r = 0; r < numFeatures; r++)
       for (Index c = 0; c < width; c++)
         s.state[r * s.stride + c] = sums[(at + r) * width + c] + compensation[(at + r) * width + c];

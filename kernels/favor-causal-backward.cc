@@ -21,8 +21,9 @@ struct Scratch {
   QueryTile queries;
   QueryGradients gradients;
   Index dHead, dValue, stride, featureBlocks;
-  float *u, *totals, *delta, *pull, *highest, *denominators, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross,
+  float *u, *totals, *pull, *highest, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross,
       *dX, *dV, *rowSums;
+  int32_t* wholeHighestOf;
   float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
@@ -34,10 +35,9 @@ struct Scratch {
         stride(roundUp(dValue + 1, kWidth)), featureBlocks((numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
     u = arena.floats(projection.paddedFeatures() * kRows);
     totals = arena.floats(kFeatureBlock);
-    delta = arena.floats(kFeatureBlock * stride);
     pull = arena.floats(kRows);
     highest = arena.floats(kRows);
-    denominators = arena.floats(kRows);
+    wholeHighestOf = arena.integers(kRows);
     queryBlock = arena.floats(kFeatureBlock * kRows);
     keyBlock = arena.floats(kFeatureBlock * kRows);
     gradientBlock = arena.floats(kFeatureBlock * kRows);
@@ -71,7 +71,7 @@ struct Scratch {
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       keys.features(first, end, r, features, keys.start, keyBlock, totals);
-      state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
+      state.addPlainly(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals);
     }
   }
 
@@ -82,7 +82,7 @@ struct Scratch {
     fillValue(highest, kRows, -kInfinity);
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock)
       raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
-    wholeHighest(highest + keep, columns);
+    wholeHighest(highest + keep, columns, wholeHighestOf + keep);
 
     // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
     for (Index g = first; g < end; g += kGroup) {
@@ -97,8 +97,8 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
       float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
-      queryFeatures(u + r * kRows + keep, keys.start + r, highest + keep, features, columns, query + keep, rows + dValue, stride,
-                    denominators);
+      queryFeatures<false>(u + r * kRows + keep, keys.wholeStart + r, wholeHighestOf + keep, features, columns, query + keep, nullptr, 0,
+                           nullptr);
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
       keys.features(first, end, r, features, keys.start, keyRows, totals);
@@ -113,7 +113,7 @@ struct Scratch {
           store(gradientBlock + c, load(gradientBlock + c) * load(query + c));
       tileMultiply(end - first, dHead, features, gradientBlock + first, 1, kRows, weights(r), projection.stride(),
                    dX + first * projection.stride(), projection.stride(), r == 0 ? Mode::store : Mode::carry);
-      state.add(keys.tile.values, first, end, r, features, keyRows, kFeatureBlock, 1, totals, delta);
+      state.addPlainly(keys.tile.values, first, end, r, features, keyRows, kFeatureBlock, 1, totals);
     }
   }
 
@@ -176,7 +176,7 @@ struct Scratch {
                      kRows, scores + g * kRows + from, kRows, r == 0 ? Mode::store : Mode::carry);
       }
       sumQueries(query, features, keep, last);
-      later.add(gradients.rows, first, end, r, features, query, 1, kRows, totals, delta);
+      later.addPlainly(gradients.rows, first, end, r, features, query, 1, kRows, totals);
     }
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
@@ -258,7 +258,7 @@ void backward(Scratch& s, const Run& run) {
     for (Index loaded = -1; chunks-- > 0;) {
       const Index begin = chunks > 0 ? s.ends[chunks - 1] : segment, end = s.ends[chunks], block = begin / kRows * kRows;
       if (loaded != block) {
-        gatherKeys(s, run, block);
+        s.keys.gatherValues(run.values, run.mask, block, smaller(kRows, segmentEnd - block));
         s.gradients.gather(run.out, run.dOut, run.denominators, block, s.keys.tile.count);
         transpose(s.keys.tile.values, s.stride, s.keys.tile.count, s.dValue + 1, s.valuesAcross, kRows);
         loaded = block;
@@ -292,7 +292,6 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, dValue, numFeatures, length);
   s.projection.pack(projection, bias, kBits, 0, numFeatures);
-  fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
     const int32_t* row = runs + unit / heads * 5;

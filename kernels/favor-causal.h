@@ -13,22 +13,29 @@ constexpr float kHeadroom = 30;
 constexpr Index kGroup = 16;  // rows in a step of the triangle below the diagonal
 static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);
 
+static inline bool any(IntVector x) {
+  int32_t all = 0;
+  for (int i = 0; i < kWidth; i++) all |= x[i];
+  return all != 0;
+}
+
 struct CausalKeys {
   KeyTile tile;
   Index stride;    // padded number of features
   float* u;        // [kRows, stride] log-features without the whole part of D; -inf beyond numFeatures
   float* start;    // [stride] the chunk's scale
+  int32_t* wholeStart;  // the same as integers
   float* running;  // [stride] largest n so far, this chunk included; -inf before the first valid key
 
   CausalKeys(Arena& arena, const Projection& p, Index dValue) : tile(arena, p.dHead, dValue), stride(p.paddedFeatures()) {
     u = arena.floats(kRows * stride);
     start = arena.floats(stride);
+    wholeStart = arena.integers(stride);
     running = arena.floats(stride);
   }
 
   void reset() { fillValue(running, stride, -kInfinity); }
 
-  // Masked keys get log-features of -inf, so they add nothing, and values of 0.
   void gather(const Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask, Index first,
               Index count) {
     tile.count = count;
@@ -37,9 +44,7 @@ struct CausalKeys {
         tile.setKey(i, keys[first + i], p.hasBias);
         tile.setValue(i, values[first + i]);
       } else {
-        fillZero(tile.x + i * tile.xStride(), tile.xStride());
-        fillZero(tile.values + i * tile.valueStride(), tile.valueStride());
-        tile.wholeD[i] = kInfinity;
+        tile.setMasked(i);
       }
     }
     tile.logFeatures(p, 0, count, p.panels, stride, u, stride);
@@ -47,11 +52,21 @@ struct CausalKeys {
       fillValue(u + i * stride + p.numFeatures, stride - p.numFeatures, -kInfinity);
   }
 
+  // Only the values, where the features are known.
+  void gatherValues(const Rows<const float>& values, const float* mask, Index first, Index count) {
+    tile.count = count;
+    for (Index i = 0; i < count; i++) {
+      if (!mask || mask[first + i] != 0) tile.setValue(i, values[first + i]);
+      else fillZero(tile.values + i * tile.valueStride(), tile.valueStride());
+    }
+  }
+
   // Starts the chunk at row `first`: sets its scale, brings `running` up to date and returns the row where the chunk ends.
   Index nextChunk(Index first) {
     const Vector whole = splat(tile.wholeD[first]);
     for (Index r = 0; r < stride; r += kWidth)
       store(start + r, maximum(wholeNear(load(u + first * stride + r) - whole), load(running + r)));
+    wholeNumbers(start, stride, wholeStart);
     if (raise(first, tile.count)) return tile.count;
     const Index end = firstBeyondHeadroom(first);
     raise(first, end);
@@ -60,7 +75,7 @@ struct CausalKeys {
 
   // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock].
   void features(Index first, Index end, Index r, Index features, const float* scale, float* out, float* totals) const {
-    keyFeatures(u + r, stride, tile.wholeD, scale + r, first, end, roundUp(features, kTileColumns), out, totals);
+    keyFeatures(u + r, stride, tile.shift, scale + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals);
   }
 
  private:
@@ -94,11 +109,6 @@ struct CausalKeys {
     return tile.count;
   }
 
-  static bool any(IntVector x) {
-    int32_t all = 0;
-    for (int i = 0; i < kWidth; i++) all |= x[i];
-    return all != 0;
-  }
 };
 
 // The state of the keys before a chunk, rows padded to whole vectors: the normaliser in column dValue.
@@ -110,7 +120,7 @@ struct CausalState {
       : numFeatures(numFeatures), width(dValue + 1), stride(roundUp(dValue + 1, kWidth)) {
     sums = arena.floats(numFeatures * stride);
     compensation = arena.floats(numFeatures * stride);
-    scale = arena.floats(numFeatures);
+    scale = arena.floats(roundUp(numFeatures, kWidth));
   }
 
   void reset() {
@@ -138,6 +148,7 @@ struct CausalState {
   }
   // sign -1 is for sums of queries, which shrink where sums of keys grow: scale then holds minus the keys' scale.
   void moveTo(const float* newScale, float sign = 1) {
+    if (isAt(newScale, sign)) return;
     for (Index r = 0; r < numFeatures; r++) {
       const float target = sign * newScale[r];
       if (target == scale[r]) continue;
@@ -147,6 +158,14 @@ struct CausalState {
       scale[r] = target;
     }
   }
+  bool isAt(const float* newScale, float sign) const {
+    IntVector moved = {};
+    Index r = 0;
+    for (; r + kWidth <= numFeatures; r += kWidth) moved |= load(newScale + r) * splat(sign) != load(scale + r);
+    for (; r < numFeatures; r++) moved[0] |= newScale[r] * sign != scale[r];
+    return !any(moved);
+  }
+
   // += Σ_i features_i ⊗ [values_i, total] over rows [first, end): feature r of row i is at features[i·rowStride + r·featureStride],
   // values are [kRows, stride], totals what the last column gains; delta [kFeatureBlock, stride] is scratch, zero beyond width.
   void add(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
@@ -157,6 +176,14 @@ struct CausalState {
       delta[i * stride + width - 1] = totals[i];
       addCompensatedRow(delta + i * stride, sums + (r + i) * stride, compensation + (r + i) * stride, stride, 1);
     }
+  }
+  // The same without compensation: enough for gradients.
+  void addPlainly(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
+                  Index featureStride, const float* totals) {
+    float* rows = sums + r * stride;
+    tileMultiply(count, width - 1, end - first, features + first * rowStride, featureStride, rowStride, values + first * stride, stride,
+                 rows, stride, Mode::add);
+    for (Index i = 0; i < count; i++) rows[i * stride + width - 1] += totals[i];
   }
 };
 

@@ -80,15 +80,15 @@ void favor_step(Work work, const float* q, const float* k, const float* v, const
       store(s.scale + r, c);
       high = maximum(load(s.queryU + r) + c, high);
     }
-    const Vector highest = wholeNear(splat(largest(high)));
+    const IntVector highest = wholeNumbers(splat(largest(high)));
 
     fillZero(s.numerators, width);
     for (Index block = 0; block < numFeatures; block += kWidth) {
       const Index features = smaller(kWidth, numFeatures - block);
       const Vector before = features == kWidth ? load(scale + block) : loadPartial(scale + block, (int)features);
       const Vector c = load(s.scale + block);
-      const Vector key = exp2Shifted(load(s.keyU + block) - fraction, -wholeD - c);
-      const Vector query = exp2Shifted(load(s.queryU + block), c - highest);
+      const Vector key = exp2Shifted(load(s.keyU + block) - fraction, kShiftOrigin - wholeNumbers(wholeD) - wholeNumbers(c));
+      const Vector query = exp2Shifted(load(s.queryU + block), kShiftOrigin + wholeNumbers(c) - highest);
       for (Index i = 0; i < features; i++) {
         const Index r = block + i;
         const float factor = before[i] == c[i] ? 1 : powerOfTwo(before[i] - c[i]);

@@ -41,24 +41,10 @@ struct KeysScratch {
           high[j] = maximum(load(u + i * kTileColumns + j * kWidth) - splat(tile.wholeD[i]), high[j]);
       raiseScales(r, columns, high);
 
-      Vector shift[kTileVectors], total[kTileVectors];
-      UNROLL for (int j = 0; j < kTileVectors; j++) {
-        shift[j] = load(scale + r + j * kWidth);
-        total[j] = Vector{};
-      }
-      for (Index i = 0; i < count; i++) {
-        const Vector whole = splat(tile.wholeD[i]);
-        UNROLL for (int j = 0; j < kTileVectors; j++) {
-          float* at = u + i * kTileColumns + j * kWidth;
-          const Vector feature = exp2Shifted(load(at), -whole - shift[j]);
-          store(at, feature);
-          total[j] += feature;
-        }
-      }
+      float totals[kTileColumns];
+      keyFeatures(u, kTileColumns, tile.shift, scale + r, 0, count, kTileColumns, u, kTileColumns, totals);
       float* sums = partial + r * stride;
       tileMultiply(columns, dValue, count, u, 1, kTileColumns, tile.values, stride, sums, stride, Mode::add);
-      float totals[kTileColumns];
-      UNROLL for (int j = 0; j < kTileVectors; j++) store(totals + j * kWidth, total[j]);
       for (Index j = 0; j < columns; j++) sums[j * stride + dValue] += totals[j];
     }
   }
@@ -95,6 +81,7 @@ struct QueriesScratch {
   QueryTile tile;
   Index stride;
   float *u, *state, *numerators, *denominators, *highest;
+  int32_t *scales, *wholeHighestOf;
   QueriesScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
     u = arena.floats(projection.paddedFeatures() * kRows);
@@ -102,9 +89,11 @@ struct QueriesScratch {
     numerators = arena.floats(kRows * stride);
     denominators = arena.floats(kRows);
     highest = arena.floats(kRows);
+    wholeHighestOf = arena.integers(kRows);
+    scales = arena.integers(roundUp(numFeatures, kWidth));
   }
 
-  void readTile(const float* scales, Index dValue) {
+  void readTile(const float* floatScales, Index dValue) {
     const Index numFeatures = projection.numFeatures;
     fillValue(highest, kRows, -kInfinity);
     fillZero(denominators, kRows);
@@ -112,13 +101,13 @@ struct QueriesScratch {
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       tile.logFeatures(projection, r, features, u + r * kRows);
-      raiseHighest(u + r * kRows, scales + r, features, tile.columns, highest);
+      raiseHighest(u + r * kRows, floatScales + r, features, tile.columns, highest);
     }
-    wholeHighest(highest, tile.columns);
+    wholeHighest(highest, tile.columns, wholeHighestOf);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float *block = u + r * kRows, *rows = state + r * stride;
-      queryFeatures(block, scales + r, highest, features, tile.columns, block, rows + dValue, stride, denominators);
+      queryFeatures<true>(block, scales + r, wholeHighestOf, features, tile.columns, block, rows + dValue, stride, denominators);
       tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
     }
   }
@@ -202,6 +191,7 @@ void favor_queries(Work work, const float* q, const int32_t* runs, const float* 
         for (Index c = 0; c < width; c++)
           s.state[r * s.stride + c] = sums[at + r * width + c] + compensation[at + r * width + c];
       }
+      wholeNumbers(scales + state * numFeatures, numFeatures, s.scales);
       loaded = state;
     }
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);

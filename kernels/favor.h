@@ -15,7 +15,7 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr Index kRows = 64;          // keys or queries in a tile
-constexpr Index kFeatureBlock = 64;  // features handled while they stay in L1
+constexpr Index kFeatureBlock = 128;  // features handled while they stay in L1
 static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
 
 static inline Index roundUp(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
@@ -67,32 +67,9 @@ static inline void fillValue(float* x, Index count, float value) {
 
 // — transposition —
 
-#if defined(__AVX512F__)
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-#elif defined(__AVX2__)
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#else
-#define INTERLEAVE_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define INTERLEAVE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#endif
-
-// Transposes a square of kWidth vectors: log2(kWidth) perfect shuffles of its rows.
-static inline void transposeSquare(Vector* rows) {
-  UNROLL for (int step = 1; step < kWidth; step *= 2) {
-    Vector next[kWidth];
-    UNROLL for (int i = 0; i < kWidth / 2; i++) {
-      next[2 * i] = INTERLEAVE_LOW(rows[i], rows[i + kWidth / 2]);
-      next[2 * i + 1] = INTERLEAVE_HIGH(rows[i], rows[i + kWidth / 2]);
-    }
-    UNROLL for (int i = 0; i < kWidth; i++) rows[i] = next[i];
-  }
-}
-
 // Lane i of the result is the sum over the lanes of rows[i]; rows are overwritten.
 static inline Vector sumAcross(Vector* rows) {
-  transposeSquare(rows);
+  transpose(rows);
   UNROLL for (int step = 1; step < kWidth; step *= 2)
     UNROLL for (int i = 0; i < kWidth; i += 2 * step) rows[i] += rows[i + step];
   return rows[0];
@@ -113,7 +90,7 @@ __attribute__((noinline)) static void transpose(const float* from, Index ldFrom,
           square[i] = i >= valid ? Vector{} : lanes == kWidth ? load(row) : loadPartial(row, lanes);
         }
       }
-      transposeSquare(square);
+      transpose(square);
       UNROLL for (int i = 0; i < kWidth; i++) store(to + (c + i) * ldTo + r, square[i]);
     }
   }
@@ -127,24 +104,36 @@ static inline Vector wholeNear(Vector x) {
   return small ? __builtin_convertvector(__builtin_convertvector(small ? x : Vector{}, IntVector), Vector) : x;
 }
 
-// p · 2^n for an integral n <= 127, exact; n below -126 gives 0.
-static inline Vector shiftExponent(Vector p, Vector n) {
-  n = maximum(n, splat(-127.0f));
-  return p * (Vector)((__builtin_convertvector(n, IntVector) + 127) << 23);
+// Scales as integers for exp2Shifted. -inf (no key yet) becomes far below anything, so what depends on it vanishes.
+constexpr float kFar = 1e9f;
+static inline IntVector wholeNumbers(Vector x) {
+  return __builtin_convertvector(minimum(maximum(x, splat(-kFar)), splat(kFar)), IntVector);
 }
-// 2^n likewise.
+static inline void wholeNumbers(const float* x, Index count, int32_t* out) {
+  for (Index i = 0; i < count; i += kWidth) {
+    const Vector part = i + kWidth <= count ? load(x + i) : loadPartial(x + i, (int)(count - i));
+    store((float*)(out + i), (Vector)wholeNumbers(part));
+  }
+}
+
+// 2^(u + shift - kShiftOrigin) for |u| < 2^22, exactly shifted; 0 below 2^-126. Adding 1.5·2^23 leaves the integer nearest to u
+// in the low bits of the sum, whence the exponent of the result takes one addition, a maximum and a shift.
+constexpr int32_t kShiftOrigin = 127 - 0x4b400000;
+static inline Vector exp2Shifted(Vector u, IntVector shift) {
+  typedef uint32_t Wrapping __attribute__((vector_size(kWidth * 4)));
+  const Vector magic = splat(12582912.0f), sum = u + magic;
+  IntVector exponent = (IntVector)((Wrapping)sum + (Wrapping)shift);
+  exponent = exponent > 0 ? exponent : IntVector{};
+  return exp2Fraction(u - (sum - magic)) * (Vector)(exponent << 23);
+}
+
+// 2^n for an integral n; 0 below -126.
 static inline float powerOfTwo(float n) {
   if (!(n >= -126.0f)) return 0;
   const int32_t bits = ((int32_t)(n < 127.0f ? n : 127.0f) + 127) << 23;
   float x;
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
-}
-
-// 2^(u + shift), shift integral.
-static inline Vector exp2Shifted(Vector u, Vector shift) {
-  const Vector n = roundNearest(u);
-  return shiftExponent(exp2Fraction(u - n), n + shift);
 }
 
 // — sums that do not drift —
@@ -254,7 +243,8 @@ struct KeyTile {
   Index dHead, dValue, count;
   float* x;        // [kRows, xStride()], x at column kWidth
   float* values;   // [kRows, valueStride()], 1 in column dValue
-  float* wholeD;   // [kRows]
+  float* wholeD;   // [kRows], +inf for a masked key
+  int32_t* shift;  // [kRows] -wholeD as an integer
   int32_t* index;  // [kRows] which key of the run
   double unit;
 
@@ -266,6 +256,7 @@ struct KeyTile {
     x = arena.floats(kRows * xStride());
     values = arena.floats(kRows * valueStride());
     wholeD = arena.floats(kRows);
+    shift = arena.integers(kRows);
     index = arena.integers(kRows);
   }
 
@@ -273,6 +264,7 @@ struct KeyTile {
     const HalfNorm d(key, dHead, unit);
     float* row = x + i * xStride() + kWidth;
     wholeD[i] = d.whole;
+    shift[i] = -(int32_t)(d.whole < kFar ? d.whole : kFar);
     row[-1] = 1.0f;
     row[-1 - hasBias] = -d.fraction;
     copyRow(row, key, dHead);
@@ -281,6 +273,13 @@ struct KeyTile {
     float* row = values + i * valueStride();
     copyRow(row, value, dValue);
     row[dValue] = 1.0f;
+  }
+  // A key whose features are all 0, with values of 0.
+  void setMasked(Index i) {
+    fillZero(x + i * xStride(), xStride());
+    fillZero(values + i * valueStride(), valueStride());
+    wholeD[i] = kInfinity;
+    shift[i] = -(1 << 30);
   }
   // The next valid keys of a run, from `next` on: masked ones are left out. Returns where the tile after this one starts.
   Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
@@ -300,21 +299,21 @@ struct KeyTile {
   }
 };
 
-// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of kFeatureBlock floats;
-// totals (nullable) get the sums over the rows. May run in place.
-static inline void keyFeatures(const float* u, Index ldu, const float* wholeD, const float* scale, Index first, Index end,
-                               Index columns, float* out, float* totals) {
+// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of ldOut floats; keyShift is
+// KeyTile::shift; totals (nullable) get the sums over the rows. May run in place.
+static inline void keyFeatures(const float* u, Index ldu, const int32_t* keyShift, const float* scale, Index first, Index end,
+                               Index columns, float* out, Index ldOut, float* totals) {
   for (Index j = 0; j < columns; j += kTileColumns) {
-    Vector shift[kTileVectors], total[kTileVectors];
+    IntVector shift[kTileVectors];
+    Vector total[kTileVectors];
     UNROLL for (int t = 0; t < kTileVectors; t++) {
-      shift[t] = load(scale + j + t * kWidth);
+      shift[t] = kShiftOrigin - wholeNumbers(load(scale + j + t * kWidth));
       total[t] = Vector{};
     }
     for (Index i = first; i < end; i++) {
-      const Vector whole = splat(wholeD[i]);
       UNROLL for (int t = 0; t < kTileVectors; t++) {
-        const Vector feature = exp2Shifted(load(u + i * ldu + j + t * kWidth), -whole - shift[t]);
-        store(out + i * kFeatureBlock + j + t * kWidth, feature);
+        const Vector feature = exp2Shifted(load(u + i * ldu + j + t * kWidth), shift[t] + keyShift[i]);
+        store(out + i * ldOut + j + t * kWidth, feature);
         total[t] += feature;
       }
     }
@@ -342,31 +341,58 @@ struct QueryTile {
   }
 };
 
-// M = max_r (u_r + c_r) of every query, as an integer: u [features, kRows], scales [features], highest [kRows] (running).
-static inline void raiseHighest(const float* u, const float* scales, Index features, Index columns, float* highest) {
-  for (Index j = 0; j < columns; j += kWidth) {
-    Vector high = load(highest + j);
-    for (Index r = 0; r < features; r++) high = maximum(load(u + r * kRows + j) + splat(scales[r]), high);
-    store(highest + j, high);
+// Calls body(VECTORS, j) for the columns j in steps of whole vectors, four at a time where they last.
+#define COLUMN_GROUPS(columns, body)                                                        \
+  {                                                                                         \
+    Index j_ = 0;                                                                           \
+    for (; j_ + 4 * kWidth <= (columns); j_ += 4 * kWidth) body.template operator()<4>(j_); \
+    for (; j_ < (columns); j_ += kWidth) body.template operator()<1>(j_);                   \
   }
-}
-static inline void wholeHighest(float* highest, Index columns) {
-  for (Index j = 0; j < columns; j += kWidth) store(highest + j, wholeNear(load(highest + j)));
-}
 
-// Q′ = 2^(u + c - M); denominators += Q′·Z, where Z is column dValue of the state, normalisers[r·ldz]. May run in place.
-static inline void queryFeatures(const float* u, const float* scales, const float* highest, Index features, Index columns,
-                                 float* out, const float* normalisers, Index ldz, float* denominators) {
+// highest [kRows] = the larger of itself and max_r (u_r + c_r) of every query: u [features, kRows], scales [features].
+static inline void raiseHighest(const float* u, const float* scales, Index features, Index columns, float* highest) {
+  const auto group = [&]<int VECTORS>(Index j) {
+    Vector high[VECTORS];
+    UNROLL for (int t = 0; t < VECTORS; t++) high[t] = load(highest + j + t * kWidth);
+    for (Index r = 0; r < features; r++) {
+      const Vector scale = splat(scales[r]);
+      UNROLL for (int t = 0; t < VECTORS; t++) high[t] = maximum(load(u + r * kRows + j + t * kWidth) + scale, high[t]);
+    }
+    UNROLL for (int t = 0; t < VECTORS; t++) store(highest + j + t * kWidth, high[t]);
+  };
+  COLUMN_GROUPS(columns, group)
+}
+// M of every query as an integer, 0 where no feature has seen a key.
+static inline void wholeHighest(const float* highest, Index columns, int32_t* whole) {
   for (Index j = 0; j < columns; j += kWidth) {
     const Vector high = load(highest + j);
-    Vector denominator = load(denominators + j);
-    for (Index r = 0; r < features; r++) {
-      const Vector feature = exp2Shifted(load(u + r * kRows + j), splat(scales[r]) - high);
-      store(out + r * kRows + j, feature);
-      denominator = fma(feature, splat(normalisers[r * ldz]), denominator);
-    }
-    store(denominators + j, denominator);
+    store((float*)(whole + j), (Vector)wholeNumbers(high > splat(-kInfinity) ? high : Vector{}));
   }
+}
+
+// Q′ = 2^(u + c - M), c and M as integers; u and out [features, kRows] may be the same. Unless normalisers is null,
+// denominators += Q′·Z, where Z is the last column of the state: Z_r = normalisers[r·ldz].
+template <bool NORMALISE>
+static inline void queryFeatures(const float* u, const int32_t* scales, const int32_t* highest, Index features, Index columns,
+                                 float* out, const float* normalisers, Index ldz, float* denominators) {
+  const auto group = [&]<int VECTORS>(Index j) {
+    IntVector shift[VECTORS];
+    Vector denominator[VECTORS];
+    UNROLL for (int t = 0; t < VECTORS; t++) {
+      shift[t] = kShiftOrigin - (IntVector)load((const float*)(highest + j + t * kWidth));
+      if (NORMALISE) denominator[t] = load(denominators + j + t * kWidth);
+    }
+    for (Index r = 0; r < features; r++) {
+      UNROLL for (int t = 0; t < VECTORS; t++) {
+        const Index at = r * kRows + j + t * kWidth;
+        const Vector feature = exp2Shifted(load(u + at), shift[t] + scales[r]);
+        store(out + at, feature);
+        if (NORMALISE) denominator[t] = fma(feature, splat(normalisers[r * ldz]), denominator[t]);
+      }
+    }
+    if (NORMALISE) UNROLL for (int t = 0; t < VECTORS; t++) store(denominators + j + t * kWidth, denominator[t]);
+  };
+  COLUMN_GROUPS(columns, group)
 }
 
 // out[i] = sums[i] / denominators[i]; a query without a valid key has denominator 0 and yields zeros.
