@@ -8,6 +8,8 @@ interface Variant {
   /** Elements between the end of a stored row and the next row, and between batch entries. */
   readonly gap?: number;
   readonly sharedB?: boolean;
+  /** Leave the strides to their defaults: batch entries follow each other, rows keep their gap. */
+  readonly defaultStrides?: boolean;
 }
 
 const because = 'float32 sums of k ≤ 257 products: √k roundings of 2^-24 typically, ten times that allowed';
@@ -20,12 +22,21 @@ function gemmCase(
   transposeB: boolean,
   variant: Variant = {},
 ): Case {
-  const { batch = 1, alpha = 1, accumulate = false, bias = false, gap = 0, sharedB = false } = variant;
+  const {
+    batch = 1,
+    alpha = 1,
+    accumulate = false,
+    bias = false,
+    gap = 0,
+    sharedB = false,
+    defaultStrides = false,
+  } = variant;
   const [rowsA, columnsA] = transposeA ? [k, m] : [m, k];
   const [rowsB, columnsB] = transposeB ? [n, k] : [k, n];
   const [lda, ldb, ldc] = [columnsA + gap, columnsB + gap, n + gap];
-  const [strideA, strideC] = [rowsA * lda + gap, m * ldc + gap];
-  const strideB = sharedB ? 0 : rowsB * ldb + gap;
+  const between = defaultStrides ? 0 : gap;
+  const [strideA, strideC] = [rowsA * lda + between, m * ldc + between];
+  const strideB = sharedB ? 0 : rowsB * ldb + between;
   const options = Object.entries(variant).map(([key, value]) => ` ${key}=${value}`);
   return {
     name: `${m}×${n}×${k}${transposeA ? ' Aᵀ' : ''}${transposeB ? ' Bᵀ' : ''}${options.join('')}`,
@@ -43,7 +54,7 @@ function gemmCase(
         ...{ m, n, k, transposeA, transposeB, alpha, accumulate },
         ...(batch > 1 ? { batch } : {}),
         ...(gap > 0 ? { lda, ldb, ldc } : {}),
-        ...(gap > 0 || sharedB ? { strideA, strideB, strideC } : {}),
+        ...((gap > 0 && !defaultStrides) || sharedB ? { strideA, strideB, strideC } : {}),
       }),
   };
 }
@@ -77,6 +88,7 @@ const variants: Variant[] = [
   { bias: true, alpha: 1.7, accumulate: true, gap: 3 },
   { batch: 3, bias: true },
   { batch: 3, gap: 5, accumulate: true },
+  { batch: 3, gap: 5, defaultStrides: true },
   { batch: 3, sharedB: true },
 ];
 
