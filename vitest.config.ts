@@ -1,8 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { RELAXED_PROBE } from './src/backend/wasm.ts';
+
+// Node 20 has relaxed SIMD behind a flag; newer versions have it, and not the flag.
+const relaxedFlag = WebAssembly.validate(RELAXED_PROBE) ? [] : ['--experimental-wasm-relaxed-simd'];
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    execArgv: relaxedFlag,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

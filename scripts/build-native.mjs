@@ -9,9 +9,9 @@ import {
   isFresh,
   listFiles,
   markFresh,
-  readText,
   root,
   runProgram,
+  withHeaders,
 } from './build-tools.mjs';
 
 const KERNEL_FLAGS = [
@@ -67,7 +67,7 @@ export async function buildNative() {
   const compiler = findCompiler();
   if (!compiler) return 'skipped: no C++ compiler found (install g++ or clang++, or set CXX); WebAssembly will be used';
 
-  const headers = hashFiles([...listFiles('kernels', /\.h$/), 'node_modules/node-api-headers/package.json']);
+  const common = hash(compiler.version, hashFiles(['node_modules/node-api-headers/package.json']));
   const jobs = [];
   for (const [set, flags] of Object.entries(sets)) {
     for (const source of listFiles('kernels', /\.cc$/).filter((path) => !path.includes('/bindings/'))) {
@@ -81,7 +81,7 @@ export async function buildNative() {
   const binding = 'kernels/bindings/node.cc';
   const include = ['-isystem', 'node_modules/node-api-headers/include'];
   jobs.push({ source: binding, object: objectOf('bindings', binding), flags: [...BINDING_FLAGS, ...include] });
-  for (const job of jobs) job.key = hash(compiler.version, job.flags.join(' '), headers, readText(job.source));
+  for (const job of jobs) job.key = hash(common, job.flags.join(' '), hashFiles(withHeaders(job.source)));
 
   const stale = jobs.filter((job) => !isFresh(job.object, job.key));
   await inParallel(stale, async ({ source, object, flags, key }) => {

@@ -29,6 +29,18 @@ export function listFiles(folder, pattern) {
 
 export const readText = (path) => readFileSync(join(root, path), 'utf8');
 
+/** A C++ source and the headers of kernels/ that it includes, directly or not: what its object depends on. */
+export function withHeaders(source, found = new Set()) {
+  found.add(source);
+  for (const [, name] of readText(source).matchAll(/^#include "(.+)"$/gm)) {
+    const candidates = [`${source.slice(0, source.lastIndexOf('/'))}/${name}`, `kernels/${name}`];
+    const path = candidates.find((candidate) => existsSync(join(root, candidate)));
+    if (path === undefined) throw new Error(`${source} includes "${name}", which is not in kernels/.`);
+    if (!found.has(path)) withHeaders(path, found);
+  }
+  return [...found].sort();
+}
+
 /** One hash of the contents of files. */
 export const hashFiles = (paths) => hash(...paths.flatMap((path) => [path, readText(path)]));
 

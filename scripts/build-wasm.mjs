@@ -13,6 +13,7 @@ import {
   readText,
   replaceFile,
   root,
+  withHeaders,
 } from './build-tools.mjs';
 
 // The kernels are compiled once per kind with atomics allowed; only the binding differs between one thread and several.
@@ -46,7 +47,6 @@ const SHARED_FLAGS = ['-Wl,--shared-memory,--max-memory=4294967296'];
 export async function buildWasm() {
   const headerPaths = listFiles('kernels', /\.h$/);
   const compiler = readText('node_modules/@yowasp/clang/package.json');
-  const common = hash(compiler, hashFiles(headerPaths));
   const sources = listFiles('kernels', /\.cc$/).filter((path) => path !== 'kernels/bindings/node.cc');
 
   const objects = [];
@@ -56,7 +56,7 @@ export async function buildWasm() {
       const flags = [...FLAGS, ...kindFlags, ...(threads ? ['-matomics'] : []), `-DKERNELS_NAMESPACE=${kind}`];
       const name = source.slice('kernels/'.length);
       const path = `build/wasm/${kind}/${name.replace('/', '-')}${threads ? '' : '.single'}.o`;
-      objects.push({ source: name, path, flags, key: hash(common, flags.join(' '), readText(source)) });
+      objects.push({ source: name, path, flags, key: hash(compiler, flags.join(' '), hashFiles(withHeaders(source))) });
       return objects.at(-1);
     };
     const binding = 'kernels/bindings/wasm.cc';

@@ -23,6 +23,8 @@ export interface WorkerHandle {
 export interface Host {
   /** Threads to use when nobody says how many. */
   readonly defaultThreads: number;
+  /** The instruction set that a person forces, for tests: WebAssembly heeds `simd128` and `relaxed`. */
+  readonly instructionSet?: string | undefined;
   /** Whether WebAssembly threads can share memory here. */
   readonly sharesMemory: boolean;
   /** Whether the calling thread may sleep in `Atomics.wait`; a page's main thread may not. */

@@ -46,6 +46,9 @@ export const nodeHost: Host = {
   get defaultThreads() {
     return threadsFromEnvironment();
   },
+  get instructionSet() {
+    return process.env.PERFORMERS_INSTRUCTION_SET;
+  },
   sharesMemory: true,
   mayBlock: true,
   loadAddon: () => require(kernelFile(`performers-${process.platform}-${process.arch}.node`)) as NativeAddon,

@@ -22,7 +22,7 @@ interface WasmExports {
 }
 
 /** A module with one f32x4.relaxed_madd: valid where relaxed SIMD is. */
-const RELAXED_PROBE = new Uint8Array([
+export const RELAXED_PROBE = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 15, 65, 0, 253, 15, 65,
   0, 253, 15, 253, 133, 2, 11,
 ]);
@@ -41,7 +41,7 @@ const NUM_SLOTS = 32;
 export async function createWasmModule(host: Host, requestedThreads: number): Promise<KernelModule> {
   const numThreads = host.sharesMemory ? requestedThreads : 1;
   const shared = numThreads > 1;
-  const relaxed = WebAssembly.validate(RELAXED_PROBE);
+  const relaxed = useRelaxed(host.instructionSet);
   const variant: WasmVariant = `kernels${relaxed ? '-relaxed' : ''}${shared ? '-threads' : ''}`;
   const module = await host.compileWasm(variant);
   const memory = createMemory(shared);
@@ -57,6 +57,14 @@ export async function createWasmModule(host: Host, requestedThreads: number): Pr
   }
   await Promise.all(workers.map((worker) => worker.ready));
   return new WasmModule(exports, memory, blocks, workers);
+}
+
+function useRelaxed(forced: string | undefined): boolean {
+  const available = WebAssembly.validate(RELAXED_PROBE);
+  if (forced === 'relaxed' && !available) {
+    throw new Error('PERFORMERS_INSTRUCTION_SET is "relaxed", but this engine has no relaxed SIMD: unset it.');
+  }
+  return available && forced !== 'simd128';
 }
 
 /** Memory up to 4 GiB, or as much of that as the engine lets shared memory reserve. */

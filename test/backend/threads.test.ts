@@ -1,0 +1,82 @@
+/** Results do not depend on the number of threads, and every unit of a job runs exactly once. */
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
+import { createBackend, Random } from '../../src/node.ts';
+
+const names: BackendName[] = ['native', 'wasm'];
+const opened: Backend[] = [];
+afterAll(() => {
+  for (const backend of opened) backend.close();
+});
+
+async function open(backend: BackendName, numThreads: number): Promise<Backend> {
+  const created = await createBackend({ backend, numThreads });
+  expect(created.numThreads).toBe(numThreads);
+  opened.push(created);
+  return created;
+}
+
+/** Large enough that every kernel below has many units. */
+async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
+  const random = new Random(7);
+  const normal = (count: number): Storage =>
+    backend.upload(Float32Array.from({ length: count }, () => random.normal()));
+  const read = async (storage: Storage): Promise<Uint8Array> => {
+    const { buffer, byteOffset, byteLength } = await backend.read(storage);
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  };
+
+  const [m, n, k] = [257, 263, 269];
+  const product = backend.allocate(m * n);
+  backend.gemm({ a: normal(m * k), b: normal(k * n), c: product, m, n, k });
+
+  const [rows, width] = [1009, 67];
+  const columns = backend.allocate(width);
+  const matrix = normal(rows * width);
+  backend.columnSum({ x: matrix, out: columns, rows, columns: width });
+
+  const [heads, length, dHead, numFeatures] = [5, 509, 32, 61];
+  const count = heads * length * dHead;
+  const sizes = { heads, lengthQ: length, lengthK: length, dHead, dValue: dHead, layout: 'blhd', numRuns: 1 } as const;
+  const runs = backend.upload(Int32Array.of(0, 0, length, 0, length));
+  const arrays = { ...sizes, q: normal(count), k: normal(count), v: normal(count), runs };
+  const out = backend.allocate(count);
+  const denominator = backend.allocate(heads * length);
+  const features = { numFeatures, projection: normal(numFeatures * dHead) };
+  backend.favorCausal({ ...arrays, ...features, out, denominator });
+  const [dQ, dK, dV] = [count, count, count].map((size) => backend.allocate(size));
+  backend.favorCausalBackward({ ...arrays, ...features, out, denominator, dOut: normal(count), dQ, dK, dV });
+  const exact = backend.allocate(count);
+  const logSumExp = backend.allocate(heads * length);
+  backend.softmaxAttention({ ...arrays, out: exact, logSumExp, causal: true, scale: dHead ** -0.5 });
+
+  const large = normal(1_000_003);
+  const squaredNorm = new Uint8Array(Float64Array.of(await backend.squaredNorm(large)).buffer);
+  const results = { product, columns, out, dQ, dK, dV, exact };
+  const entries = Object.entries(results).map(async ([name, storage]) => [name, await read(storage)] as const);
+  return { ...Object.fromEntries(await Promise.all(entries)), squaredNorm };
+}
+
+describe.each(names)('%s', (name) => {
+  it('gives the same bits with 1, 2 and 5 threads', async () => {
+    const one = await outputs(await open(name, 1));
+    for (const numThreads of [2, 5]) {
+      const several = await outputs(await open(name, numThreads));
+      for (const [key, bytes] of Object.entries(one)) {
+        expect(Buffer.compare(several[key], bytes), `${key}, ${numThreads} threads`).toBe(0);
+      }
+    }
+  });
+
+  it('runs every unit of thousands of small jobs once, with more threads than processors', async () => {
+    const backend = await open(name, 5);
+    const rounds = 3000;
+    // One addition per element and round: a unit left out or done twice leaves another number.
+    const length = 3 * 65536 + 17;
+    const counters = backend.upload(new Float32Array(length));
+    const ones = backend.upload(new Float32Array(length).fill(1));
+    for (let round = 0; round < rounds; round++) backend.axpy(1, ones, counters);
+    const wrong = (await backend.read(counters)).findIndex((value) => value !== rounds);
+    expect(wrong).toBe(-1);
+  });
+});

@@ -1,0 +1,84 @@
+/** The browser entry point for real: headless Chromium loads dist/index.js and must get Node's numbers. */
+import { existsSync } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBackend } from '../../src/node.ts';
+import { causalFavor, type Result } from './causal-favor.ts';
+import { type Site, serve } from './server.ts';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
+if (!executablePath) console.warn('skipped: the browser test needs Chromium (Debian: apt-get install chromium)');
+
+/** What index.ts imports by name. */
+const PACKAGES = ['zod', 'fzstd'];
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
+  let browser: Browser;
+  const sites: Site[] = [];
+  let expected: { reference: number[]; wasm: number[] };
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath, args: FLAGS });
+    const { out: reference } = await causalFavor(createBackend, { backend: 'reference' });
+    const { out: wasm } = await causalFavor(createBackend, { backend: 'wasm', numThreads: 1 });
+    expected = { reference, wasm };
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    for (const site of sites) await site.close();
+  });
+
+  async function inPage(isolated: boolean, options: object): Promise<{ result: Result; requests: string[] }> {
+    const site = await serve(isolated, PACKAGES);
+    sites.push(site);
+    const page = await browser.newPage();
+    await page.goto(`${site.url}/page`);
+    const call = `import('/dist/index.js').then((m) => (${causalFavor})(m.createBackend, ${JSON.stringify(options)}))`;
+    const result = (await page.evaluate(call)) as Result;
+    await page.close();
+    return { result, requests: site.requests };
+  }
+
+  function expectNodesNumbers(out: number[]): void {
+    const size = Math.max(...expected.reference.map(Math.abs));
+    expect(out).toHaveLength(expected.reference.length);
+    for (const numbers of [expected.reference, expected.wasm]) {
+      const error = Math.max(...out.map((value, i) => Math.abs(value - numbers[i]))) / size;
+      expect(error).toBeLessThan(1e-5);
+    }
+  }
+
+  it('computes causal FAVOR+ without cross-origin isolation, on one thread', async () => {
+    const { result, requests } = await inPage(false, { numThreads: 2 });
+    expect(result.isolated).toBe(false);
+    expect(result.description).toMatch(/^wasm \w+, 1 thread$/);
+    expect(requests.some((path) => /kernels(-relaxed)?\.wasm$/.test(path))).toBe(true);
+    expectNodesNumbers(result.out);
+  });
+
+  it('computes it with threads where the page is isolated, and no differently', async () => {
+    const { result, requests } = await inPage(true, { numThreads: 2 });
+    expect(result.isolated).toBe(true);
+    expect(result.description).toMatch(/^wasm \w+, 2 threads$/);
+    expect(requests.some((path) => path.endsWith('-threads.wasm'))).toBe(true);
+    expect(requests).toContain('/dist/kernels/worker.js');
+    expectNodesNumbers(result.out);
+    const single = await inPage(true, { numThreads: 1 });
+    expect(result.out).toEqual(single.result.out);
+  });
+
+  it('says that native is not for browsers', async () => {
+    await expect(inPage(false, { backend: 'native' })).rejects.toThrow(/native backend runs in Node only/);
+  });
+});
