@@ -90,6 +90,15 @@ async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks,
   }
 }
 
+/** Fails before the runs, not after them. */
+function checkWritable(path: string): void {
+  try {
+    closeSync(openSync(path, 'a'));
+  } catch (error) {
+    throw new Error(`Cannot write to ${path}: pass --json a file in an existing folder.`, { cause: error });
+  }
+}
+
 /** Says on a terminal what is being timed, until the work is done. */
 async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return work();
@@ -103,7 +112,7 @@ async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
 
 async function main(names: readonly string[], options: Options): Promise<void> {
   const benchmarks = chosen(names);
-  if (options.json !== undefined) closeSync(openSync(options.json, 'a')); // a bad path fails now, not after the runs
+  if (options.json !== undefined) checkWritable(options.json);
   const backend = await createBackend({ backend: options.backend, numThreads: options.threads });
   try {
     await runAll(benchmarks, backend, options);

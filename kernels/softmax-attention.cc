@@ -14,7 +14,7 @@ namespace KERNELS_NAMESPACE {
 
 namespace {
 
-constexpr Index kQueries = 128, kKeys = 64, kFewQueries = 8;
+constexpr Index kQueries = 256, kKeys = 64, kFewQueries = 8;
 constexpr int kPanel = kTileColumns;
 constexpr float kSlack = 8.0f;
 
@@ -121,7 +121,7 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
     UNROLL for (int x = 0; x < kTileVectors; x++) {
       const Vector score = load(scores + x * kWidth);
       Vector p = exp2Bounded(fma(score, rates, -offset[x]));
-      if (MASKED) p = score > splat(kMasked / 2) ? p : Vector{};
+      if (MASKED) p = score == splat(kMasked) ? Vector{} : p;
       store(scores + x * kWidth, p);
       part[x] += p;
     }
@@ -129,13 +129,29 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
   UNROLL for (int x = 0; x < kTileVectors; x++) store(sums + x * kWidth, total[x] + part[x]);
 }
 
+// One vector of lanes: columns of outputs [dValue, kPanel] over their sums become rows of out.
+void writeOutputs(const float* outputs, const float* sums, Index dValue, float* out, Index stride, Index rows) {
+  const Vector sum = load(sums), inverse = sum == Vector{} ? Vector{} : splat(1.0f) / sum;
+  for (Index x = 0; x < dValue; x += kWidth) {
+    const Index width = atMost(kWidth, dValue - x);
+    Vector square[kWidth];
+    for (int i = 0; i < kWidth; i++) square[i] = i < width ? load(outputs + (x + i) * kPanel) * inverse : Vector{};
+    transpose(square);
+    for (Index i = 0; i < rows; i++) {
+      if (width == kWidth) store(out + i * stride + x, square[i]);
+      else storePartial(out + i * stride + x, square[i], int(width));
+    }
+  }
+}
+
 // Queries [first, first + rows) of a run, rows <= kQueries.
 void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index head, Index first, Index rows, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, panels = blocksOf(rows, kPanel);
   const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + first);
+  packPanels(rows, dHead, q, 1, job.queries.rowStride(), buffers.queries);
+  if (job.sign < 0)
+    for (Index i = 0; i < panels * kPanel * dHead; i++) buffers.queries[i] = -buffers.queries[i];
   for (Index i = 0; i < panels * kPanel; i++) {
-    float* column = buffers.queries + i / kPanel * dHead * kPanel + i % kPanel;
-    for (Index x = 0; x < dHead; x++) column[x * kPanel] = i < rows ? job.sign * q[i * job.queries.rowStride() + x] : 0.0f;
     buffers.references[i] = kMasked;
     buffers.sums[i] = 0;
   }
@@ -180,22 +196,11 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
   }
 
   float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + first);
+  for (Index i = 0; i < rows; i += kWidth)
+    writeOutputs(buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel, buffers.sums + i, dValue,
+                 out + i * job.outputs.rowStride(), job.outputs.rowStride(), atMost(kWidth, rows - i));
   float* logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + first;
-  for (Index i = 0; i < rows; i++) {
-    const float sum = buffers.sums[i], inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
-    const float* column = buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel;
-    for (Index x = 0; x < dValue; x++) out[i * job.outputs.rowStride() + x] = column[x * kPanel] * inverse;
-    logSumExp[i] = job.logSumExp(buffers.references[i], sum);
-  }
-}
-
-template <int STEP> Vector addLanes(Vector x) {
-  if constexpr (STEP == 0) return x;
-  else {
-    Vector moved;
-    for (int l = 0; l < kWidth; l++) moved[l] = x[l ^ STEP];
-    return addLanes<STEP / 2>(x + moved);
-  }
+  for (Index i = 0; i < rows; i++) logSumExp[i] = job.logSumExp(buffers.references[i], buffers.sums[i]);
 }
 
 float dot(const float* a, const float* b, Index count) {
@@ -210,7 +215,7 @@ float dot(const float* a, const float* b, Index count) {
     x += kWidth;
   }
   odd = fma(loadPartial(a + x, int(count - x)), loadPartial(b + x, int(count - x)), odd);
-  return addLanes<kWidth / 2>(even + odd)[0];
+  return sum(even + odd);
 }
 
 // out [width] += Σ_j weights[j] · rows[j]
@@ -232,7 +237,7 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
   const float* mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
   float *scores = buffers.scores, *outputs = buffers.outputs;
   for (Index x = 0; x < dValue; x++) outputs[x] = 0;
-  float reference = kMasked, sum = 0;
+  float reference = kMasked, total = 0;
   const Vector rates = splat(job.rate);
   for (Index start = 0; start < numKeys; start += kKeys) {
     const Index count = atMost(kKeys, numKeys - start);
@@ -246,7 +251,7 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
     if (highest > reference + kSlack / job.rate) {
       const float factor = exp2Bounded(splat((reference - highest) * job.rate))[0];
       for (Index x = 0; x < dValue; x++) outputs[x] *= factor;
-      sum *= factor;
+      total *= factor;
       reference = highest;
     }
     Vector part{};
@@ -257,21 +262,21 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
       store(scores + j, p);
       part += p;
     }
-    sum += addLanes<kWidth / 2>(part)[0];
+    total += sum(part);
     const float* rows = v + start * valueStride;
     Index x = 0;
     for (; x + 4 * kWidth <= dValue; x += 4 * kWidth) addWeighted<4>(scores, count, rows + x, valueStride, outputs + x);
     for (; x + kWidth <= dValue; x += kWidth) addWeighted<1>(scores, count, rows + x, valueStride, outputs + x);
     for (; x < dValue; x++) {
-      float total = 0;
-      for (Index j = 0; j < count; j++) total += scores[j] * rows[j * valueStride + x];
-      outputs[x] += total;
+      float weighted = 0;
+      for (Index j = 0; j < count; j++) weighted += scores[j] * rows[j * valueStride + x];
+      outputs[x] += weighted;
     }
   }
-  const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
+  const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
   float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + row);
   for (Index x = 0; x < dValue; x++) out[x] = outputs[x] * inverse;
-  arrays.logSumExp[(run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + row] = job.logSumExp(reference, sum);
+  arrays.logSumExp[(run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + row] = job.logSumExp(reference, total);
 }
 
 }  // namespace

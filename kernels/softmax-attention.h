@@ -63,7 +63,11 @@ static inline bool anyValid(const float* mask, Index count) {
 
 // Copies rows that lie `stride` apart to a dense block.
 static inline void copyRows(const float* source, Index stride, Index rows, Index width, float* target) {
-  for (Index i = 0; i < rows; i++, source += stride, target += width) __builtin_memcpy(target, source, width * sizeof(float));
+  for (Index i = 0; i < rows; i++, source += stride, target += width) {
+    Index x = 0;
+    for (; x + kWidth <= width; x += kWidth) store(target + x, load(source + x));
+    if (x < width) storePartial(target + x, loadPartial(source + x, int(width - x)), int(width - x));
+  }
 }
 
 }  // namespace KERNELS_NAMESPACE
