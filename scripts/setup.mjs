@@ -34,11 +34,13 @@ function isInstalled() {
 
 async function install() {
   if (isInstalled()) return undefined;
+  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, as one made through a
+  // partial registry mirror does. This installs the locked versions too, and leaves the lock file alone.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund'];
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const npm = process.env.npm_execpath;
-  if (npm && /npm-cli\.[cm]?js$/.test(npm))
-    await runProgram(process.execPath, [npm, 'ci', '--no-audit', '--no-fund'], { env });
-  else await runProgram('npm', ['ci', '--no-audit', '--no-fund'], { env, shell: process.platform === 'win32' });
+  if (npm && /npm-cli\.[cm]?js$/.test(npm)) await runProgram(process.execPath, [npm, ...args], { env });
+  else await runProgram('npm', args, { env, shell: process.platform === 'win32' });
   return 'installed from package-lock.json';
 }
 
