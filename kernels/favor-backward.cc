@@ -79,7 +79,7 @@ struct Scratch {
     fillZero(rowSums, kRows * kWidth);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r), whole = roundUp(features, kTileColumns);
-      keys.logFeatures(projection, 0, count, projection.panels + r * projection.keyDepth(), whole, block, kFeatureBlock);
+      keys.logFeatures(projection, projection.panels + r * projection.keyDepth(), whole, block, kFeatureBlock);
       keyFeatures(block, kFeatureBlock, keys.shift, scale + r, 0, count, whole, block, kFeatureBlock, nullptr);
       tileMultiply(count, whole, dValue + 1, keys.values, stride, 1, transposedSums + r, padded, gradientBlock, kFeatureBlock,
                    Mode::store);

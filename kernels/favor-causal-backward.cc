@@ -12,7 +12,7 @@ namespace KERNELS_NAMESPACE {
 
 namespace {
 
-constexpr Index kSegmentBlocks = 16, kSegment = kSegmentBlocks * kRows;
+constexpr Index kSegmentBlocks = 32, kSegment = kSegmentBlocks * kRows;
 
 struct Scratch {
   Projection projection;
@@ -91,7 +91,7 @@ struct Scratch {
                    gradients.transposed + from, kRows, products + g * kRows + from, kRows, Mode::store);
     }
     for (Index j = first; j < end; j++)
-      for (Index i = keep + (j - keep) / kTileColumns * kTileColumns; i < j; i++) products[j * kRows + i] = 0;
+      for (Index i = keep + (j - keep) / kGroup * kGroup; i < j; i++) products[j * kRows + i] = 0;
 
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
@@ -104,8 +104,8 @@ struct Scratch {
       keys.features(first, end, r, features, keys.start, keyRows, totals);
       tileMultiply(features, columns, dValue + 1, rows, stride, 1, gradients.transposed + keep, kRows, gradientBlock + keep, kRows,
                    Mode::store);
-      for (Index c = keep; c < last; c += kTileColumns)
-        tileMultiply(features, smaller(kTileColumns, last - c), smaller(c + kTileColumns, end) - first,
+      for (Index c = keep; c < last; c += kGroup)
+        tileMultiply(features, smaller(kGroup, last - c), smaller(c + kGroup, end) - first,
                      keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + c, kRows, gradientBlock + c, kRows,
                      Mode::carry);
       for (Index i = 0; i < features; i++)
@@ -144,16 +144,16 @@ struct Scratch {
                    kRows, products + g * kRows + keep, kRows, Mode::store);
     }
     for (Index i = first; i < end; i++)
-      for (Index j = i + 1; j < smaller(last, keep + roundUp(i + 1 - keep, kTileColumns)); j++) products[i * kRows + j] = 0;
+      for (Index j = i + 1; j < smaller(last, keep + roundUp(i + 1 - keep, kGroup)); j++) products[i * kRows + j] = 0;
 
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       const float *rows = later.sums + r * stride, *query = queryFeaturesOf(block, r), *keyRows = keyFeaturesOf(block, r);
       tileMultiply(features, columns, dValue + 1, rows, stride, 1, valuesAcross + keep, kRows, gradientBlock + keep, kRows,
                    Mode::store);
-      for (Index c = keep; c < last; c += kTileColumns) {
+      for (Index c = keep; c < last; c += kGroup) {
         const Index i = c > first ? c : first;
-        tileMultiply(features, smaller(kTileColumns, last - c), end - i, query + i, kRows, 1, products + i * kRows + c, kRows,
+        tileMultiply(features, smaller(kGroup, last - c), end - i, query + i, kRows, 1, products + i * kRows + c, kRows,
                      gradientBlock + c, kRows, Mode::carry);
       }
       transpose(keyRows + keep * kFeatureBlock, kFeatureBlock, end - keep, features, keyBlock + keep, kRows);

@@ -47,7 +47,7 @@ struct CausalKeys {
         tile.setMasked(i);
       }
     }
-    tile.logFeatures(p, 0, count, p.panels, stride, u, stride);
+    tile.logFeatures(p, p.panels, stride, u, stride);
     for (Index i = 0; p.numFeatures < stride && i < count; i++)
       fillValue(u + i * stride + p.numFeatures, stride - p.numFeatures, -kInfinity);
   }

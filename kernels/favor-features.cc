@@ -6,8 +6,9 @@ namespace {
 struct Scratch {
   Projection projection;
   KeyTile tile;
+  float* u;
   Scratch(Arena& arena, const float* bias, Index dHead, Index numFeatures)
-      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead, 0, 1.0) {}
+      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead, 0, 1.0), u(arena.floats(kRows * kTileColumns)) {}
 };
 }  // namespace
 
@@ -30,15 +31,15 @@ void favor_features(Work work, const float* x, const float* projection, const fl
     const Index head = unit / blocks, first = unit % blocks * kRows, count = smaller(kRows, length - first);
     const Rows<const float> rows = rowsOf(x, layout, head / heads, head % heads, heads, length, dHead);
     for (Index i = 0; i < count; i++) s.tile.setKey(i, rows[first + i], s.projection.hasBias);
-    float* target = out + (head * length + first) * numFeatures;
-    s.tile.logFeatures(s.projection, 0, count, s.projection.panels, numFeatures, target, numFeatures);
-    for (Index i = 0; i < count; i++) {
-      float* row = target + i * numFeatures;
-      const Vector whole = splat(s.tile.wholeD[i]);
-      Index r = 0;
-      for (; r + kWidth <= numFeatures; r += kWidth) store(row + r, load(row + r) - whole);
-      const int lanes = (int)(numFeatures - r);
-      storePartial(row + r, loadPartial(row + r, lanes) - whole, lanes);
+    s.tile.count = count;
+    for (Index r = 0; r < numFeatures; r += kTileColumns) {
+      s.tile.logFeatures(s.projection, s.projection.panels + r * s.projection.keyDepth(), kTileColumns, s.u, kTileColumns);
+      const Index columns = smaller(kTileColumns, numFeatures - r);
+      for (Index i = 0; i < count; i++) {
+        float *row = s.u + i * kTileColumns, *target = out + (head * length + first + i) * numFeatures + r;
+        for (Index j = 0; j < kTileColumns; j += kWidth) store(row + j, load(row + j) - splat(s.tile.wholeD[i]));
+        copyRow(target, row, columns);
+      }
     }
   }
 }

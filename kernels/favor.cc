@@ -33,7 +33,7 @@ struct KeysScratch {
     const Index stride = tile.valueStride(), dValue = tile.dValue, count = tile.count;
     for (Index r = 0; r < features; r += kTileColumns) {
       const Index columns = smaller(kTileColumns, features - r);
-      tile.logFeatures(projection, 0, count, projection.panels + r * projection.keyDepth(), kTileColumns, u, kTileColumns);
+      tile.logFeatures(projection, projection.panels + r * projection.keyDepth(), kTileColumns, u, kTileColumns);
       Vector high[kTileVectors];
       UNROLL for (int j = 0; j < kTileVectors; j++) high[j] = splat(-kInfinity);
       for (Index i = 0; i < count; i++)

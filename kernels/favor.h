@@ -10,7 +10,7 @@
 //   K′ = X·Wᵀ   Q′ᵀ = W·Xᵀ   S += K′ᵀ·V   out = (Q′ᵀ)ᵀ·S   scoresᵀ = K′·Q′ᵀ
 #pragma once
 #include "kernels.h"
-#include "tile.h"
+#include "favor-product.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -292,10 +292,10 @@ struct KeyTile {
     }
     return next;
   }
-  // Log-features without the whole part of D, of `rows` keys from row `first`, for the columns of `panels`.
-  void logFeatures(const Projection& p, Index first, Index rows, const float* panels, Index columns, float* u, Index ldu) const {
-    tileMultiplyPacked(rows, columns, p.keyDepth(), x + first * xStride() + kWidth - 1 - p.hasBias, xStride(), 1, panels, u, ldu,
-                       Mode::store);
+  // Log-features without the whole part of D: u [count, columns], whole panels.
+  void logFeatures(const Projection& p, const float* panels, Index columns, float* u, Index ldu) const {
+    chainedMultiply(count, columns, p.keyDepth(), x + kWidth - 1 - p.hasBias, xStride(), 1, panels, kTileColumns,
+                    p.keyDepth() * kTileColumns, u, ldu);
   }
 };
 
@@ -336,8 +336,8 @@ struct QueryTile {
   }
   // u [count of features, kRows] of the features from `first` on; D of a query cancels in the quotient and is never computed.
   void logFeatures(const Projection& p, Index first, Index features, float* u) const {
-    tileMultiply(features, columns, p.queryDepth(), p.queryWeights() + first * p.stride(), p.stride(), 1, x, kRows, u, kRows,
-                 Mode::store);
+    chainedMultiply(features, columns, p.queryDepth(), p.queryWeights() + first * p.stride(), p.stride(), 1, x, kRows, kTileColumns,
+                    u, kRows);
   }
 };
 

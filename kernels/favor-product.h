@@ -1,0 +1,55 @@
+// The product behind log-features, more accurate than tile.h's: a log-feature may be hundreds of bits, and its error becomes the
+// relative error of a feature. Summing short chains and then adding these keeps partial sums small: with 64 terms the error is
+// 2.6 times less, at a cost hidden behind the multiplications.
+#pragma once
+#include "tile.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr ptrdiff_t kChain = 16;  // terms in a chain, about
+
+// c = A B for ROWS rows and VECTORS vectors of columns; operands as in tile.h.
+template <int ROWS, int VECTORS>
+__attribute__((noinline)) void chainedTile(ptrdiff_t k, ptrdiff_t chain, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
+                                           ptrdiff_t ldb, float* c, ptrdiff_t ldc) {
+  for (ptrdiff_t p = 0; p < k; p += chain) {
+    Vector sums[ROWS][VECTORS];
+    UNROLL for (int i = 0; i < ROWS; i++)
+      UNROLL for (int j = 0; j < VECTORS; j++) sums[i][j] = Vector{};
+    for (ptrdiff_t steps = chain < k - p ? chain : k - p; steps > 0; steps--) {
+      Vector row[VECTORS];
+      UNROLL for (int j = 0; j < VECTORS; j++) row[j] = load(b + j * kWidth);
+      UNROLL for (int i = 0; i < ROWS; i++) {
+        const Vector x = splat(a[i * aRow]);
+        UNROLL for (int j = 0; j < VECTORS; j++) sums[i][j] = fma(x, row[j], sums[i][j]);
+      }
+      a += aK;
+      b += ldb;
+    }
+    UNROLL for (int i = 0; i < ROWS; i++)
+      UNROLL for (int j = 0; j < VECTORS; j++) {
+        float* target = c + i * ldc + j * kWidth;
+        store(target, p == 0 ? sums[i][j] : load(target) + sums[i][j]);
+      }
+  }
+}
+
+// c = A B for whole vectors of columns; panel t of B starts at b + t·panelStride.
+static inline void chainedMultiply(ptrdiff_t m, ptrdiff_t columns, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
+                                   const float* b, ptrdiff_t ldb, ptrdiff_t panelStride, float* c, ptrdiff_t ldc) {
+  const ptrdiff_t chains = k / kChain > 0 ? k / kChain : 1, chain = (k + chains - 1) / chains;
+  for (; columns > 0; columns -= kTileColumns, b += panelStride, c += kTileColumns) {
+    const bool whole = columns >= kTileColumns;
+    ptrdiff_t i = 0;
+#define ROWS_OF(rows)                                                                                          \
+  (whole ? chainedTile<rows, kTileVectors>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc)          \
+         : chainedTile<rows, 1>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc))
+    for (; i + kTileRows <= m; i += kTileRows) ROWS_OF(kTileRows);
+    for (; i + 2 <= m; i += 2) ROWS_OF(2);
+    if (i < m) ROWS_OF(1);
+#undef ROWS_OF
+  }
+  static_assert(kTileVectors == 2);
+}
+
+}  // namespace KERNELS_NAMESPACE
