@@ -50,7 +50,7 @@ const INSTRUCTION_SETS = {
 
 export const addonPath = `dist/kernels/performers-${process.platform}-${process.arch}.node`;
 
-/** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. */
+/** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. CXX=none: no compiler. */
 export function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
   for (const program of candidates) {
@@ -87,12 +87,16 @@ export async function buildNative() {
   await inParallel(stale, async ({ source, object, flags, key }) => {
     mkdirSync(dirname(join(root, object)), { recursive: true });
     const temporary = `${object}.${process.pid}.tmp`;
-    await runProgram(compiler.program, [...flags, '-c', source, '-o', temporary]);
+    await runProgram(compiler.program, [...flags, '-c', source, '-o', temporary]).catch((error) => {
+      throw new Error(`${error.message}\nTry another compiler with CXX=…, or CXX=none to use the WebAssembly kernels.`);
+    });
     renameSync(join(root, temporary), join(root, object));
     markFresh(object, key);
   });
 
-  const linkFlags = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  // Symbols are bound when the addon loads: a kernel that is declared but not there is an error then, not at its call.
+  const linkFlags =
+    process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-Wl,-z,now'];
   const linkKey = hash(linkFlags.join(' '), ...jobs.map((job) => job.key));
   if (isFresh(addonPath, linkKey)) return undefined;
   mkdirSync(dirname(join(root, addonPath)), { recursive: true });

@@ -1,4 +1,5 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
+import { addressOf, BYTES, CompiledStorage } from './compiled-storage.ts';
 import { CachingAllocator } from './memory.ts';
 import { indexKernels, type KernelModule, type KernelName } from './module.ts';
 import type {
@@ -16,29 +17,10 @@ import type {
   Storage,
 } from './types.ts';
 
-const BYTES: Record<DataType, number> = { float32: 4, float64: 8, int32: 4 };
 const ACTIVATIONS: Record<ActivationKind, number> = { relu: 0, gelu: 1, geluTanh: 2 };
 const MAX_ARGUMENTS = 24;
 /** Elements per partial sum of the kernel squared_norm. */
 const SQUARED_NORM_BLOCK = 65536;
-
-/** Storage of a compiled backend. A slice has no block of its own. */
-class CompiledStorage implements Storage {
-  readonly type: DataType;
-  readonly length: number;
-  readonly owner: CompiledBackend;
-  readonly isSlice: boolean;
-  /** 0 once released. */
-  address: number;
-
-  constructor(owner: CompiledBackend, type: DataType, length: number, address: number, isSlice: boolean) {
-    this.owner = owner;
-    this.type = type;
-    this.length = length;
-    this.address = address;
-    this.isSlice = isSlice;
-  }
-}
 
 const layoutNumber = (layout: AttentionLayout): number => (layout === 'blhd' ? 1 : 0);
 
@@ -138,19 +120,9 @@ export class CompiledBackend implements Backend {
     if (this.#closed) throw new Error(`This ${this.name} backend is closed: create another with createBackend().`);
   }
 
-  /** The address of storage of this backend that holds at least `count` elements of `type`. */
   #address(storage: Storage, type: DataType, count: number): number {
     this.#checkOpen();
-    if (!(storage instanceof CompiledStorage) || storage.owner !== this) {
-      throw new TypeError(`This storage does not belong to the ${this.name} backend that is asked to use it.`);
-    }
-    if (storage.address === 0) throw new Error('This storage has been released and must not be used again.');
-    if (storage.type !== type || !(storage.length >= count)) {
-      throw new RangeError(
-        `A kernel needs ${count} elements of ${type} where the storage holds ${storage.length} of ${storage.type}.`,
-      );
-    }
-    return storage.address;
+    return addressOf(storage, this, type, count);
   }
 
   #f32(storage: Storage, count: number): number {

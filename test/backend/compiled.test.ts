@@ -2,15 +2,15 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
+import { compiledBackends } from './available.ts';
 
-const names: BackendName[] = ['native', 'wasm'];
 const backends = new Map<BackendName, Backend>();
-for (const name of names) backends.set(name, await createBackend({ backend: name, numThreads: 2 }));
+for (const name of compiledBackends) backends.set(name, await createBackend({ backend: name, numThreads: 2 }));
 afterAll(() => {
   for (const backend of backends.values()) backend.close();
 });
 
-describe.each(names)('%s', (name) => {
+describe.each(compiledBackends)('%s', (name) => {
   const backend = backends.get(name) as Backend;
   const read = async (storage: Storage): Promise<number[]> => [...(await backend.read(storage))];
 

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { LinearMemory } from '../../src/backend/linear-memory.ts';
 import { CachingAllocator, sizeClass } from '../../src/backend/memory.ts';
 import type { KernelModule } from '../../src/backend/module.ts';
-import type { BackendName } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
+import { compiledBackends } from './available.ts';
 
 describe('sizeClass', () => {
   it('holds the request, wastes at most an eighth above 512 bytes, and is its own class', () => {
@@ -101,7 +101,7 @@ describe('LinearMemory', () => {
   });
 });
 
-describe.each<BackendName>(['native', 'wasm'])('%s', (name) => {
+describe.each(compiledBackends)('%s', (name) => {
   it('holds the same memory after a thousand steps of the same sizes as after one', async () => {
     const backend = await createBackend({ backend: name, numThreads: 2 });
     const weights = backend.upload(Float32Array.from({ length: 61 * 67 }, (_, i) => Math.sin(i)));

@@ -5,16 +5,17 @@ import { nodeHost } from '../../src/backend/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
+import { compiledBackends, hasAddon } from './available.ts';
 
 describe('createBackend', () => {
-  it.each<BackendName>(['native', 'wasm', 'reference'])('gives the %s backend when asked', async (name) => {
+  it.each<BackendName>([...compiledBackends, 'reference'])('gives the %s backend when asked', async (name) => {
     const backend = await createBackend({ backend: name, numThreads: 1 });
     expect(backend.name).toBe(name);
     expect(backend.description).toMatch(new RegExp(`^${name} .*1 thread$`));
     backend.close();
   });
 
-  it('takes native in Node', async () => {
+  it.skipIf(!hasAddon)('takes native in Node', async () => {
     const backend = await createBackend();
     expect(backend.name).toBe('native');
     backend.close();
@@ -43,7 +44,7 @@ describe('createBackend', () => {
     backend.close();
   });
 
-  it('refuses kernels of another version', async () => {
+  it.skipIf(!hasAddon)('refuses kernels of another version', async () => {
     const addon = nodeHost.loadAddon?.();
     const older = { ...addon, kernels: addon?.kernels.filter(({ name }) => name !== 'favor_step') } as typeof addon;
     const host = { ...nodeHost, loadAddon: () => older as NonNullable<typeof addon> };
@@ -57,28 +58,49 @@ describe('createBackend', () => {
   });
 });
 
-describe('the environment', () => {
-  const inNode = (env: Record<string, string>): string => {
-    const code =
-      "import('./dist/node.js').then((p) => p.createBackend({ backend: 'native' })).then((b) => console.log(b.description), (e) => console.log(e.message))";
-    return spawnSync(process.execPath, ['-e', code], {
-      env: { ...process.env, ...env },
-      encoding: 'utf8',
-    }).stdout.trim();
-  };
+/** What a Node process prints for an expression over `performers` and a `backend` of its own. */
+function inNode(options: object, expression: string, env: Record<string, string> = {}): string {
+  const code = `import('./dist/node.js').then(async (performers) => {
+    const backend = await performers.createBackend(${JSON.stringify(options)});
+    console.log(${expression});
+  }).catch((error) => console.log(error.message));`;
+  const run = spawnSync(process.execPath, ['-e', code], {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return `${run.stdout.trim()}${run.status === 0 ? '' : ` (status ${run.status})`}`;
+}
 
+const description = 'backend.description';
+
+describe('the environment', () => {
   it('sets the number of threads', () => {
-    expect(inNode({ PERFORMERS_THREADS: '3' })).toMatch(/^native \w+, 3 threads$/);
-    expect(inNode({ PERFORMERS_THREADS: 'many' })).toMatch(/PERFORMERS_THREADS is "many"/);
+    const options = { backend: 'wasm' };
+    expect(inNode(options, description, { PERFORMERS_THREADS: '3' })).toMatch(/^wasm \w+, 3 threads$/);
+    expect(inNode(options, description, { PERFORMERS_THREADS: 'many' })).toMatch(/PERFORMERS_THREADS is "many"/);
   });
 
-  it('forces an instruction set that the processor has, and no other', () => {
+  it.skipIf(!hasAddon)('forces an instruction set that the processor has, and no other', () => {
+    const options = { backend: 'native', numThreads: 1 };
     const sets = nodeHost.loadAddon?.().instructionSets.split(', ') ?? [];
     expect(sets.length).toBeGreaterThan(0);
     for (const set of sets) {
-      expect(inNode({ PERFORMERS_INSTRUCTION_SET: set, PERFORMERS_THREADS: '1' })).toBe(`native ${set}, 1 thread`);
+      expect(inNode(options, description, { PERFORMERS_INSTRUCTION_SET: set })).toBe(`native ${set}, 1 thread`);
     }
-    const refused = inNode({ PERFORMERS_INSTRUCTION_SET: 'altivec' });
+    const refused = inNode(options, description, { PERFORMERS_INSTRUCTION_SET: 'altivec' });
     expect(refused).toContain(`not one of this processor's: ${sets.join(', ')}`);
+  });
+
+  it('chooses between the WebAssembly builds', () => {
+    const options = { backend: 'wasm', numThreads: 1 };
+    expect(inNode(options, description, { PERFORMERS_INSTRUCTION_SET: 'simd128' })).toBe('wasm simd128, 1 thread');
+  });
+});
+
+describe.each(compiledBackends)('a process with an open %s backend', (backend) => {
+  it('ends by itself, its threads with it', () => {
+    const work = '(backend.fill(backend.allocate(10 ** 6), 1), "done")';
+    expect(inNode({ backend, numThreads: 3 }, work)).toBe('done');
   });
 });

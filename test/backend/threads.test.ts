@@ -2,8 +2,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend, Random } from '../../src/node.ts';
+import { compiledBackends } from './available.ts';
 
-const names: BackendName[] = ['native', 'wasm'];
 const opened: Backend[] = [];
 afterAll(() => {
   for (const backend of opened) backend.close();
@@ -57,7 +57,7 @@ async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
   return { ...Object.fromEntries(await Promise.all(entries)), squaredNorm };
 }
 
-describe.each(names)('%s', (name) => {
+describe.each(compiledBackends)('%s', (name) => {
   it('gives the same bits with 1, 2 and 5 threads', async () => {
     const one = await outputs(await open(name, 1));
     for (const numThreads of [2, 5]) {
@@ -78,5 +78,16 @@ describe.each(names)('%s', (name) => {
     for (let round = 0; round < rounds; round++) backend.axpy(1, ones, counters);
     const wrong = (await backend.read(counters)).findIndex((value) => value !== rounds);
     expect(wrong).toBe(-1);
+  });
+});
+
+describe('wasm', () => {
+  it('reports a kernel that leaves its memory instead of waiting for ever', async () => {
+    const backend = await open('wasm', 3);
+    const count = 100_000;
+    const ids = backend.upload(new Int32Array(count).fill(2 ** 28));
+    const args = { table: backend.allocate(4), ids, out: backend.allocate(count), count, width: 1 };
+    expect(() => backend.embedding(args)).toThrow();
+    expect(() => backend.fill(args.out, 0)).toThrow(/stopped after an earlier failure/);
   });
 });
