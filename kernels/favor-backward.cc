@@ -18,7 +18,7 @@ struct Scratch {
   Index dValue, stride;
   float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *block, *gradientBlock, *dX,
       *dV, *rowSums;
-  int32_t *wholeScale, *wholeHighestOf;
+  int32_t *wholeScale, *wholeHighest;
 
   Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), keys(arena, dHead, dValue), queries(arena, dHead), gradients(arena, dValue),
@@ -33,7 +33,7 @@ struct Scratch {
     transposedSums = arena.floats(roundUp(stride, kWidth) * padded);
     scale = arena.floats(padded);
     highest = arena.floats(kRows);
-    wholeHighestOf = arena.integers(kRows);
+    wholeHighest = arena.integers(kRows);
     wholeScale = arena.integers(padded);
     block = arena.floats(kRows * kFeatureBlock);
     gradientBlock = arena.floats(kRows * kFeatureBlock);
@@ -60,10 +60,10 @@ struct Scratch {
       queries.logFeatures(projection, r, features, u + r * kRows);
       raiseHighest(u + r * kRows, scale + r, features, columns, highest);
     }
-    wholeHighest(highest, columns, wholeHighestOf);
+    roundHighest(highest, columns, wholeHighest);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
-      queryFeatures<false>(u + r * kRows, wholeScale + r, wholeHighestOf, features, columns, block, nullptr, 0, nullptr);
+      queryFeatures<false>(u + r * kRows, wholeScale + r, wholeHighest, features, columns, block, nullptr, 0, nullptr);
       tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
                    Mode::store);
       tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);

@@ -23,7 +23,7 @@ struct Scratch {
   Index dHead, dValue, stride, featureBlocks;
   float *u, *totals, *pull, *highest, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross,
       *dX, *dV, *rowSums;
-  int32_t* wholeHighestOf;
+  int32_t* wholeHighest;
   float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
@@ -37,7 +37,7 @@ struct Scratch {
     totals = arena.floats(kFeatureBlock);
     pull = arena.floats(kRows);
     highest = arena.floats(kRows);
-    wholeHighestOf = arena.integers(kRows);
+    wholeHighest = arena.integers(kRows);
     queryBlock = arena.floats(kFeatureBlock * kRows);
     keyBlock = arena.floats(kFeatureBlock * kRows);
     gradientBlock = arena.floats(kFeatureBlock * kRows);
@@ -82,7 +82,7 @@ struct Scratch {
     fillValue(highest, kRows, -kInfinity);
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock)
       raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
-    wholeHighest(highest + keep, columns, wholeHighestOf + keep);
+    roundHighest(highest + keep, columns, wholeHighest + keep);
 
     // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
     for (Index g = first; g < end; g += kGroup) {
@@ -97,7 +97,7 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
       float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
-      queryFeatures<false>(u + r * kRows + keep, keys.wholeStart + r, wholeHighestOf + keep, features, columns, query + keep, nullptr, 0,
+      queryFeatures<false>(u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, query + keep, nullptr, 0,
                            nullptr);
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);

@@ -12,7 +12,7 @@ struct Scratch {
   QueryTile queries;
   Index dValue, stride;
   float *u, *keyBlock, *queryBlock, *totals, *delta, *scores, *numerators, *denominators, *highest;
-  int32_t* wholeHighestOf;
+  int32_t* wholeHighest;
 
   Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), keys(arena, projection, dValue), state(arena, numFeatures, dValue),
@@ -26,7 +26,7 @@ struct Scratch {
     numerators = arena.floats(kRows * stride);
     denominators = arena.floats(kRows);
     highest = arena.floats(kRows);
-    wholeHighestOf = arena.integers(kRows);
+    wholeHighest = arena.integers(kRows);
   }
 
   void gatherQueries(const Rows<const float>& rows, Index first, Index count) {
@@ -45,12 +45,12 @@ struct Scratch {
     fillZero(numerators, kRows * stride);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock)
       raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures - r), columns, highest + keep);
-    wholeHighest(highest + keep, columns, wholeHighestOf + keep);
+    roundHighest(highest + keep, columns, wholeHighest + keep);
 
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float* rows = state.sums + r * stride;
-      queryFeatures<true>(u + r * kRows + keep, keys.wholeStart + r, wholeHighestOf + keep, features, columns, queryBlock + keep, rows + dValue,
+      queryFeatures<true>(u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, queryBlock + keep, rows + dValue,
                     stride, denominators + keep);
       tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
                    Mode::carry);

@@ -5,7 +5,7 @@
 // float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows rows start at multiples of
 // kRows from the run's start, and chunks never cross them.
 #pragma once
-#include "favor.h"
+#include "favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 

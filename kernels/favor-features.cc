@@ -1,4 +1,4 @@
-#include "favor.h"
+#include "favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -1,6 +1,6 @@
 // What both backward kernels of FAVOR+ share.
 #pragma once
-#include "favor.h"
+#include "favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -17,7 +17,7 @@ struct QueryGradients {
 
   void gather(const Rows<const float>& out, const Rows<const float>& dOut, const float* denominators, Index first, Index count) {
     for (Index i = 0; i < count; i++) {
-      const float denominator = denominators[first + i], inverse = denominator > 0 ? 1 / denominator : 0;
+      const float denominator = denominators[first + i], inverse = denominator == 0 ? 0 : 1 / denominator;
       float* row = rows + i * stride;
       if (inverse == 0) {
         fillZero(row, stride);

@@ -1,5 +1,5 @@
 // One token of causal FAVOR+ for every (batch, head): bound by reading the state once, so nothing is packed.
-#include "favor.h"
+#include "favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -1,6 +1,6 @@
 // Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features live only
 // in tiles of kRows rows.
-#include "favor.h"
+#include "favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -11,8 +11,7 @@ constexpr Index kFlushTiles = 8;
 
 // With few heads, one head's features are shared out over several units: rows of the state are independent.
 Index featuresPerUnit(Index states, Index numFeatures) {
-  if (states >= 8) return numFeatures > 0 ? roundUp(numFeatures, kTileColumns) : kTileColumns;
-  return roundUp((numFeatures + 3) / 4, kFeatureBlock) + (numFeatures == 0 ? kFeatureBlock : 0);
+  return roundUp(states >= 8 ? numFeatures : (numFeatures + 3) / 4, kTileColumns);
 }
 
 struct KeysScratch {
@@ -81,7 +80,7 @@ struct QueriesScratch {
   QueryTile tile;
   Index stride;
   float *u, *state, *numerators, *denominators, *highest;
-  int32_t *scales, *wholeHighestOf;
+  int32_t *scales, *wholeHighest;
   QueriesScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
     u = arena.floats(projection.paddedFeatures() * kRows);
@@ -89,7 +88,7 @@ struct QueriesScratch {
     numerators = arena.floats(kRows * stride);
     denominators = arena.floats(kRows);
     highest = arena.floats(kRows);
-    wholeHighestOf = arena.integers(kRows);
+    wholeHighest = arena.integers(kRows);
     scales = arena.integers(roundUp(numFeatures, kWidth));
   }
 
@@ -103,11 +102,11 @@ struct QueriesScratch {
       tile.logFeatures(projection, r, features, u + r * kRows);
       raiseHighest(u + r * kRows, floatScales + r, features, tile.columns, highest);
     }
-    wholeHighest(highest, tile.columns, wholeHighestOf);
+    roundHighest(highest, tile.columns, wholeHighest);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float *block = u + r * kRows, *rows = state + r * stride;
-      queryFeatures<true>(block, scales + r, wholeHighestOf, features, tile.columns, block, rows + dValue, stride, denominators);
+      queryFeatures<true>(block, scales + r, wholeHighest, features, tile.columns, block, rows + dValue, stride, denominators);
       tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
     }
   }
