@@ -1,17 +1,19 @@
 /** What the compiled backends promise about storage; the kernels' values are tested in conformance/. */
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
+import type { Backend, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
 
-const backends = new Map<BackendName, Backend>();
-for (const name of compiledBackends) backends.set(name, await createBackend({ backend: name, numThreads: 2 }));
+// One thread too: memory that is not shared detaches its views when it grows.
+const variants = compiledBackends.flatMap((name) => [1, 2].map((numThreads) => ({ name, numThreads })));
+const opened: Backend[] = [];
+for (const { name, numThreads } of variants) opened.push(await createBackend({ backend: name, numThreads }));
 afterAll(() => {
-  for (const backend of backends.values()) backend.close();
+  for (const backend of opened) backend.close();
 });
 
-describe.each(compiledBackends)('%s', (name) => {
-  const backend = backends.get(name) as Backend;
+describe.each(variants)('$name, threads: $numThreads', ({ name, numThreads }) => {
+  const backend = opened[variants.findIndex((other) => other.name === name && other.numThreads === numThreads)];
   const read = async (storage: Storage): Promise<number[]> => [...(await backend.read(storage))];
 
   it('keeps numbers of every type', async () => {

@@ -1,11 +1,11 @@
 /** Which backend one gets, and the sentence one reads when it cannot be had. */
-import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { nodeHost } from '../../src/backend/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends, hasAddon } from './available.ts';
+import { inNode } from './child.ts';
 
 describe('createBackend', () => {
   it.each<BackendName>([...compiledBackends, 'reference'])('gives the %s backend when asked', async (name) => {
@@ -57,20 +57,6 @@ describe('createBackend', () => {
     await expect(createBackend({ backend: 'cuda' as BackendName })).rejects.toThrow(/no backend "cuda"/);
   });
 });
-
-/** What a Node process prints for an expression over `performers` and a `backend` of its own. */
-function inNode(options: object, expression: string, env: Record<string, string> = {}): string {
-  const code = `import('./dist/node.js').then(async (performers) => {
-    const backend = await performers.createBackend(${JSON.stringify(options)});
-    console.log(${expression});
-  }).catch((error) => console.log(error.message));`;
-  const run = spawnSync(process.execPath, ['-e', code], {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    timeout: 30_000,
-  });
-  return `${run.stdout.trim()}${run.status === 0 ? '' : ` (status ${run.status})`}`;
-}
 
 const description = 'backend.description';
 
