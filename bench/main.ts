@@ -8,7 +8,7 @@ import type { BenchmarkCase } from './case.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
 import { gemm } from './gemm.ts';
-import { measure, ratio, type Subject, spread } from './measure.ts';
+import { measure, ratio, type Subject } from './measure.ts';
 import { peakSubject } from './peak.ts';
 import { type CaseReport, formatCase, resultOf } from './report.ts';
 import { softmaxAttention } from './softmax-attention.ts';
@@ -40,30 +40,13 @@ function chosen(names: readonly string[]): readonly BenchmarkCase[] {
   });
 }
 
-/** Best GFLOP/s seen so far of each peak subject. */
-class Peaks {
-  readonly #best = new Map<string, number>();
-
-  see(subject: Subject, milliseconds: readonly number[]): void {
-    const best = subject.flops / Math.min(...milliseconds) / 1e6;
-    this.#best.set(subject.label, Math.max(best, this.#best.get(subject.label) ?? 0));
-  }
-
-  of(label: string): number {
-    return this.#best.get(label) ?? Number.NaN;
-  }
-}
-
-const isPeak = (subject: Subject): boolean => subject.label.startsWith('peak');
-
-async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks, rounds: number): Promise<CaseReport> {
+async function runCase(benchmark: BenchmarkCase, backend: Backend, peak: Subject, rounds: number): Promise<CaseReport> {
   const reference = await createBackend({ backend: 'reference' });
   const checks = await benchmark.check(backend, reference);
   reference.close();
   const { subjects, comparisons = [], release } = await benchmark.prepare(backend);
   try {
-    const timings = await measure([peakSubject(backend), ...subjects], { rounds });
-    for (const { subject, milliseconds } of timings) if (isPeak(subject)) peaks.see(subject, milliseconds);
+    const timings = await measure(subjects, { rounds, peak });
     const find = (label: string) => {
       const timing = timings.find(({ subject }) => subject.label === label);
       if (!timing) throw new Error(`The case ${benchmark.name} compares "${label}", which it does not time.`);
@@ -73,16 +56,7 @@ async function runCase(benchmark: BenchmarkCase, backend: Backend, peaks: Peaks,
       name: benchmark.name,
       description: benchmark.description,
       checks,
-      peakSpread: spread(find('peak').milliseconds),
-      results: timings
-        .filter(({ subject }) => subject.label !== 'peak')
-        .map((timing) =>
-          resultOf(
-            benchmark.name,
-            timing,
-            peaks.of(timing.subject.peak ?? (isPeak(timing.subject) ? timing.subject.label : 'peak')),
-          ),
-        ),
+      results: timings.map((timing) => resultOf(benchmark.name, timing)),
       comparisons: comparisons.map(([slow, fast]) => ({ slow, fast, ratio: ratio(find(slow), find(fast)) })),
     };
   } finally {
@@ -125,16 +99,16 @@ async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, op
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`;
   console.log(`${pico.bold(backend.description)} · ${machine} · ${options.rounds} interleaved rounds`);
 
-  const peaks = new Peaks();
-  const [first] = await measure([peakSubject(backend)], { rounds: options.rounds });
-  peaks.see(first.subject, first.milliseconds);
   console.log(
-    `FMA peak ${pico.bold(`${peaks.of('peak').toFixed(1)} GFLOP/s`)} (best round; measured again beside each case)`,
+    pico.dim(
+      'Times are medians over the rounds. The multiply-add peak, in GFLOP/s, is measured around every sample; share: of that peak.',
+    ),
   );
 
+  const peak = peakSubject(backend);
   const reports: CaseReport[] = [];
   for (const benchmark of benchmarks) {
-    const report = await announced(benchmark.name, () => runCase(benchmark, backend, peaks, options.rounds));
+    const report = await announced(benchmark.name, () => runCase(benchmark, backend, peak, options.rounds));
     reports.push(report);
     console.log(formatCase(report));
   }
@@ -143,7 +117,6 @@ async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, op
       backend: backend.description,
       machine,
       rounds: options.rounds,
-      peakGigaflopsPerSecond: peaks.of('peak'),
       cases: reports,
     };
     writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);

@@ -4,7 +4,7 @@ import type { Subject } from './measure.ts';
 const FLOPS_PER_ITERATION = 3072;
 
 /** Multiply-adds in registers on `numThreads` threads: the peak that shares refer to. */
-export function peakSubject(backend: Backend, numThreads = backend.numThreads, iterations = 100_000): Subject {
+export function peakSubject(backend: Backend, numThreads = backend.numThreads, iterations = 200_000): Subject {
   const out = backend.allocate(numThreads);
   return {
     label: 'peak',

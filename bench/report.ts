@@ -13,7 +13,9 @@ export interface Result {
   readonly samples: readonly number[];
   readonly flops: number;
   readonly gigaflopsPerSecond: number;
-  /** gigaflopsPerSecond over the best peak that this run has measured. */
+  /** Median over the rounds of the peak measured around the sample, GFLOP/s. */
+  readonly peak: number;
+  /** Median over the rounds of the rate over the peak measured around the sample. */
   readonly shareOfPeak: number;
   readonly tokensPerSecond?: number;
 }
@@ -29,14 +31,11 @@ export interface CaseReport {
   readonly name: string;
   readonly description: string;
   readonly checks: readonly Check[];
-  /** Of the peak's own rounds: above a few percent, something else was using the processors. */
-  readonly peakSpread: number;
   readonly results: readonly Result[];
   readonly comparisons: readonly Comparison[];
 }
 
-/** @param peak GFLOP/s that the share refers to */
-export function resultOf(name: string, { subject, milliseconds }: Timing, peak: number): Result {
+export function resultOf(name: string, { subject, milliseconds, peaks }: Timing): Result {
   const median = quantile(milliseconds, 0.5);
   const gigaflopsPerSecond = subject.flops / median / 1e6;
   return {
@@ -47,13 +46,16 @@ export function resultOf(name: string, { subject, milliseconds }: Timing, peak: 
     samples: milliseconds,
     flops: subject.flops,
     gigaflopsPerSecond,
-    shareOfPeak: gigaflopsPerSecond / peak,
+    peak: quantile(peaks, 0.5),
+    shareOfPeak: quantile(
+      milliseconds.map((time, round) => subject.flops / time / 1e6 / peaks[round]),
+      0.5,
+    ),
     ...(subject.tokens === undefined ? {} : { tokensPerSecond: (subject.tokens / median) * 1e3 }),
   };
 }
 
 const LABEL_WIDTH = 36;
-const QUIET_SPREAD = 0.05;
 
 /** The lines of one case: heading, checks, one row per result, comparisons. */
 export function formatCase(report: CaseReport): string {
@@ -68,10 +70,10 @@ export function formatCase(report: CaseReport): string {
           ),
         ];
   const header = pico.dim(
-    `  ${''.padEnd(LABEL_WIDTH)}${'median'.padStart(10)}${'spread'.padStart(9)}${'GFLOP/s'.padStart(10)}${'of peak'.padStart(9)}`,
+    `  ${''.padEnd(LABEL_WIDTH)}${'median'.padStart(10)}${'spread'.padStart(9)}${'GFLOP/s'.padStart(10)}${'peak'.padStart(8)}${'share'.padStart(8)}`,
   );
   const rows = report.results.map((result) => {
-    const share = `${Math.round(result.shareOfPeak * 100)} %`.padStart(9);
+    const share = `${Math.round(result.shareOfPeak * 100)} %`.padStart(8);
     const tokens =
       result.tokensPerSecond === undefined
         ? ''
@@ -79,23 +81,14 @@ export function formatCase(report: CaseReport): string {
     return (
       `  ${result.label.padEnd(LABEL_WIDTH)}${pico.bold(formatTime(result.milliseconds).padStart(10))}` +
       `${pico.dim(`± ${(result.spread * 100).toFixed(0)} %`.padStart(9))}` +
-      `${result.gigaflopsPerSecond.toFixed(1).padStart(10)}${result.shareOfPeak >= 0.5 ? pico.green(share) : share}${tokens}`
+      `${result.gigaflopsPerSecond.toFixed(1).padStart(10)}${pico.dim(result.peak.toFixed(0).padStart(8))}${result.shareOfPeak >= 0.5 ? pico.green(share) : share}${tokens}`
     );
   });
   const comparisons = report.comparisons.map(
     ({ slow, fast, ratio }) => `  ${fast} is ${pico.bold(`${ratio.toFixed(1)} times`)} as fast as ${slow}`,
   );
-  const noise =
-    report.peakSpread <= QUIET_SPREAD
-      ? []
-      : [
-          pico.yellow(
-            `  The peak itself varied by ± ${(report.peakSpread * 100).toFixed(0)} %: something else uses the processors, ` +
-              'and shares of peak come out too low.',
-          ),
-        ];
   const heading = `${pico.bold(report.name)}  ${report.description}`;
-  return ['', heading, ...checked, header, ...rows, ...comparisons, ...noise].join('\n');
+  return ['', heading, ...checked, header, ...rows, ...comparisons].join('\n');
 }
 
 function formatTime(milliseconds: number): string {

@@ -51,21 +51,21 @@ export const wasm: BenchmarkCase = {
     const subjects: Subject[] = [];
     const releases: (() => void)[] = [];
     const flops = 8 * LENGTH * NUM_FEATURES * D_HEAD * HEADS;
-    const peakOfOne = 'peak, wasm, 1 thread';
+    const peaks: Subject[] = [];
     const comparisons: [string, string][] = [];
     for (const numThreads of new Set([1, availableParallelism()])) {
       const backend = await createBackend({ backend: 'wasm', numThreads });
       const passes = favorPasses(backend, { heads: HEADS, length: LENGTH, dHead: D_HEAD }, NUM_FEATURES, false);
       const threads = `${numThreads} thread${numThreads === 1 ? '' : 's'}`;
-      const peak = `peak, wasm, ${threads}`;
+      const peak = peakSubject(backend, numThreads, 100_000);
       const label = `performers, ${threads}`;
-      subjects.push({ ...peakSubject(backend, numThreads, 10_000), label: peak });
+      peaks.push(peak);
       subjects.push({ label, flops, peak, run: passes.forward });
       comparisons.push(['jax-js, 1 thread', label]);
       releases.push(() => backend.close());
     }
     const jax = await jaxFavor(jaxInputs(HEADS, LENGTH, D_HEAD, NUM_FEATURES));
-    subjects.push({ label: 'jax-js, 1 thread', flops, peak: peakOfOne, run: () => jax.run() });
+    subjects.push({ label: 'jax-js, 1 thread', flops, peak: peaks[0], run: () => jax.run() });
     releases.push(jax.release);
     return { subjects, comparisons, release: () => releaseAll(releases) };
   },
