@@ -3,7 +3,9 @@ import { normalNumbers } from './case.ts';
 
 export interface AttentionShape {
   readonly heads: number;
+  /** Number of keys, and of queries unless lengthQ says otherwise. */
   readonly length: number;
+  readonly lengthQ?: number;
   readonly dHead: number;
 }
 
@@ -21,28 +23,29 @@ export interface AttentionInputs extends AttentionArrays, AttentionGradients {
 
 /** Storages for one attention over a batch of one, `[1, heads, length, dHead]`, the same numbers on every backend. */
 export function attentionInputs(backend: Backend, shape: AttentionShape, numFeatures = 0): AttentionInputs {
-  const { heads, length, dHead } = shape;
+  const { heads, length, lengthQ = length, dHead } = shape;
   const count = heads * length * dHead;
-  const upload = (seed: number): Storage => backend.upload(normalNumbers(count, seed));
+  const countQ = heads * lengthQ * dHead;
+  const upload = (size: number, seed: number): Storage => backend.upload(normalNumbers(size, seed));
   const storages = {
-    q: upload(1),
-    k: upload(2),
-    v: upload(3),
-    dOut: upload(4),
-    out: backend.allocate(count),
-    dQ: backend.allocate(count),
+    q: upload(countQ, 1),
+    k: upload(count, 2),
+    v: upload(count, 3),
+    dOut: upload(countQ, 4),
+    out: backend.allocate(countQ),
+    dQ: backend.allocate(countQ),
     dK: backend.allocate(count),
     dV: backend.allocate(count),
-    perQuery: backend.allocate(heads * length),
+    perQuery: backend.allocate(heads * lengthQ),
     projection: backend.upload(normalNumbers(numFeatures * dHead, 5)),
-    runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+    runs: backend.upload(Int32Array.of(0, 0, lengthQ, 0, length)),
   };
   return {
     ...storages,
     numFeatures,
     heads,
     dHead,
-    lengthQ: length,
+    lengthQ,
     lengthK: length,
     dValue: dHead,
     layout: 'bhld',

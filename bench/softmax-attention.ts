@@ -27,9 +27,13 @@ export const softmaxAttention: BenchmarkCase = {
 
   async check(backend, reference) {
     const checks: Check[] = [];
-    for (const causal of [false, true]) {
+    for (const { causal, lengthQ } of [
+      { causal: false, lengthQ: 137 },
+      { causal: true, lengthQ: 137 },
+      { causal: true, lengthQ: 1 },
+    ]) {
       const run = async (on: Backend): Promise<Record<string, ArrayLike<number>>> => {
-        const all = passes(on, { heads: 3, length: 137, dHead: 61 }, causal);
+        const all = passes(on, { heads: 3, length: 137, lengthQ, dHead: 61 }, causal);
         all.forward();
         all.backward();
         const results = await all.read();
@@ -38,7 +42,9 @@ export const softmaxAttention: BenchmarkCase = {
       };
       const [values, expected] = [await run(backend), await run(reference)];
       for (const name of Object.keys(values)) {
-        checks.push(compare(`${causal ? 'causal ' : ''}${name}`, values[name], expected[name], 1e-5));
+        checks.push(
+          compare(`${causal ? 'causal ' : ''}${name}, ${lengthQ} queries`, values[name], expected[name], 1e-5),
+        );
       }
     }
     return checks;
@@ -64,6 +70,14 @@ export const softmaxAttention: BenchmarkCase = {
         releases.push(all.release);
       }
     }
+    const cached = { heads: HEADS, length: 4096, lengthQ: 1, dHead: D_HEAD };
+    const decoding = passes(backend, cached, true);
+    subjects.push({
+      label: `one query, ${cached.length} cached keys`,
+      flops: 4 * cached.length * D_HEAD * HEADS,
+      run: decoding.forward,
+    });
+    releases.push(decoding.release);
     return { subjects, release: () => releaseAll(releases) };
   },
 };
