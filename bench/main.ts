@@ -7,7 +7,9 @@ import { type Backend, createBackend } from '../src/node.ts';
 import type { BenchmarkCase } from './case.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
+import { lengthFigure } from './figure.ts';
 import { gemm } from './gemm.ts';
+import { lengthLadder } from './lengths.ts';
 import { measure, ratio, type Subject } from './measure.ts';
 import { peakSubject } from './peak.ts';
 import { type CaseReport, formatCase, resultOf } from './report.ts';
@@ -15,13 +17,14 @@ import { softmaxAttention } from './softmax-attention.ts';
 import { trainingStep } from './training-step.ts';
 import { wasm } from './wasm.ts';
 
-const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, trainingStep, wasm];
+const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, lengthLadder, trainingStep, wasm];
 
 interface Options {
   readonly backend?: 'native' | 'wasm';
   readonly threads?: number;
   readonly rounds: number;
   readonly json?: string;
+  readonly figure?: string;
 }
 
 function wholeNumber(text: string): number {
@@ -86,7 +89,7 @@ async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
 
 async function main(names: readonly string[], options: Options): Promise<void> {
   const benchmarks = chosen(names);
-  if (options.json !== undefined) checkWritable(options.json);
+  for (const path of [options.json, options.figure]) if (path !== undefined) checkWritable(path);
   const backend = await createBackend({ backend: options.backend, numThreads: options.threads });
   try {
     await runAll(benchmarks, backend, options);
@@ -112,6 +115,10 @@ async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, op
     reports.push(report);
     console.log(formatCase(report));
   }
+  const ladder = reports.find(({ name }) => name === lengthLadder.name);
+  if (options.figure !== undefined && ladder) {
+    writeFileSync(options.figure, lengthFigure(ladder, `${ladder.description} · ${backend.description} · ${machine}`));
+  }
   if (options.json !== undefined) {
     const summary = {
       backend: backend.description,
@@ -134,6 +141,7 @@ const program = new Command('bench')
   .option('--threads <n>', 'number of threads (default: PERFORMERS_THREADS, else all processors)', wholeNumber)
   .option('--rounds <n>', 'interleaved rounds; times are medians over them', wholeNumber, 9)
   .option('--json <file>', 'also write everything measured, samples included, to a file')
+  .option('--figure <file>', 'also draw the case lengths, as SVG')
   .action(async (names: string[], options: Options) => {
     try {
       await main(names, options);

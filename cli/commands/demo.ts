@@ -39,14 +39,14 @@ const prompt = 'Call me Ishmael.';
 const configuration: RunConfiguration = runSchema.parse({
   split: { by: 'tail', fraction: 0.1 },
   tokenizer: { type: 'bpe', vocabSize: 1024 },
-  model: { dModel: 256, numLayers: 4, numHeads: 4, dFeedForward: 1024, positions: 'rotary', dropout: 0.1 },
+  model: { dModel: 192, numLayers: 4, numHeads: 3, dFeedForward: 768, positions: 'rotary', dropout: 0 },
   training: {
-    batchSize: 8,
+    batchSize: 2,
     length: 512,
-    learningRate: 2e-3,
+    learningRate: 4e-3,
     schedule: { kind: 'cosine', finalFraction: 0.05 },
-    evaluateEvery: 100,
-    checkpointEvery: 50,
+    evaluateEvery: 500,
+    checkpointEvery: 250,
     seed: 1,
   },
 });
@@ -112,7 +112,8 @@ async function openRun(
   choose: (run: Run) => Promise<number>,
 ): Promise<Run> {
   if (await hasCheckpoint(out)) return resumeRun(backend, out);
-  const model = { ...configuration.model, attention: { type: attention } };
+  const kind = attention === 'favor' ? { type: attention, numFeatures: 128 } : { type: attention };
+  const model = { ...configuration.model, attention: kind };
   const run = await startRun(backend, { ...configuration, data: [bookPath()], model }, out);
   const steps = await choose(run);
   const training = { ...configuration.training, steps, warmupSteps: Math.ceil(steps / 20) };
@@ -130,7 +131,7 @@ async function chooseSteps(run: Run, { minutes, steps }: DemoFlags): Promise<num
   });
   await trainer.step();
   const start = performance.now();
-  const trials = 3;
+  const trials = 20;
   for (let i = 0; i < trials; i++) await trainer.step();
   trainer.dispose();
   const secondsPerStep = (performance.now() - start) / 1000 / trials;

@@ -91,13 +91,7 @@ export const stateBounds = { logNormalisers: 1e-6, means: 1e-5, scalesAreInteger
 /** ‖out − expected‖ / ‖expected‖, whatever the size of the inputs. */
 export const NORM_BOUND = 5e-6;
 
-/**
- * The largest single error of out relative to max |out|. Log-features W x̂ have the standard deviation
- * σ = inputScale · dHead^(1/4); a float32 sum holds one of 4σ to about two units in its last place, and the feature is
- * off by as much relative to itself.
- */
-export function outBound(dHead: number, inputScale = 1): number {
-  return Math.max(1e-5, 2 ** -22 * 4 * inputScale * dHead ** 0.25);
-}
+/** The largest single error of out relative to max |out|, whatever the size of the inputs. */
+export const OUT_BOUND = 1e-5;
 
-export const outBecause = 'float32 log-features: 1e-5, or two units in the last place of the largest';
+export const outBecause = 'float32 log-features, queries and keys up to × 30';

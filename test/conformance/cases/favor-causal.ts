@@ -8,8 +8,8 @@ import {
   meaningOf,
   NORM_BOUND,
   nameOf,
+  OUT_BOUND,
   outBecause,
-  outBound,
   randomStates,
   squareFavorSetups,
   stateArrays,
@@ -26,7 +26,7 @@ function casesOf(setup: FavorSetup): Case[] {
   };
   const withState = (updateState: boolean): Case => ({
     name: nameOf(setup, updateState ? 'updating a state, ' : 'from a state, '),
-    bound: { out: outBound(setup.dHead, setup.inputScale), ...stateBounds },
+    bound: { out: OUT_BOUND, ...stateBounds },
     normBound: { out: NORM_BOUND },
     because: outBecause,
     inputs,
@@ -41,7 +41,7 @@ function casesOf(setup: FavorSetup): Case[] {
     {
       ...{
         name: nameOf(setup),
-        bound: outBound(setup.dHead, setup.inputScale),
+        bound: OUT_BOUND,
         normBound: { out: NORM_BOUND },
         because: outBecause,
         inputs,
