@@ -6,7 +6,7 @@ import type { Backend, BackendName } from '../../src/backend/types.ts';
 import { Random } from '../../src/tensor/random.ts';
 import { differingOutputs, normals, relativeError, relativeNormError } from './case.ts';
 import { openPair } from './conformance.ts';
-import { NORM_BOUND, OUT_BOUND } from './favor.ts';
+import { NORM_BOUND, outBound } from './favor.ts';
 import { emptyStates, FavorRunner, type Inputs, rowsOf, runningFavor } from './favor-runner.ts';
 
 interface Sizes {
@@ -84,7 +84,7 @@ async function testProperties(name: BackendName): Promise<void> {
         fc.asyncProperty(arbitrarySizes, arbitraryScale, seeds, async (sizes, scale, seed) => {
           const inputs = randomInputs(new Random(seed), sizes, scale);
           const expected = await oracle.causal(inputs);
-          const bound = OUT_BOUND;
+          const bound = outBound(scale);
           expect(relativeError(await runner.causal(inputs), expected)).toBeLessThan(bound);
           expect(relativeError(await runner.steps(inputs, emptyStates(inputs)), expected)).toBeLessThan(bound);
         }),
@@ -225,7 +225,7 @@ async function testProperties(name: BackendName): Promise<void> {
         ];
         for (const [out, expected] of outputs) {
           expect(relativeNormError(out, expected)).toBeLessThan(NORM_BOUND);
-          expect(relativeError(out, expected)).toBeLessThan(OUT_BOUND);
+          expect(relativeError(out, expected)).toBeLessThan(outBound(scale));
         }
       },
     );

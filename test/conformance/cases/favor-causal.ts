@@ -8,8 +8,8 @@ import {
   meaningOf,
   NORM_BOUND,
   nameOf,
-  OUT_BOUND,
   outBecause,
+  outBound,
   randomStates,
   squareFavorSetups,
   stateArrays,
@@ -26,7 +26,7 @@ function casesOf(setup: FavorSetup): Case[] {
   };
   const withState = (updateState: boolean): Case => ({
     name: nameOf(setup, updateState ? 'updating a state, ' : 'from a state, '),
-    bound: { out: OUT_BOUND, ...stateBounds },
+    bound: { out: outBound(setup.inputScale), ...stateBounds },
     normBound: { out: NORM_BOUND },
     because: outBecause,
     inputs,
@@ -41,7 +41,7 @@ function casesOf(setup: FavorSetup): Case[] {
     {
       ...{
         name: nameOf(setup),
-        bound: OUT_BOUND,
+        bound: outBound(setup.inputScale),
         normBound: { out: NORM_BOUND },
         because: outBecause,
         inputs,

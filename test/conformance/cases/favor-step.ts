@@ -1,5 +1,5 @@
 import { type Case, normals } from '../case.ts';
-import { meaningOf, NORM_BOUND, OUT_BOUND, outBecause, randomStates, stateArrays, stateBounds } from '../favor.ts';
+import { meaningOf, NORM_BOUND, outBecause, outBound, randomStates, stateArrays, stateBounds } from '../favor.ts';
 
 type Sizes = readonly [batch: number, heads: number, dHead: number, dValue: number, numFeatures: number];
 
@@ -10,7 +10,7 @@ function caseOf(sizes: Sizes, inputScale: number, hasBias: boolean): Case {
   const numTokens = 3;
   return {
     name: `${sizes.join('×')}, inputs × ${inputScale}${hasBias ? ', bias' : ''}`,
-    bound: { out: OUT_BOUND, ...stateBounds },
+    bound: { out: outBound(inputScale), ...stateBounds },
     normBound: { out: NORM_BOUND },
     because: outBecause,
     inputs: (random) => ({

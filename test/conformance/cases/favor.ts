@@ -9,8 +9,8 @@ import {
   meaningOf,
   NORM_BOUND,
   nameOf,
-  OUT_BOUND,
   outBecause,
+  outBound,
   stateArrays,
   stateBounds,
   stateLengths,
@@ -30,7 +30,7 @@ function casesOf(setup: FavorSetup): Case[] {
   return [
     {
       name: nameOf(setup),
-      bound: { out: OUT_BOUND, ...stateBounds },
+      bound: { out: outBound(setup.inputScale), ...stateBounds },
       normBound: { out: NORM_BOUND },
       because: outBecause,
       inputs,
