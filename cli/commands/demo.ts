@@ -112,7 +112,8 @@ async function openRun(
   choose: (run: Run) => Promise<number>,
 ): Promise<Run> {
   if (await hasCheckpoint(out)) return resumeRun(backend, out);
-  const kind = attention === 'favor' ? { type: attention, numFeatures: 128 } : { type: attention };
+  // A few minutes are too short to recover from new features.
+  const kind = attention === 'favor' ? { type: attention, numFeatures: 128, redrawInterval: 0 } : { type: attention };
   const model = { ...configuration.model, attention: kind };
   const run = await startRun(backend, { ...configuration, data: [bookPath()], model }, out);
   const steps = await choose(run);
