@@ -21,7 +21,7 @@ export function lengthFigure(report: CaseReport, caption: string): string {
     height: 420,
     marginLeft: 56,
     marginRight: 120,
-    marginBottom: 64,
+    marginBottom: 44,
     style: { background: 'white', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
     x: {
       type: 'log',
@@ -35,7 +35,13 @@ export function lengthFigure(report: CaseReport, caption: string): string {
       Plot.line(rows, { x: 'length', y: 'milliseconds', z: 'name', stroke: 'color', strokeWidth: 2.5 }),
       Plot.dot(rows, { x: 'length', y: 'milliseconds', fill: 'color', r: 4 }),
       Plot.text(last, { x: 'length', y: 'milliseconds', text: 'name', fill: 'color', textAnchor: 'start', dx: 10 }),
-      Plot.text([caption], { text: (text: string) => text, frameAnchor: 'bottom', dy: 52, fill: '#555', fontSize: 11 }),
+      Plot.text([caption], {
+        text: (text: string) => text,
+        frameAnchor: 'top-left',
+        dx: 8,
+        fill: '#555',
+        fontSize: 11,
+      }),
     ],
   });
   figure.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

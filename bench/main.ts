@@ -117,7 +117,7 @@ async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, op
   }
   const ladder = reports.find(({ name }) => name === lengthLadder.name);
   if (options.figure !== undefined && ladder) {
-    writeFileSync(options.figure, lengthFigure(ladder, `${ladder.description} · ${backend.description} · ${machine}`));
+    writeFileSync(options.figure, lengthFigure(ladder, `${backend.description} · ${machine}`));
   }
   if (options.json !== undefined) {
     const summary = {
