@@ -98,12 +98,13 @@ export function runProgram(program, args, options = {}) {
 
 /**
  * Runs a step and prints one line with its time. `work` returns what it did in a few words, or undefined if there was
- * nothing to do. Quiet: prints only steps that did something, to standard error.
+ * nothing to do. Quiet: prints only steps that did something, to standard error; words that
+ * start with `skipped` count as nothing.
  */
 export async function step(name, quiet, work) {
   const start = performance.now();
   const done = await work();
   const line = `${name.padEnd(18)} ${done ?? 'up to date'} (${((performance.now() - start) / 1000).toFixed(1)} s)\n`;
   if (!quiet) process.stdout.write(line);
-  else if (done) process.stderr.write(line);
+  else if (done && !done.startsWith('skipped')) process.stderr.write(line);
 }

@@ -16,7 +16,7 @@ function kernelFile(name: string): string {
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`${name} is not in dist/kernels: build it with \`npm run build\`.`);
+  if (found === undefined) throw new Error(`${name} is not in dist/kernels, where \`npm run build\` puts it`);
   return found;
 }
 

@@ -41,8 +41,8 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       host.warn(
-        `performers: using WebAssembly, because the native addon did not load (${reason}), ` +
-          'which is faster: install a C++ compiler and run `npm run build`.',
+        `performers: the native addon did not load (${reason}), so the slower WebAssembly kernels are used: ` +
+          'install a C++ compiler and run `npm run build`.',
       );
     }
   }
