@@ -9,6 +9,7 @@ import {
   loadCheckpoint,
   loadTokenizer,
   parseConfiguration,
+  parseJson,
   restoreModel,
   type TokenSplit,
   Transformer,
@@ -84,11 +85,11 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
   });
   const { training } = checkpoint;
   const configuration = {
-    ...parseConfiguration(runSchema, JSON.parse(text), path),
+    ...parseConfiguration(runSchema, parseJson(text, path), path),
     training: { ...training.configuration, steps: steps ?? training.configuration.steps },
   };
   const where = join(directory, 'tokenizer.json');
-  const tokenizer = loadTokenizer(JSON.parse(checkpoint.tokenizer ?? 'null'), where);
+  const tokenizer = loadTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
   const corpus = await tokenize(configuration.data, tokenizer, configuration.split, out);
   const model = restoreModel(backend, checkpoint, directory);
   return { out, configuration, corpus, model, resume: { checkpoint, directory } };

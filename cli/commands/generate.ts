@@ -57,7 +57,8 @@ async function generate(flags: GenerateFlags): Promise<void> {
       printJson({ prompt: flags.prompt, text, tokens, seconds, tokensPerSecond: rate, backend: backend.description });
     } else {
       process.stdout.write('\n');
-      say(`${formatCount(tokens)} tokens at ${formatCount(rate)} tokens/s on ${backend.description}`);
+      if (!interrupt.signal.aborted)
+        say(`${formatCount(tokens)} tokens at ${formatCount(rate)} tokens/s on ${backend.description}`);
     }
   } finally {
     backend.close();

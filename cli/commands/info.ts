@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { createBackend, findCheckpoint, loadCheckpoint, loadModel } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
@@ -33,7 +32,7 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
     }
     const { attention, ...architecture } = model.configuration;
     const lines: [string, string][] = [
-      ['checkpoint', join(directory)],
+      ['checkpoint', directory],
       ['parameters', formatCount(model.numParameters)],
       ['tokenizer', `${formatCount(tokenizer.vocabSize)} tokens`],
       ['attention', describe(attention)],

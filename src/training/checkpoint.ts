@@ -233,7 +233,11 @@ async function read(path: string): Promise<Uint8Array> {
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await read(path));
+  return parseJson(new TextDecoder().decode(await read(path)), path);
+}
+
+/** @throws one sentence naming the file when `text` is not JSON. */
+export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Backend } from '../backend/types.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { loadTokenizer } from '../data/tokenizers/load.ts';
 import type { Transformer } from '../models/transformer.ts';
-import { findCheckpoint, loadModelFiles } from './checkpoint.ts';
+import { findCheckpoint, loadModelFiles, parseJson } from './checkpoint.ts';
 import { restoreModel } from './run.ts';
 
 /** A model with what is needed to use it on text. */
@@ -34,14 +34,4 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
     );
   }
   return { model, tokenizer, directory };
-}
-
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${where} is damaged (it is not JSON): restore it from a copy or use another checkpoint.`, {
-      cause: error,
-    });
-  }
 }

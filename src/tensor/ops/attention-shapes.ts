@@ -1,5 +1,6 @@
-import type { AttentionLayout, AttentionSizes } from '../../backend/types.ts';
+import type { AttentionGradients, AttentionLayout, AttentionSizes } from '../../backend/types.ts';
 import { checkShape } from '../shape.ts';
+import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
 /**
@@ -72,4 +73,21 @@ export function attentionStorages({ queries, keys, values, keyMask, runs }: Atte
     keyMask: keyMask?.storage,
     runs: runs.table.storage,
   };
+}
+
+/** Records an attention on the tape; `backward` fills the gradients of queries, keys and values. */
+export function recordAttention(
+  { queries, keys, values, runs }: AttentionInputs,
+  out: Tensor,
+  backward: (gradients: AttentionGradients) => void,
+  saved: readonly Tensor[],
+): Tensor {
+  const inputs = [queries, keys, values];
+  const adjoint = (gradient: Tensor) => {
+    const gradients = inputs.map((input) => resultFor(runs, input));
+    const [dQ, dK, dV] = gradients.map(({ storage }) => storage);
+    backward({ out: out.storage, dOut: gradient.storage, dQ, dK, dV });
+    return gradients;
+  };
+  return record(inputs, out, adjoint, saved);
 }

@@ -1,11 +1,12 @@
-import type { FavorStateArrays } from '../../backend/types.ts';
-import { isTracked, record } from '../tape.ts';
+import type { AttentionGradients, FavorStateArrays } from '../../backend/types.ts';
+import { isTracked } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type AttentionInputs,
   attentionShape,
   attentionSizes,
   attentionStorages,
+  recordAttention,
   resultFor,
 } from './attention-shapes.ts';
 import { type FeatureTensors, featureStorages } from './favor.ts';
@@ -38,23 +39,7 @@ export function favorCausal(inputs: AttentionInputs, features: FeatureTensors, s
     state,
     updateState: state !== undefined,
   });
-  return record(
-    [queries, keys, values],
-    out,
-    (gradient) => {
-      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-      const [dQ, dK, dV] = gradients.map((g) => g.storage);
-      backend.favorCausalBackward({
-        ...shared,
-        out: out.storage,
-        denominator: denominator.storage,
-        dOut: gradient.storage,
-        dQ,
-        dK,
-        dV,
-      });
-      return gradients;
-    },
-    [denominator],
-  );
+  const backward = (gradients: AttentionGradients) =>
+    backend.favorCausalBackward({ ...shared, ...gradients, denominator: denominator.storage });
+  return recordAttention(inputs, out, backward, [denominator]);
 }

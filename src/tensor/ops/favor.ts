@@ -1,11 +1,11 @@
-import type { FavorFeatures } from '../../backend/types.ts';
-import { record } from '../tape.ts';
+import type { AttentionGradients, FavorFeatures } from '../../backend/types.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type AttentionInputs,
   attentionShape,
   attentionSizes,
   attentionStorages,
+  recordAttention,
   resultFor,
 } from './attention-shapes.ts';
 
@@ -31,7 +31,7 @@ export function featureStorages({ projection, bias }: FeatureTensors, dHead: num
  * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key
  */
 export function favor(inputs: AttentionInputs, features: FeatureTensors): Tensor {
-  const { queries, keys, values, layout, runs } = inputs;
+  const { queries, layout, runs } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue, numRuns } = sizes;
@@ -51,23 +51,7 @@ export function favor(inputs: AttentionInputs, features: FeatureTensors): Tensor
     scales: scales.storage,
   };
   backend.favor({ ...shared, out: out.storage, denominator: denominator.storage });
-  return record(
-    [queries, keys, values],
-    out,
-    (gradient) => {
-      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-      const [dQ, dK, dV] = gradients.map((g) => g.storage);
-      backend.favorBackward({
-        ...shared,
-        out: out.storage,
-        denominator: denominator.storage,
-        dOut: gradient.storage,
-        dQ,
-        dK,
-        dV,
-      });
-      return gradients;
-    },
-    [denominator, sums, compensation, scales],
-  );
+  const backward = (gradients: AttentionGradients) =>
+    backend.favorBackward({ ...shared, ...gradients, denominator: denominator.storage });
+  return recordAttention(inputs, out, backward, [denominator, sums, compensation, scales]);
 }

@@ -1,10 +1,11 @@
-import { record } from '../tape.ts';
+import type { AttentionGradients } from '../../backend/types.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type AttentionInputs,
   attentionShape,
   attentionSizes,
   attentionStorages,
+  recordAttention,
   resultFor,
 } from './attention-shapes.ts';
 
@@ -19,7 +20,7 @@ export function softmaxAttention(
   inputs: AttentionInputs,
   { causal = false, scale }: { causal?: boolean; scale?: number } = {},
 ): Tensor {
-  const { queries, keys, values, layout, runs } = inputs;
+  const { queries, layout, runs } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue } = sizes;
@@ -28,23 +29,7 @@ export function softmaxAttention(
   const logSumExp = Tensor.empty(backend, [batch, heads, lengthQ]);
   const shared = { ...sizes, ...attentionStorages(inputs), causal, scale: scoreScale };
   backend.softmaxAttention({ ...shared, out: out.storage, logSumExp: logSumExp.storage });
-  return record(
-    [queries, keys, values],
-    out,
-    (gradient) => {
-      const gradients = [queries, keys, values].map((input) => resultFor(runs, input));
-      const [dQ, dK, dV] = gradients.map((g) => g.storage);
-      backend.softmaxAttentionBackward({
-        ...shared,
-        out: out.storage,
-        logSumExp: logSumExp.storage,
-        dOut: gradient.storage,
-        dQ,
-        dK,
-        dV,
-      });
-      return gradients;
-    },
-    [logSumExp],
-  );
+  const backward = (gradients: AttentionGradients) =>
+    backend.softmaxAttentionBackward({ ...shared, ...gradients, logSumExp: logSumExp.storage });
+  return recordAttention(inputs, out, backward, [logSumExp]);
 }
