@@ -14,8 +14,8 @@ const smoothing = 0.05;
 const lineInterval = 10_000;
 
 /**
- * Progress of a training run: a bar on a terminal, a line every ten seconds elsewhere. Shows smoothed loss (nats per
- * token), bits per character, tokens per second and the time left.
+ * Progress of a training run: a bar on a terminal, a line every ten seconds elsewhere. Shows the time left, smoothed loss
+ * (nats per token), bits per character and tokens per second; what a narrow terminal cuts off matters least.
  */
 export class TrainingProgress {
   readonly #bar: SingleBar | undefined;
@@ -24,16 +24,19 @@ export class TrainingProgress {
   #tokensPerSecond: number | undefined;
   #secondsPerStep: number | undefined;
   #lastLine = performance.now();
+  #step: number;
+  #text = 'starting';
 
   constructor(options: TrainingProgressOptions) {
     this.#options = options;
+    this.#step = options.startStep;
     if (!process.stderr.isTTY) return;
-    const format = `${options.label} [{bar}] {percentage}% │ step {value}/{total} │ {text}`;
+    const format = `${options.label} [{bar}] {value}/{total} │ {text}`;
     this.#bar = new SingleBar(
-      { format, stream: process.stderr, hideCursor: true, barsize: 20, autopadding: true, gracefulExit: false },
+      { format, stream: process.stderr, hideCursor: true, barsize: 12, autopadding: true, gracefulExit: false },
       Presets.shades_classic,
     );
-    this.#bar.start(options.steps, options.startStep, { text: 'starting' });
+    this.#bar.start(options.steps, options.startStep, { text: this.#text });
   }
 
   /** Reports a completed update that took `seconds`. */
@@ -43,14 +46,15 @@ export class TrainingProgress {
     this.#secondsPerStep = average(this.#secondsPerStep, seconds);
     const bits = this.#loss / Math.LN2 / this.#options.charactersPerToken;
     const left = (this.#options.steps - step) * this.#secondsPerStep;
-    const text =
-      `loss ${this.#loss.toFixed(3)} │ ${bits.toFixed(3)} bits/character │ ` +
-      `${formatCount(this.#tokensPerSecond)} tokens/s │ ${formatSeconds(left)} left`;
+    this.#step = step;
+    this.#text =
+      `${formatSeconds(left)} left │ loss ${this.#loss.toFixed(3)} │ ${bits.toFixed(3)} bits/character │ ` +
+      `${formatCount(this.#tokensPerSecond)} tokens/s`;
     if (this.#bar) {
-      this.#bar.update(step, { text });
+      this.#bar.update(step, { text: this.#text });
     } else if (performance.now() - this.#lastLine > lineInterval || step === this.#options.steps) {
       this.#lastLine = performance.now();
-      say(`${this.#options.label}: step ${step}/${this.#options.steps} │ ${text}`);
+      say(`${this.#options.label}: step ${step}/${this.#options.steps} │ ${this.#text}`);
     }
   }
 
@@ -58,7 +62,7 @@ export class TrainingProgress {
   note(line: string): void {
     this.#bar?.stop();
     say(line);
-    this.#bar?.start(this.#options.steps, this.#bar.getProgress() * this.#options.steps, { text: '' });
+    this.#bar?.start(this.#options.steps, this.#step, { text: this.#text });
   }
 
   stop(): void {
