@@ -1,4 +1,14 @@
-import type { AttentionArrays, AttentionGradients, Backend, FavorStateArrays, Storage } from '../src/node.ts';
+import {
+  type AttentionArrays,
+  type AttentionGradients,
+  type Backend,
+  dividedRows,
+  type Estimator,
+  exponentialEstimator,
+  type FavorResult,
+  type FavorStateArrays,
+  type Storage,
+} from '../src/node.ts';
 import { normalNumbers } from './case.ts';
 
 export interface AttentionShape {
@@ -14,10 +24,9 @@ export const HEADS = 8;
 export const D_HEAD = 64;
 export const NUM_FEATURES = 256;
 
-export interface AttentionInputs extends AttentionArrays, AttentionGradients {
+export interface AttentionInputs extends AttentionArrays, AttentionGradients, Estimator, FavorResult {
   readonly perQuery: Storage;
   readonly projection: Storage;
-  readonly numFeatures: number;
   release(): void;
 }
 
@@ -38,11 +47,12 @@ export function attentionInputs(backend: Backend, shape: AttentionShape, numFeat
     dV: backend.allocate(count),
     perQuery: backend.allocate(heads * lengthQ),
     projection: backend.upload(normalNumbers(numFeatures * dHead, 5)),
-    runs: backend.upload(Int32Array.of(0, 0, lengthQ, 0, length)),
+    runs: backend.upload(Int32Array.of(0, 0, lengthQ, 0, length, length - lengthQ)),
   };
   return {
     ...storages,
-    numFeatures,
+    ...exponentialEstimator(numFeatures),
+    ...dividedRows,
     heads,
     dHead,
     lengthQ,

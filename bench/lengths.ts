@@ -12,7 +12,13 @@ export const favorAt = (length: number) => `FAVOR+, L=${length}`;
 function forwardPasses(backend: Backend, length: number, heads = HEADS, dHead = D_HEAD, numFeatures = NUM_FEATURES) {
   const inputs = attentionInputs(backend, { heads, length, dHead }, numFeatures);
   const state = favorState(backend, heads, numFeatures, dHead);
-  const exactArguments = { ...inputs, logSumExp: inputs.perQuery, causal: false, scale: 1 / Math.sqrt(dHead) };
+  const exactArguments = {
+    ...inputs,
+    logSumExp: inputs.perQuery,
+    causal: false,
+    scale: 1 / Math.sqrt(dHead),
+    normalise: true,
+  };
   return {
     inputs,
     exact: () => backend.softmaxAttention(exactArguments),

@@ -12,7 +12,7 @@ interface Passes {
 
 function passes(backend: Backend, shape: AttentionShape, causal: boolean): Passes {
   const inputs = attentionInputs(backend, shape);
-  const args = { ...inputs, logSumExp: inputs.perQuery, causal, scale: 1 / Math.sqrt(shape.dHead) };
+  const args = { ...inputs, logSumExp: inputs.perQuery, causal, scale: 1 / Math.sqrt(shape.dHead), normalise: true };
   return {
     forward: () => backend.softmaxAttention(args),
     backward: () => backend.softmaxAttentionBackward(args),

@@ -95,19 +95,20 @@ struct Scratch {
 
 }  // namespace
 
-Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float* bias,
-                         const float*, const float*, const float*, const float*, const float*, const float*, float*, float*, float*,
-                         Index numRuns, Index heads, Index, Index, Index dHead, Index dValue, Index numFeatures, Index) {
+Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
+                         const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, const float*,
+                         const float*, const float*, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
+                         Index heads, Index, Index, Index dHead, Index dValue, Index, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, bias, dHead, dValue, numFeatures);
   return {numRuns * heads, (Index)arena.at};
 }
 
 void favor_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                    const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales,
-                    const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns,
-                    Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout) {
-  (void)numRuns;
+                    ESTIMATOR, const float* sums, const float* compensation, const float* scales, const float* out,
+                    const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads,
+                    Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, float weight) {
+  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, dValue, numFeatures);
@@ -115,7 +116,7 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
   const Index width = dValue + 1, padded = s.projection.paddedFeatures(), weightStride = s.projection.stride();
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures;
-    const int32_t* run = runs + unit / heads * 5;
+    const int32_t* run = runs + unit / heads * 6;
     const Index batch = run[0], numQueries = run[2], end = run[3] + run[4];
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
     const Rows<const float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);

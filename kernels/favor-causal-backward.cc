@@ -275,26 +275,29 @@ void backward(Scratch& s, const Run& run) {
 
 }  // namespace
 
-Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*,
-                                const float* bias, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
-                                Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index) {
+Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
+                                const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, const float*,
+                                const float*, const float*, float*, float*, float*, Index numRuns, Index heads, Index length, Index,
+                                Index dHead, Index dValue, Index, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, bias, dHead, dValue, numFeatures, length);
   return {numRuns * heads, (Index)arena.at};
 }
 
 void favor_causal_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                           const float* projection, const float* bias, const float* out, const float* denominator,
-                           const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index length, Index dHead,
-                           Index dValue, Index numFeatures, Index layout) {
-  (void)numRuns;
+                           ESTIMATOR, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK,
+                           float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
+                           Index layout, float weight) {
+  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight;
+  const Index length = lengthQ;
+  (void)lengthK;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, dValue, numFeatures, length);
   s.projection.pack(projection, bias, kBits, 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
-    const int32_t* row = runs + unit / heads * 5;
+    const int32_t* row = runs + unit / heads * 6;
     const Index batch = row[0], queryStart = row[1], keyStart = row[3];
     if (row[2] <= 0) continue;
     const auto part = [&](auto* x, Index d, Index start) {

@@ -80,19 +80,22 @@ struct Scratch {
 
 }  // namespace
 
-Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float* bias,
-                       float*, float*, float*, float*, float*, Index numRuns, Index heads, Index, Index dHead, Index dValue,
-                       Index numFeatures, Index, Index) {
+Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*,
+                       const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, float*,
+                       float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead, Index dValue, Index,
+                       Index, float, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, bias, dHead, dValue, numFeatures);
   return {numRuns * heads, (Index)arena.at};
 }
 
 void favor_causal(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                  const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out,
-                  float* denominator, Index numRuns, Index heads, Index length, Index dHead, Index dValue, Index numFeatures,
-                  Index layout, Index updateState) {
-  (void)numRuns;
+                  ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns,
+                  Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
+                  float weight, float stabiliser) {
+  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
+  const Index length = lengthQ;
+  (void)lengthK;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, dValue, numFeatures);
@@ -100,7 +103,7 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);
-    const int32_t* run = runs + unit / heads * 5;
+    const int32_t* run = runs + unit / heads * 6;
     const Index batch = run[0], runLength = run[2];
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, length, dHead);
     const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, length, dHead);

@@ -12,16 +12,16 @@ struct Scratch {
 };
 }  // namespace
 
-Plan favor_features_plan(const float*, const float*, const float* bias, float*, Index batch, Index heads, Index length, Index dHead,
-                         Index numFeatures, Index) {
+Plan favor_features_plan(const float*, const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, float*,
+                         Index batch, Index heads, Index length, Index dHead, Index) {
   Arena arena(nullptr);
   Scratch scratch(arena, bias, dHead, numFeatures);
   return {batch * heads * ((length + kRows - 1) / kRows), (Index)arena.at};
 }
 
-void favor_features(Work work, const float* x, const float* projection, const float* bias, float* out, Index batch, Index heads,
-                    Index length, Index dHead, Index numFeatures, Index layout) {
-  (void)batch;
+void favor_features(Work work, const float* x, ESTIMATOR, float* out, Index batch, Index heads, Index length, Index dHead,
+                    Index layout) {
+  (void)batch, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, numFeatures);

@@ -42,17 +42,16 @@ void project(const float* projection, const float* bias, const float* x, float* 
 
 }  // namespace
 
-Plan favor_step_plan(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, float*, Index batch,
-                     Index heads, Index dHead, Index dValue, Index numFeatures) {
+Plan favor_step_plan(const float*, const float*, const float*, const float*, const float*, Index numFeatures, Index, Index, Index, Index, float,
+                     float*, float*, float*, float*, Index batch, Index heads, Index dHead, Index dValue, float, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, dHead, dValue, numFeatures);
   return {batch * heads, (Index)arena.at};
 }
 
-void favor_step(Work work, const float* q, const float* k, const float* v, const float* projection, const float* bias, float* sums,
-                float* compensation, float* scales, float* out, Index batch, Index heads, Index dHead, Index dValue,
-                Index numFeatures) {
-  (void)batch, (void)heads;
+void favor_step(Work work, const float* q, const float* k, const float* v, ESTIMATOR, float* sums, float* compensation, float* scales,
+                float* out, Index batch, Index heads, Index dHead, Index dValue, float weight, float stabiliser) {
+  (void)batch, (void)heads, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
   Arena arena(work.scratch);
   Scratch s(arena, dHead, dValue, numFeatures);
   const double root = __builtin_sqrt((double)dHead);

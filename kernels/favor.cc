@@ -116,17 +116,18 @@ constexpr Index kQueriesPerUnit = 512;
 
 }  // namespace
 
-Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, const float*, const float* bias, float*, float*,
-                     float*, Index numRuns, Index heads, Index, Index dHead, Index dValue, Index numFeatures, Index) {
+Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float,
+                     float*, float*, float*, Index numRuns, Index heads, Index, Index dHead, Index dValue, Index) {
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures);
   Arena arena(nullptr);
   KeysScratch scratch(arena, bias, dHead, dValue, numFeatures, perUnit);
   return {states * ((numFeatures + perUnit - 1) / perUnit), (Index)arena.at};
 }
 
-void favor_keys(Work work, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection,
-                const float* bias, float* sums, float* compensation, float* scales, Index numRuns, Index heads, Index lengthK,
-                Index dHead, Index dValue, Index numFeatures, Index layout) {
+void favor_keys(Work work, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, float* sums,
+                float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue,
+                Index layout) {
+  (void)form, (void)factors, (void)directions, (void)map, (void)epsilon;
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
   Arena arena(work.scratch);
   KeysScratch s(arena, bias, dHead, dValue, numFeatures, perUnit);
@@ -136,7 +137,7 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
     const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
     if (packed != block) s.projection.pack(projection, bias, kBits, feature, features);
     packed = block;
-    const int32_t* run = runs + state / heads * 5;
+    const int32_t* run = runs + state / heads * 6;
     const Index batch = run[0], end = run[3] + run[4];
     const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, lengthK, dHead);
     const Rows<const float> values = rowsOf(v, layout, batch, head, heads, lengthK, dValue);
@@ -161,18 +162,18 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
   }
 }
 
-Plan favor_queries_plan(const float*, const int32_t*, const float*, const float* bias, const float*, const float*, const float*,
-                        float*, float*, Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index numFeatures,
-                        Index) {
+Plan favor_queries_plan(const float*, const int32_t*, const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float,
+                        const float*, const float*, const float*, float*, float*, Index numRuns, Index heads, Index lengthQ,
+                        Index dHead, Index dValue, Index, float, float) {
   Arena arena(nullptr);
   QueriesScratch scratch(arena, bias, dHead, dValue, numFeatures);
   return {numRuns * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
 }
 
-void favor_queries(Work work, const float* q, const int32_t* runs, const float* projection, const float* bias, const float* sums,
-                   const float* compensation, const float* scales, float* out, float* denominator, Index numRuns, Index heads,
-                   Index lengthQ, Index dHead, Index dValue, Index numFeatures, Index layout) {
-  (void)numRuns;
+void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, const float* sums, const float* compensation,
+                   const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead,
+                   Index dValue, Index layout, float weight, float stabiliser) {
+  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   QueriesScratch s(arena, bias, dHead, dValue, numFeatures);
@@ -181,7 +182,7 @@ void favor_queries(Work work, const float* q, const int32_t* runs, const float* 
   Index loaded = -1;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index state = unit / blocks, head = state % heads;
-    const int32_t* run = runs + state / heads * 5;
+    const int32_t* run = runs + state / heads * 6;
     const Index batch = run[0], first = unit % blocks * kQueriesPerUnit, end = smaller(first + kQueriesPerUnit, run[2]);
     if (first >= end) continue;
     if (loaded != state) {

@@ -9,17 +9,31 @@
 //   another unless said.
 // - Attention arrays: q, out [batch, heads, lengthQ, dHead]; k, v [batch, heads, lengthK, dHead | dValue]; with
 //   layout = 1 the axes are [batch, length, heads, d] instead (what a linear layer yields, so no copy is needed).
-// - runs: int32 [numRuns, 5] rows {batch, queryStart, queryLength, keyStart, keyLength}: contiguous pieces that attend
-//   only within themselves. Unpacked input has one run per batch row; padding shortens a run; packing makes several.
+// - runs: int32 [numRuns, 6] rows {batch, queryStart, queryLength, keyStart, keyLength, offset}: contiguous pieces that
+//   attend only within themselves. Unpacked input has one run per batch row; padding shortens a run; packing makes several.
 //   Rows of out (and dQ, dK, dV) outside every run are left as they were; callers zero them.
-// - causal: query i of a run sees keys j <= i + keyLength - queryLength (both counted within the run).
+// - causal: query i of a run sees keys j <= i + offset (both counted within the run); offset is any integer.
 // - keyMask: nullable float32 [batch, lengthK], 1 = valid, 0 = masked, shared by all heads. A query with no valid key
 //   yields zeros.
-// - FAVOR+ estimators are exp(W x̂ + b - ‖x̂‖²/2) with x̂ = x·dHead^(-1/4); projection W [numFeatures, dHead],
-//   bias b nullable [numFeatures] in nats, one of each for all heads. dValue may differ from dHead.
+// - ESTIMATOR stands for the arguments of a kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), one for all heads. With
+//   x̂ = x·dHead^(-1/4), u = W x̂ + b (b = bias, nullable, [numFeatures]) and D = ‖x̂‖²/2, by map:
+//     0 exponential  φ_r = exp(u_r - D), u in nats      1 sine  φ_r = sin(u_r)·exp(D)
+//     2 relu, 3 exp, 4 sigmoid, 5 abs, 6 gelu (erf), 7 cos, 8 tanh, 9 identity, 10 elu + 1, 11 square:  φ_r = f(u_r) + epsilon
+//   W by form, where feature r has the direction r mod directions (directions = numFeatures if they are not stacked):
+//     0 dense     projection = W [numFeatures, dHead]; factors unused
+//     1 hadamard  blocks of P rows, P the least power of two >= dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂),
+//                 x̂ padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester's order;
+//                 projection = diagonals D [blocks, factors, P], then lengths [numFeatures]
+//     2 givens    blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes
+//                 (x_i, x_j) to (cos·x_i - sin·x_j, sin·x_i + cos·x_j);
+//                 projection = rotations [blocks, factors, 4] rows {i, j, cos, sin}, i and j whole numbers, then lengths
+//                 [numFeatures]. No factors and lengths of 1: no projection at all.
+// - Results of FAVOR+: weight = 0 divides a row by its sum over the keys (the denominator), to which 2·stabiliser is added where
+//   its size is at most stabiliser, in units of the query's own scale; weight > 0 gives weight·Σ_j K(q, k_j) v_j instead. The
+//   array denominator keeps what the numerators were divided by, 0 for a query without a valid key. dValue may differ from dHead.
 // - FAVOR+ state of one (run, head): sums [numFeatures, dValue + 1] (column dValue is the normaliser), compensation of the
 //   same shape (low-order parts of the sums), scales [numFeatures]: integers, stored as float32, in base 2; -inf = no key
-//   yet. The true sum is (sums + compensation) · 2^scale.
+//   yet. The true sum is (sums + compensation) · 2^scale. Maps other than the exponential have one scale for all features.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +46,9 @@ struct Work { Index first, last; void* scratch; };
 
 // KERNEL(name, arguments) declares name(Work, arguments) and name_plan(arguments).
 #define KERNEL(name, ...) Plan name##_plan(__VA_ARGS__); void name(Work work, __VA_ARGS__);
+
+#define ESTIMATOR \
+  const float *projection, const float *bias, Index numFeatures, Index form, Index factors, Index directions, Index map, float epsilon
 
 // — dense algebra —
 // packed panels of op(b) [k, n] for gemm; packed holds gemm_packed_size(n, k) floats per batch entry
@@ -69,23 +86,24 @@ KERNEL(softmax_cross_entropy, const float* logits, const int32_t* targets, float
 KERNEL(adamw, float* x, const float* gradient, float* firstMoment, float* secondMoment, Index count, float learningRate, float beta1, float beta2, float epsilon, float weightDecay, float correction1, float correction2, float gradientScale)
 
 // — exact attention in blocks, never an L×L matrix; logSumExp [batch, heads, lengthQ] in nats of the scaled scores —
-KERNEL(softmax_attention, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out, float* logSumExp, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
-KERNEL(softmax_attention_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+// normalise = 0: out = Σ_j exp(scale·q·k_j) v_j, not divided by the row's sum; logSumExp is then 0 (-inf without a valid key)
+KERNEL(softmax_attention, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out, float* logSumExp, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale, Index normalise)
+KERNEL(softmax_attention_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale, Index normalise)
 
 // — FAVOR+ —
-// log-features in nats, [batch, heads, length, numFeatures]: W x̂ + b - ‖x̂‖²/2 (without the 1/√m)
-KERNEL(favor_features, const float* x, const float* projection, const float* bias, float* out, Index batch, Index heads, Index length, Index dHead, Index numFeatures, Index layout)
+// features [batch, heads, length, numFeatures]: log φ_r for map 0, in nats; sin(u_r) for map 1; φ_r for the others
+KERNEL(favor_features, const float* x, ESTIMATOR, float* out, Index batch, Index heads, Index length, Index dHead, Index layout)
 // bidirectional, keys: state of every (run, head): sums, compensation [numRuns, heads, numFeatures, dValue + 1], scales [numRuns, heads, numFeatures]
-KERNEL(favor_keys, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, float* sums, float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout)
-// bidirectional, queries against those states; denominator [batch, heads, lengthQ] (relative to the query's own scale)
-KERNEL(favor_queries, const float* q, const int32_t* runs, const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index numFeatures, Index layout)
-KERNEL(favor_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, const float* sums, const float* compensation, const float* scales, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index numFeatures, Index layout)
-// causal, chunked (lengthQ = lengthK = length within each run); starts from the given states [numRuns, heads, …] and leaves the states after the run's last key there if updateState (sums, compensation, scales nullable together: start empty, leave nothing)
-KERNEL(favor_causal, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns, Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index layout, Index updateState)
+KERNEL(favor_keys, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, float* sums, float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue, Index layout)
+// bidirectional, queries against those states; denominator [batch, heads, lengthQ]
+KERNEL(favor_queries, const float* q, const int32_t* runs, ESTIMATOR, const float* sums, const float* compensation, const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index layout, float weight, float stabiliser)
+KERNEL(favor_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, const float* sums, const float* compensation, const float* scales, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, float weight)
+// causal, chunked; starts from the given states [numRuns, heads, …] and leaves the states after the run's last key there if updateState (sums, compensation, scales nullable together: start empty, leave nothing)
+KERNEL(favor_causal, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState, float weight, float stabiliser)
 // gradients of favor_causal started from empty states
-KERNEL(favor_causal_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* projection, const float* bias, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index length, Index dHead, Index dValue, Index numFeatures, Index layout)
+KERNEL(favor_causal_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, float weight)
 // one token: q, k [batch, heads, dHead], v, out [batch, heads, dValue]; updates the states [batch, heads, …] with (k, v), then reads them with q
-KERNEL(favor_step, const float* q, const float* k, const float* v, const float* projection, const float* bias, float* sums, float* compensation, float* scales, float* out, Index batch, Index heads, Index dHead, Index dValue, Index numFeatures)
+KERNEL(favor_step, const float* q, const float* k, const float* v, ESTIMATOR, float* sums, float* compensation, float* scales, float* out, Index batch, Index heads, Index dHead, Index dValue, float weight, float stabiliser)
 
 // — measurement: each unit does iterations · 3072 flops in independent multiply-adds x ← x/2 + 1; out[unit] = their limit 2 once iterations >= 4 —
 KERNEL(peak, float* out, Index iterations, Index units)

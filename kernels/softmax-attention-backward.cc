@@ -200,7 +200,7 @@ void differentiateQueries(const Job& job, const Pair& pair, Index first, Index r
 
 Plan softmax_attention_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float*,
                                      const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
-                                     Index dHead, Index dValue, Index layout, Index causal, float scale) {
+                                     Index dHead, Index dValue, Index layout, Index causal, float scale, Index) {
   const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
   return {numRuns * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
 }
@@ -208,13 +208,14 @@ Plan softmax_attention_backward_plan(const float*, const float*, const float*, c
 void softmax_attention_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
                                 const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV,
                                 Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
-                                Index causal, float scale) {
+                                Index causal, float scale, Index normalise) {
+  (void)normalise;
   const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
   const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.unitsPerPair, part = unit % job.unitsPerPair;
-    const Pair pair(job, arrays, Run(runs + index / heads * 5), index % heads);
+    const Pair pair(job, arrays, Run(runs + index / heads * 6), index % heads);
     const Index queryLength = pair.run.queryLength, keyLength = pair.run.keyLength;
     if (job.whole) {
       computeDeltas(job, pair, 0, queryLength, buffers);

@@ -282,18 +282,19 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
 }  // namespace
 
 Plan softmax_attention_plan(const float*, const float*, const float*, const float*, const int32_t*, float*, float*, Index numRuns,
-                            Index heads, Index lengthQ, Index, Index dHead, Index dValue, Index, Index, float) {
+                            Index heads, Index lengthQ, Index, Index dHead, Index dValue, Index, Index, float, Index) {
   return {numRuns * heads * blocksOf(lengthQ, kQueries), Buffers(nullptr, dHead, dValue).bytes};
 }
 
 void softmax_attention(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out,
                        float* logSumExp, Index, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
-                       Index causal, float scale) {
+                       Index causal, float scale, Index normalise) {
+  (void)normalise;
   const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp};
   const Buffers buffers(work.scratch, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
-    const Run run(runs + unit / (heads * job.queryBlocks) * 5);
+    const Run run(runs + unit / (heads * job.queryBlocks) * 6);
     const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(run.queryLength, kQueries);
     Index block = unit % job.queryBlocks;
     if (block >= blocks) continue;

@@ -3,8 +3,9 @@ import { browserHost } from './backend/browser-host.ts';
 import { type BackendOptions, createBackendOn } from './backend/select.ts';
 import type { Backend } from './backend/types.ts';
 
+export { dividedRows, exponentialEstimator } from './backend/estimator.ts';
 export type { BackendOptions } from './backend/select.ts';
-export type * from './backend/types.ts';
+export * from './backend/types.ts';
 
 /**
  * Creates a backend: WebAssembly, with threads where the page is cross-origin isolated.

@@ -17,7 +17,7 @@ import type { AttendOptions, Attention, DecodingSizes, DecodingState, SavedState
  */
 export function exactAttention(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
   return scopeUnlessTracked([queries, keys, values], () =>
-    softmaxAttention(attentionInputs(queries, keys, values, options), { causal: options.causal }),
+    softmaxAttention(attentionInputs(queries, keys, values, options), options),
   );
 }
 

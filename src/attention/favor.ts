@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/types.ts';
-import { positiveMap } from '../features/maps/positive.ts';
-import { drawProjection, type ProjectionKind } from '../features/projection.ts';
-import { type FeatureTensors, favor, featureStorages } from '../tensor/ops/favor.ts';
+import { type FeatureConfigurationInput, featureConfiguration } from '../features/configuration.ts';
+import * as features from '../features/features.ts';
+import { type FeatureTensors, favor, featureStorages, resultOf } from '../tensor/ops/favor.ts';
 import { favorCausal } from '../tensor/ops/favor-causal.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -13,19 +13,31 @@ import { denseRuns } from './runs.ts';
 import { FavorState } from './state.ts';
 import type { AttendOptions, Attention, DecodingSizes, SavedState } from './types.ts';
 
-/** Random features drawn from a seed. Defaults: 256 orthogonal features, seed 0. */
-export interface FeatureOptions {
-  readonly numFeatures?: number;
-  readonly projection?: ProjectionKind;
+/** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */
+export interface FeatureOptions extends FeatureConfigurationInput {
   readonly seed?: number;
 }
 
-/** Draws positive random features for heads of width `dHead`; the caller (or its scope) disposes them. */
+/**
+ * Draws random features for heads of width `dHead`; the caller (or its scope) disposes them.
+ *
+ * @throws a ZodError when the options are not valid, an Error when they do not fit dHead.
+ */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
-  const { numFeatures = 256, projection: kind = 'orthogonal', seed = 0 } = options;
+  const { seed = 0, ...rest } = options;
   const random = new Random(seed, streams.projections);
-  const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead }, random));
-  return { projection: tensor(backend, projection, [numFeatures, dHead]) };
+  return uploadFeatures(backend, features.drawFeatures(featureConfiguration.parse(rest), dHead, random), dHead);
+}
+
+function uploadFeatures(backend: Backend, drawn: features.Features, dHead: number): FeatureTensors {
+  const { projection, bias, numFeatures, form } = drawn;
+  const shape = form === 'dense' ? [numFeatures, dHead] : [projection.length];
+  return {
+    ...drawn,
+    dHead,
+    projection: tensor(backend, projection, shape),
+    bias: bias && tensor(backend, bias, [numFeatures]),
+  };
 }
 
 /**
@@ -47,17 +59,17 @@ export function favorAttention(
     const given = options.features ?? {};
     const features = isDrawn(given) ? given : drawFeatures(queries.backend, queries.shape[3], given);
     const inputs = attentionInputs(queries, keys, values, options);
-    return options.causal ? favorCausal(inputs, features) : favor(inputs, features);
+    return options.causal ? favorCausal(inputs, features, options) : favor(inputs, features, options);
   });
 }
 
 function isDrawn(features: FeatureTensors | FeatureOptions): features is FeatureTensors {
-  return typeof features.projection === 'object';
+  return 'dHead' in features;
 }
 
-/** FAVOR+ attention as a configuration value's meaning: holds the projection of one layer. */
+/** FAVOR+ attention as a configuration value's meaning: holds the features of one layer. */
 export class FavorAttention implements Attention<FavorState> {
-  readonly #projection: Tensor;
+  readonly #features: FeatureTensors;
 
   constructor(
     readonly backend: Backend,
@@ -65,12 +77,16 @@ export class FavorAttention implements Attention<FavorState> {
     readonly dHead: number,
     random: Random,
   ) {
-    this.#projection = keep(Tensor.empty(backend, [configuration.numFeatures, dHead]));
-    this.redraw(random);
+    this.#features = scope(() => {
+      const drawn = uploadFeatures(backend, features.drawFeatures(configuration, dHead, random), dHead);
+      keep(drawn.projection);
+      if (drawn.bias) keep(drawn.bias);
+      return drawn;
+    });
   }
 
   get features(): FeatureTensors {
-    return { projection: this.#projection };
+    return this.#features;
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
@@ -78,7 +94,7 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   createState(sizes: DecodingSizes): FavorState {
-    return FavorState.empty(this.backend, sizes, this.configuration.numFeatures);
+    return FavorState.empty(this.backend, sizes, this.features.numFeatures);
   }
 
   restoreState(saved: SavedState): FavorState {
@@ -92,7 +108,7 @@ export class FavorAttention implements Attention<FavorState> {
     if (length > 1) {
       return scope(() => {
         const runs = denseRuns(this.backend, batch, length, length);
-        return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, state.arrays);
+        return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, { state: state.arrays });
       });
     }
     const out = Tensor.empty(this.backend, [batch, 1, heads, dValue]);
@@ -102,6 +118,7 @@ export class FavorAttention implements Attention<FavorState> {
       v: values.storage,
       out: out.storage,
       ...featureStorages(this.features, dHead),
+      ...resultOf(this.features),
       ...state.arrays,
       batch,
       heads,
@@ -112,16 +129,18 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   buffers(): Map<string, Tensor> {
-    return new Map([['projection', this.#projection]]);
+    const { projection, bias } = this.features;
+    return new Map([['projection', projection], ...(bias ? [['bias', bias] as const] : [])]);
   }
 
   redraw(random: Random): void {
-    const { numFeatures, projection: kind } = this.configuration;
-    const { projection } = positiveMap(drawProjection({ kind, numFeatures, dHead: this.dHead }, random));
-    this.backend.write(this.#projection.storage, projection);
+    const { projection, bias } = this.features;
+    const drawn = features.drawFeatures(this.configuration, this.dHead, random);
+    this.backend.write(projection.storage, drawn.projection);
+    if (bias && drawn.bias) this.backend.write(bias.storage, drawn.bias);
   }
 
   dispose(): void {
-    this.#projection.dispose();
+    for (const buffer of this.buffers().values()) buffer.dispose();
   }
 }

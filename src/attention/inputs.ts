@@ -10,13 +10,15 @@ export function attentionInputs(
   values: Tensor,
   options: AttendOptions,
 ): AttentionInputs {
-  const { layout = 'bhld', segments, keySegments, keyMask } = options;
+  const { layout = 'bhld', segments, keySegments, keyMask, offset } = options;
   const { backend } = queries;
   const lengthAxis = layout === 'bhld' ? 2 : 1;
   const [batch, lengthQ, lengthK] = [queries.shape[0], queries.shape[lengthAxis], keys.shape[lengthAxis]];
   checkSegments('segments', segments, batch, lengthQ);
   checkSegments('keySegments', keySegments ?? segments, batch, lengthK);
-  const runs = segments ? segmentRuns(backend, segments, keySegments) : denseRuns(backend, batch, lengthQ, lengthK);
+  const runs = segments
+    ? segmentRuns(backend, segments, keySegments, offset)
+    : denseRuns(backend, batch, lengthQ, lengthK, offset);
   return { queries, keys, values, layout, runs, keyMask };
 }
 

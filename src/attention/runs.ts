@@ -1,4 +1,4 @@
-import type { Backend } from '../backend/types.ts';
+import { type Backend, RUN_COLUMNS } from '../backend/types.ts';
 import type { Runs } from '../tensor/ops/attention-shapes.ts';
 import { tensor } from '../tensor/tensor.ts';
 
@@ -10,14 +10,20 @@ export type Segments = readonly ArrayLike<number>[];
 
 type Run = [batch: number, queryStart: number, queryLength: number, keyStart: number, keyLength: number];
 
-function makeRuns(backend: Backend, runs: readonly Run[], complete: boolean): Runs {
-  return { table: tensor(backend, Int32Array.from(runs.flat()), [runs.length, 5]), numRuns: runs.length, complete };
+/** @param offset of every run; default: its last query is aligned with its last key. */
+function makeRuns(backend: Backend, runs: readonly Run[], complete: boolean, offset?: number): Runs {
+  const rows = runs.map((run) => [...run, offset ?? run[4] - run[2]]);
+  return {
+    table: tensor(backend, Int32Array.from(rows.flat()), [rows.length, RUN_COLUMNS]),
+    numRuns: rows.length,
+    complete,
+  };
 }
 
-/** Every query of a batch row sees every key of that row. */
-export function denseRuns(backend: Backend, batch: number, lengthQ: number, lengthK: number): Runs {
+/** Every query of a batch row attends to the keys of that row. */
+export function denseRuns(backend: Backend, batch: number, lengthQ: number, lengthK: number, offset?: number): Runs {
   const runs = Array.from({ length: batch }, (_, b): Run => [b, 0, lengthQ, 0, lengthK]);
-  return makeRuns(backend, runs, true);
+  return makeRuns(backend, runs, true, offset);
 }
 
 /**
@@ -27,7 +33,12 @@ export function denseRuns(backend: Backend, batch: number, lengthQ: number, leng
  * @param keySegments likewise for the keys. Default: the queries'.
  * @throws when a segment's positions are not contiguous.
  */
-export function segmentRuns(backend: Backend, querySegments: Segments, keySegments: Segments = querySegments): Runs {
+export function segmentRuns(
+  backend: Backend,
+  querySegments: Segments,
+  keySegments: Segments = querySegments,
+  offset?: number,
+): Runs {
   let complete = true;
   const runs = querySegments.flatMap((ids, b) => {
     const queries = pieces(ids, b);
@@ -36,7 +47,7 @@ export function segmentRuns(backend: Backend, querySegments: Segments, keySegmen
     complete &&= [...keys.keys()].every((id) => queries.has(id));
     return [...queries].map(([id, [start, length]]): Run => [b, start, length, ...(keys.get(id) ?? [0, 0])] as Run);
   });
-  return makeRuns(backend, runs, complete);
+  return makeRuns(backend, runs, complete, offset);
 }
 
 type Pieces = Map<number, [start: number, length: number]>;

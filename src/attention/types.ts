@@ -5,8 +5,15 @@ import type { Segments } from './runs.ts';
 
 /** Options common to every attention. */
 export interface AttendOptions {
-  /** Position i sees only positions j ≤ i of its sequence. Default false. */
-  readonly causal?: boolean;
+  /** Query i sees only keys j ≤ i + offset of its sequence. Default false. */
+  readonly causal?: boolean | undefined;
+  /** With `causal`: any integer. Default: lengthK − lengthQ of each sequence, so that its last query sees all its keys. */
+  readonly offset?: number | undefined;
+  /**
+   * Divide every row by its sum over the keys. Default true; false gives `Σ_j K(q, k_j) v_j`, which may overflow where
+   * queries and keys are long.
+   */
+  readonly normalised?: boolean | undefined;
   /** `bhld` = `[batch, heads, length, d]` (default) or `blhd` = `[batch, length, heads, d]`. */
   readonly layout?: AttentionLayout;
   /** `[batch, lengthK]`, 1 = valid key, 0 = masked. */

@@ -1,24 +1,28 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
 import { addressOf, BYTES, CompiledStorage } from './compiled-storage.ts';
+import { projectionLength } from './estimator.ts';
 import { CachingAllocator } from './memory.ts';
 import { indexKernels, type KernelModule, type KernelName } from './module.ts';
-import type {
-  ActivationKind,
-  AdamWArguments,
-  AttentionArrays,
-  AttentionGradients,
-  AttentionLayout,
-  Backend,
-  DataType,
-  FavorFeatures,
-  FavorStateArrays,
-  FloatArray,
-  GemmArguments,
-  Storage,
+import {
+  type ActivationKind,
+  type AdamWArguments,
+  type AttentionArrays,
+  type AttentionGradients,
+  type AttentionLayout,
+  type Backend,
+  type DataType,
+  type FavorFeatures,
+  type FavorStateArrays,
+  type FloatArray,
+  featureMapKinds,
+  type GemmArguments,
+  projectionForms,
+  RUN_COLUMNS,
+  type Storage,
 } from './types.ts';
 
 const ACTIVATIONS: Record<ActivationKind, number> = { relu: 0, gelu: 1, geluTanh: 2 };
-const MAX_ARGUMENTS = 24;
+const MAX_ARGUMENTS = 32;
 /** Elements per partial sum of the kernel squared_norm. */
 const SQUARED_NORM_BLOCK = 65536;
 
@@ -309,7 +313,7 @@ export class CompiledBackend implements Backend {
       k: this.#f32(args.k, 0),
       v: this.#f32(args.v, (args.k.length / dHead) * dValue),
       keyMask: this.#optional(args.keyMask, lengthK === 0 ? 0 : args.k.length / (heads * dHead)),
-      runs: this.#i32(args.runs, numRuns * 5),
+      runs: this.#i32(args.runs, numRuns * RUN_COLUMNS),
     };
   }
 
@@ -329,8 +333,12 @@ export class CompiledBackend implements Backend {
     return this.#f32(storage, (args.q.length / args.dHead) * width);
   }
 
-  #features(args: FavorFeatures, dHead: number): [projection: number, bias: number] {
-    return [this.#f32(args.projection, args.numFeatures * dHead), this.#optional(args.bias, args.numFeatures)];
+  /** The kernels' ESTIMATOR. */
+  #estimator(args: FavorFeatures, dHead: number): number[] {
+    const { numFeatures, form, factors, directions, map, epsilon } = args;
+    const projection = this.#f32(args.projection, projectionLength(args, dHead));
+    const numbers = [projectionForms.indexOf(form), factors, directions, featureMapKinds.indexOf(map), epsilon];
+    return [projection, this.#optional(args.bias, numFeatures), numFeatures, ...numbers];
   }
 
   #state(state: FavorStateArrays, numStates: number, numFeatures: number, dValue: number): number[] {
@@ -339,84 +347,80 @@ export class CompiledBackend implements Backend {
     return [...sums, this.#f32(state.scales, numStates * numFeatures)];
   }
 
-  softmaxAttention(args: AttentionArrays & { out: Storage; logSumExp: Storage; causal: boolean; scale: number }): void {
-    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale } = args;
+  softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0]): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.logSumExp, args, 1)];
-    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale, +normalise];
     this.#call('softmax_attention', q, k, v, keyMask, runs, ...outputs, ...sizes);
   }
 
-  softmaxAttentionBackward(
-    args: AttentionArrays & AttentionGradients & { logSumExp: Storage; causal: boolean; scale: number },
-  ): void {
-    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale } = args;
+  softmaxAttentionBackward(args: Parameters<Backend['softmaxAttentionBackward']>[0]): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const { outputs, gradients } = this.#gradients(args);
     const arrays = [outputs[0], this.#perQuery(args.logSumExp, args, 1), outputs[1], ...gradients];
-    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale, +normalise];
     this.#call('softmax_attention_backward', q, k, v, keyMask, runs, ...arrays, ...sizes);
   }
 
   favorFeatures(args: Parameters<Backend['favorFeatures']>[0]): void {
     const { batch, heads, length, dHead, layout, numFeatures } = args;
     const rows = batch * heads * length;
-    const sizes = [batch, heads, length, dHead, numFeatures, layoutNumber(layout)];
+    const sizes = [batch, heads, length, dHead, layoutNumber(layout)];
     const x = this.#f32(args.x, rows * dHead);
-    this.#call('favor_features', x, ...this.#features(args, dHead), this.#f32(args.out, rows * numFeatures), ...sizes);
+    this.#call('favor_features', x, ...this.#estimator(args, dHead), this.#f32(args.out, rows * numFeatures), ...sizes);
   }
 
-  favor(args: AttentionArrays & FavorFeatures & FavorStateArrays & { out: Storage; denominator: Storage }): void {
-    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout } = args;
+  favor(args: Parameters<Backend['favor']>[0]): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout, weight, stabiliser } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
-    const features = this.#features(args, dHead);
+    const estimator = this.#estimator(args, dHead);
     const state = this.#state(args, numRuns * heads, numFeatures, dValue);
     const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.denominator, args, 1)];
-    const widths = [dHead, dValue, numFeatures, layoutNumber(layout)];
-    this.#call('favor_keys', k, v, keyMask, runs, ...features, ...state, numRuns, heads, lengthK, ...widths);
-    this.#call('favor_queries', q, runs, ...features, ...state, ...outputs, numRuns, heads, lengthQ, ...widths);
+    const widths = [dHead, dValue, layoutNumber(layout)];
+    this.#call('favor_keys', k, v, keyMask, runs, ...estimator, ...state, numRuns, heads, lengthK, ...widths);
+    const sizes = [numRuns, heads, lengthQ, ...widths, weight, stabiliser];
+    this.#call('favor_queries', q, runs, ...estimator, ...state, ...outputs, ...sizes);
   }
 
-  favorBackward(
-    args: AttentionArrays & AttentionGradients & FavorFeatures & FavorStateArrays & { denominator: Storage },
-  ): void {
-    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout } = args;
+  favorBackward(args: Parameters<Backend['favorBackward']>[0]): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout, weight } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const { outputs, gradients } = this.#gradients(args);
     const state = this.#state(args, numRuns * heads, numFeatures, dValue);
-    const arrays = [...this.#features(args, dHead), ...state, outputs[0], this.#perQuery(args.denominator, args, 1)];
-    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layoutNumber(layout)];
+    const arrays = [...this.#estimator(args, dHead), ...state, outputs[0], this.#perQuery(args.denominator, args, 1)];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), weight];
     this.#call('favor_backward', q, k, v, keyMask, runs, ...arrays, outputs[1], ...gradients, ...sizes);
   }
 
   favorCausal(args: Parameters<Backend['favorCausal']>[0]): void {
-    const { numRuns, heads, lengthQ, dHead, dValue, numFeatures, layout, updateState = false } = args;
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout, updateState = false } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const state = args.state ? this.#state(args.state, numRuns * heads, numFeatures, dValue) : [0, 0, 0];
     const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.denominator, args, 1)];
-    const arrays = [...this.#features(args, dHead), ...state, ...outputs];
-    const sizes = [numRuns, heads, lengthQ, dHead, dValue, numFeatures, layoutNumber(layout), +updateState];
-    this.#call('favor_causal', q, k, v, keyMask, runs, ...arrays, ...sizes);
+    const arrays = [...this.#estimator(args, dHead), ...state, ...outputs];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +updateState];
+    this.#call('favor_causal', q, k, v, keyMask, runs, ...arrays, ...sizes, args.weight, args.stabiliser);
   }
 
-  favorCausalBackward(args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage }): void {
-    const { numRuns, heads, lengthQ, dHead, dValue, numFeatures, layout } = args;
+  favorCausalBackward(args: Parameters<Backend['favorCausalBackward']>[0]): void {
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, weight } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const { outputs, gradients } = this.#gradients(args);
-    const features = this.#features(args, dHead);
-    const arrays = [...features, outputs[0], this.#perQuery(args.denominator, args, 1), outputs[1], ...gradients];
-    const sizes = [numRuns, heads, lengthQ, dHead, dValue, numFeatures, layoutNumber(layout)];
-    this.#call('favor_causal_backward', q, k, v, keyMask, runs, ...arrays, ...sizes);
+    const results = [outputs[0], this.#perQuery(args.denominator, args, 1), outputs[1], ...gradients];
+    const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), weight];
+    this.#call('favor_causal_backward', q, k, v, keyMask, runs, ...this.#estimator(args, dHead), ...results, ...sizes);
   }
 
   favorStep(args: Parameters<Backend['favorStep']>[0]): void {
-    const { batch, heads, dHead, dValue, numFeatures } = args;
+    const { batch, heads, dHead, dValue, numFeatures, weight, stabiliser } = args;
     const rows = batch * heads;
     const arrays = [this.#f32(args.q, rows * dHead), this.#f32(args.k, rows * dHead), this.#f32(args.v, rows * dValue)];
     const state = this.#state(args, rows, numFeatures, dValue);
     const out = this.#f32(args.out, rows * dValue);
-    const sizes = [batch, heads, dHead, dValue, numFeatures];
-    this.#call('favor_step', ...arrays, ...this.#features(args, dHead), ...state, out, ...sizes);
+    const sizes = [batch, heads, dHead, dValue, weight, stabiliser];
+    this.#call('favor_step', ...arrays, ...this.#estimator(args, dHead), ...state, out, ...sizes);
   }
 
   peak(args: Parameters<Backend['peak']>[0]): void {

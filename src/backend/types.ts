@@ -57,6 +57,9 @@ export interface GemmArguments {
   readonly accumulate?: boolean;
 }
 
+/** Columns of a table of runs. */
+export const RUN_COLUMNS = 6;
+
 /** Sizes shared by all attention kernels. */
 export interface AttentionSizes {
   readonly heads: number;
@@ -76,7 +79,7 @@ export interface AttentionArrays extends AttentionSizes {
   readonly v: Storage;
   /** float32 `[batch, lengthK]`: 1 = valid, 0 = masked. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, 5]`: batch, queryStart, queryLength, keyStart, keyLength. */
+  /** int32 `[numRuns, 6]`: batch, queryStart, queryLength, keyStart, keyLength, offset. */
   readonly runs: Storage;
 }
 
@@ -89,13 +92,57 @@ export interface AttentionGradients {
   readonly dV: Storage;
 }
 
-/** An estimator exp(W x̂ + b − ‖x̂‖²/2). */
-export interface FavorFeatures {
+/**
+ * Feature maps of the kernels, in the order of their numbers: with u = W x̂ + b and D = ‖x̂‖²/2, `exponential` is
+ * exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon.
+ */
+export const featureMapKinds = [
+  'exponential',
+  'sine',
+  'relu',
+  'exp',
+  'sigmoid',
+  'abs',
+  'gelu',
+  'cos',
+  'tanh',
+  'identity',
+  'eluPlusOne',
+  'square',
+] as const;
+export type FeatureMapKind = (typeof featureMapKinds)[number];
+
+/** How a projection W is stored, in the order of the kernels' numbers: as a matrix, or as factors applied in turn. */
+export const projectionForms = ['dense', 'hadamard', 'givens'] as const;
+export type ProjectionForm = (typeof projectionForms)[number];
+
+/** What defines a kernel estimate `K(x, y) = Σ_r φ_r(x) φ_r(y)`; meaning and shapes as in `kernels/kernels.h`. */
+export interface Estimator {
   readonly numFeatures: number;
-  /** `[numFeatures, dHead]`. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than `exponential` and `sine`. */
+  readonly epsilon: number;
+  readonly form: ProjectionForm;
+  /** Factors (diagonals, rotations) of each block of a projection that is not dense; else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction `r mod directions`. */
+  readonly directions: number;
+}
+
+/** An estimator with its numbers. */
+export interface FavorFeatures extends Estimator {
+  /** `dense`: `[numFeatures, dHead]`; otherwise the factors of all blocks, then `numFeatures` lengths. */
   readonly projection: Storage;
-  /** `[numFeatures]`, nats. */
+  /** `[numFeatures]`, added to W x̂. */
   readonly bias?: Storage | undefined;
+}
+
+/** How a FAVOR+ kernel forms a row of the result. */
+export interface FavorResult {
+  /** 0: rows are divided by their sums over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** A denominator whose size is at most this gains twice this. */
+  readonly stabiliser: number;
 }
 
 /** FAVOR+ states: `sums`, `compensation` `[…, heads, numFeatures, dValue + 1]`, `scales` `[…, heads, numFeatures]`. */
@@ -103,6 +150,15 @@ export interface FavorStateArrays {
   readonly sums: Storage;
   readonly compensation: Storage;
   readonly scales: Storage;
+}
+
+/** How exact attention forms scores and rows. */
+export interface SoftmaxOptions {
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** False: out = Σ_j exp(scale·q·k_j) v_j, not divided by the row's sum. */
+  readonly normalise: boolean;
 }
 
 export interface AdamWArguments {
@@ -218,10 +274,9 @@ export interface Backend {
   }): void;
   adamW(args: AdamWArguments): void;
 
-  softmaxAttention(args: AttentionArrays & { out: Storage; logSumExp: Storage; causal: boolean; scale: number }): void;
-  softmaxAttentionBackward(
-    args: AttentionArrays & AttentionGradients & { logSumExp: Storage; causal: boolean; scale: number },
-  ): void;
+  softmaxAttention(args: AttentionArrays & SoftmaxOptions & { out: Storage; logSumExp: Storage }): void;
+  softmaxAttentionBackward(args: AttentionArrays & AttentionGradients & SoftmaxOptions & { logSumExp: Storage }): void;
+  /** log φ for the map `exponential`, sin(u) for `sine`, φ for the others: `[batch, heads, length, numFeatures]`. */
   favorFeatures(
     args: FavorFeatures & {
       x: Storage;
@@ -234,20 +289,29 @@ export interface Backend {
     },
   ): void;
   /** Bidirectional: fills `state` from the keys, then `out` and `denominator` from the queries. */
-  favor(args: AttentionArrays & FavorFeatures & FavorStateArrays & { out: Storage; denominator: Storage }): void;
+  favor(
+    args: AttentionArrays & FavorFeatures & FavorResult & FavorStateArrays & { out: Storage; denominator: Storage },
+  ): void;
   favorBackward(
-    args: AttentionArrays & AttentionGradients & FavorFeatures & FavorStateArrays & { denominator: Storage },
+    args: AttentionArrays &
+      AttentionGradients &
+      FavorFeatures &
+      FavorStateArrays & { denominator: Storage; weight: number },
   ): void;
   /** Causal; `state`, if given, is where the runs start from and, with `updateState`, is left after their last key. */
   favorCausal(
     args: AttentionArrays &
-      FavorFeatures & { out: Storage; denominator: Storage; state?: FavorStateArrays; updateState?: boolean },
+      FavorFeatures &
+      FavorResult & { out: Storage; denominator: Storage; state?: FavorStateArrays; updateState?: boolean },
   ): void;
   /** Gradients of favorCausal started from empty states. */
-  favorCausalBackward(args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage }): void;
+  favorCausalBackward(
+    args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage; weight: number },
+  ): void;
   /** One token for every (batch, head): updates the states, then reads them. */
   favorStep(
     args: FavorFeatures &
+      FavorResult &
       FavorStateArrays & {
         q: Storage;
         k: Storage;

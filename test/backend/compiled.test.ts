@@ -1,5 +1,7 @@
 /** What the compiled backends promise about storage; the kernels' values are tested in conformance/. */
+
 import { afterAll, describe, expect, it } from 'vitest';
+import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
@@ -72,8 +74,9 @@ describe.each(variants)('$name, threads: $numThreads', ({ name, numThreads }) =>
     expect(await read(none)).toEqual([]);
     const runs = ids;
     const sizes = { heads: 1, lengthQ: 0, lengthK: 0, dHead: 2, dValue: 2, layout: 'bhld', numRuns: 0 } as const;
-    const arrays = { ...sizes, q: none, k: none, v: none, runs, projection: x, numFeatures: 1, out: none };
-    backend.favorCausal({ ...arrays, denominator: none });
+    const arrays = { ...sizes, q: none, k: none, v: none, runs, projection: x, out: none, normalise: true };
+    const estimator = { ...exponentialEstimator(1), ...dividedRows };
+    backend.favorCausal({ ...arrays, ...estimator, denominator: none });
     backend.softmaxAttention({ ...arrays, logSumExp: none, causal: true, scale: 1 });
   });
 

@@ -1,5 +1,7 @@
 /** The oracle is itself proven: closed forms, direct evaluation, and central differences of every backward call. */
+
 import { describe, expect, test } from 'vitest';
+import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
 import { erf } from '../../src/backend/reference/elementwise.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { AttentionLayout, Storage } from '../../src/backend/types.ts';
@@ -118,8 +120,9 @@ describe('reference forward', () => {
       q: backend.upload(normals(length * dHead, 4)),
       k: backend.upload(k),
       v: backend.upload(v),
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
-      numFeatures: 1,
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
+      ...exponentialEstimator(1),
+      ...dividedRows,
       projection: backend.upload(w),
       sums: zeros(dValue + 1),
       compensation: zeros(dValue + 1),
@@ -149,14 +152,21 @@ describe('reference forward', () => {
       q: backend.upload(normals(length * dHead, 0.7)),
       k: backend.upload(normals(length * dHead, 0.7)),
       v: backend.upload(normals(length * dValue)),
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
     };
     const exact = zeros(length * dValue);
     const scale = 1 / Math.sqrt(dHead);
-    backend.softmaxAttention({ ...shared, out: exact, logSumExp: zeros(length), causal: true, scale });
+    backend.softmaxAttention({ ...shared, out: exact, logSumExp: zeros(length), causal: true, scale, normalise: true });
     const favor = zeros(length * dValue);
     const projection = backend.upload(normals(numFeatures * dHead));
-    backend.favorCausal({ ...shared, numFeatures, projection, out: favor, denominator: zeros(length) });
+    backend.favorCausal({
+      ...shared,
+      ...exponentialEstimator(numFeatures),
+      ...dividedRows,
+      projection,
+      out: favor,
+      denominator: zeros(length),
+    });
     // the standard error is about 2 / √60,000 = 0.008
     expectClose(await backend.read(favor), await backend.read(exact), 0.05);
   });
@@ -302,9 +312,10 @@ describe('reference backward against central differences', () => {
     mask[3] = 0;
     const shared = {
       ...{ numRuns: 3, heads, lengthQ: length, lengthK: length, dHead, dValue, layout },
-      runs: backend.upload(Int32Array.of(0, 0, 2, 0, 2, 0, 3, 4, 3, 4, 1, 0, 7, 0, 7)),
+      runs: backend.upload(Int32Array.of(0, 0, 2, 0, 2, 0, 0, 3, 4, 3, 4, 0, 1, 0, 7, 0, 7, 0)),
       keyMask: backend.upload(mask),
-      numFeatures,
+      ...exponentialEstimator(numFeatures),
+      ...dividedRows,
       projection: backend.upload(normals(numFeatures * dHead)),
       bias: backend.upload(normals(numFeatures)),
     };
@@ -315,7 +326,7 @@ describe('reference backward against central differences', () => {
       compensation: zeros(3 * heads * numFeatures * (dValue + 1)),
       scales: zeros(3 * heads * numFeatures),
     };
-    const softmax = { causal, scale: 0.6, logSumExp: zeros(count) };
+    const softmax = { causal, scale: 0.6, normalise: true, logSumExp: zeros(count) };
     const forward = () => {
       const call = { ...shared, ...inputs, out, denominator };
       if (mechanism.startsWith('softmax')) backend.softmaxAttention({ ...call, ...softmax });

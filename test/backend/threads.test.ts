@@ -1,5 +1,7 @@
 /** Results do not depend on the number of threads, and every unit of a job runs exactly once. */
+
 import { afterAll, describe, expect, it } from 'vitest';
+import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend, Random } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
@@ -39,17 +41,17 @@ async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
   const [heads, length, dHead, numFeatures] = [5, 509, 32, 61];
   const count = heads * length * dHead;
   const sizes = { heads, lengthQ: length, lengthK: length, dHead, dValue: dHead, layout: 'blhd', numRuns: 1 } as const;
-  const runs = backend.upload(Int32Array.of(0, 0, length, 0, length));
+  const runs = backend.upload(Int32Array.of(0, 0, length, 0, length, 0));
   const arrays = { ...sizes, q: normal(count), k: normal(count), v: normal(count), runs };
   const out = backend.allocate(count);
   const denominator = backend.allocate(heads * length);
-  const features = { numFeatures, projection: normal(numFeatures * dHead) };
+  const features = { ...exponentialEstimator(numFeatures), ...dividedRows, projection: normal(numFeatures * dHead) };
   backend.favorCausal({ ...arrays, ...features, out, denominator });
   const [dQ, dK, dV] = [count, count, count].map((size) => backend.allocate(size));
   backend.favorCausalBackward({ ...arrays, ...features, out, denominator, dOut: normal(count), dQ, dK, dV });
   const exact = backend.allocate(count);
   const logSumExp = backend.allocate(heads * length);
-  backend.softmaxAttention({ ...arrays, out: exact, logSumExp, causal: true, scale: dHead ** -0.5 });
+  backend.softmaxAttention({ ...arrays, out: exact, logSumExp, causal: true, scale: dHead ** -0.5, normalise: true });
 
   const large = normal(1_000_003);
   const squaredNorm = new Uint8Array(Float64Array.of(await backend.squaredNorm(large)).buffer);

@@ -1,5 +1,5 @@
 /** Attention inputs shared by the cases of softmax attention and FAVOR+. */
-import type { AttentionArrays, AttentionLayout, Storage } from '../../src/backend/types.ts';
+import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS, type Storage } from '../../src/backend/types.ts';
 import type { Random } from '../../src/tensor/random.ts';
 import { type Data, normals } from './case.ts';
 
@@ -12,7 +12,7 @@ export interface AttentionSetup {
   readonly dHead: number;
   readonly dValue: number;
   readonly layout: AttentionLayout;
-  /** Rows {batch, queryStart, queryLength, keyStart, keyLength}. Default: one run for every batch row. */
+  /** Rows {batch, queryStart, queryLength, keyStart, keyLength, offset = keyLength - queryLength}. Default: one for every batch row. */
   readonly runs?: readonly (readonly number[])[];
   readonly isValidKey?: (batch: number, key: number) => boolean;
   /** Standard deviation of q and k. Default 1. */
@@ -98,7 +98,7 @@ export function attentionInputs(setup: AttentionSetup, random: Random): Record<s
     ),
     v: normals(random, batch * heads * lengthK * dValue),
     dOut: normals(random, batch * heads * lengthQ * dValue),
-    runs: Int32Array.from(runs.flat()),
+    runs: Int32Array.from(runs.flatMap((run) => (run.length === RUN_COLUMNS ? run : [...run, run[4] - run[2]]))),
     ...(isValidKey ? { keyMask: mask } : {}),
   };
 }
@@ -106,7 +106,7 @@ export function attentionInputs(setup: AttentionSetup, random: Random): Record<s
 export function attentionArrays(setup: AttentionSetup, arrays: Readonly<Record<string, Storage>>): AttentionArrays {
   const { heads, lengthQ, lengthK, dHead, dValue, layout } = setup;
   const { q, k, v, runs, keyMask } = arrays;
-  return { q, k, v, runs, keyMask, heads, lengthQ, lengthK, dHead, dValue, layout, numRuns: runs.length / 5 };
+  return { q, k, v, runs, keyMask, heads, lengthQ, lengthK, dHead, dValue, layout, numRuns: runs.length / RUN_COLUMNS };
 }
 
 /** Lengths of out and of an array with one number per query. */

@@ -1,4 +1,5 @@
 /** FAVOR+ on plain arrays, for properties that span several calls. */
+import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 
 /** q, k `[heads, length, dHead]`, v `[heads, length, dValue]`, projection `[numFeatures, dHead]`. */
@@ -100,7 +101,7 @@ export class FavorRunner {
       compensation: backend.upload(state.compensation),
       scales: backend.upload(state.scales),
     };
-    const sizes = { batch: 1, heads, dHead, dValue, numFeatures };
+    const sizes = { batch: 1, heads, dHead, dValue, ...exponentialEstimator(numFeatures), ...dividedRows };
     for (let i = 0; i < length; i++) {
       const at = (storage: Storage, width: number) => backend.slice(storage, i * heads * width, heads * width);
       const token = { q: at(q, dHead), k: at(k, dHead), v: at(v, dValue), out: at(out, dValue) };
@@ -148,9 +149,11 @@ export class FavorRunner {
     upload: (data: Float32Array | Int32Array) => Storage,
   ) {
     const { heads, length, dHead, dValue, numFeatures } = inputs;
-    const rows = runs.map(([start, count]) => [0, start, count, start, count]);
+    const rows = runs.map(([start, count]) => [0, start, count, start, count, 0]);
     return {
-      ...{ heads, lengthQ: length, lengthK: length, dHead, dValue, numFeatures, numRuns: runs.length },
+      ...{ heads, lengthQ: length, lengthK: length, dHead, dValue, numRuns: runs.length },
+      ...exponentialEstimator(numFeatures),
+      ...dividedRows,
       ...{ q: upload(inputs.q), k: upload(inputs.k), v: upload(inputs.v), projection: upload(inputs.projection) },
       runs: upload(Int32Array.from(rows.flat())),
       layout: 'bhld' as const,

@@ -1,5 +1,6 @@
 /** Features and states shared by the FAVOR+ cases. */
-import type { FavorFeatures, FavorStateArrays, Storage } from '../../src/backend/types.ts';
+import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
+import type { FavorFeatures, FavorResult, FavorStateArrays, Storage } from '../../src/backend/types.ts';
 import type { Random } from '../../src/tensor/random.ts';
 import { type AttentionSetup, crossSetups, squareSetups } from './attention.ts';
 import { type Data, normals } from './case.ts';
@@ -30,8 +31,16 @@ export function featureInputs(setup: FavorSetup, random: Random): Record<string,
   };
 }
 
-export function featureArrays(setup: FavorSetup, arrays: Readonly<Record<string, Storage>>): FavorFeatures {
-  return { numFeatures: setup.numFeatures, projection: arrays.projection, bias: arrays.bias };
+export function featureArrays(
+  setup: FavorSetup,
+  arrays: Readonly<Record<string, Storage>>,
+): FavorFeatures & FavorResult {
+  return {
+    ...exponentialEstimator(setup.numFeatures),
+    ...dividedRows,
+    projection: arrays.projection,
+    bias: arrays.bias,
+  };
 }
 
 export function stateLengths(numStates: number, numFeatures: number, dValue: number) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { denseRuns, segmentRuns } from '../../src/attention/runs.ts';
+import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { activation } from '../../src/tensor/ops/activation.ts';
 import { add } from '../../src/tensor/ops/add.ts';
@@ -102,7 +103,10 @@ describe('attention adjoints against central differences', () => {
         keys: random([...sizes[layout]], 2),
         values: random([...values[layout]], 3),
       });
-      const features = { projection: random([3, 4], 4), bias: random([3], 5) };
+      const features = {
+        ...exponentialEstimator(3),
+        ...{ dHead: 4, weight: 1 / 3, stabiliser: 0, projection: random([3, 4], 4), bias: random([3], 5) },
+      };
       for (const causal of [false, true]) {
         it(`exact, ${layout}, ${maskName}, ${causal ? 'causal' : 'bidirectional'}`, async () => {
           const inputs = given();

@@ -1,5 +1,5 @@
 /** Where a row of an attention array lies, and which keys a query sees. */
-import type { AttentionArrays, AttentionLayout } from '../types.ts';
+import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS } from '../types.ts';
 import { floats, integers } from './storage.ts';
 
 /** First element of row (batch, head, position) of an attention array whose rows have `width` elements. */
@@ -34,7 +34,7 @@ export interface RunHead {
   valueRows(array: Float64Array): readonly Float64Array[];
   /** Index of query i in a `[batch, heads, lengthQ]` array, whatever the layout. */
   scalarAt(i: number): number;
-  /** Whether query i sees key j: not masked and, if causal, j <= i + keyLength − queryLength. */
+  /** Whether query i sees key j: not masked and, if causal, j <= i + offset. */
   sees(i: number, j: number): boolean;
   isValidKey(j: number): boolean;
 }
@@ -46,9 +46,9 @@ export function* runHeads(args: AttentionArrays, causal: boolean): Generator<Run
   const k = floats(args.k);
   const v = floats(args.v);
   const mask = args.keyMask ? floats(args.keyMask) : undefined;
-  const runs = integers(args.runs, numRuns * 5);
+  const runs = integers(args.runs, numRuns * RUN_COLUMNS);
   for (let run = 0; run < numRuns; run++) {
-    const [batch, queryStart, queryLength, keyStart, keyLength] = runs.subarray(run * 5, run * 5 + 5);
+    const [batch, queryStart, queryLength, keyStart, keyLength, offset] = runs.subarray(run * RUN_COLUMNS);
     for (let head = 0; head < heads; head++) {
       const rows = (array: Float64Array, length: number, width: number, start: number, count: number) =>
         Array.from({ length: count }, (_, i) => {
@@ -71,7 +71,7 @@ export function* runHeads(args: AttentionArrays, causal: boolean): Generator<Run
         keyRows,
         valueRows,
         scalarAt: (i) => (batch * heads + head) * lengthQ + queryStart + i,
-        sees: (i, j) => isValidKey(j) && (!causal || j <= i + keyLength - queryLength),
+        sees: (i, j) => isValidKey(j) && (!causal || j <= i + offset),
         isValidKey,
       };
     }

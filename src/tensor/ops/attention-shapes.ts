@@ -4,8 +4,8 @@ import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
 /**
- * Which contiguous pieces of the queries attend to which of the keys: int32 `[numRuns, 5]` rows
- * `batch, queryStart, queryLength, keyStart, keyLength`. Built by `attention/runs.ts`.
+ * Which contiguous pieces of the queries attend to which of the keys: int32 `[numRuns, 6]` rows
+ * `batch, queryStart, queryLength, keyStart, keyLength, offset`. Built by `attention/runs.ts`.
  */
 export interface Runs {
   readonly table: Tensor;

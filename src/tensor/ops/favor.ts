@@ -1,4 +1,5 @@
-import type { AttentionGradients, FavorFeatures } from '../../backend/types.ts';
+import { projectionLength } from '../../backend/estimator.ts';
+import type { AttentionGradients, Estimator, FavorFeatures, FavorResult } from '../../backend/types.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type AttentionInputs,
@@ -9,19 +10,43 @@ import {
   resultFor,
 } from './attention-shapes.ts';
 
-/** An estimator `exp(W x̂ + b − ‖x̂‖²/2)` of the softmax kernel, `x̂ = x·dHead^(−1/4)`. */
-export interface FeatureTensors {
-  /** W `[numFeatures, dHead]`. */
+/** Random features on a backend: an estimator of a kernel, over `x̂ = x·dHead^(−1/4)`. */
+export interface FeatureTensors extends Estimator {
+  readonly dHead: number;
+  /** By `form`, as in `kernels/kernels.h`: `[numFeatures, dHead]` if dense. */
   readonly projection: Tensor;
-  /** b `[numFeatures]`, nats. */
+  /** b `[numFeatures]`. */
   readonly bias?: Tensor | undefined;
+  /** `K(x, y) ≈ weight·Σ_r φ_r(x) φ_r(y)`. */
+  readonly weight: number;
+  readonly stabiliser: number;
+}
+
+/** How an op of FAVOR+ forms its result. */
+export interface FavorOptions {
+  /** Divide every row by its sum over the keys. Default true. */
+  readonly normalised?: boolean | undefined;
 }
 
 /** What the kernels take of the features. @throws when the projection does not fit dHead. */
-export function featureStorages({ projection, bias }: FeatureTensors, dHead: number): FavorFeatures {
-  const [numFeatures, width] = projection.shape;
-  if (width !== dHead) throw new Error(`favor: the projection is for dHead ${width}; the queries have ${dHead}.`);
-  return { numFeatures, projection: projection.storage, bias: bias?.storage };
+export function featureStorages(features: FeatureTensors, dHead: number): FavorFeatures {
+  const { numFeatures, map, epsilon, form, factors, directions, projection, bias } = features;
+  if (features.dHead !== dHead) {
+    throw new Error(`favor: the features are for dHead ${features.dHead}; the queries have ${dHead}.`);
+  }
+  if (projection.size !== projectionLength(features, dHead)) {
+    throw new Error(`favor: a projection of ${projection.size} numbers does not fit ${numFeatures} ${form} features.`);
+  }
+  const estimator = { numFeatures, map, epsilon, form, factors, directions };
+  return { ...estimator, projection: projection.storage, bias: bias?.storage };
+}
+
+/** How the kernels form rows with these features. */
+export function resultOf(
+  { weight, stabiliser }: FeatureTensors,
+  { normalised = true }: FavorOptions = {},
+): FavorResult {
+  return { weight: normalised ? 0 : weight, stabiliser };
 }
 
 /**
@@ -30,7 +55,7 @@ export function featureStorages({ projection, bias }: FeatureTensors, dHead: num
  *
  * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key
  */
-export function favor(inputs: AttentionInputs, features: FeatureTensors): Tensor {
+export function favor(inputs: AttentionInputs, features: FeatureTensors, options?: FavorOptions): Tensor {
   const { queries, layout, runs } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
@@ -46,6 +71,7 @@ export function favor(inputs: AttentionInputs, features: FeatureTensors): Tensor
     ...sizes,
     ...attentionStorages(inputs),
     ...estimator,
+    ...resultOf(features, options),
     sums: sums.storage,
     compensation: compensation.storage,
     scales: scales.storage,

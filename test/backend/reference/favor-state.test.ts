@@ -1,5 +1,7 @@
 /** States of the reference backend: streaming, and the documented meaning that lets other backends resume them. */
+
 import { describe, expect, test } from 'vitest';
+import { dividedRows, exponentialEstimator } from '../../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../../src/backend/reference.ts';
 import { Random } from '../../../src/tensor/random.ts';
 import { relativeError } from '../../conformance/case.ts';
@@ -12,6 +14,7 @@ const zeros = (count: number) => backend.upload(new Float64Array(count));
 describe('reference FAVOR+ states', () => {
   const [heads, length, dHead, dValue, numFeatures] = [2, 11, 3, 5, 4];
   const width = dValue + 1;
+  const estimator = { ...exponentialEstimator(numFeatures), ...dividedRows };
   const q = normals(heads * length * dHead, 2);
   const k = normals(heads * length * dHead, 2);
   const v = normals(heads * length * dValue);
@@ -34,9 +37,9 @@ describe('reference FAVOR+ states', () => {
       );
     const out = zeros(heads * count * dValue);
     backend.favorCausal({
-      ...{ numRuns: 1, heads, lengthQ: count, lengthK: count, dHead, dValue, layout: 'bhld', numFeatures, projection },
+      ...{ numRuns: 1, heads, lengthQ: count, lengthK: count, dHead, dValue, layout: 'bhld', projection, ...estimator },
       ...{ q: cut(q, dHead), k: cut(k, dHead), v: cut(v, dValue), out, denominator: zeros(heads * count) },
-      runs: backend.upload(Int32Array.of(0, 0, count, 0, count)),
+      runs: backend.upload(Int32Array.of(0, 0, count, 0, count, 0)),
       ...(state ? { state, updateState: true } : {}),
     });
     return backend.read(out);
@@ -74,7 +77,7 @@ describe('reference FAVOR+ states', () => {
         );
       const out = zeros(heads * dValue);
       const inputs = { q: at(q, dHead), k: at(k, dHead), v: at(v, dValue) };
-      backend.favorStep({ ...inputs, ...state, out, numFeatures, projection, batch: 1, heads, dHead, dValue });
+      backend.favorStep({ ...inputs, ...state, out, ...estimator, projection, batch: 1, heads, dHead, dValue });
       const expected = Float64Array.from({ length: heads * dValue }, (_, e) => {
         return whole[(Math.floor(e / dValue) * length + i) * dValue + (e % dValue)];
       });
@@ -94,11 +97,11 @@ describe('reference FAVOR+ states', () => {
         dHead,
         dValue,
         layout: 'bhld',
-        numFeatures,
+        ...estimator,
         projection,
       },
       ...{ q: backend.upload(q), k: backend.upload(k), v: backend.upload(v), out, denominator, ...state },
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length)),
+      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
     });
     const [sums, scales] = [await backend.read(state.sums), await backend.read(state.scales)];
     const w = await backend.read(projection);

@@ -1,3 +1,4 @@
+import { dividedRows, exponentialEstimator } from '../../../src/backend/estimator.ts';
 import { type Case, normals } from '../case.ts';
 import { meaningOf, NORM_BOUND, outBecause, outBound, randomStates, stateArrays, stateBounds } from '../favor.ts';
 
@@ -29,7 +30,13 @@ function caseOf(sizes: Sizes, inputScale: number, hasBias: boolean): Case {
       for (let token = 0; token < numTokens; token++) {
         const at = (name: string, width: number) => backend.slice(arrays[name], token * rows * width, rows * width);
         const inputs = { q: at('q', dHead), k: at('k', dHead), v: at('v', dValue), out: at('out', dValue) };
-        const features = { projection, bias, numFeatures, ...stateArrays(arrays) };
+        const features = {
+          projection,
+          bias,
+          ...exponentialEstimator(numFeatures),
+          ...dividedRows,
+          ...stateArrays(arrays),
+        };
         backend.favorStep({ ...inputs, ...features, batch, heads, dHead, dValue });
       }
     },

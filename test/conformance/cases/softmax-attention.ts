@@ -19,7 +19,14 @@ function casesOf(setup: AttentionSetup, causal: boolean): Case[] {
   const name = `${setup.name} ${setup.layout}${causal ? ' causal' : ''}`;
   const inputs: Case['inputs'] = (random) => attentionInputs(setup, random);
   const forward = (backend: Backend, arrays: Readonly<Record<string, Storage>>) => {
-    const call = { ...attentionArrays(setup, arrays), out: arrays.out, logSumExp: arrays.logSumExp, causal, scale };
+    const call = {
+      ...attentionArrays(setup, arrays),
+      out: arrays.out,
+      logSumExp: arrays.logSumExp,
+      causal,
+      scale,
+      normalise: true,
+    };
     backend.softmaxAttention(call);
     return call;
   };

@@ -1,0 +1,23 @@
+import type { Estimator, FavorResult, ProjectionForm } from './types.ts';
+
+/** Rows of a block of directions: Hadamard blocks are as wide as the least power of two that holds dHead. */
+export function blockSize(form: ProjectionForm, dHead: number): number {
+  return form === 'hadamard' ? 2 ** Math.ceil(Math.log2(dHead)) : dHead;
+}
+
+/** Number of elements of an estimator's `projection`. */
+export function projectionLength(estimator: Estimator, dHead: number): number {
+  const { numFeatures, form, factors, directions } = estimator;
+  if (form === 'dense') return numFeatures * dHead;
+  const size = blockSize(form, dHead);
+  const factorLength = form === 'hadamard' ? size : 4;
+  return Math.ceil(directions / size) * factors * factorLength + numFeatures;
+}
+
+/** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */
+export function exponentialEstimator(numFeatures: number): Estimator {
+  return { numFeatures, map: 'exponential', epsilon: 0, form: 'dense', factors: 0, directions: numFeatures };
+}
+
+/** Rows divided by their sums, as positive features allow. */
+export const dividedRows: FavorResult = { weight: 0, stabiliser: 0 };
