@@ -43,6 +43,7 @@ export { languageModelLoss } from './models/language-model.ts';
 export { type SamplingOptions, sampleToken } from './models/sampling.ts';
 export { Transformer } from './models/transformer.ts';
 export { Dropout } from './nn/dropout.ts';
+export type { AttentionHeads } from './nn/multi-head-attention.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
 export { loadWeights, readWeights } from './pretrained/weights.ts';
 export { Random } from './tensor/random.ts';

@@ -6,7 +6,7 @@ import { Dropout } from '../nn/dropout.ts';
 import { FeedForward } from '../nn/feed-forward.ts';
 import { gather, type Layer, normalParameter } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
-import { MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
 import { sinusoidalPositions } from '../nn/positions.ts';
 import { add } from '../tensor/ops/add.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
@@ -81,6 +81,31 @@ export class Transformer implements Layer {
     let x = dropout.forward(this.#embed(ids, 0));
     for (const block of this.#blocks) x = block.forward(x, attend, dropout);
     return this.#norm.forward(x);
+  }
+
+  /**
+   * What the attention of every layer is given in one forward pass, after rotary positions: queries, keys and values
+   * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
+   *
+   * @param ids int32 `[batch, length]`, each below vocabSize
+   * @throws when learned positions end before `length`
+   */
+  attentionInputs(ids: Tensor, { keyMask, segments }: Omit<ForwardOptions, 'dropout'> = {}): AttentionHeads[] {
+    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
+    const all = scope(() => {
+      const found: Tensor[] = [];
+      let x = this.#embed(ids, 0);
+      for (const block of this.#blocks) {
+        x = block.forward(x, attend, Dropout.off, ({ queries, keys, values }) => {
+          found.push(headsFirst(queries), headsFirst(keys), headsFirst(values));
+        });
+      }
+      return found;
+    });
+    return this.#blocks.map((_, layer) => {
+      const [queries, keys, values] = all.slice(3 * layer);
+      return { queries, keys, values };
+    });
   }
 
   /** `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes. */

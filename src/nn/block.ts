@@ -5,7 +5,7 @@ import type { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';
 import { gather, type Layer } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
-import type { MultiHeadAttention } from './multi-head-attention.ts';
+import type { AttentionHeads, MultiHeadAttention } from './multi-head-attention.ts';
 
 interface BlockLayers {
   readonly attentionNorm: LayerNorm;
@@ -18,9 +18,13 @@ interface BlockLayers {
 export class Block implements Layer {
   constructor(readonly layers: BlockLayers) {}
 
-  /** `[batch, length, dModel]` → the same */
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout): Tensor {
-    return this.#around(x, dropout, (normed) => this.layers.attention.forward(normed, options));
+  /**
+   * `[batch, length, dModel]` → the same
+   *
+   * @param observe is shown what the attention is given
+   */
+  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
+    return this.#around(x, dropout, (normed) => this.layers.attention.forward(normed, options, observe));
   }
 
   /** Causal continuation of `state`. */

@@ -3,9 +3,17 @@ import type { Backend } from '../backend/types.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { rotary } from '../tensor/ops/rotary.ts';
 import type { Random } from '../tensor/random.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { scope } from '../tensor/scope.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
 import { gather, type Layer } from './layer.ts';
 import { Linear } from './linear.ts';
+
+/** What an attention is given, after rotary positions. */
+export interface AttentionHeads {
+  readonly queries: Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
 
 /** Projects to heads, attends, and projects back. Any {@link Attention} does the attending. */
 export class MultiHeadAttention implements Layer {
@@ -29,24 +37,31 @@ export class MultiHeadAttention implements Layer {
     this.#output = project(deviations.residual);
   }
 
-  /** `[batch, length, dModel]` → the same */
-  forward(x: Tensor, options: AttendOptions): Tensor {
-    const [queries, keys, values] = this.#heads(x, 0);
+  /**
+   * `[batch, length, dModel]` → the same
+   *
+   * @param observe is shown what the attention is given
+   */
+  forward(x: Tensor, options: AttendOptions, observe?: (heads: AttentionHeads) => void): Tensor {
+    const heads = this.#heads(x, 0);
+    observe?.(heads);
+    const { queries, keys, values } = heads;
     return this.#merge(this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' }));
   }
 
   /** Causal continuation of `state`: `[batch, length, dModel]` → the same. */
   extend(x: Tensor, state: DecodingState): Tensor {
-    const [queries, keys, values] = this.#heads(x, state.position);
+    const { queries, keys, values } = this.#heads(x, state.position);
     return this.#merge(this.attention.extend(queries, keys, values, state));
   }
 
-  #heads(x: Tensor, offset: number): [Tensor, Tensor, Tensor] {
+  #heads(x: Tensor, offset: number): AttentionHeads {
     const [batch, length, dModel] = x.shape;
     const { numHeads } = this.sizes;
     const split = (layer: Linear) => reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
     const [queries, keys, values] = [split(this.#query), split(this.#key), split(this.#value)];
-    return this.sizes.rotary ? [rotary(queries, offset), rotary(keys, offset), values] : [queries, keys, values];
+    if (!this.sizes.rotary) return { queries, keys, values };
+    return { queries: rotary(queries, offset), keys: rotary(keys, offset), values };
   }
 
   #merge(heads: Tensor): Tensor {
@@ -57,4 +72,24 @@ export class MultiHeadAttention implements Layer {
   parameters(): Map<string, Tensor> {
     return gather({ query: this.#query, key: this.#key, value: this.#value, output: this.#output });
   }
+}
+
+/** `[batch, length, heads, d]` → `[batch, heads, length, d]`, a copy. Not differentiable. */
+export function headsFirst(x: Tensor): Tensor {
+  const { backend } = x;
+  const [batch, length, heads, d] = x.shape;
+  const out = Tensor.empty(backend, [batch, heads, length, d]);
+  // Products with the identity are exact and move rows: backends have no transposition.
+  const identity = Float32Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 1 : 0));
+  const size = length * heads * d;
+  scope(() => {
+    const b = tensor(backend, identity, [d, d]).storage;
+    for (let row = 0; row < batch; row++) {
+      const a = backend.slice(x.storage, row * size, size);
+      const c = backend.slice(out.storage, row * size, size);
+      const strides = { lda: heads * d, strideA: d, strideB: 0, strideC: length * d };
+      backend.gemm({ a, b, c, m: length, n: d, k: d, batch: heads, ...strides });
+    }
+  });
+  return out;
 }
