@@ -31,7 +31,10 @@ export { ByteTokenizer } from './data/tokenizers/bytes.ts';
 export { loadTokenizer } from './data/tokenizers/load.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
 export { type Batch, evaluationWindows, trainingWindows } from './data/windows.ts';
+export { activations, featureConfiguration } from './features/configuration.ts';
+export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
 export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
+export type { NormKind, Projection } from './features/projections/projection.ts';
 export {
   type TransformerConfiguration,
   type TransformerOptions,

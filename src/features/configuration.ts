@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { projectionKinds } from './projection.ts';
+import { normKinds } from './projections/projection.ts';
 
 /** Functions f of the generalised feature map. */
 export const activations = [
@@ -56,7 +57,7 @@ export const featureConfiguration = z.strictObject({
   /** How the rows of the projection are drawn together. Default: orthogonal; none for the generalised map, as the authors have it. */
   projection: z.enum(projectionKinds).optional(),
   /** Lengths of the rows: as a Gaussian vector's, or all √dHead. Default: gaussian; regularised for smreg. */
-  norms: z.enum(['gaussian', 'regularised']).optional(),
+  norms: z.enum(normKinds).optional(),
 });
 
 export type Activation = (typeof activations)[number];

@@ -1,31 +1,44 @@
 import type { Random } from '../tensor/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
+import { givensProjection } from './projections/givens.ts';
+import { hadamardProjection } from './projections/hadamard.ts';
+import { noProjection } from './projections/none.ts';
 import { orthogonalProjection } from './projections/orthogonal.ts';
+import type { NormKind, Projection, ProjectionSizes } from './projections/projection.ts';
+import { simplexProjection } from './projections/simplex.ts';
 
-/** Kinds of random projection. */
-export const projectionKinds = ['orthogonal', 'gaussian'] as const;
+/** Kinds of projection: how the rows of W are drawn together, or none. */
+export const projectionKinds = ['orthogonal', 'gaussian', 'givens', 'hadamard', 'simplex', 'none'] as const;
 export type ProjectionKind = (typeof projectionKinds)[number];
 
-const projections: Record<ProjectionKind, (numFeatures: number, dHead: number, random: Random) => Float64Array> = {
+const projections: Record<ProjectionKind, (sizes: ProjectionSizes, random: Random) => Projection> = {
   orthogonal: orthogonalProjection,
   gaussian: gaussianProjection,
+  givens: givensProjection,
+  hadamard: hadamardProjection,
+  simplex: simplexProjection,
+  none: ({ dHead }) => noProjection(dHead),
 };
 
 /** Kind and sizes of a projection. */
 export interface ProjectionOptions {
   readonly kind: ProjectionKind;
-  readonly numFeatures: number;
+  /** Rows of W; dHead, whatever is given here, for the kind `none`. */
+  readonly directions: number;
   readonly dHead: number;
+  /** Lengths of the rows. Default: gaussian. */
+  readonly norms?: NormKind | undefined;
 }
 
 /**
- * Draws W `[numFeatures, dHead]` from `random` alone: the same on every backend, and independent of the data.
+ * Draws the rows W `[directions, dHead]` from `random` alone: the same on every backend, and independent of the data.
  *
- * @throws when numFeatures or dHead is not a positive integer.
+ * @throws when directions or dHead is not a positive integer.
  */
-export function drawProjection({ kind, numFeatures, dHead }: ProjectionOptions, random: Random): Float64Array {
-  for (const [name, value] of Object.entries({ numFeatures, dHead })) {
+export function drawProjection(options: ProjectionOptions, random: Random): Projection {
+  const { kind, directions, dHead, norms = 'gaussian' } = options;
+  for (const [name, value] of Object.entries({ directions, dHead })) {
     if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a positive integer; got ${value}.`);
   }
-  return projections[kind](numFeatures, dHead, random);
+  return projections[kind]({ directions, dHead, norms }, random);
 }

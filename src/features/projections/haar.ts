@@ -1,0 +1,45 @@
+import type { Random } from '../../tensor/random.ts';
+
+/** A standard normal vector. */
+export function normalVector(size: number, random: Random): Float64Array {
+  return Float64Array.from({ length: size }, () => random.normal());
+}
+
+/** The length of a standard normal vector: χ with `size` degrees of freedom. */
+export function normalLength(size: number, random: Random): number {
+  return norm(normalVector(size, random));
+}
+
+/**
+ * The first `rows` rows of a Haar-distributed orthogonal matrix of order `size`. O(rows²·size).
+ *
+ * Gram–Schmidt leaves a positive diagonal in R, whereas Householder QR without a sign correction is not Haar and biases
+ * positive features along the first axis.
+ */
+export function haarRows(rows: number, size: number, random: Random): Float64Array[] {
+  const basis: Float64Array[] = [];
+  for (let r = 0; r < rows; r++) {
+    const row = normalVector(size, random);
+    // A second pass removes what rounding left of the first.
+    for (let pass = 0; pass < 2; pass++) {
+      for (const earlier of basis) {
+        const overlap = dot(row, earlier);
+        for (let i = 0; i < size; i++) row[i] -= overlap * earlier[i];
+      }
+    }
+    const length = norm(row);
+    for (let i = 0; i < size; i++) row[i] /= length;
+    basis.push(row);
+  }
+  return basis;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+function norm(a: Float64Array): number {
+  return Math.sqrt(dot(a, a));
+}
