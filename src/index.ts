@@ -15,10 +15,14 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(browserHost, options);
 }
 
+export { createAttention } from './attention/attention.ts';
 export { type AttentionConfiguration, attentionConfiguration } from './attention/configuration.ts';
+export { crossoverLength } from './attention/crossover.ts';
 export { exactAttention } from './attention/exact.ts';
 export { drawFeatures, type FeatureOptions, favorAttention } from './attention/favor.ts';
+export { KeyValueCache } from './attention/key-value-cache.ts';
 export { paddedSegments, type Segments } from './attention/runs.ts';
+export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson } from './attention/saved-state.ts';
 export { FavorState } from './attention/state.ts';
 export type * from './attention/types.ts';
 export { orderKModel } from './data/baselines.ts';

@@ -1,11 +1,18 @@
 import type { Backend } from '../backend/types.ts';
 import type { Random } from '../tensor/random.ts';
+import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
 import type { Attention } from './types.ts';
 
-/** The one place that turns a configuration value into an attention: add a new kind here. */
+/**
+ * The one place that turns a configuration value into an attention: add a new kind here. The caller disposes it.
+ *
+ * @param configuration from `attentionConfiguration.parse`
+ * @param random determines the features
+ * @throws when the features do not fit dHead.
+ */
 export function createAttention(
   backend: Backend,
   configuration: AttentionConfiguration,
@@ -17,5 +24,7 @@ export function createAttention(
       return new ExactAttention(backend);
     case 'favor':
       return new FavorAttention(backend, configuration, dHead, random);
+    case 'auto':
+      return new AutoAttention(backend, configuration, dHead, random);
   }
 }

@@ -4,19 +4,38 @@ import { featureConfiguration } from '../features/configuration.ts';
 /** Exact softmax attention, O(length²). */
 export const exactConfiguration = z.strictObject({ type: z.literal('exact') });
 
+/**
+ * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
+ * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
+ */
+const redrawInterval = z.int().min(0).default(1000);
+
 /** FAVOR+ attention, O(length). */
-export const favorConfiguration = featureConfiguration.extend({
-  type: z.literal('favor'),
-  /**
-   * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
-   * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
-   */
-  redrawInterval: z.int().min(0).default(1000),
-});
+export const favorConfiguration = featureConfiguration.extend({ type: z.literal('favor'), redrawInterval });
+
+/** Exact attention for short sequences, FAVOR+ for long ones. */
+export const autoConfiguration = featureConfiguration
+  .extend({
+    type: z.literal('auto'),
+    redrawInterval,
+    /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
+    crossover: z.int().min(0).optional(),
+  })
+  .refine(({ featureMap }) => featureMap.type !== 'generalised', {
+    path: ['featureMap'],
+    error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
+  });
 
 /** The `attention` of a model: a value, not a class. */
-export const attentionConfiguration = z.discriminatedUnion('type', [favorConfiguration, exactConfiguration]);
+export const attentionConfiguration = z.discriminatedUnion('type', [
+  favorConfiguration,
+  exactConfiguration,
+  autoConfiguration,
+]);
 
 export type ExactConfiguration = z.infer<typeof exactConfiguration>;
 export type FavorConfiguration = z.infer<typeof favorConfiguration>;
+export type AutoConfiguration = z.infer<typeof autoConfiguration>;
 export type AttentionConfiguration = z.infer<typeof attentionConfiguration>;
+/** A configuration before its defaults are filled in. */
+export type AttentionOptions = z.input<typeof attentionConfiguration>;

@@ -1,17 +1,21 @@
 import type { Backend } from '../backend/types.ts';
-import { type FeatureConfigurationInput, featureConfiguration } from '../features/configuration.ts';
+import {
+  type FeatureConfiguration,
+  type FeatureConfigurationInput,
+  featureConfiguration,
+} from '../features/configuration.ts';
 import * as features from '../features/features.ts';
-import { type FeatureTensors, favor, featureStorages, resultOf } from '../tensor/ops/favor.ts';
+import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/favor.ts';
 import { favorCausal } from '../tensor/ops/favor-causal.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
-import type { FavorConfiguration } from './configuration.ts';
 import { attentionInputs } from './inputs.ts';
 import { denseRuns } from './runs.ts';
+import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
 import { FavorState } from './state.ts';
-import type { AttendOptions, Attention, DecodingSizes, SavedState } from './types.ts';
+import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */
 export interface FeatureOptions extends FeatureConfigurationInput {
@@ -73,7 +77,7 @@ export class FavorAttention implements Attention<FavorState> {
 
   constructor(
     readonly backend: Backend,
-    readonly configuration: FavorConfiguration,
+    readonly configuration: FeatureConfiguration,
     readonly dHead: number,
     random: Random,
   ) {
@@ -97,19 +101,47 @@ export class FavorAttention implements Attention<FavorState> {
     return FavorState.empty(this.backend, sizes, this.features.numFeatures);
   }
 
-  restoreState(saved: SavedState): FavorState {
-    return FavorState.restore(this.backend, saved);
+  restoreState(saved: SavedState | SavedStateJson): FavorState {
+    const parsed = parseSavedState(saved);
+    const { batch, heads, dHead } = parsed.sizes;
+    if (dHead !== this.dHead) {
+      throw new Error(
+        `The saved state is for dHead ${dHead}, this attention for ${this.dHead}: restore it with its own.`,
+      );
+    }
+    if (parsed.type === 'favor') {
+      checkArray('scales', parsed.arrays.scales, batch * heads * this.features.numFeatures);
+    }
+    return FavorState.restore(this.backend, parsed);
+  }
+
+  stackStates(states: readonly FavorState[]): FavorState {
+    return FavorState.stack(states);
+  }
+
+  /** The state after the first `length` keys and values `[batch, capacity, heads, d]`. O(length). */
+  stateAfter(keys: Tensor, values: Tensor, length: number): FavorState {
+    const [batch, , heads, dHead] = keys.shape;
+    const dValue = values.shape[3];
+    const state = this.createState({ batch, heads, dHead, dValue });
+    scope(() => {
+      const runs = denseRuns(this.backend, batch, 0, length);
+      favorState({ keys, values, layout: 'blhd', runs }, this.features, state.arrays);
+    });
+    state.advance(length);
+    return state;
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: FavorState): Tensor {
     const { batch, heads, dHead, dValue } = state.sizes;
     const length = queries.shape[1];
-    state.position += length;
-    if (length > 1) {
-      return scope(() => {
+    if (length !== 1) {
+      const out = scope(() => {
         const runs = denseRuns(this.backend, batch, length, length);
         return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, { state: state.arrays });
       });
+      state.advance(length);
+      return out;
     }
     const out = Tensor.empty(this.backend, [batch, 1, heads, dValue]);
     this.backend.favorStep({
@@ -125,6 +157,7 @@ export class FavorAttention implements Attention<FavorState> {
       dHead,
       dValue,
     });
+    state.advance(1);
     return out;
   }
 

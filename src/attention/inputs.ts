@@ -1,30 +1,64 @@
+import type { Backend } from '../backend/types.ts';
 import type { AttentionInputs } from '../tensor/ops/attention-shapes.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
 import { denseRuns, segmentRuns } from './runs.ts';
-import type { AttendOptions } from './types.ts';
+import type { AttendOptions, KeyMask } from './types.ts';
 
-/** Turns an attention's arguments into those of the ops. */
+/**
+ * Turns an attention's arguments into those of the ops.
+ *
+ * @throws one sentence naming the option that is not valid or does not fit.
+ */
 export function attentionInputs(
   queries: Tensor,
   keys: Tensor,
   values: Tensor,
   options: AttendOptions,
 ): AttentionInputs {
-  const { layout = 'bhld', segments, keySegments, keyMask, offset } = options;
+  const { layout = 'bhld', segments, keySegments, keyMask } = options;
   const { backend } = queries;
-  const lengthAxis = layout === 'bhld' ? 2 : 1;
-  const [batch, lengthQ, lengthK] = [queries.shape[0], queries.shape[lengthAxis], keys.shape[lengthAxis]];
-  checkSegments('segments', segments, batch, lengthQ);
-  checkSegments('keySegments', keySegments ?? segments, batch, lengthK);
+  const { batch, lengthQ, lengthK } = attendedSizes(queries, keys, options);
+  const offset = offsetOf(options);
+  checkRows('segments', segments, batch, lengthQ);
+  checkRows('keySegments', keySegments ?? segments, batch, lengthK);
+  if (keySegments && !segments) {
+    throw new Error('attention: keySegments without segments; give the segments of the queries too.');
+  }
   const runs = segments
     ? segmentRuns(backend, segments, keySegments, offset)
     : denseRuns(backend, batch, lengthQ, lengthK, offset);
-  return { queries, keys, values, layout, runs, keyMask };
+  return { queries, keys, values, layout, runs, keyMask: keyMask && maskTensor(backend, keyMask, batch, lengthK) };
 }
 
-function checkSegments(name: string, segments: AttendOptions['segments'], batch: number, length: number): void {
-  if (!segments) return;
-  if (segments.length !== batch || segments.some((ids) => ids.length !== length)) {
-    throw new Error(`attention: ${name} needs ${batch} arrays of ${length} ids, one per batch row.`);
+/** Sizes that the options are checked against. */
+export function attendedSizes(queries: Tensor, keys: Tensor, { layout = 'bhld' }: AttendOptions) {
+  const lengthAxis = layout === 'bhld' ? 2 : 1;
+  return { batch: queries.shape[0], lengthQ: queries.shape[lengthAxis], lengthK: keys.shape[lengthAxis] };
+}
+
+function offsetOf({ offset, causal }: AttendOptions): number | undefined {
+  if (offset === undefined) return undefined;
+  if (!causal) throw new Error('attention: offset means nothing without causal; add causal: true or leave offset out.');
+  if (!Number.isInteger(offset) || Math.abs(offset) > maxOffset) {
+    throw new Error(`attention: offset is ${offset}; give a whole number of at most 2^31 − 1 in size.`);
+  }
+  return offset;
+}
+
+const maxOffset = 2 ** 31 - 1;
+
+function maskTensor(backend: Backend, keyMask: KeyMask, batch: number, lengthK: number): Tensor {
+  if (keyMask instanceof Tensor) {
+    if (keyMask.type === 'float32') return keyMask;
+    throw new Error(`attention: keyMask holds ${keyMask.type}; make it of a Float32Array.`);
+  }
+  checkRows('keyMask', keyMask, batch, lengthK);
+  return tensor(backend, Float32Array.from(keyMask.flatMap((row) => Array.from(row))), [batch, lengthK]);
+}
+
+function checkRows(name: string, rows: readonly ArrayLike<number>[] | undefined, batch: number, length: number): void {
+  if (!rows) return;
+  if (rows.length !== batch || rows.some((row) => row.length !== length)) {
+    throw new Error(`attention: ${name} needs ${batch} arrays of ${length} numbers, one per batch row.`);
   }
 }

@@ -50,6 +50,17 @@ export function segmentRuns(
   return makeRuns(backend, runs, complete, offset);
 }
 
+/** Lengths of the queries and keys of each run, as {@link segmentRuns} makes them. */
+export function segmentLengths(
+  querySegments: Segments,
+  keySegments: Segments = querySegments,
+): [queryLength: number, keyLength: number][] {
+  return querySegments.flatMap((ids, b) => {
+    const keys = pieces(keySegments[b], b);
+    return [...pieces(ids, b)].map(([id, [, length]]): [number, number] => [length, keys.get(id)?.[1] ?? 0]);
+  });
+}
+
 type Pieces = Map<number, [start: number, length: number]>;
 
 function pieces(ids: ArrayLike<number>, batch: number): Pieces {

@@ -2,6 +2,10 @@ import type { AttentionLayout } from '../backend/types.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Segments } from './runs.ts';
+import type { SavedState, SavedStateJson } from './saved-state.ts';
+
+/** Which keys count: a tensor `[batch, lengthK]` of ones and zeros, or one array of them per batch row. */
+export type KeyMask = Tensor | readonly ArrayLike<number>[];
 
 /** Options common to every attention. */
 export interface AttendOptions {
@@ -16,12 +20,12 @@ export interface AttendOptions {
   readonly normalised?: boolean | undefined;
   /** `bhld` = `[batch, heads, length, d]` (default) or `blhd` = `[batch, length, heads, d]`. */
   readonly layout?: AttentionLayout;
-  /** `[batch, lengthK]`, 1 = valid key, 0 = masked. */
-  readonly keyMask?: Tensor;
+  /** 1 = valid key, 0 = masked, such as padding: a masked key takes part in neither a row's sum nor its divisor. */
+  readonly keyMask?: KeyMask | undefined;
   /** Packed or padded sequences that attend only within themselves. */
-  readonly segments?: Segments;
-  /** Segments of the keys, when they differ from those of the queries. */
-  readonly keySegments?: Segments;
+  readonly segments?: Segments | undefined;
+  /** With `segments`: those of the keys, when they differ from those of the queries. */
+  readonly keySegments?: Segments | undefined;
 }
 
 /** Sizes of one attention layer's decoding state. */
@@ -32,21 +36,18 @@ export interface DecodingSizes {
   readonly dValue: number;
 }
 
-/** The past as one attention layer remembers it while decoding. */
+/** The past as one attention layer remembers it while decoding. The caller disposes it. */
 export interface DecodingState {
+  readonly sizes: DecodingSizes;
   /** Tokens seen. */
   readonly position: number;
+  /** A copy of batch rows `start … end − 1`. @throws unless there is at least one and all exist. */
+  slice(start: number, end: number): DecodingState;
+  /** An independent copy, such as for another continuation. */
+  clone(): DecodingState;
   /** A copy of the numbers, to store or send. */
   save(): Promise<SavedState>;
   dispose(): void;
-}
-
-/** A decoding state as plain data: restore it with the attention's `restoreState`. */
-export interface SavedState {
-  readonly type: 'exact' | 'favor';
-  readonly position: number;
-  readonly sizes: DecodingSizes;
-  readonly arrays: Readonly<Record<string, Float32Array>>;
 }
 
 /**
@@ -64,7 +65,18 @@ export interface Attention<State extends DecodingState = DecodingState> {
   attend(queries: Tensor, keys: Tensor, values: Tensor, options?: AttendOptions): Tensor;
   /** An empty past. */
   createState(sizes: DecodingSizes): State;
-  restoreState(saved: SavedState): State;
+  /**
+   * The state that was saved, also one that came as JSON.
+   *
+   * @throws one sentence when it is damaged or belongs to another attention.
+   */
+  restoreState(saved: SavedState | SavedStateJson): State;
+  /**
+   * One state whose batch rows are those of `states`, in order: sequences that go on together. `states` stay as they are.
+   *
+   * @throws one sentence when their sizes do not fit, or exact ones differ in position.
+   */
+  stackStates(states: readonly State[]): State;
   /**
    * Causal attention of new positions to the past and to themselves; the state then includes them. Axes
    * `[batch, length, heads, d]`; any length ≥ 1, so a prompt and a single token go the same way.

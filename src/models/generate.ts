@@ -1,4 +1,5 @@
-import type { DecodingState, SavedState } from '../attention/types.ts';
+import type { SavedState, SavedStateJson } from '../attention/saved-state.ts';
+import type { DecodingState } from '../attention/types.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -12,13 +13,15 @@ import { checkIds, type Transformer } from './transformer.ts';
 export class Decoder {
   readonly #states: DecodingState[];
 
+  /**
+   * @param saved what {@link Decoder.save} gave: the decoder continues from there
+   * @throws one sentence for a bidirectional model, and when `saved` is damaged or of another model.
+   */
   constructor(
     readonly model: Transformer,
-    saved?: readonly SavedState[],
+    saved?: readonly (SavedState | SavedStateJson)[],
   ) {
-    this.#states = saved
-      ? model.attentions.map((attention, i) => attention.restoreState(saved[i]))
-      : model.createStates();
+    this.#states = saved ? restoreStates(model, saved) : model.createStates();
   }
 
   /** Tokens seen. */
@@ -52,6 +55,14 @@ export class Decoder {
   dispose(): void {
     for (const state of this.#states) state.dispose();
   }
+}
+
+function restoreStates(model: Transformer, saved: readonly (SavedState | SavedStateJson)[]): DecodingState[] {
+  const { attentions } = model;
+  if (saved.length !== attentions.length) {
+    throw new Error(`The saved state has ${saved.length} layers, the model ${attentions.length}: use its own model.`);
+  }
+  return attentions.map((attention, layer) => attention.restoreState(saved[layer]));
 }
 
 export interface GenerateOptions extends Partial<SamplingOptions> {

@@ -1,5 +1,5 @@
 import { createAttention } from '../attention/attention.ts';
-import type { AttendOptions, DecodingState } from '../attention/types.ts';
+import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { Block } from '../nn/block.ts';
 import { Dropout } from '../nn/dropout.ts';
@@ -123,8 +123,19 @@ export class Transformer implements Layer {
     return this.#blocks.map(({ layers }) => layers.attention.attention.createState(sizes));
   }
 
+  /**
+   * Joins sequences that then decode together: `states[i]` are the layers' states of batch rows that follow those of
+   * `states[i − 1]`. The given states stay as they are; a layer's `slice` takes rows out again.
+   *
+   * @throws one sentence when the states do not fit: exact ones, and those of models with positions, must have seen
+   *   equally many tokens.
+   */
+  stackStates(states: readonly (readonly DecodingState[])[]): DecodingState[] {
+    return this.attentions.map((attention, layer) => attention.stackStates(states.map((layers) => layers[layer])));
+  }
+
   /** The attention of each layer, to restore its saved decoding state or to look inside. */
-  get attentions() {
+  get attentions(): Attention[] {
     return this.#blocks.map(({ layers }) => layers.attention.attention);
   }
 
@@ -136,7 +147,7 @@ export class Transformer implements Layer {
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
     return scope(() => {
-      let x = this.#embed(ids, states[0].position);
+      let x = this.#embed(ids, this.#hasAbsolutePositions ? states[0].position : 0);
       this.#blocks.forEach((block, layer) => {
         x = block.extend(x, states[layer], Dropout.off);
       });
@@ -183,11 +194,15 @@ export class Transformer implements Layer {
     for (const attention of this.attentions) attention.dispose();
   }
 
+  get #hasAbsolutePositions(): boolean {
+    return this.configuration.positions === 'learned' || this.configuration.positions === 'sinusoidal';
+  }
+
   #embed(ids: Tensor, offset: number): Tensor {
     const [batch, length] = ids.shape;
     const { positions, maxLength, dModel } = this.configuration;
     const tokens = embedding(this.#tokens, ids);
-    if (positions === 'none' || positions === 'rotary') return tokens;
+    if (!this.#hasAbsolutePositions) return tokens;
     if (positions === 'learned' && offset + length > maxLength) {
       throw new Error(
         `The sequence reaches ${offset + length} tokens but this model's learned positions end at ${maxLength}; ` +

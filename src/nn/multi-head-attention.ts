@@ -51,7 +51,7 @@ export class MultiHeadAttention implements Layer {
 
   /** Causal continuation of `state`: `[batch, length, dModel]` → the same. */
   extend(x: Tensor, state: DecodingState): Tensor {
-    const { queries, keys, values } = this.#heads(x, state.position);
+    const { queries, keys, values } = this.#heads(x, this.sizes.rotary ? state.position : 0);
     return this.#merge(this.attention.extend(queries, keys, values, state));
   }
 

@@ -1,5 +1,12 @@
 import { projectionLength } from '../../backend/estimator.ts';
-import type { AttentionGradients, Estimator, FavorFeatures, FavorResult } from '../../backend/types.ts';
+import type {
+  AttentionGradients,
+  Estimator,
+  FavorFeatures,
+  FavorResult,
+  FavorStateArrays,
+} from '../../backend/types.ts';
+import { scope } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type AttentionInputs,
@@ -80,4 +87,27 @@ export function favor(inputs: AttentionInputs, features: FeatureTensors, options
   const backward = (gradients: AttentionGradients) =>
     backend.favorBackward({ ...shared, ...gradients, denominator: denominator.storage });
   return recordAttention(inputs, out, backward, [denominator, sums, compensation, scales]);
+}
+
+/**
+ * Fills `state`, one for each (run, head), with what FAVOR+ keeps of the keys and values of each run. Not differentiable.
+ * O(lengthK·numFeatures·(dHead + dValue)).
+ */
+export function favorState(
+  inputs: Omit<AttentionInputs, 'queries'>,
+  features: FeatureTensors,
+  state: FavorStateArrays,
+): void {
+  scope(() => {
+    const { keys, layout } = inputs;
+    const { backend } = keys;
+    const [batch, , , dHead] = keys.shape;
+    const heads = keys.shape[layout === 'bhld' ? 1 : 2];
+    const all = { ...inputs, queries: Tensor.empty(backend, attentionShape(layout, batch, heads, 0, dHead)) };
+    const none = Tensor.empty(backend, [0]).storage;
+    const estimator = featureStorages(features, dHead);
+    const result = resultOf(features);
+    const arrays = { ...attentionSizes(all), ...attentionStorages(all), ...estimator, ...result, ...state };
+    backend.favor({ ...arrays, out: none, denominator: none });
+  });
 }

@@ -1,0 +1,131 @@
+import type { Backend } from '../backend/types.ts';
+import type { Random } from '../tensor/random.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { AutoConfiguration } from './configuration.ts';
+import { crossoverLength } from './crossover.ts';
+import { ExactAttention } from './exact.ts';
+import { FavorAttention } from './favor.ts';
+import { attendedSizes } from './inputs.ts';
+import { KeyValueCache } from './key-value-cache.ts';
+import { segmentLengths } from './runs.ts';
+import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
+import { FavorState } from './state.ts';
+import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './types.ts';
+
+/** All keys and values below the crossover, the sums of FAVOR+ from there on. */
+export class AutoState implements DecodingState {
+  constructor(public held: KeyValueCache | FavorState) {}
+
+  /** @throws when some states are below the crossover and some beyond, or as stacking either kind does. */
+  static stack(states: readonly AutoState[]): AutoState {
+    const held = states.map((state) => state.held);
+    const caches = held.filter((state) => state instanceof KeyValueCache);
+    const sums = held.filter((state) => state instanceof FavorState);
+    if (caches.length > 0 && sums.length > 0) {
+      throw new Error('stack: some sequences are below the crossover and some beyond; stack those on one side of it.');
+    }
+    return new AutoState(caches.length > 0 ? KeyValueCache.stack(caches) : FavorState.stack(sums));
+  }
+
+  get sizes(): DecodingSizes {
+    return this.held.sizes;
+  }
+
+  get position(): number {
+    return this.held.position;
+  }
+
+  slice(start: number, end: number): AutoState {
+    return new AutoState(this.held.slice(start, end));
+  }
+
+  clone(): AutoState {
+    return new AutoState(this.held.clone());
+  }
+
+  save(): Promise<SavedState> {
+    return this.held.save();
+  }
+
+  dispose(): void {
+    this.held.dispose();
+  }
+}
+
+/**
+ * Exact attention below the length at which FAVOR+ becomes faster on this backend ({@link crossoverLength}, or the
+ * configuration's `crossover`), FAVOR+ from there on. The choice depends on lengths alone: the longest run decides for all
+ * of a call; with cross-attention, the length at which as many queries as keys would cost the same.
+ *
+ * While decoding, keys and values are kept until the past and the new positions reach the crossover; then they are folded
+ * into the sums of FAVOR+, and the outputs are those of FAVOR+ over the whole past from there on.
+ */
+export class AutoAttention implements Attention<AutoState> {
+  readonly #exact: ExactAttention;
+  readonly #favor: FavorAttention;
+
+  constructor(
+    readonly backend: Backend,
+    readonly configuration: AutoConfiguration,
+    dHead: number,
+    random: Random,
+  ) {
+    this.#exact = new ExactAttention(backend);
+    this.#favor = new FavorAttention(backend, configuration, dHead, random);
+  }
+
+  /** First length that FAVOR+ takes. */
+  crossover(causal: boolean): number {
+    return this.configuration.crossover ?? crossoverLength(this.backend.name, this.#favor.features.numFeatures, causal);
+  }
+
+  attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    const isLong = longestRun(queries, keys, options) >= this.crossover(options.causal ?? false);
+    return (isLong ? this.#favor : this.#exact).attend(queries, keys, values, options);
+  }
+
+  createState(sizes: DecodingSizes): AutoState {
+    return new AutoState(this.#exact.createState(sizes));
+  }
+
+  restoreState(saved: SavedState | SavedStateJson): AutoState {
+    const parsed = parseSavedState(saved);
+    return new AutoState((parsed.type === 'exact' ? this.#exact : this.#favor).restoreState(parsed));
+  }
+
+  stackStates(states: readonly AutoState[]): AutoState {
+    return AutoState.stack(states);
+  }
+
+  extend(queries: Tensor, keys: Tensor, values: Tensor, state: AutoState): Tensor {
+    const { held } = state;
+    if (held instanceof FavorState) return this.#favor.extend(queries, keys, values, held);
+    if (held.position + queries.shape[1] < this.crossover(true)) {
+      return this.#exact.extend(queries, keys, values, held);
+    }
+    const folded = this.#favor.stateAfter(held.keys, held.values, held.position);
+    state.held = folded;
+    held.dispose();
+    return this.#favor.extend(queries, keys, values, folded);
+  }
+
+  buffers(): Map<string, Tensor> {
+    return this.#favor.buffers();
+  }
+
+  redraw(random: Random): void {
+    this.#favor.redraw(random);
+  }
+
+  dispose(): void {
+    this.#favor.dispose();
+  }
+}
+
+function longestRun(queries: Tensor, keys: Tensor, options: AttendOptions): number {
+  const { lengthQ, lengthK } = attendedSizes(queries, keys, options);
+  const { segments, keySegments } = options;
+  const runs = segments ? segmentLengths(segments, keySegments) : [[lengthQ, lengthK]];
+  // Exact attention costs as lengthQ·lengthK, FAVOR+ as (lengthQ + lengthK)/2.
+  return runs.reduce((longest, [q, k]) => Math.max(longest, q + k === 0 ? 0 : (2 * q * k) / (q + k)), 0);
+}

@@ -1,0 +1,24 @@
+import type { BackendName } from '../backend/types.ts';
+
+/**
+ * Time of a flop of exact attention over that of one of FAVOR+, forward, as measured on two Zen 4 cores (`npm run bench --
+ * lengths`). The reference backend stands in for the native one, whose oracle it is.
+ */
+const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: number }> = {
+  native: { bidirectional: 0.91, causal: 1.1 },
+  wasm: { bidirectional: 1, causal: 1 },
+  reference: { bidirectional: 0.91, causal: 1.1 },
+};
+
+/**
+ * The length from which FAVOR+ with `numFeatures` features is the faster one, forward, with as many queries as keys.
+ *
+ * For every query exact attention takes 2·(dHead + dValue) flops and an exponential for each key it sees: all of the
+ * `length`, or half of them if causal. FAVOR+ takes the same for each feature twice, once for the query and once for
+ * a key. So the lengths at which the flops are equal are 2·numFeatures and, causal, 4·numFeatures, whatever the widths; the
+ * measured cost of a flop shifts them.
+ */
+export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean): number {
+  const cost = costOfExactFlop[backend];
+  return Math.round(causal ? (4 * numFeatures) / cost.causal : (2 * numFeatures) / cost.bidirectional);
+}
