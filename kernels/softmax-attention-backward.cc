@@ -2,6 +2,7 @@
 //
 //   P = exp(scale·Q Kᵀ - logSumExp)   D_i = dO_i · O_i   dS = scale · P ∘ (dO Vᵀ - D)
 //   dV = Pᵀ dO                        dQ = dS K          dK = dSᵀ Q
+// Where rows are not normalised, logSumExp and D are 0.
 //
 // Everything lies [queries, keys]; only a block of keys and values is transposed, once for all the queries that meet it.
 // With enough (run, head) pairs to keep the threads busy a unit is one pair: five products per block of scores. With fewer,
@@ -16,13 +17,14 @@ constexpr Index kRows = 64, kKeys = 64, kRowsPerUnit = 256, kEnoughPairs = 4;
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
-  bool causal, whole;  // whole: a unit is a (run, head) pair
+  bool causal, normalise, whole;  // whole: a unit is a (run, head) pair
   float scale;
   Index keyUnits, unitsPerPair;
 
-  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale,
+      Index normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), whole(numRuns * heads >= kEnoughPairs), scale(scale),
+        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), normalise(normalise != 0), whole(numRuns * heads >= kEnoughPairs), scale(scale),
         keyUnits(blocksOf(lengthK, kKeys)), unitsPerPair(whole ? 1 : keyUnits + blocksOf(lengthQ, kRowsPerUnit)) {}
 };
 
@@ -73,10 +75,14 @@ struct Pair {
   }
 };
 
-// deltas[i] = scale · dO_i·O_i for queries [first, first + rows).
+// deltas[i] = scale · D_i for queries [first, first + rows).
 void computeDeltas(const Job& job, const Pair& pair, Index first, Index rows, const Buffers& buffers) {
   const Index stride = job.outputs.rowStride();
   for (Index i = first; i < first + rows; i++) {
+    if (!job.normalise) {
+      buffers.deltas[i] = 0;
+      continue;
+    }
     Vector total{};
     Index x = 0;
     for (; x + kWidth <= job.outputs.width; x += kWidth) total = fma(load(pair.out + i * stride + x), load(pair.dOut + i * stride + x), total);
@@ -109,8 +115,9 @@ KeyBlock prepareKeys(const Job& job, const Pair& pair, Index start, Index count,
   return {start, count, pair.mask ? pair.mask + start : nullptr, keys};
 }
 
-// probabilities and dScores of queries [row, row + rows): on entry the raw scores and dO Vᵀ.
-template <bool MASKED>
+// probabilities and dScores of queries [row, row + rows): on entry the raw scores and dO Vᵀ. Without
+// CHECKED every key is seen and no probability exceeds 1.
+template <bool CHECKED>
 void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const Buffers& buffers) {
   const Vector scale = splat(job.scale), toBase2 = splat(kLog2E);
   IntVector lane;
@@ -120,8 +127,10 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
     const Vector offset = splat(-pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
     const int32_t visible = job.causal ? int32_t(pair.run.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
     for (Index x = 0; x < kKeys; x += kWidth) {
-      Vector probability = exp2Bounded(fma(load(p + x), scale, offset) * toBase2);
-      if (MASKED) {
+      Vector exponent = fma(load(p + x), scale, offset) * toBase2;
+      if (CHECKED) exponent = minimum(splat(127.0f), exponent);
+      Vector probability = exp2Bounded(exponent);
+      if (CHECKED) {
         probability = lane + int32_t(x) < visible ? probability : Vector{};
         if (block.mask) {
           const Index lanes = atLeast(0, atMost(kWidth, block.count - x));
@@ -153,7 +162,7 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
       tileMultiplyPacked(rows, kTileColumns, atMost(kDotPiece, dHead - x), q + x, dHead, 1,
                          buffers.keysTransposed + panel * dHead + x * kTileColumns, p + panel, kKeys, x ? Mode::add : Mode::store);
   tileMultiplyPacked(rows, roundUp(block.count, kTileColumns), dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
-  if (block.mask || (job.causal && pair.run.visibleKeys(row, true) < block.start + block.count))
+  if (!job.normalise || block.mask || (job.causal && pair.run.visibleKeys(row, true) < block.start + block.count))
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
   else
     differentiateSoftmax<false>(job, pair, block, row, rows, buffers);
@@ -172,7 +181,7 @@ void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ
   zeroRows(buffers.dValues, dValue, count, dValue);
   if (!pair.mask || anyValid(pair.mask + start, count)) {
     const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
-    const Index firstRow = job.causal ? atLeast(0, start + pair.run.queryLength - pair.run.keyLength) : 0;
+    const Index firstRow = job.causal ? atLeast(0, start - pair.run.offset) : 0;
     for (Index row = firstRow; row < pair.run.queryLength; row += kRows)
       addBlock(job, pair, block, row, atMost(kRows, pair.run.queryLength - row), {wantQ, true}, buffers);
   }
@@ -200,8 +209,9 @@ void differentiateQueries(const Job& job, const Pair& pair, Index first, Index r
 
 Plan softmax_attention_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float*,
                                      const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
-                                     Index dHead, Index dValue, Index layout, Index causal, float scale, Index) {
-  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+                                     Index dHead, Index dValue, Index layout, Index causal, float scale,
+                                     Index normalise) {
+  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   return {numRuns * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
 }
 
@@ -209,8 +219,7 @@ void softmax_attention_backward(Work work, const float* q, const float* k, const
                                 const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV,
                                 Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
                                 Index causal, float scale, Index normalise) {
-  (void)normalise;
-  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
   const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {

@@ -7,7 +7,8 @@
 // Runs of a few queries (decoding) go row by row instead, reading every key and value once per query.
 //
 // A lane's maximum moves only when a score exceeds it by kSlack in base 2: any reference serves as long as nothing overflows,
-// and the accumulators are rescaled less often.
+// and the accumulators are rescaled less often. At the end a row is divided by its sum, or, if it is not normalised, multiplied
+// by the exponential of its reference.
 #include "softmax-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -35,20 +36,21 @@ double logarithm(double x) {
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
-  bool causal;
+  bool causal, normalise;
   float sign;  // of the scale; applied to the queries
   float size;  // |scale|
   float rate;  // |scale|·log2 e: raw scores times rate are exponents of 2
   Index queryBlocks;
 
-  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale)
+  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale,
+      Index normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), sign(scale < 0 ? -1.0f : 1.0f),
-        size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
+        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), normalise(normalise != 0),
+        sign(scale < 0 ? -1.0f : 1.0f), size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
   float logSumExp(float reference, float sum) const {
     if (sum == 0.0f) return -__builtin_inff();
-    return float(double(reference) * size + logarithm(sum));
+    return !normalise ? 0.0f : float(double(reference) * size + logarithm(sum));
   }
 };
 
@@ -129,13 +131,16 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
   UNROLL for (int x = 0; x < kTileVectors; x++) store(sums + x * kWidth, total[x] + part[x]);
 }
 
-// One vector of lanes: columns of outputs [dValue, kPanel] over their sums become rows of out.
-void writeOutputs(const float* outputs, const float* sums, Index dValue, float* out, Index stride, Index rows) {
-  const Vector sum = load(sums), inverse = sum == Vector{} ? Vector{} : splat(1.0f) / sum;
+// One vector of lanes: columns of outputs [dValue, kPanel], over their sums or times the exponential of their reference, become
+// rows of out.
+void writeOutputs(const Job& job, const float* outputs, const float* references, const float* sums, Index dValue, float* out, Index rows) {
+  const Vector sum = load(sums), inverse = sum == Vector{} ? Vector{} : splat(1.0f) / sum, exponent = load(references) * splat(job.rate);
+  const Index stride = job.outputs.rowStride();
   for (Index x = 0; x < dValue; x += kWidth) {
     const Index width = atMost(kWidth, dValue - x);
     Vector square[kWidth];
-    for (int i = 0; i < kWidth; i++) square[i] = i < width ? load(outputs + (x + i) * kPanel) * inverse : Vector{};
+    for (int i = 0; i < kWidth; i++) square[i] = i < width ? load(outputs + (x + i) * kPanel) : Vector{};
+    for (int i = 0; i < width; i++) square[i] = job.normalise ? square[i] * inverse : timesExp2(square[i], exponent);
     transpose(square);
     for (Index i = 0; i < rows; i++) {
       if (width == kWidth) store(out + i * stride + x, square[i]);
@@ -176,7 +181,7 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
       const Index numKeys = atMost(blockKeys, run.visibleKeys(lastRow, job.causal) - start);
       if (numKeys <= 0) continue;
       // Lane 0's visible keys, not clamped at 0, so that each further lane sees one more.
-      const Index visible = row + 1 + run.keyLength - run.queryLength - start;
+      const Index visible = row + 1 + run.offset - start;
       const bool diagonal = job.causal && visible < numKeys;
       float* outputs = buffers.outputs + panel * dValue * kPanel;
       float* references = buffers.references + panel * kPanel;
@@ -197,8 +202,8 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
 
   float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + first);
   for (Index i = 0; i < rows; i += kWidth)
-    writeOutputs(buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel, buffers.sums + i, dValue,
-                 out + i * job.outputs.rowStride(), job.outputs.rowStride(), atMost(kWidth, rows - i));
+    writeOutputs(job, buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel, buffers.references + i, buffers.sums + i, dValue,
+                 out + i * job.outputs.rowStride(), atMost(kWidth, rows - i));
   float* logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + first;
   for (Index i = 0; i < rows; i++) logSumExp[i] = job.logSumExp(buffers.references[i], buffers.sums[i]);
 }
@@ -275,7 +280,8 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
   }
   const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
   float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + row);
-  for (Index x = 0; x < dValue; x++) out[x] = outputs[x] * inverse;
+  for (Index x = 0; x < dValue; x++)
+    out[x] = job.normalise ? outputs[x] * inverse : timesExp2(splat(outputs[x]), splat(reference * job.rate))[0];
   arrays.logSumExp[(run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + row] = job.logSumExp(reference, total);
 }
 
@@ -289,8 +295,7 @@ Plan softmax_attention_plan(const float*, const float*, const float*, const floa
 void softmax_attention(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out,
                        float* logSumExp, Index, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
                        Index causal, float scale, Index normalise) {
-  (void)normalise;
-  const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale);
+  const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp};
   const Buffers buffers(work.scratch, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {

@@ -39,10 +39,13 @@ struct HeadLayout {
 
 struct Run {
   Index batch, queryStart, queryLength, keyStart, keyLength;
-  explicit Run(const int32_t* r) : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]) {}
+  Index offset;  // kept where sums with it stay small; beyond these bounds every query sees all keys, or none
+  explicit Run(const int32_t* r)
+      : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
+        offset(atLeast(-queryLength, atMost(keyLength, r[5]))) {}
   // Number of leading keys that query `row` of the run sees.
   Index visibleKeys(Index row, bool causal) const {
-    return causal ? atLeast(0, atMost(keyLength, row + 1 + keyLength - queryLength)) : keyLength;
+    return causal ? atLeast(0, atMost(keyLength, row + 1 + offset)) : keyLength;
   }
 };
 
@@ -53,6 +56,13 @@ static inline Vector exp2Bounded(Vector t) {
   const Vector shifted = t + magic;
   const Vector p = exp2Fraction(t - (shifted - magic));
   return (Vector)((IntVector)p + ((IntVector)shifted << 23));
+}
+
+// x·2^t, where the power alone may leave float32's range.
+static inline Vector timesExp2(Vector x, Vector t) {
+  t = minimum(splat(252.0f), maximum(splat(-252.0f), t));
+  const Vector n = roundNearest(t), half = roundNearest(n * splat(0.5f));
+  return timesPowerOfTwo(timesPowerOfTwo(x * exp2Fraction(t - n), half), n - half);
 }
 
 static inline bool anyValid(const float* mask, Index count) {

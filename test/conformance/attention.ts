@@ -12,7 +12,7 @@ export interface AttentionSetup {
   readonly dHead: number;
   readonly dValue: number;
   readonly layout: AttentionLayout;
-  /** Rows {batch, queryStart, queryLength, keyStart, keyLength, offset = keyLength - queryLength}. Default: one for every batch row. */
+  /** Rows {batch, queryStart, queryLength, keyStart, keyLength, offset}; offset defaults to keyLength - queryLength. Default: one for every batch row. */
   readonly runs?: readonly (readonly number[])[];
   readonly isValidKey?: (batch: number, key: number) => boolean;
   /** Standard deviation of q and k. Default 1. */
@@ -80,6 +80,27 @@ export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap
       [1, 5, 31, 9, 29],
     ],
     isValidKey: (batch, key) => batch === 0 || key % 5 !== 2,
+  },
+]);
+
+/** For causal attention: runs whose last query sees fewer keys than there are, or all of them before it, or none. */
+export const offsetSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
+  { name: 'keys never seen', ...sizes(1, 2, 41, 211, 7, 11), layout, runs: [[0, 0, 41, 0, 211, 97]] },
+  { name: 'keys run out', ...sizes(1, 2, 149, 101, 11, 7), layout, runs: [[0, 0, 149, 0, 101, 37]] },
+  { name: 'queries before the keys', ...sizes(1, 2, 197, 73, 5, 13), layout, runs: [[0, 0, 197, 0, 73, -67]] },
+  { name: 'a block to the right', ...sizes(1, 1, 67, 131, 5, 3), layout, runs: [[0, 0, 67, 0, 131, 64]] },
+  {
+    ...{ name: 'offsets of many runs', ...sizes(2, 3, 89, 97, 7, 5), layout },
+    runs: [
+      [0, 0, 5, 1, 43, 30],
+      [0, 5, 3, 44, 7, -2],
+      [0, 9, 71, 53, 41, -13],
+      [1, 0, 17, 0, 19, 2 ** 31 - 1],
+      [1, 17, 19, 19, 17, -(2 ** 31)],
+      [1, 37, 11, 37, 0, 5],
+      [1, 50, 37, 40, 53, 11],
+    ],
+    isValidKey: (_, key) => key % 5 !== 2 && (key < 53 || key > 66),
   },
 ]);
 

@@ -1,15 +1,23 @@
-/** Exact attention, literally: the row of scores, its softmax, the weighted sum of values. */
-import type { AttentionArrays, Backend } from '../types.ts';
+/** Exact attention, literally: the row of scores, its softmax (or its exponentials), the weighted sum of values. */
+import type { AttentionArrays, Backend, SoftmaxOptions } from '../types.ts';
 import { addScaled, dot, type RunHead, runHeads } from './attention-arrays.ts';
 import { floats } from './storage.ts';
 
-/** Softmax over the keys that query i sees (zeros where it sees none), and the log of its normaliser in nats. */
-function attentionRow(unit: RunHead, i: number, scale: number): { weights: Float64Array; logSumExp: number } {
+/**
+ * Softmax over the keys that query i sees (zeros where it sees none), and the log of its normaliser in nats. Not
+ * normalised: the exponentials themselves, over a normaliser of 1.
+ */
+function attentionRow(
+  unit: RunHead,
+  i: number,
+  { scale, normalise }: SoftmaxOptions,
+): { weights: Float64Array; logSumExp: number } {
   const scores = Float64Array.from(unit.keys, (key, j) =>
     unit.sees(i, j) ? scale * dot(unit.queries[i], key) : Number.NEGATIVE_INFINITY,
   );
   const max = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   if (max === Number.NEGATIVE_INFINITY) return { weights: scores.fill(0), logSumExp: max };
+  if (!normalise) return { weights: scores.map(Math.exp), logSumExp: 0 };
   const sum = scores.reduce((total, score) => total + Math.exp(score - max), 0);
   return { weights: scores.map((score) => Math.exp(score - max) / sum), logSumExp: max + Math.log(sum) };
 }
@@ -19,7 +27,7 @@ export function softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0
   const logSumExpArray = floats(args.logSumExp);
   for (const unit of runHeads(args as AttentionArrays, args.causal)) {
     unit.outRows(outArray).forEach((out, i) => {
-      const { weights, logSumExp } = attentionRow(unit, i, args.scale);
+      const { weights, logSumExp } = attentionRow(unit, i, args);
       out.fill(0);
       weights.forEach((weight, j) => {
         if (weight > 0) addScaled(out, weight, unit.values[j]);
@@ -29,7 +37,10 @@ export function softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0
   }
 }
 
-/** With P the attention matrix and dP_ij = dOut_i · v_j: dS_ij = P_ij (dP_ij − Σ_j P_ij dP_ij). */
+/**
+ * With P the attention matrix and dP_ij = dOut_i · v_j: dS_ij = P_ij (dP_ij − Σ_j P_ij dP_ij). Not normalised:
+ * dS_ij = P_ij dP_ij.
+ */
 export function softmaxAttentionBackward(args: Parameters<Backend['softmaxAttentionBackward']>[0]): void {
   const dOutArray = floats(args.dOut);
   for (const unit of runHeads(args as AttentionArrays, args.causal)) {
@@ -38,9 +49,9 @@ export function softmaxAttentionBackward(args: Parameters<Backend['softmaxAttent
     const dV = unit.valueRows(floats(args.dV));
     for (const row of [...dQ, ...dK, ...dV]) row.fill(0);
     unit.outRows(dOutArray).forEach((dOut, i) => {
-      const { weights } = attentionRow(unit, i, args.scale);
+      const { weights } = attentionRow(unit, i, args);
       const dWeights = weights.map((weight, j) => (weight > 0 ? dot(dOut, unit.values[j]) : 0));
-      const mean = dot(weights, dWeights);
+      const mean = args.normalise ? dot(weights, dWeights) : 0;
       weights.forEach((weight, j) => {
         if (weight === 0) return;
         const dScore = weight * (dWeights[j] - mean) * args.scale;
