@@ -1,4 +1,4 @@
-import type { AttentionLayout } from '../backend/types.ts';
+import type { AttentionLayout, Backend } from '../backend/types.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Segments } from './runs.ts';
@@ -56,6 +56,7 @@ export interface DecodingState {
  * @typeParam State the attention's own decoding state
  */
 export interface Attention<State extends DecodingState = DecodingState> {
+  readonly backend: Backend;
   /**
    * @param queries `[batch, heads, lengthQ, dHead]`
    * @param keys `[batch, heads, lengthK, dHead]`
