@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { savedStateToJson } from '../../src/attention/saved-state.ts';
+import type { DecodingState } from '../../src/attention/types.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { Decoder, generate } from '../../src/models/generate.ts';
 import { sampleToken } from '../../src/models/sampling.ts';
@@ -22,9 +24,16 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bou
   for (let i = 0; i < actual.length; i++) expect(Math.abs(actual[i] - expected[i])).toBeLessThan(bound);
 }
 
-for (const attention of [{ type: 'exact' }, { type: 'favor', numFeatures: 7 }] as const) {
+const attentions = [
+  { type: 'exact' },
+  { type: 'favor', numFeatures: 7 },
+  { type: 'favor', numFeatures: 8, featureMap: 'trigonometric', projection: 'givens' },
+  { type: 'favor', numFeatures: 7, featureMap: 'relu', projection: 'hadamard' },
+] as const;
+
+for (const attention of attentions) {
   for (const positions of ['learned', 'sinusoidal', 'rotary', 'none'] as const) {
-    describe(`decoding with ${attention.type} attention and ${positions} positions`, () => {
+    describe(`decoding with ${JSON.stringify(attention)} and ${positions} positions`, () => {
       const model = new Transformer(backend, { ...tiny, attention, positions }, 3);
 
       it('step by step, and prompt then steps, gives the logits of one forward pass', async () => {
@@ -38,17 +47,39 @@ for (const attention of [{ type: 'exact' }, { type: 'favor', numFeatures: 7 }] a
         }
       });
 
+      it('decodes two sequences together as each alone', async () => {
+        const sequences = [ids, [...ids].reverse()];
+        const lastLogits = async (states: DecodingState[], tokens: number[][]) => {
+          const shape = [tokens.length, tokens[0].length];
+          const logits = scope(() => model.extend(tensor(backend, Int32Array.from(tokens.flat()), shape), states));
+          return Array.from(await logits.data());
+        };
+        const alone = sequences.map(() => model.createStates());
+        for (const [i, states] of alone.entries()) await lastLogits(states, [sequences[i].slice(0, 4)]);
+        const together = model.stackStates(alone);
+        for (const [from, to] of [
+          [4, 5],
+          [5, 8],
+        ]) {
+          const expected: number[] = [];
+          for (const [i, states] of alone.entries()) {
+            expected.push(...(await lastLogits(states, [sequences[i].slice(from, to)])));
+          }
+          expectClose(
+            await lastLogits(
+              together,
+              sequences.map((each) => each.slice(from, to)),
+            ),
+            expected,
+            1e-12,
+          );
+        }
+      });
+
       it('continues from a saved state', async () => {
         const decoder = new Decoder(model);
         await decoder.feed(ids.slice(0, 5));
-        const saved = JSON.parse(
-          JSON.stringify(await decoder.save(), (_, x) =>
-            ArrayBuffer.isView(x)
-              ? Array.from(x as Float32Array, (n) => (n === Number.NEGATIVE_INFINITY ? '-Infinity' : n))
-              : x,
-          ),
-          (key, x) => (['keys', 'values', 'sums', 'compensation', 'scales'].includes(key) ? Float32Array.from(x) : x),
-        );
+        const saved = JSON.parse(JSON.stringify((await decoder.save()).map(savedStateToJson)));
         const resumed = new Decoder(model, saved);
         expect(resumed.position).toBe(5);
         // The saved state is float32, the reference float64.
@@ -58,7 +89,39 @@ for (const attention of [{ type: 'exact' }, { type: 'favor', numFeatures: 7 }] a
   }
 }
 
+describe('decoding with attention auto', () => {
+  it('has the logits of exact attention up to the crossover, those of FAVOR+ over the whole from there on', async () => {
+    // One layer: below the top layer, earlier positions keep what the attention of their time gave.
+    const sizes = { ...tiny, numLayers: 1, positions: 'rotary', dModel: 12, numHeads: 3 } as const;
+    const features = { numFeatures: 6 };
+    const auto = new Transformer(backend, { ...sizes, attention: { type: 'auto', crossover: 7, ...features } }, 3);
+    const linear = await forwardLogits(
+      new Transformer(backend, { ...sizes, attention: { type: 'favor', ...features } }, 3),
+    );
+    const quadratic = await forwardLogits(new Transformer(backend, { ...sizes, attention: { type: 'exact' } }, 3));
+    expect(Math.abs(linear[6][0] - quadratic[6][0])).toBeGreaterThan(1e-9);
+    for (const prompt of [1, 4, 9]) {
+      const decoder = new Decoder(auto);
+      const logits = [await decoder.feed(ids.slice(0, prompt))];
+      for (let i = prompt; i < ids.length; i++) logits.push(await decoder.feed([ids[i]]));
+      logits.forEach((actual, i) => {
+        const at = prompt - 1 + i;
+        expectClose(actual, at + 1 < 7 ? quadratic[at] : linear[at], 1e-12);
+      });
+      decoder.dispose();
+    }
+  });
+});
+
 describe('Decoder', () => {
+  it('refuses states of another model', async () => {
+    const model = new Transformer(backend, { ...tiny, attention: { type: 'exact' } }, 3);
+    const saved = await new Decoder(model).save();
+    expect(() => new Decoder(model, saved.slice(1))).toThrow('The saved state has 1 layers, the model 2');
+    const favor = new Transformer(backend, { ...tiny, attention: { type: 'favor', numFeatures: 7 } });
+    expect(() => new Decoder(favor, saved)).toThrow('This state is one of exact attention');
+  });
+
   it('keeps a state of constant size with FAVOR+', async () => {
     const model = new Transformer(backend, {
       ...tiny,
