@@ -1,5 +1,12 @@
 import { Command } from 'commander';
-import { createBackend, findCheckpoint, loadCheckpoint, loadModel } from '../../src/node.ts';
+import {
+  createBackend,
+  crossoverLength,
+  findCheckpoint,
+  loadCheckpoint,
+  loadModel,
+  type Transformer,
+} from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatCount, printJson } from '../output.ts';
 
@@ -35,7 +42,7 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
       ['checkpoint', directory],
       ['parameters', formatCount(model.numParameters)],
       ['tokenizer', `${formatCount(tokenizer.vocabSize)} tokens`],
-      ['attention', describe(attention)],
+      ['attention', describe(attention.type === 'auto' ? { ...attention, crossover: crossoverOf(model) } : attention)],
       ['model', describe(architecture)],
       ['trained', `${formatCount(training.step)} of ${formatCount(training.configuration.steps)} steps`],
       [
@@ -50,6 +57,12 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
   } finally {
     backend.close();
   }
+}
+
+/** First length that FAVOR+ takes on this backend. */
+function crossoverOf({ backend, configuration: { attention, causal } }: Transformer): number {
+  if (attention.type !== 'auto') return 0;
+  return attention.crossover ?? crossoverLength(backend.name, attention.numFeatures, causal);
 }
 
 function describe(configuration: object): string {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import {
+  activations,
   createBackend,
   parseConfiguration,
   projectionKinds,
@@ -29,8 +30,9 @@ interface TrainFlags extends BackendFlags {
   config?: string;
   resume?: boolean;
   preset?: keyof typeof transformerPresets;
-  attention?: 'favor' | 'exact';
+  attention?: 'favor' | 'exact' | 'auto';
   features?: number;
+  featureMap?: string;
   projection?: (typeof projectionKinds)[number];
   tokenizer?: 'bytes' | 'bpe';
   vocabSize?: number;
@@ -58,10 +60,24 @@ export function trainCommand(): Command {
     .option('--config <file.json>', 'configuration {data, split, tokenizer, model, training}; flags override it')
     .option('--resume', 'continue the run in --out from its newest checkpoint')
     .addOption(new Option('--preset <name>', 'size of the model (default: compact)').choices(presets))
-    .addOption(new Option('--attention <type>', 'kind of attention (default: favor)').choices(['favor', 'exact']))
-    .option('--features <m>', 'random features of favor (default: 256)', positiveInteger)
     .addOption(
-      new Option('--projection <kind>', 'how features are drawn (default: orthogonal)').choices(projectionKinds),
+      new Option(
+        '--attention <type>',
+        'favor (linear time), exact, or auto: exact where that is faster (default: favor)',
+      ).choices(['favor', 'exact', 'auto']),
+    )
+    .option('--features <m>', 'random features of favor and auto (default: 256)', positiveInteger)
+    .addOption(
+      new Option(
+        '--feature-map <name>',
+        'estimate of softmax, or a kernel of its own from relu on; more by --config (default: positive)',
+      ).choices(['positive', 'hyperbolic', 'smreg', 'trigonometric', ...activations]),
+    )
+    .addOption(
+      new Option(
+        '--projection <kind>',
+        'how directions are drawn together (default: orthogonal; from relu on: none)',
+      ).choices(projectionKinds),
     )
     .addOption(new Option('--tokenizer <type>', 'bytes, or BPE trained here (default: bpe)').choices(['bytes', 'bpe']))
     .option('--vocab-size <n>', 'tokens of a BPE tokenizer (default: 1024)', positiveInteger)
@@ -135,12 +151,22 @@ function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInpu
   return { type: 'bpe', vocabSize: vocabSize ?? 1024 };
 }
 
-function attentionOf({ attention, features, projection }: TrainFlags, model: Record<string, unknown> = {}) {
-  if (attention === 'exact') return { attention: { type: 'exact' } };
-  if (!attention && features === undefined && projection === undefined) return {};
-  const earlier = model.attention as Record<string, unknown> | undefined;
-  const kept = earlier?.type === 'favor' ? earlier : {};
-  return { attention: { ...kept, type: 'favor', ...defined({ numFeatures: features, projection }) } };
+function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
+  const features = defined({
+    numFeatures: flags.features,
+    featureMap: flags.featureMap,
+    projection: flags.projection,
+  });
+  const isGiven = Object.keys(features).length > 0;
+  if (flags.attention === 'exact') {
+    if (isGiven)
+      throw new Error('Exact attention has no features: leave the flags for them out, or --attention exact.');
+    return { attention: { type: 'exact' } };
+  }
+  if (!flags.attention && !isGiven) return {};
+  const { type: earlier, crossover, ...kept } = { ...(model.attention as Record<string, unknown> | undefined) };
+  const type = flags.attention ?? (earlier === 'auto' ? 'auto' : 'favor');
+  return { attention: { ...kept, type, ...features, ...(type === 'auto' ? defined({ crossover }) : {}) } };
 }
 
 function trainingOf(flags: TrainFlags): Partial<RunConfiguration['training']> {

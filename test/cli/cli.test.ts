@@ -126,6 +126,37 @@ describe('performers', () => {
     expect(bitsPerToken).toBeLessThan(8.2);
   });
 
+  it('trains the attention that the flags name, and says which it is', () => {
+    const flags = ['--steps', '2', '--seed', '3', ...tinyFlags];
+    const trained = (out: string, ...more: string[]) => {
+      const run = performers('train', '--data', at('text.txt'), '--out', at(out), ...flags, ...more);
+      expect(run.status, run.stderr).toBe(0);
+      return JSON.parse(performers('info', '--model', at(out), '--json').stdout).model.attention;
+    };
+    const featureFlags = ['--features', '10', '--feature-map', 'trigonometric', '--projection', 'givens'];
+    expect(trained('auto', '--attention', 'auto', ...featureFlags)).toEqual({
+      type: 'auto',
+      numFeatures: 10,
+      featureMap: { type: 'trigonometric', stabiliser: 1e-6 },
+      projection: 'givens',
+      redrawInterval: 1000,
+    });
+    // Four tokens a feature, by flops.
+    const crossover = Number(/crossover (\d+)/.exec(performers('info', '--model', at('auto')).stdout)?.[1]);
+    expect(crossover).toBeGreaterThan(2 * 10);
+    expect(crossover).toBeLessThan(8 * 10);
+    const text = performers('generate', '--model', at('auto'), '--prompt', 'The whale', '--tokens', '60');
+    expect(text.status, text.stderr).toBe(0);
+    // The map without its own flag keeps what the file says of the features.
+    expect(trained('relu', '--feature-map', 'relu')).toEqual({
+      type: 'favor',
+      numFeatures: 8,
+      featureMap: { type: 'generalised', activation: 'relu', epsilon: 1e-3, stabiliser: 1e-6 },
+      redrawInterval: 1000,
+    });
+    expect(trained('exact', '--attention', 'exact')).toEqual({ type: 'exact' });
+  });
+
   it('saves on Ctrl-C and says how to go on', async () => {
     const child = spawn(
       process.execPath,
@@ -181,6 +212,25 @@ describe('bad input: one sentence, a non-zero exit', () => {
     );
     expectFailure(train(...config('e.json', { model: { attention: { type: 'quadratic' } } })), 'attention.type');
     expectFailure(train('--data', at('text.txt'), '--length', '100000'), '100001');
+  });
+
+  it('attention', () => {
+    const flags = (...more: string[]) => train('--data', at('text.txt'), ...tinyFlags, ...more);
+    expectFailure(flags('--attention', 'exact', '--features', '8'), 'Exact attention has no features');
+    expectFailure(
+      flags('--attention', 'auto', '--feature-map', 'relu'),
+      'featureMap',
+      'estimate of the softmax kernel',
+    );
+    expectFailure(flags('--projection', 'none'), 'positive features need random directions');
+    expectFailure(flags('--feature-map', 'trigonometric', '--features', '7'), 'come in pairs');
+    expectFailure(flags('--feature-map', 'cubic'), 'cubic', 'Allowed choices are positive');
+    const crossover = { ...tinyModel.attention, crossover: 5 };
+    expectFailure(
+      train(...config('f.json', { model: { ...tinyModel, attention: crossover } })),
+      'Unknown key',
+      'crossover',
+    );
   });
 
   it('models', () => {
