@@ -3,10 +3,8 @@
  * can be resumed by any other.
  */
 import type { FavorStateArrays } from '../types.ts';
-import type { Features } from './favor-features.ts';
+import type { FeatureRow, Features } from './favor-features.ts';
 import { floats } from './storage.ts';
-
-const LOG2_E = Math.LOG2E;
 
 export class FavorState {
   readonly numFeatures: number;
@@ -45,14 +43,14 @@ export class FavorState {
     return this.#sums[r * this.width + column] + this.#compensation[r * this.width + column];
   }
 
-  /** Adds one key, given by its log-features in nats, and its value. */
-  add(logFeatures: Float64Array, value: Float64Array): void {
+  /** Adds one key and its value. */
+  add(key: FeatureRow, value: Float64Array): void {
     for (let r = 0; r < this.numFeatures; r++) {
-      const exponent = logFeatures[r] * LOG2_E;
+      const exponent = key.logs[r] * Math.LOG2E;
       const before = this.#scales[r];
       const scale = Math.max(before, Math.round(exponent));
       const decay = before === scale ? 1 : 2 ** (before - scale);
-      const weight = 2 ** (exponent - scale);
+      const weight = key.factors[r] * 2 ** (exponent - scale);
       this.#scales[r] = scale;
       for (let column = 0; column < this.width; column++) {
         const term = weight * (column < value.length ? value[column] : 1);
@@ -67,28 +65,9 @@ export class FavorState {
     this.#sums[r * this.width + column] = high;
     this.#compensation[r * this.width + column] = sum - high;
   }
-
-  /**
-   * Σ_r φ_r(q) · S_r, divided by its own last entry, for a query given by its W x̂ + b in nats (its D cancels).
-   * Zeros where there is no key yet.
-   */
-  read(exponents: Float64Array, out: Float64Array): void {
-    const logWeights = exponents.map((exponent, r) => exponent * LOG2_E + this.#scales[r]);
-    const max = logWeights.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-    out.fill(0);
-    if (max === Number.NEGATIVE_INFINITY) return;
-    let denominator = 0;
-    for (let r = 0; r < this.numFeatures; r++) {
-      const weight = 2 ** (logWeights[r] - max);
-      if (weight === 0) continue;
-      denominator += weight * this.sum(r, this.width - 1);
-      for (let column = 0; column < out.length; column++) out[column] += weight * this.sum(r, column);
-    }
-    for (let column = 0; column < out.length; column++) out[column] /= denominator;
-  }
 }
 
-/** The state after the given keys: log-features and values, in order. */
+/** The state after the given keys: features and values, in order. */
 export function addKeys(
   state: FavorState,
   features: Features,
@@ -97,6 +76,6 @@ export function addKeys(
   isValidKey: (j: number) => boolean,
 ): void {
   keys.forEach((key, j) => {
-    if (isValidKey(j)) state.add(features.logFeatures(key), values[j]);
+    if (isValidKey(j)) state.add(features.row(key), values[j]);
   });
 }

@@ -7,55 +7,57 @@ import type {
   AttentionGradients,
   Backend,
   FavorFeatures,
+  FavorResult,
   FavorStateArrays,
   Storage,
 } from '../types.ts';
-import { addScaled, dot, type RunHead, runHeads } from './attention-arrays.ts';
-import { Features } from './favor-features.ts';
+import { addScaled, dot, runHeads } from './attention-arrays.ts';
+import { type FeatureRow, Features } from './favor-features.ts';
 import { addKeys, FavorState } from './favor-state.ts';
 import { floats } from './storage.ts';
 
 /** One row of the quadratic form before division. */
 interface Row {
+  /** Whether the query sees a key, or the initial state holds one. */
+  readonly seesKeys: boolean;
   /** Natural logarithm of what every other number here is relative to: the largest term of the row. */
   readonly logMax: number;
   /** A_ij / exp(logMax), `[keyLength]`; zero for keys that the query does not see. */
   readonly weights: Float64Array;
   /** φ_r(q_i) · 2^scale_r / exp(logMax): the weight of feature r of the initial state, if there is one. */
   readonly stateWeights: Float64Array;
-  /** Σ_j A_ij plus the initial state's share, relative to exp(logMax). Zero if the query sees no key. */
+  /** Σ_j A_ij plus the initial state's share, relative to exp(logMax). */
   readonly sum: number;
 }
 
 function quadraticRow(
-  unit: RunHead,
-  i: number,
-  logQuery: Float64Array,
-  logKeys: readonly Float64Array[],
+  sees: (j: number) => boolean,
+  query: FeatureRow,
+  keys: readonly FeatureRow[],
   initial: FavorState | undefined,
 ): Row {
-  const numFeatures = logQuery.length;
-  let logMax = Number.NEGATIVE_INFINITY;
-  logKeys.forEach((logKey, j) => {
-    if (!unit.sees(i, j)) return;
-    for (let r = 0; r < numFeatures; r++) logMax = Math.max(logMax, logQuery[r] + logKey[r]);
+  const stateLogs = initial ? query.logs.map((log, r) => log + initial.scale(r) * Math.LN2) : new Float64Array(0);
+  let logMax = stateLogs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  keys.forEach((key, j) => {
+    if (sees(j)) logMax = key.logs.reduce((max, log, r) => Math.max(max, query.logs[r] + log), logMax);
   });
-  const stateTerms = initial ? logQuery.map((term, r) => term + initial.scale(r) * Math.LN2) : new Float64Array(0);
-  for (const term of stateTerms) logMax = Math.max(logMax, term);
-
-  const weights = new Float64Array(logKeys.length);
-  if (logMax === Number.NEGATIVE_INFINITY) return { logMax, weights, stateWeights: stateTerms.fill(0), sum: 0 };
+  const weights = new Float64Array(keys.length);
+  const seesKeys = logMax > Number.NEGATIVE_INFINITY;
+  if (!seesKeys) return { seesKeys, logMax, weights, stateWeights: stateLogs.fill(0), sum: 0 };
   let sum = 0;
-  logKeys.forEach((logKey, j) => {
-    if (!unit.sees(i, j)) return;
-    for (let r = 0; r < numFeatures; r++) weights[j] += Math.exp(logQuery[r] + logKey[r] - logMax);
+  keys.forEach((key, j) => {
+    if (!sees(j)) return;
+    weights[j] = key.factors.reduce(
+      (total, factor, r) => total + query.factors[r] * factor * Math.exp(query.logs[r] + key.logs[r] - logMax),
+      0,
+    );
     sum += weights[j];
   });
-  const stateWeights = stateTerms.map((term) => Math.exp(term - logMax));
+  const stateWeights = stateLogs.map((log, r) => query.factors[r] * Math.exp(log - logMax));
   stateWeights.forEach((weight, r) => {
-    if (weight > 0) sum += weight * initial!.sum(r, initial!.width - 1);
+    if (weight !== 0) sum += weight * initial!.sum(r, initial!.width - 1);
   });
-  return { logMax, weights, stateWeights, sum };
+  return { seesKeys, logMax, weights, stateWeights, sum };
 }
 
 /**
@@ -63,27 +65,33 @@ function quadraticRow(
  * of the query without D and c_r the scale of feature r over the keys it sees, the initial state's included.
  */
 function denominatorScale(
-  unit: RunHead,
-  i: number,
-  exponents: Float64Array,
-  logKeys: readonly Float64Array[],
+  sees: (j: number) => boolean,
+  query: FeatureRow,
+  keys: readonly FeatureRow[],
   initial: FavorState | undefined,
 ): number {
-  const scales = exponents.map((_, r) => (initial ? initial.scale(r) : Number.NEGATIVE_INFINITY));
-  logKeys.forEach((logKey, j) => {
-    if (!unit.sees(i, j)) return;
-    logKey.forEach((term, r) => {
-      scales[r] = Math.max(scales[r], Math.round(term * Math.LOG2E));
+  const scales = query.logs.map((_, r) => (initial ? initial.scale(r) : Number.NEGATIVE_INFINITY));
+  keys.forEach((key, j) => {
+    if (!sees(j)) return;
+    key.logs.forEach((log, r) => {
+      scales[r] = Math.max(scales[r], Math.round(log * Math.LOG2E));
     });
   });
-  return exponents.reduce(
-    (max, exponent, r) => Math.max(max, Math.round(exponent * Math.LOG2E) + scales[r]),
+  return query.logs.reduce(
+    (max, log, r) => Math.max(max, Math.round((log - query.common) * Math.LOG2E) + scales[r]),
     Number.NEGATIVE_INFINITY,
   );
 }
 
+/** What the numerators of a row, relative to the kernels' unit, are divided by. */
+function denominatorOf(row: Row, query: FeatureRow, log2Unit: number, { weight, stabiliser }: FavorResult): number {
+  if (weight > 0) return 2 ** (-query.common * Math.LOG2E - log2Unit) / weight;
+  const sum = row.sum * 2 ** ((row.logMax - query.common) * Math.LOG2E - log2Unit);
+  return Math.abs(sum) <= stabiliser ? sum + 2 * stabiliser : sum;
+}
+
 function forward(
-  args: AttentionArrays & FavorFeatures & { out: Storage; denominator: Storage },
+  args: AttentionArrays & FavorFeatures & FavorResult & { out: Storage; denominator: Storage },
   causal: boolean,
   initialState: FavorStateArrays | undefined,
 ): void {
@@ -93,61 +101,76 @@ function forward(
   for (const unit of runHeads(args, causal)) {
     const index = unit.run * args.heads + unit.head;
     const initial = initialState && new FavorState(initialState, index, args.numFeatures, args.dValue);
-    const logKeys = unit.keys.map((key) => features.logFeatures(key));
+    const keys = unit.keys.map((key) => features.row(key));
     unit.outRows(outArray).forEach((out, i) => {
-      const query = unit.queries[i];
-      const exponents = features.exponents(query);
-      const row = quadraticRow(unit, i, features.logFeatures(query), logKeys, initial);
+      const query = features.row(unit.queries[i]);
+      const sees = (j: number) => unit.sees(i, j);
+      const row = quadraticRow(sees, query, keys, initial);
       out.fill(0);
       denominators[unit.scalarAt(i)] = 0;
-      if (row.sum === 0) return;
+      if (!row.seesKeys) return;
+      const log2Unit = denominatorScale(sees, query, keys, initial);
+      const denominator = denominatorOf(row, query, log2Unit, args);
+      denominators[unit.scalarAt(i)] = denominator;
+      const inverse = 2 ** ((row.logMax - query.common) * Math.LOG2E - log2Unit) / denominator;
       row.weights.forEach((weight, j) => {
-        if (weight > 0) addScaled(out, weight / row.sum, unit.values[j]);
+        if (weight !== 0) addScaled(out, weight * inverse, unit.values[j]);
       });
       row.stateWeights.forEach((weight, r) => {
         if (weight === 0) return;
-        for (let c = 0; c < out.length; c++) out[c] += (weight / row.sum) * initial!.sum(r, c);
+        for (let c = 0; c < out.length; c++) out[c] += weight * inverse * initial!.sum(r, c);
       });
-      const halfNorm = (features.inputScale ** 2 * dot(query, query)) / 2;
-      const log2Sum = (row.logMax + halfNorm + Math.log(row.sum)) * Math.LOG2E;
-      denominators[unit.scalarAt(i)] = 2 ** (log2Sum - denominatorScale(unit, i, exponents, logKeys, initial));
     });
   }
 }
 
-/** With P_ij = A_ij / Σ_j A_ij, a term t of A_ij has the gradient t / Σ_j A_ij · (dOut_i · v_j − dOut_i · out_i). */
-function backward(args: AttentionArrays & AttentionGradients & FavorFeatures, causal: boolean): void {
+/**
+ * With N_i the numerators and d_i what they are divided by, A_ij has the gradient (dOut_i · v_j − dOut_i · out_i)/d_i, the
+ * second term only where d_i is the row's sum. A feature φ = factor·exp(log) passes it on to u and to D.
+ */
+function backward(
+  args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage; weight: number },
+  causal: boolean,
+): void {
   const features = new Features(args, args.dHead);
   const dOutArray = floats(args.dOut);
+  const outArray = floats(args.out);
+  const denominators = floats(args.denominator);
   for (const unit of runHeads(args, causal)) {
     const dQ = unit.queryRows(floats(args.dQ));
     const dV = unit.valueRows(floats(args.dV));
-    const logKeys = unit.keys.map((key) => features.logFeatures(key));
-    const dLogKeys = logKeys.map((logKey) => new Float64Array(logKey.length));
+    const outs = unit.outRows(outArray);
+    const keys = unit.keys.map((key) => features.row(key));
+    const dKeys = keys.map(() => ({ u: new Float64Array(features.numFeatures), halfNorm: 0 }));
     for (const row of dV) row.fill(0);
     unit.outRows(dOutArray).forEach((dOut, i) => {
-      const logQuery = features.logFeatures(unit.queries[i]);
-      const row = quadraticRow(unit, i, logQuery, logKeys, undefined);
-      const dLogQuery = new Float64Array(logQuery.length);
-      // dOut_i · v_j, and its mean over the row, which is dOut_i · out_i
-      const products = unit.values.map((value, j) => (row.weights[j] > 0 ? dot(dOut, value) : 0));
-      let mean = 0;
-      row.weights.forEach((weight, j) => {
-        if (weight > 0) mean += (weight / row.sum) * products[j];
-      });
-      row.weights.forEach((weight, j) => {
-        if (weight === 0) return;
-        for (let r = 0; r < logQuery.length; r++) {
-          const term = Math.exp(logQuery[r] + logKeys[j][r] - row.logMax) / row.sum;
-          dLogQuery[r] += term * (products[j] - mean);
-          dLogKeys[j][r] += term * (products[j] - mean);
-        }
-        addScaled(dV[j], weight / row.sum, dOut);
-      });
-      dQ[i].set(features.backward(unit.queries[i], dLogQuery));
+      const query = features.row(unit.queries[i]);
+      const sees = (j: number) => unit.sees(i, j);
+      const dQuery = { u: new Float64Array(features.numFeatures), halfNorm: 0 };
+      const row = quadraticRow(sees, query, keys, undefined);
+      if (row.seesKeys) {
+        const log2Unit = denominatorScale(sees, query, keys, undefined);
+        const toRow = 2 ** (log2Unit - (row.logMax - query.common) * Math.LOG2E);
+        const denominator = denominators[unit.scalarAt(i)] * toRow;
+        const mean = args.weight > 0 ? 0 : dot(dOut, outs[i]);
+        keys.forEach((key, j) => {
+          if (!sees(j)) return;
+          const gradient = (dot(dOut, unit.values[j]) - mean) / denominator;
+          for (let r = 0; r < features.numFeatures; r++) {
+            const magnitude = gradient * Math.exp(query.logs[r] + key.logs[r] - row.logMax);
+            dQuery.u[r] += magnitude * query.slopes[r] * key.factors[r];
+            dKeys[j].u[r] += magnitude * query.factors[r] * key.slopes[r];
+            const product = features.normSign * magnitude * query.factors[r] * key.factors[r];
+            dQuery.halfNorm += product;
+            dKeys[j].halfNorm += product;
+          }
+          addScaled(dV[j], row.weights[j] / denominator, dOut);
+        });
+      }
+      dQ[i].set(features.backward(unit.queries[i], dQuery.u, dQuery.halfNorm));
     });
     unit.keyRows(floats(args.dK)).forEach((dKey, j) => {
-      dKey.set(features.backward(unit.keys[j], dLogKeys[j]));
+      dKey.set(features.backward(unit.keys[j], dKeys[j].u, dKeys[j].halfNorm));
     });
   }
 }
@@ -180,6 +203,7 @@ export function favorCausalBackward(args: Parameters<Backend['favorCausalBackwar
   backward(args, true);
 }
 
+/** One token: the quadratic form of one query over the state that holds its own key. */
 export function favorStep(args: Parameters<Backend['favorStep']>[0]): void {
   const { batch, heads, dHead, dValue, numFeatures } = args;
   const features = new Features(args, dHead);
@@ -188,9 +212,17 @@ export function favorStep(args: Parameters<Backend['favorStep']>[0]): void {
   const v = floats(args.v, batch * heads * dValue);
   const out = floats(args.out, batch * heads * dValue);
   for (let index = 0; index < batch * heads; index++) {
-    const row = (array: Float64Array, width: number) => array.subarray(index * width, (index + 1) * width);
+    const rowOf = (array: Float64Array, width: number) => array.subarray(index * width, (index + 1) * width);
     const state = new FavorState(args, index, numFeatures, dValue);
-    state.add(features.logFeatures(row(k, dHead)), row(v, dValue));
-    state.read(features.exponents(row(q, dHead)), row(out, dValue));
+    state.add(features.row(rowOf(k, dHead)), rowOf(v, dValue));
+    const query = features.row(rowOf(q, dHead));
+    const row = quadraticRow(() => false, query, [], state);
+    const log2Unit = denominatorScale(() => false, query, [], state);
+    const denominator = denominatorOf(row, query, log2Unit, args);
+    const inverse = 2 ** ((row.logMax - query.common) * Math.LOG2E - log2Unit) / denominator;
+    rowOf(out, dValue).forEach((_, c, target) => {
+      target[c] =
+        row.stateWeights.reduce((sum, weight, r) => sum + (weight === 0 ? 0 : weight * state.sum(r, c)), 0) * inverse;
+    });
   }
 }
