@@ -19,7 +19,8 @@ import {
   squaredNorm,
 } from './reference/elementwise.ts';
 import { embedding, embeddingBackward } from './reference/embedding.ts';
-import { favor, favorBackward, favorCausal, favorCausalBackward, favorStep } from './reference/favor.ts';
+import { favor, favorCausal, favorStep } from './reference/favor.ts';
+import { favorBackward, favorCausalBackward } from './reference/favor-backward.ts';
 import { favorFeatures } from './reference/favor-features.ts';
 import { gemm } from './reference/gemm.ts';
 import { layerNorm, layerNormBackward } from './reference/layer-norm.ts';

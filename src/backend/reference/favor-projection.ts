@@ -1,67 +1,59 @@
-/** Projections kept as factors, written out as the matrix they stand for. */
+/** The matrix W that a projection stands for, by literal products of its factors. */
 import { blockSize } from '../estimator.ts';
 import type { Estimator } from '../types.ts';
 
-/**
- * W `[numFeatures, dHead]` of an estimator by its definition: products of whole matrices.
- *
- * @param projection as `kernels/kernels.h` lays it out by form
- */
-export function expandProjection(estimator: Estimator, projection: Float64Array, dHead: number): Float64Array {
-  const { numFeatures, form, directions } = estimator;
-  if (form === 'dense') return projection.slice(0, numFeatures * dHead);
-  const size = blockSize(form, dHead);
-  const lengths = projection.subarray(projection.length - numFeatures);
-  const blocks = Array.from({ length: Math.ceil(directions / size) }, (_, block) =>
-    blockProduct(estimator, projection, block, size),
+/** Entry (i, j) of the Walsh–Hadamard matrix in Sylvester's order: −1 to the number of ones in i & j. */
+function hadamardEntry(i: number, j: number): number {
+  let sign = 1;
+  for (let bits = i & j; bits > 0; bits >>= 1) if (bits & 1) sign = -sign;
+  return sign;
+}
+
+function identity(size: number): Float64Array[] {
+  return Array.from({ length: size }, (_, i) => Float64Array.from({ length: size }, (_, j) => (i === j ? 1 : 0)));
+}
+
+/** H · diag(diagonal) · matrix. */
+function timesHadamardAndDiagonal(matrix: readonly Float64Array[], diagonal: Float64Array): Float64Array[] {
+  return matrix.map((row, i) =>
+    row.map((_, column) =>
+      matrix.reduce((sum, other, j) => sum + hadamardEntry(i, j) * diagonal[j] * other[column], 0),
+    ),
   );
-  const matrix = new Float64Array(numFeatures * dHead);
-  for (let r = 0; r < numFeatures; r++) {
-    const direction = r % directions;
-    const row = blocks[Math.floor(direction / size)][direction % size];
-    for (let c = 0; c < dHead; c++) matrix[r * dHead + c] = lengths[r] * row[c];
-  }
-  return matrix;
 }
 
-type Matrix = readonly Float64Array[];
-
-/** F_factors … F_1 of one block. */
-function blockProduct({ form, factors }: Estimator, projection: Float64Array, block: number, size: number): Matrix {
-  let product = matrixOf(size, (i, j) => (i === j ? 1 : 0));
-  for (let index = block * factors; index < (block + 1) * factors; index++) {
-    const factor =
-      form === 'hadamard'
-        ? hadamardFactor(projection.subarray(index * size, (index + 1) * size))
-        : rotation(size, projection.subarray(index * 4, index * 4 + 4));
-    product = multiply(factor, product);
-  }
-  return product;
-}
-
-/** H D: entry (i, j) of Sylvester's Hadamard matrix is −1 to the number of bits that i and j share. */
-function hadamardFactor(diagonal: Float64Array): Matrix {
-  return matrixOf(diagonal.length, (i, j) => (isOdd(i & j) ? -1 : 1) * diagonal[j]);
-}
-
-function isOdd(bits: number): boolean {
-  let odd = false;
-  for (let rest = bits; rest > 0; rest >>= 1) odd = odd !== ((rest & 1) === 1);
-  return odd;
-}
-
-function rotation(size: number, [first, second, cos, sin]: Float64Array): Matrix {
-  return matrixOf(size, (i, j) => {
-    if (i === first) return j === first ? cos : j === second ? -sin : 0;
-    if (i === second) return j === first ? sin : j === second ? cos : 0;
-    return i === j ? 1 : 0;
+/** R · matrix, R the rotation {i, j, cos, sin}. */
+function timesRotation(matrix: readonly Float64Array[], [i, j, cos, sin]: Float64Array): Float64Array[] {
+  return matrix.map((row, at) => {
+    if (at === i) return row.map((value, column) => cos * value - sin * matrix[j][column]);
+    if (at === j) return row.map((value, column) => sin * matrix[i][column] + cos * value);
+    return row;
   });
 }
 
-function matrixOf(size: number, entry: (i: number, j: number) => number): Matrix {
-  return Array.from({ length: size }, (_, i) => Float64Array.from({ length: size }, (_, j) => entry(i, j)));
-}
-
-function multiply(a: Matrix, b: Matrix): Matrix {
-  return matrixOf(a.length, (i, j) => a[i].reduce((sum, value, k) => sum + value * b[k][j], 0));
+/**
+ * W `[numFeatures, dHead]` of an estimator whose numbers are `projection` (`kernels/kernels.h`, ESTIMATOR), so that
+ * u = W x̂ + b. O(P³) for every factor of a block of P rows.
+ */
+export function expandProjection(estimator: Estimator, projection: Float64Array, dHead: number): Float64Array {
+  const { numFeatures, form, factors, directions } = estimator;
+  if (form === 'dense') return projection.slice(0, numFeatures * dHead);
+  const size = blockSize(form, dHead);
+  const factorLength = form === 'hadamard' ? size : 4;
+  const apply = form === 'hadamard' ? timesHadamardAndDiagonal : timesRotation;
+  const numBlocks = Math.ceil(directions / size);
+  const blocks = Array.from({ length: numBlocks }, (_, block) => {
+    let matrix = identity(size);
+    for (let factor = 0; factor < factors; factor++) {
+      const start = (block * factors + factor) * factorLength;
+      matrix = apply(matrix, projection.subarray(start, start + factorLength));
+    }
+    return matrix;
+  });
+  const lengths = projection.subarray(numBlocks * factors * factorLength);
+  return Float64Array.from({ length: numFeatures * dHead }, (_, at) => {
+    const [r, column] = [Math.floor(at / dHead), at % dHead];
+    const direction = r % directions;
+    return lengths[r] * blocks[Math.floor(direction / size)][direction % size][column];
+  });
 }

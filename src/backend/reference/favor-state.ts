@@ -2,8 +2,9 @@
  * One FAVOR+ state in the documented form, true sum = (sums + compensation) · 2^scale: a state that any backend left
  * can be resumed by any other.
  */
-import type { FavorStateArrays } from '../types.ts';
+import type { FavorResult, FavorStateArrays } from '../types.ts';
 import type { FeatureRow, Features } from './favor-features.ts';
+import { divisorOf, type Unit } from './favor-result.ts';
 import { floats } from './storage.ts';
 
 export class FavorState {
@@ -33,12 +34,12 @@ export class FavorState {
     this.#scales.fill(Number.NEGATIVE_INFINITY);
   }
 
-  /** Base-2 scale of feature r; -Infinity before the first key. */
-  scale(r: number): number {
-    return this.#scales[r];
+  /** Base-2 scale of every feature; -Infinity before the first key. */
+  get scales(): Float64Array {
+    return this.#scales.slice();
   }
 
-  /** The sum of feature r for `column`, to be multiplied by 2^scale(r). */
+  /** The sum of feature r for `column`, to be multiplied by 2^scales[r]. */
   sum(r: number, column: number): number {
     return this.#sums[r * this.width + column] + this.#compensation[r * this.width + column];
   }
@@ -46,11 +47,11 @@ export class FavorState {
   /** Adds one key and its value. */
   add(key: FeatureRow, value: Float64Array): void {
     for (let r = 0; r < this.numFeatures; r++) {
-      const exponent = key.logs[r] * Math.LOG2E;
+      const exponent = (key.exponents[r] + key.norm) * Math.LOG2E;
       const before = this.#scales[r];
       const scale = Math.max(before, Math.round(exponent));
       const decay = before === scale ? 1 : 2 ** (before - scale);
-      const weight = key.factors[r] * 2 ** (exponent - scale);
+      const weight = key.mantissas[r] * 2 ** (exponent - scale);
       this.#scales[r] = scale;
       for (let column = 0; column < this.width; column++) {
         const term = weight * (column < value.length ? value[column] : 1);
@@ -65,9 +66,28 @@ export class FavorState {
     this.#sums[r * this.width + column] = high;
     this.#compensation[r * this.width + column] = sum - high;
   }
+
+  /** φ_r(query) · 2^scale_r for every feature, in `unit`: the weights of the sums. */
+  weights(query: FeatureRow, unit: Unit): Float64Array {
+    return query.mantissas.map(
+      (mantissa, r) => mantissa * 2 ** (query.exponents[r] * Math.LOG2E + this.#scales[r] - unit.log2),
+    );
+  }
+
+  /** Σ_r φ_r(query) · S_r over its divisor. Zeros where there is no key yet. */
+  read(query: FeatureRow, unit: Unit, result: FavorResult, out: Float64Array): void {
+    out.fill(0);
+    if (unit.log2 === Number.NEGATIVE_INFINITY) return;
+    const weights = this.weights(query, unit);
+    const total = (column: number) =>
+      weights.reduce((sum, weight, r) => (weight === 0 ? sum : sum + weight * this.sum(r, column)), 0);
+    const divisor = divisorOf(total(this.width - 1), unit, result);
+    if (divisor === 0) return;
+    for (let column = 0; column < out.length; column++) out[column] = total(column) / divisor;
+  }
 }
 
-/** The state after the given keys: features and values, in order. */
+/** Adds the given keys and values, in order. */
 export function addKeys(
   state: FavorState,
   features: Features,
@@ -76,6 +96,6 @@ export function addKeys(
   isValidKey: (j: number) => boolean,
 ): void {
   keys.forEach((key, j) => {
-    if (isValidKey(j)) state.add(features.row(key), values[j]);
+    if (isValidKey(j)) state.add(features.of(key), values[j]);
   });
 }
