@@ -20,7 +20,24 @@ export { type AttentionConfiguration, attentionConfiguration } from './attention
 export { crossoverLength } from './attention/crossover.ts';
 export { exactAttention } from './attention/exact.ts';
 export { drawFeatures, type FeatureOptions, favorAttention } from './attention/favor.ts';
+export { formatReport } from './attention/format-report.ts';
+export {
+  type AttentionRows,
+  attentionRows,
+  type InspectOptions,
+  topKeys,
+  type WeightedKey,
+} from './attention/inspect.ts';
 export { KeyValueCache } from './attention/key-value-cache.ts';
+export type { MeasureOptions } from './attention/measured-outputs.ts';
+export {
+  type FeatureError,
+  type FeatureSearch,
+  type FeatureSearchOptions,
+  smallestNumFeatures,
+} from './attention/num-features.ts';
+export { approximationReport, type ReportOptions } from './attention/report.ts';
+export type * from './attention/report-types.ts';
 export { paddedSegments, type Segments } from './attention/runs.ts';
 export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson } from './attention/saved-state.ts';
 export { FavorState } from './attention/state.ts';

@@ -1,0 +1,114 @@
+import type { FloatArray } from '../backend/types.ts';
+import type { FeatureTensors } from '../tensor/ops/favor.ts';
+import { permute } from '../tensor/random.ts';
+import { scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { favorAttention } from './favor.ts';
+import { finishRows } from './inspect.ts';
+import { ExactWeights } from './row-weights.ts';
+import { type HeadRows, RowReader } from './rows.ts';
+import type { AttendOptions } from './types.ts';
+
+/** Which queries an estimate is measured on. */
+export interface MeasureOptions extends Omit<AttendOptions, 'normalised'> {
+  /** How many queries are measured, drawn without replacement, the same for every batch row and head. Default 128. */
+  readonly maxRows?: number | undefined;
+  /** Which of them: an integer in [0, 2^53). Default 0. */
+  readonly seed?: number | undefined;
+}
+
+/** Exact attention at some queries, to compare estimates with. */
+export class MeasuredOutputs {
+  private constructor(
+    readonly reader: RowReader,
+    /** Positions of the queries, rising. */
+    readonly rows: readonly number[],
+    readonly queries: Tensor,
+    private readonly keysAndValues: readonly [keys: Tensor, values: Tensor],
+    private readonly options: AttendOptions,
+    private readonly values: FloatArray,
+    private readonly dValue: number,
+  ) {}
+
+  static async open(queries: Tensor, keys: Tensor, values: Tensor, options: MeasureOptions): Promise<MeasuredOutputs> {
+    const { maxRows = 128, seed = 0, ...attend } = options;
+    if (!Number.isInteger(maxRows) || maxRows < 1) {
+      throw new RangeError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
+    }
+    const [reader, data] = await Promise.all([RowReader.open(queries, keys, attend), values.data()]);
+    const { lengthQ } = reader.sizes;
+    const count = Math.min(maxRows, lengthQ);
+    const rows = Array.from({ length: count }, (_, i) => (count === lengthQ ? i : permute(i, lengthQ, seed)));
+    rows.sort((a, b) => a - b);
+    return new MeasuredOutputs(reader, rows, queries, [keys, values], attend, data, values.shape[3]);
+  }
+
+  /** Exact rows of one head, normalised. O(rows·lengthK·dHead). */
+  async exactRows(batch: number, head: number): Promise<HeadRows> {
+    const { reader } = this;
+    const found = await reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead));
+    finishRows(found, undefined);
+    return found;
+  }
+
+  /** Rows of one head times its values: `[rows, dValue]`. */
+  output(batch: number, head: number, { weights }: HeadRows): Float64Array {
+    const { dValue } = this;
+    const { lengthK } = this.reader.sizes;
+    const out = new Float64Array(this.rows.length * dValue);
+    const positions = Array.from({ length: lengthK }, (_, j) => j);
+    const values = this.reader.gather(this.values, lengthK, dValue, batch, head, positions);
+    for (let row = 0; row < this.rows.length; row++) {
+      for (let j = 0; j < lengthK; j++) {
+        const weight = weights[row * lengthK + j];
+        if (weight === 0) continue;
+        for (let c = 0; c < dValue; c++) out[row * dValue + c] += weight * values[j * dValue + c];
+      }
+    }
+    return out;
+  }
+
+  /** Exact attention at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
+  async exactOutputs(): Promise<Float64Array[]> {
+    const { batch, heads } = this.reader.sizes;
+    const outputs: Float64Array[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (let head = 0; head < heads; head++) outputs.push(this.output(b, head, await this.exactRows(b, head)));
+    }
+    return outputs;
+  }
+
+  /** What FAVOR+ gives at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
+  async estimates(features: FeatureTensors): Promise<Float64Array[]> {
+    const { reader, dValue } = this;
+    const { batch, heads, lengthQ } = reader.sizes;
+    const [keys, values] = this.keysAndValues;
+    const out = await scope(() => ({
+      data: favorAttention(this.queries, keys, values, { ...this.options, features }).data(),
+    })).data;
+    return Array.from({ length: batch * heads }, (_, unit) =>
+      reader.gather(out, lengthQ, dValue, Math.floor(unit / heads), unit % heads, this.rows),
+    );
+  }
+}
+
+/** ‖estimate − exact‖/‖exact‖ over all numbers of all arrays; 0 if both are all zeros. */
+export function relativeError(estimates: readonly Float64Array[], exact: readonly Float64Array[]): number {
+  let error = 0;
+  let size = 0;
+  exact.forEach((array, unit) => {
+    array.forEach((value, i) => {
+      error += (estimates[unit][i] - value) ** 2;
+      size += value ** 2;
+    });
+  });
+  return error === 0 ? 0 : Math.sqrt(error / size);
+}
+
+/** The middle of the sorted numbers; the mean of the middle two if they are even in number. 0 of none. */
+export function median(numbers: readonly number[]): number {
+  if (numbers.length === 0) return 0;
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,170 @@
+import type { FloatArray } from '../backend/types.ts';
+import { RUN_COLUMNS } from '../backend/types.ts';
+import { attentionSizes } from '../tensor/ops/attention-shapes.ts';
+import { scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { attentionInputs } from './inputs.ts';
+import type { RowWeights } from './row-weights.ts';
+import type { AttendOptions } from './types.ts';
+
+/** Keys whose features are held at a time. */
+const blockLength = 256;
+
+/** Some rows of the attention matrix of one head, before division by their sums. */
+export interface HeadRows {
+  /** `[rows, lengthK]`, row i relative to exp(scales[i]); zero for keys that the query does not see. */
+  readonly weights: Float64Array;
+  /** `[rows]`, nats; −∞ for a query that sees no valid key. */
+  readonly scales: Float64Array;
+  /** `[rows]`: sums of the weights. */
+  readonly denominators: Float64Array;
+  /** `[rows, numFeatures]`: what each feature adds to the denominator. */
+  readonly shares: Float64Array;
+  /** `[rows]`: number of valid keys that the query sees. */
+  readonly seenKeys: Int32Array;
+}
+
+interface Run {
+  readonly batch: number;
+  readonly queryStart: number;
+  readonly queryLength: number;
+  readonly keyStart: number;
+  readonly keyLength: number;
+  readonly offset: number;
+}
+
+/** Numbers of an attention's queries and keys, and who sees whom. */
+export class RowReader {
+  private constructor(
+    readonly sizes: ReturnType<typeof attentionSizes>,
+    readonly causal: boolean,
+    private readonly runs: readonly Run[],
+    private readonly queries: FloatArray,
+    private readonly keys: FloatArray,
+    private readonly keyMask: FloatArray | undefined,
+  ) {}
+
+  /** Copies queries and keys out. @throws as the attention itself does. */
+  static async open(queries: Tensor, keys: Tensor, options: AttendOptions): Promise<RowReader> {
+    const { sizes, table, mask } = scope(() => {
+      const inputs = attentionInputs(queries, keys, keys, options);
+      return { sizes: attentionSizes(inputs), table: inputs.runs.table.data(), mask: inputs.keyMask?.data() };
+    });
+    const [runs, q, k, keyMask] = await Promise.all([table, queries.data(), keys.data(), mask]);
+    const found = Array.from({ length: sizes.numRuns }, (_, run): Run => {
+      const [batch, queryStart, queryLength, keyStart, keyLength, offset] = runs.subarray(run * RUN_COLUMNS);
+      return { batch, queryStart, queryLength, keyStart, keyLength, offset };
+    });
+    return new RowReader(sizes, options.causal ?? false, found, q, k, keyMask);
+  }
+
+  /**
+   * The given rows of one head's attention matrix. O(rows·lengthK·numFeatures) time, or dHead in place of numFeatures if
+   * exact; extra memory of the result and one block of features.
+   */
+  async headRows(batch: number, head: number, rows: readonly number[], source: RowWeights): Promise<HeadRows> {
+    const { lengthK } = this.sizes;
+    const { numFeatures } = source;
+    const result: HeadRows = {
+      weights: new Float64Array(rows.length * lengthK),
+      scales: new Float64Array(rows.length).fill(Number.NEGATIVE_INFINITY),
+      denominators: new Float64Array(rows.length),
+      shares: new Float64Array(rows.length * numFeatures),
+      seenKeys: new Int32Array(rows.length),
+    };
+    await source.setQueries(this.queryRows(batch, head, rows));
+    const block = new Float64Array(blockLength);
+    const shares = new Float64Array(numFeatures);
+    for (const run of this.runs) {
+      const inRun = run.batch === batch ? rows.map((row) => row - run.queryStart) : [];
+      const seen = inRun.map((i) => (i < 0 || i >= run.queryLength ? 0 : this.#seenLength(run, i)));
+      const end = seen.reduce((a, b) => Math.max(a, b), 0);
+      for (let start = 0; start < end; start += blockLength) {
+        const count = Math.min(blockLength, end - start);
+        const positions = Array.from({ length: count }, (_, j) => run.keyStart + start + j);
+        const isValid = positions.map((j) => this.isValidKey(batch, j));
+        await source.setKeys(this.keyRows(batch, head, positions), isValid);
+        for (let row = 0; row < rows.length; row++) {
+          const seenHere = Math.min(seen[row] - start, count);
+          if (seenHere <= 0) continue;
+          const scale = source.weigh(row, seenHere, block, shares);
+          result.seenKeys[row] += isValid.slice(0, seenHere).filter(Boolean).length;
+          const at = row * lengthK + run.keyStart;
+          const before = result.weights.subarray(at, at + start);
+          const totals = result.shares.subarray(row * numFeatures, (row + 1) * numFeatures);
+          const factor = rescale(result.scales, row, scale, before, totals);
+          for (let j = 0; j < seenHere; j++) result.weights[at + start + j] = block[j] * factor;
+          for (let r = 0; r < numFeatures; r++) totals[r] += shares[r] * factor;
+        }
+      }
+    }
+    for (let row = 0; row < rows.length; row++) {
+      for (let j = 0; j < lengthK; j++) result.denominators[row] += result.weights[row * lengthK + j];
+    }
+    return result;
+  }
+
+  /** Number of the run's keys that its query i may see. */
+  #seenLength({ keyLength, offset }: Run, i: number): number {
+    return this.causal ? Math.max(0, Math.min(keyLength, i + offset + 1)) : keyLength;
+  }
+
+  isValidKey(batch: number, key: number): boolean {
+    return this.keyMask?.[batch * this.sizes.lengthK + key] !== 0;
+  }
+
+  /** `[rows, dHead]` */
+  queryRows(batch: number, head: number, rows: readonly number[]): Float64Array {
+    return this.gather(this.queries, this.sizes.lengthQ, this.sizes.dHead, batch, head, rows);
+  }
+
+  /** `[positions, dHead]` */
+  keyRows(batch: number, head: number, positions: readonly number[]): Float64Array {
+    return this.gather(this.keys, this.sizes.lengthK, this.sizes.dHead, batch, head, positions);
+  }
+
+  /** Rows of one head of an array in the attention's layout whose rows have `width` numbers. */
+  gather(
+    array: FloatArray,
+    length: number,
+    width: number,
+    batch: number,
+    head: number,
+    positions: readonly number[],
+  ): Float64Array {
+    const { layout, heads } = this.sizes;
+    const out = new Float64Array(positions.length * width);
+    positions.forEach((position, i) => {
+      const row =
+        layout === 'bhld' ? (batch * heads + head) * length + position : (batch * length + position) * heads + head;
+      out.set(array.subarray(row * width, (row + 1) * width), i * width);
+    });
+    return out;
+  }
+}
+
+/**
+ * Makes room for numbers relative to exp(scale) beside those of the row so far: what has the smaller scale shrinks.
+ *
+ * @returns what to multiply the new numbers by
+ */
+function rescale(scales: Float64Array, row: number, scale: number, ...before: Float64Array[]): number {
+  const old = scales[row];
+  if (scale === Number.NEGATIVE_INFINITY) return 0;
+  if (scale <= old) return Math.exp(scale - old);
+  scales[row] = scale;
+  if (old > Number.NEGATIVE_INFINITY) {
+    const factor = Math.exp(old - scale);
+    for (const numbers of before) for (let i = 0; i < numbers.length; i++) numbers[i] *= factor;
+  }
+  return 1;
+}
+
+/** @throws unless every row is the position of a query. */
+export function checkRows(name: string, rows: readonly number[], lengthQ: number): void {
+  for (const row of rows) {
+    if (!Number.isInteger(row) || row < 0 || row >= lengthQ) {
+      throw new RangeError(`${name}: there is no query ${row}; give an integer from 0 to below ${lengthQ}.`);
+    }
+  }
+}
