@@ -4,6 +4,7 @@ import { demoCommand } from './commands/demo.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { generateCommand } from './commands/generate.ts';
 import { infoCommand } from './commands/info.ts';
+import { reproduceCommand } from './commands/reproduce.ts';
 import { trainCommand } from './commands/train.ts';
 import { say } from './output.ts';
 
@@ -11,7 +12,14 @@ const program = new Command('performers')
   .description('Linear-time attention (FAVOR+) that trains, streams and runs in Node and in the browser.')
   .showHelpAfterError('(add --help for the options)')
   .configureHelp({ showGlobalOptions: true });
-for (const command of [trainCommand(), generateCommand(), evaluateCommand(), infoCommand(), demoCommand()]) {
+for (const command of [
+  trainCommand(),
+  generateCommand(),
+  evaluateCommand(),
+  infoCommand(),
+  demoCommand(),
+  reproduceCommand(),
+]) {
   program.addCommand(command);
 }
 

@@ -70,6 +70,42 @@ export class TrainingProgress {
   }
 }
 
+/** Progress of any work: a bar on a terminal, a line every ten seconds elsewhere, with the time left. */
+export class WorkProgress {
+  readonly #bar: SingleBar | undefined;
+  readonly #label: string;
+  readonly #start = performance.now();
+  #lastLine = performance.now();
+
+  constructor(label: string) {
+    this.#label = label;
+    if (!process.stderr.isTTY) return;
+    const format = `${label} [{bar}] {percentage} % │ {text}`;
+    this.#bar = new SingleBar(
+      { format, stream: process.stderr, hideCursor: true, barsize: 20, autopadding: true, gracefulExit: false },
+      Presets.shades_classic,
+    );
+    this.#bar.start(1, 0, { text: 'starting' });
+  }
+
+  /** @param done from 0 to 1 */
+  update(done: number, what: string): void {
+    const now = performance.now();
+    const left = ((now - this.#start) / 1000) * (1 / Math.max(done, 1e-6) - 1);
+    const text = done > 0.02 ? `${formatSeconds(left)} left │ ${what}` : what;
+    if (this.#bar) {
+      this.#bar.update(done, { text });
+    } else if (now - this.#lastLine > lineInterval) {
+      this.#lastLine = now;
+      say(`${this.#label}: ${Math.floor(100 * done)} % │ ${text}`);
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
 function average(earlier: number | undefined, value: number): number {
   return earlier === undefined ? value : earlier + smoothing * (value - earlier);
 }

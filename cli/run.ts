@@ -158,13 +158,17 @@ export function describeEvaluation({ bitsPerCharacter, perplexity, accuracy }: E
   return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, next-token accuracy ${(100 * accuracy).toFixed(1)} %`;
 }
 
-/** A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once. */
-export function interruptSignal(): AbortSignal {
+/**
+ * A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once.
+ *
+ * @param consequence what the first one leads to, for the message
+ */
+export function interruptSignal(consequence = 'Saving after this step'): AbortSignal {
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
-    say('\nSaving after this step; press Ctrl-C again to stop at once.');
+    say(`\n${consequence}; press Ctrl-C again to stop at once.`);
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);

@@ -46,7 +46,10 @@ async function install() {
 
 async function bundle() {
   const sources = ['src', 'cli', 'bench', 'demo'].flatMap((folder) => listFiles(folder, /\.(ts|json)$/));
-  const key = hash(hashFiles([...sources, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsdown.config.ts']));
+  const experiments = listFiles('experiments', /(\.ts|config\.json)$/);
+  const key = hash(
+    hashFiles([...sources, ...experiments, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsdown.config.ts']),
+  );
   const outputs = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(root, source)));
   if (outputs.every(([output]) => isFresh(output, key))) return undefined;
   await runProgram(process.execPath, ['node_modules/tsdown/dist/run.mjs']);

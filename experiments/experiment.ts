@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import { type Backend, parseConfiguration } from '../src/node.ts';
+
+/** What an experiment runs on and whom it tells. */
+export interface ExperimentContext {
+  readonly backend: Backend;
+  /** Told how much is done, 0 to 1, and what is being done. */
+  readonly progress: (done: number, what: string) => void;
+  /** Ends the experiment with an AbortError at its next pause. */
+  readonly signal: AbortSignal;
+}
+
+/** A figure of the paper: numbers from a configuration, a drawing and tables from the numbers. */
+export interface Experiment<Configuration, Numbers> {
+  readonly name: string;
+  readonly title: string;
+  readonly schema: z.ZodType<Configuration>;
+  /** `config.json` of its folder, not yet validated. */
+  readonly configuration: unknown;
+  /** What `--quick` changes: seconds instead of minutes, with wider intervals. */
+  readonly quick: Partial<Configuration>;
+  run(configuration: Configuration, context: ExperimentContext): Promise<Numbers>;
+  /** SVG. */
+  draw(numbers: Numbers, configuration: Configuration): string;
+  /** Markdown: what was measured, for the gallery page. */
+  tabulate(numbers: Numbers, configuration: Configuration): string;
+}
+
+/** What one run of an experiment yields. */
+export interface Outcome {
+  readonly configuration: unknown;
+  readonly numbers: unknown;
+  readonly svg: string;
+}
+
+/** An experiment whose types the caller need not know. */
+export interface AnyExperiment {
+  readonly name: string;
+  readonly title: string;
+  /** @throws one sentence when the configuration is not valid. */
+  perform(overrides: { configuration?: unknown; quick?: boolean }, context: ExperimentContext): Promise<Outcome>;
+  /** The Markdown of a stored result. */
+  tabulate(numbers: unknown, configuration: unknown): string;
+}
+
+export function defineExperiment<Configuration, Numbers>(
+  experiment: Experiment<Configuration, Numbers>,
+): AnyExperiment {
+  const { name, title, schema } = experiment;
+  return {
+    name,
+    title,
+    async perform({ configuration = experiment.configuration, quick = false }, context) {
+      const value = quick ? { ...(configuration as object), ...experiment.quick } : configuration;
+      const parsed = parseConfiguration(schema, value, `the configuration of ${name}`);
+      const numbers = await experiment.run(parsed, context);
+      context.signal.throwIfAborted();
+      return { configuration: parsed, numbers, svg: experiment.draw(numbers, parsed) };
+    },
+    tabulate: (numbers, configuration) => experiment.tabulate(numbers as Numbers, schema.parse(configuration)),
+  };
+}
+
+/** Lets signals and timers through, and stops here if the experiment was told to. */
+export async function pause(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+}

@@ -1,0 +1,57 @@
+import { defineExperiment } from '../experiment.ts';
+import { formatInterval, formatNumber, table } from '../markdown.ts';
+import configuration from './config.json' with { type: 'json' };
+import { fig4Configuration } from './configuration.ts';
+import { draw } from './figure.ts';
+import { type InputNumbers, run } from './run.ts';
+
+export const fig4 = defineExperiment({
+  name: 'fig4',
+  title: 'Error of attention against the number of random directions',
+  schema: fig4Configuration,
+  configuration,
+  quick: {
+    gaussian: { length: 512, dHead: 16, numDirections: [16, 64, 256], draws: 8 },
+    trained: { numDirections: [32, 128], draws: 8 },
+    model: {
+      dModel: 64,
+      numLayers: 2,
+      numHeads: 2,
+      dFeedForward: 128,
+      length: 128,
+      batchSize: 4,
+      steps: 60,
+      learningRate: 0.003,
+      seed: 1,
+    },
+  },
+  run,
+  draw,
+  tabulate: ({ gaussian, trained }, { gaussian: { length, dHead } }) =>
+    [
+      `Normal q, k, v (L = ${length}, d = ${dHead}), mean squared error of the output:`,
+      '',
+      tabulateInput(gaussian),
+      '',
+      `q, k, v of a model trained here (${trained.parameters.toLocaleString('en-US')} parameters, ` +
+        `${formatNumber(trained.bitsPerCharacter)} bits per character on held-out text), relative squared error of the output:`,
+      '',
+      tabulateInput(trained),
+    ].join('\n'),
+});
+
+function tabulateInput({ lines, comparisons }: InputNumbers): string {
+  const ms = lines[0].errors.map(({ numDirections }) => `m = ${numDirections}`);
+  const errors = lines.map(({ name, errors }) => [name, ...errors.map(({ error }) => formatNumber(error.mean))]);
+  const ratios = comparisons.map(({ worse, better, ratios, overall, holds }) => [
+    `${better} against ${worse}`,
+    ...ratios.map(({ ratio }) => formatInterval(ratio)),
+    formatInterval(overall),
+    holds ? 'yes' : 'no',
+  ]);
+  return [
+    table(['estimator', ...ms], errors),
+    '',
+    table(['times smaller error, paired', ...ms, 'over all m', 'better?'], ratios),
+  ].join('\n');
+}

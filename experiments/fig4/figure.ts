@@ -1,0 +1,97 @@
+import * as Plot from '@observablehq/plot';
+import { colors, figure, type LegendEntry, logScale, type Panel } from '../figure.ts';
+import type { Fig4Configuration } from './configuration.ts';
+import { estimatorLines } from './estimators.ts';
+import type { Fig4Numbers, InputNumbers } from './run.ts';
+
+/** Colour and dash of every line; the same line looks the same in all panels. */
+const looks: Record<string, { color: string; dash?: string }> = {
+  'trigonometric, independent': { color: colors.orange, dash: '5 3' },
+  'trigonometric, orthogonal': { color: colors.orange },
+  'positive, independent': { color: colors.blue, dash: '5 3' },
+  'positive, orthogonal': { color: colors.blue },
+  'hyperbolic, orthogonal': { color: colors.green },
+  'FAVOR++, orthogonal': { color: colors.pink },
+  'positive, simplex': { color: colors.amber },
+  'positive, Givens': { color: colors.sky },
+  'positive, Hadamard': { color: colors.black, dash: '2 3' },
+};
+
+const names = estimatorLines.map(({ name }) => name);
+const ofPaper = names.slice(0, 4);
+const others = names.slice(3);
+
+export function draw(numbers: Fig4Numbers, configuration: Fig4Configuration): string {
+  const { gaussian, trained, model } = configuration;
+  const inputs = `normal q, k, v; L = ${gaussian.length}, d = ${gaussian.dHead}`;
+  const text = `trained on text, causal; L = ${model.length}, d = ${model.dModel / model.numHeads}`;
+  const columns = [
+    { x: 20, numbers: numbers.gaussian, place: inputs, label: "mean squared error of attention's output" },
+    { x: 590, numbers: numbers.trained, place: text, label: "relative squared error of attention's output" },
+  ];
+  return figure({
+    width: 1140,
+    height: 940,
+    title: 'Figure 4 · Error of attention against the number of random directions',
+    subtitle: `Geometric means and 95 % intervals over draws of inputs and directions (${gaussian.draws} left, ${trained.draws} right). Trigonometric and hyperbolic maps take 2m features.`,
+    panels: columns.flatMap(({ x, numbers, place, label }) => [
+      linesPanel(numbers, ofPaper, { x, y: 132, title: `The paper's four: ${place}`, label, entriesPerRow: 2 }),
+      linesPanel(numbers, others, {
+        x,
+        y: 588,
+        title: `Variants of positive features: ${place}`,
+        label,
+        entriesPerRow: 3,
+      }),
+    ]),
+  });
+}
+
+function linesPanel(
+  { lines }: InputNumbers,
+  shown: readonly string[],
+  { x, y, title, label, entriesPerRow }: { x: number; y: number; title: string; label: string; entriesPerRow: number },
+): Panel {
+  // Lines side by side, so that their intervals do not cover each other.
+  const rows = lines
+    .filter(({ name }) => shown.includes(name))
+    .flatMap(({ name, errors }) => {
+      const shift = 1.02 ** (shown.indexOf(name) - (shown.length - 1) / 2);
+      return errors.map(({ numDirections, error }) => ({ name, at: numDirections * shift, ...error, ...looks[name] }));
+    });
+  const legend = shown.map((name): LegendEntry => ({ label: name, ...looks[name] }));
+  return {
+    x,
+    y,
+    title,
+    legend,
+    entriesPerRow,
+    plot: {
+      width: 540,
+      height: 340,
+      marginLeft: 62,
+      marginBottom: 42,
+      x: {
+        type: 'log',
+        base: 2,
+        label: 'm, number of random directions',
+        ticks: lines[0].errors.map(({ numDirections }) => numDirections),
+        tickFormat: (m: number) => `${m}`,
+      },
+      y: logScale(
+        rows.flatMap(({ low, high }) => [low, high]),
+        label,
+      ),
+      marks: [
+        Plot.ruleX(rows, { x: 'at', y1: 'low', y2: 'high', stroke: 'color', strokeWidth: 1.2 }),
+        ...shown.map((name) =>
+          Plot.line(
+            rows.filter((row) => row.name === name),
+            { x: 'at', y: 'mean', stroke: 'color', strokeDasharray: looks[name].dash, strokeWidth: 2 },
+          ),
+        ),
+        Plot.dot(rows, { x: 'at', y: 'mean', fill: 'color', r: 2.5 }),
+      ],
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import {
+  exactAttention,
+  type FloatArray,
+  favorAttention,
+  measureP,
+  Random,
+  scope,
+  type Tensor,
+  tensor,
+} from '../../src/node.ts';
+import { type ExperimentContext, pause } from '../experiment.ts';
+import { geometricInterval, type Interval, mean, ratioInterval } from '../statistics.ts';
+import { spreadWindow, trainModel } from '../trained-model.ts';
+import type { Fig4Configuration } from './configuration.ts';
+import { estimatorLines, featureOptions } from './estimators.ts';
+
+/** Geometric means over the draws, with the interval of the mean logarithm. */
+export interface ErrorLine {
+  readonly name: string;
+  readonly errors: readonly { readonly numDirections: number; readonly error: Interval }[];
+}
+
+/** Error of one estimator over that of another, paired draw by draw. */
+export interface Comparison {
+  readonly worse: string;
+  readonly better: string;
+  readonly ratios: readonly { readonly numDirections: number; readonly ratio: Interval }[];
+  /** Geometric mean over all numDirections. */
+  readonly overall: Interval;
+  /** The interval of `overall` lies above 1. */
+  readonly holds: boolean;
+}
+
+export interface InputNumbers {
+  readonly lines: readonly ErrorLine[];
+  readonly comparisons: readonly Comparison[];
+}
+
+export interface Fig4Numbers {
+  readonly gaussian: InputNumbers;
+  readonly trained: InputNumbers & { readonly bitsPerCharacter: number; readonly parameters: number };
+}
+
+/** One layer's attention. */
+interface Inputs {
+  readonly queries: Tensor;
+  readonly keys: Tensor;
+  readonly values: Tensor;
+  readonly causal: boolean;
+}
+
+/** Figure 4: error of the attention's output against the number of random directions. */
+export async function run(configuration: Fig4Configuration, context: ExperimentContext): Promise<Fig4Numbers> {
+  const { backend } = context;
+  const { gaussian, trained, seed } = configuration;
+  const part = (start: number, share: number): ExperimentContext => ({
+    ...context,
+    progress: (done, what) => context.progress(start + done * share, what),
+  });
+  const { length, dHead } = gaussian;
+  const onGaussian = await sweep(gaussian, seed, part(0, 0.35), async (draw) => {
+    const random = new Random(seed, draw);
+    const normal = () => {
+      const values = Float32Array.from({ length: length * dHead }, () => random.normal());
+      return tensor(backend, values, [1, 1, length, dHead]);
+    };
+    return { layers: [{ queries: normal(), keys: normal(), values: normal(), causal: false }], relative: false };
+  });
+
+  const { model, heldOut, bitsPerCharacter } = await trainModel(configuration.model, part(0.35, 0.35));
+  try {
+    const onTrained = await sweep(trained, seed + 1000, part(0.7, 0.3), async (draw) => {
+      const ids = await spreadWindow(heldOut, configuration.model.length, draw, trained.draws);
+      const layers = scope(() => model.attentionInputs(tensor(backend, ids, [1, ids.length])).flatMap(Object.values));
+      const inputs = model.attentions.map((_, layer) => {
+        const [queries, keys, values] = layers.slice(3 * layer) as Tensor[];
+        return { queries, keys, values, causal: true };
+      });
+      return { layers: inputs, relative: true };
+    });
+    return { gaussian: onGaussian, trained: { ...onTrained, bitsPerCharacter, parameters: model.numParameters } };
+  } finally {
+    model.dispose();
+  }
+}
+
+interface Draw {
+  readonly layers: readonly Inputs[];
+  /** Divide each layer's error by the mean square of its exact output, before the mean over layers. */
+  readonly relative: boolean;
+}
+
+async function sweep(
+  { numDirections, draws }: { readonly numDirections: readonly number[]; readonly draws: number },
+  seed: number,
+  { signal, progress }: ExperimentContext,
+  inputsOf: (draw: number) => Promise<Draw>,
+): Promise<InputNumbers> {
+  // [line][m][draw]
+  const errors = estimatorLines.map(() => numDirections.map((): number[] => []));
+  for (let draw = 0; draw < draws; draw++) {
+    const { layers, relative } = await inputsOf(draw);
+    try {
+      const exact: FloatArray[] = [];
+      const ps: number[] = [];
+      for (const layer of layers) {
+        exact.push(await take(() => exactAttention(layer.queries, layer.keys, layer.values, layer)));
+        ps.push(await pOf(layer));
+      }
+      for (const [i, line] of estimatorLines.entries()) {
+        for (const [j, m] of numDirections.entries()) {
+          const perLayer: number[] = [];
+          for (const [l, layer] of layers.entries()) {
+            // Lines that differ in their map alone see the same directions.
+            const features = featureOptions(line, m, ps[l], seed + 100 * draw + l);
+            const { queries, keys, values, causal } = layer;
+            const out = await take(() => favorAttention(queries, keys, values, { causal, features }));
+            perLayer.push(meanSquare(out, exact[l]) / (relative ? meanSquare(exact[l]) : 1));
+          }
+          errors[i][j].push(mean(perLayer));
+          await pause(signal);
+        }
+        progress((draw + (i + 1) / estimatorLines.length) / draws, `${line.name} directions`);
+      }
+    } finally {
+      for (const { queries, keys, values } of layers) for (const input of [queries, keys, values]) input.dispose();
+    }
+  }
+  const of = (name: string) => errors[estimatorLines.findIndex((line) => line.name === name)];
+  return {
+    lines: estimatorLines.map(({ name }, i) => ({
+      name,
+      errors: numDirections.map((m, j) => ({ numDirections: m, error: geometricInterval(errors[i][j]) })),
+    })),
+    comparisons: claims.map(([worse, better]) => compare(worse, better, numDirections, of(worse), of(better))),
+  };
+}
+
+/** What the paper reports, worse before better. */
+const claims: readonly (readonly [worse: string, better: string])[] = [
+  ['positive, independent', 'positive, orthogonal'],
+  ['trigonometric, independent', 'trigonometric, orthogonal'],
+  ['trigonometric, independent', 'positive, independent'],
+  ['trigonometric, orthogonal', 'positive, orthogonal'],
+];
+
+function compare(
+  worse: string,
+  better: string,
+  numDirections: readonly number[],
+  errorsOfWorse: readonly number[][],
+  errorsOfBetter: readonly number[][],
+): Comparison {
+  const ratios = numDirections.map((m, j) => ({
+    numDirections: m,
+    ratio: ratioInterval(errorsOfWorse[j], errorsOfBetter[j]),
+  }));
+  // One number for each draw, so that the draws are independent.
+  const perDraw = errorsOfWorse[0].map((_, draw) =>
+    Math.exp(mean(numDirections.map((_, j) => Math.log(errorsOfWorse[j][draw] / errorsOfBetter[j][draw])))),
+  );
+  const overall = geometricInterval(perDraw);
+  return { worse, better, ratios, overall, holds: overall.low > 1 };
+}
+
+/** The p that FAVOR++ is made for, of all heads together. */
+async function pOf({ queries, keys }: Inputs): Promise<number> {
+  return measureP(await queries.data(), await keys.data(), queries.shape[3]);
+}
+
+async function take(attend: () => Tensor): Promise<FloatArray> {
+  const out = scope(attend);
+  try {
+    return await out.data();
+  } finally {
+    out.dispose();
+  }
+}
+
+/** Mean of (a − b)². */
+function meanSquare(a: FloatArray, b?: FloatArray): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] - (b ? b[i] : 0)) ** 2;
+  return sum / a.length;
+}

@@ -1,0 +1,145 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import * as Plot from '@observablehq/plot';
+import { Resvg } from '@resvg/resvg-js';
+import { parseHTML } from 'linkedom';
+
+const fontFamily = "'DejaVu Sans', system-ui, sans-serif";
+
+/** Colours that stay apart for colour-blind readers (Okabe and Ito). */
+export const colors = {
+  blue: '#0072b2',
+  orange: '#d55e00',
+  green: '#009e73',
+  pink: '#cc79a7',
+  amber: '#e69f00',
+  sky: '#56b4e9',
+  black: '#222222',
+  grey: '#777777',
+} as const;
+
+/** One plot of a figure, its top left corner at a place in pixels. */
+export interface Panel {
+  readonly x: number;
+  readonly y: number;
+  /** Above the plot; the legend goes between them. */
+  readonly title?: string;
+  readonly legend?: readonly LegendEntry[];
+  /** Of the legend. Default: all. */
+  readonly entriesPerRow?: number;
+  readonly plot: Plot.PlotOptions;
+}
+
+export interface LegendEntry {
+  readonly label: string;
+  readonly color: string;
+  readonly dash?: string;
+  /** Draw a dot instead of a line. */
+  readonly dot?: boolean;
+}
+
+export interface FigureOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly title: string;
+  readonly subtitle: string;
+  readonly panels: readonly Panel[];
+}
+
+/** Several plots under one title, as SVG. */
+export function figure(options: FigureOptions): string {
+  const { width, height, title, subtitle } = options;
+  const panels = options.panels.map(drawPanel);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}">`,
+    `<rect width="${width}" height="${height}" fill="white"/>`,
+    text(20, 28, title, { size: 17, weight: 'bold' }),
+    text(20, 48, subtitle, { size: 12, color: '#555' }),
+    ...panels,
+    '</svg>\n',
+  ].join('\n');
+}
+
+function drawPanel({ x, y, title, legend = [], entriesPerRow = legend.length, plot: options }: Panel): string {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const plot = Plot.plot({ ...options, document, style: { fontSize: '12px', fontFamily, overflow: 'visible' } });
+  plot.setAttribute('x', `${x}`);
+  plot.setAttribute('y', `${y}`);
+  const rows = Array.from({ length: Math.ceil(legend.length / Math.max(1, entriesPerRow)) }, (_, row) =>
+    legend.slice(row * entriesPerRow, (row + 1) * entriesPerRow),
+  );
+  const heading = title ? text(x, y - 8 - 19 * rows.length, title, { size: 13, weight: 'bold' }) : '';
+  return [heading, ...drawLegend(rows, x, y), plot.outerHTML].join('');
+}
+
+/** Width of a label, roughly: the font's average character. */
+const textWidth = (label: string, size: number) => label.length * size * 0.58;
+
+/** Entries in columns, as wide as their widest label. */
+function drawLegend(rows: readonly (readonly LegendEntry[])[], x: number, y: number): string[] {
+  const columns = rows[0]?.map((_, c) => Math.max(...rows.map((row) => textWidth(row[c]?.label ?? '', 12)))) ?? [];
+  const left = (column: number) => x + columns.slice(0, column).reduce((sum, width) => sum + 46 + width, 0);
+  return rows.flatMap((row, r) => row.map((entry, c) => drawEntry(entry, left(c), y - 8 - 19 * (rows.length - 1 - r))));
+}
+
+function drawEntry({ label, color, dash, dot }: LegendEntry, x: number, y: number): string {
+  const dashes = dash ? ` stroke-dasharray="${dash}"` : '';
+  const mark = dot
+    ? `<circle cx="${x + 11}" cy="${y - 4}" r="3.5" fill="${color}"/>`
+    : `<line x1="${x}" y1="${y - 4}" x2="${x + 22}" y2="${y - 4}" stroke="${color}" stroke-width="2.5"${dashes}/>`;
+  return mark + text(x + 28, y, label, { size: 12 });
+}
+
+function text(
+  x: number,
+  y: number,
+  content: string,
+  { size, weight = 'normal', color = '#222' }: { size: number; weight?: string; color?: string },
+): string {
+  const escaped = content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+  return `<text x="${x}" y="${y}" font-size="${size}" font-weight="${weight}" fill="${color}">${escaped}</text>`;
+}
+
+/** Renders at twice the size, with the font that comes with the project, so that it looks the same everywhere. */
+export async function toPng(svg: string): Promise<Uint8Array> {
+  const folder = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf');
+  const image = new Resvg(svg, {
+    fitTo: { mode: 'zoom', value: 2 },
+    font: {
+      loadSystemFonts: false,
+      fontFiles: [join(folder, 'DejaVuSans.ttf'), join(folder, 'DejaVuSans-Bold.ttf')],
+      defaultFontFamily: 'DejaVu Sans',
+      sansSerifFamily: 'DejaVu Sans',
+    },
+  });
+  return image.render().asPng();
+}
+
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+/** `10⁻²` for 0.01. */
+export function powerOfTen(value: number): string {
+  const exponent = Math.round(Math.log10(value));
+  if (exponent >= -1 && exponent <= 1) return `${10 ** exponent}`;
+  const digits = [...`${Math.abs(exponent)}`].map((digit) => superscripts[Number(digit)]).join('');
+  return `10${exponent < 0 ? '⁻' : ''}${digits}`;
+}
+
+/** A logarithmic scale that holds the values, ticks at powers of ten (at 1, 2 and 5 times them over less than two). */
+export function logScale(values: readonly number[], label: string) {
+  const finite = values.filter((value) => value > 0 && Number.isFinite(value));
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const decades = Math.log10(high / low);
+  const margin = 10 ** (0.04 * decades + 0.01);
+  const exponents = Array.from({ length: 60 }, (_, i) => i - 30);
+  const every = Math.ceil(decades / 7);
+  const ticks = exponents
+    .filter((exponent) => exponent % every === 0)
+    .flatMap((exponent) => (decades < 2 ? [1, 2, 5] : [1]).map((first) => first * 10 ** exponent))
+    .filter((tick) => tick >= low / margin && tick <= high * margin);
+  const tickFormat = (tick: number) => (decades < 2 ? `${Number(tick.toPrecision(1))}` : powerOfTen(tick));
+  return { type: 'log', label, grid: true, domain: [low / margin, high * margin], ticks, tickFormat } as const;
+}
+
+/** Colours of an ordered series, light to dark. */
+export const seriesColors = ['#56b4e9', '#0072b2', '#009e73', '#e69f00', '#d55e00', '#cc79a7', '#222222'] as const;

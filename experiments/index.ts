@@ -1,0 +1,12 @@
+import type { AnyExperiment } from './experiment.ts';
+import { fig2 } from './fig2/experiment.ts';
+import { fig4 } from './fig4/experiment.ts';
+import { fig14 } from './fig14/experiment.ts';
+import { theorems } from './theorems/experiment.ts';
+
+export type { AnyExperiment } from './experiment.ts';
+export { updatePage } from './page.ts';
+export { storedResult, writeResult } from './result.ts';
+
+/** All experiments, in the order in which `reproduce all` runs them. */
+export const experiments: readonly AnyExperiment[] = [fig2, fig4, fig14, theorems];

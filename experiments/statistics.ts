@@ -1,0 +1,71 @@
+/** An estimate with its 95 % confidence interval. */
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export const confidence = 0.95;
+
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum / values.length;
+}
+
+/** Standard deviation of the mean of independent values. */
+export function standardError(values: ArrayLike<number>): number {
+  const centre = mean(values);
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += (values[i] - centre) ** 2;
+  return Math.sqrt(squares / (values.length - 1) / values.length);
+}
+
+/** Student's interval for the mean of independent values; without bounds (±∞) for fewer than two. */
+export function meanInterval(values: ArrayLike<number>): Interval {
+  const centre = mean(values);
+  if (values.length < 2) return { mean: centre, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  const half = studentQuantile(values.length - 1) * standardError(values);
+  return { mean: centre, low: centre - half, high: centre + half };
+}
+
+/** Geometric mean of positive values, with the interval of the mean of their logarithms: for errors that vary by factors. */
+export function geometricInterval(values: ArrayLike<number>): Interval {
+  const { mean, low, high } = meanInterval(Array.from(values, Math.log));
+  return { mean: Math.exp(mean), low: Math.exp(low), high: Math.exp(high) };
+}
+
+/** Geometric mean of the ratios a/b of paired values. */
+export function ratioInterval(a: ArrayLike<number>, b: ArrayLike<number>): Interval {
+  return geometricInterval(Array.from(a, (value, i) => value / b[i]));
+}
+
+/** The middle of the values; the mean of the middle two of an even number. */
+export function median(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  const last = sorted.length - 1;
+  return (sorted[Math.floor(last / 2)] + sorted[Math.ceil(last / 2)]) / 2;
+}
+
+/** t such that a Student variable of `degrees` lies within ±t with the confidence above. */
+export function studentQuantile(degrees: number): number {
+  // P(|T| < √ν·tan θ) = ∫₀^θ cos^(ν−1) / ∫₀^(π/2) cos^(ν−1), found by bisection of θ. Many degrees are a normal variable's.
+  if (degrees > 10_000) return 1.959964;
+  const power = (angle: number) => Math.cos(angle) ** (degrees - 1);
+  const total = simpson(power, Math.PI / 2);
+  let [low, high] = [0, Math.PI / 2];
+  for (let i = 0; i < 50; i++) {
+    const middle = (low + high) / 2;
+    if (simpson(power, middle) < confidence * total) low = middle;
+    else high = middle;
+  }
+  return Math.sqrt(degrees) * Math.tan(low);
+}
+
+/** ∫₀^end f by Simpson's rule. */
+function simpson(f: (x: number) => number, end: number, pieces = 2000): number {
+  const step = end / pieces;
+  let sum = f(0) + f(end);
+  for (let i = 1; i < pieces; i++) sum += (i % 2 === 1 ? 4 : 2) * f(i * step);
+  return (sum * step) / 3;
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const count = z.int().min(2);
+const dHeads = z.array(count).min(1);
+const positive = z.number().positive();
+const squaredSums = z.array(positive).min(1);
+
+export const theoremsConfiguration = z.strictObject({
+  /** SMREG against SM. */
+  regularised: z.strictObject({
+    dHeads,
+    /** ‖x + y‖², on which the ratio alone depends. */
+    squaredSums,
+    /** Largest dHead whose ratio is also measured. */
+    measuredUpTo: z.int().min(0),
+    /** Features of each measurement. */
+    numFeatures: count,
+  }),
+  /** Orthogonal against independent directions, m = dHead. */
+  orthogonal: z.strictObject({ dHeads, squaredSums, squaredDifference: positive, draws: count }),
+  /** The largest error over all pairs of L points. */
+  uniform: z.strictObject({
+    dHeads,
+    /** L, ascending. */
+    lengths: z.array(count).min(2),
+    /** Length of the points, scaled by dHead^(−1/4). */
+    radius: positive,
+    /** ε: the largest error allowed. */
+    error: positive,
+    /** Largest m tried. */
+    maxFeatures: count,
+    draws: count,
+  }),
+  seed: z.int().min(0),
+});
+
+export type TheoremsConfiguration = z.output<typeof theoremsConfiguration>;
