@@ -21,7 +21,7 @@ struct Scratch {
   QueryTile queries;
   QueryGradients gradients;
   Index dHead, dValue, stride, featureBlocks;
-  float *u, *totals, *pull, *highest, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross,
+  float *u, *staging, *totals, *pull, *highest, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross, *denominators,
       *dX, *dV, *rowSums;
   int32_t* wholeHighest;
   float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
@@ -34,6 +34,7 @@ struct Scratch {
         later(arena, numFeatures, dValue), queries(arena, dHead), gradients(arena, dValue), dHead(dHead), dValue(dValue),
         stride(roundUp(dValue + 1, kWidth)), featureBlocks((numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
     u = arena.floats(projection.paddedFeatures() * kRows);
+    staging = arena.floats(kRows * dHead);
     totals = arena.floats(kFeatureBlock);
     pull = arena.floats(kRows);
     highest = arena.floats(kRows);
@@ -47,6 +48,7 @@ struct Scratch {
     dX = arena.floats(kRows * projection.stride());
     dV = arena.floats(kRows * stride);
     rowSums = arena.floats(kRows);
+    denominators = arena.floats(kRows);
     const Index rows = smaller(kSegment, roundUp(length, kRows));
     queryStore = arena.floats(rows * featureBlocks * kFeatureBlock);
     keyStore = arena.floats(rows * featureBlocks * kFeatureBlock);
@@ -189,25 +191,32 @@ struct Scratch {
 };
 
 // The arrays of one (run, head), rows counted from the run's start.
-struct Run {
+struct Run : CausalRun {
   Rows<const float> queries, keys, values, out, dOut;
   Rows<float> dQ, dK, dV;
   const float *mask, *denominators;
-  Index length;
 };
 
-void gatherKeys(Scratch& s, const Run& run, Index block) {
-  s.keys.gather(s.projection, run.keys, run.values, run.mask, block, smaller(kRows, run.length - block));
+// G of a block; zeros at positions without a query.
+void gatherGradients(Scratch& s, const Run& run, Index block, Index count) {
+  const Range present = run.queriesOf(block, count);
+  const Index query = block - run.offset;
+  fillZero(s.denominators, kRows);
+  if (!present.isEmpty()) copyRow(s.denominators + present.first, run.denominators + query + present.first, present.end - present.first);
+  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count);
+}
+
+void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
+  s.keys.gather(s.projection, run.keys, run.values, run.mask, run, block, count);
 }
 
 // The states at the starts of all segments but the first.
-void takeSnapshots(Scratch& s, const Run& run) {
+void takeSnapshots(Scratch& s, const Run& run, Index lastSegment) {
   s.keys.reset();
   s.state.reset();
-  const Index lastSegment = (run.length - 1) / kSegment * kSegment;
   float* snapshot = s.snapshots;
   for (Index block = 0; block < lastSegment; block += kRows) {
-    gatherKeys(s, run, block);
+    gatherKeys(s, run, block, kRows);
     for (Index first = 0; first < kRows;) {
       const Index end = s.keys.nextChunk(first);
       s.skipChunk(first, end);
@@ -233,38 +242,48 @@ void restoreSnapshot(Scratch& s, Index segment) {
 
 void backward(Scratch& s, const Run& run) {
   const Index weightStride = s.projection.stride();
-  takeSnapshots(s, run);
+  const Index end = larger(0, run.queriesEnd());  // keys from there on are never seen
+  for (Index i = 0; i < smaller(-run.offset, run.queryLength); i++) fillZero(run.dQ[i], s.dHead);
+  for (Index j = end; j < run.keyLength; j++) {
+    fillZero(run.dK[j], s.dHead);
+    fillZero(run.dV[j], s.dValue);
+  }
+  if (end == 0) return;
+  const Index lastSegment = (end - 1) / kSegment * kSegment;
+  takeSnapshots(s, run, lastSegment);
   s.later.reset();
-  for (Index segment = (run.length - 1) / kSegment * kSegment; segment >= 0; segment -= kSegment) {
-    const Index segmentEnd = smaller(segment + kSegment, run.length);
+  for (Index segment = lastSegment; segment >= 0; segment -= kSegment) {
+    const Index segmentEnd = smaller(segment + kSegment, end);
     restoreSnapshot(s, segment);
     Index chunks = 0;
     for (Index block = segment; block < segmentEnd; block += kRows) {
       const Index count = smaller(kRows, segmentEnd - block);
-      gatherKeys(s, run, block);
-      s.queries.gather(run.queries, block, count, s.projection);
+      gatherKeys(s, run, block, count);
+      gatherBlock(s.queries, run.queries, run, block, count, s.projection, s.staging);
       for (Index r = 0; r < s.numFeatures(); r += kFeatureBlock)
         s.queries.logFeatures(s.projection, r, smaller(kFeatureBlock, s.numFeatures() - r), s.u + r * kRows);
-      s.gradients.gather(run.out, run.dOut, run.denominators, block, count);
+      gatherGradients(s, run, block, count);
+      const Range present = run.queriesOf(block, count);
       for (Index first = 0; first < count; chunks++) {
         const Index end = s.keys.nextChunk(first);
         s.forwardChunk((block - segment) / kRows, first, end);
         copyRow(s.starts + chunks * s.keys.stride, s.keys.start, s.keys.stride);
         s.ends[chunks] = (int32_t)(block + end);
-        for (Index i = first; i < end; i++) writeScaled(run.dQ[block + i], s.dX + i * weightStride, s.dHead, kLn2);
+        const Range rows(present, first, end);
+        for (Index i = rows.first; i < rows.end; i++) writeScaled(run.dQ[block + i - run.offset], s.dX + i * weightStride, s.dHead, kLn2);
         first = end;
       }
     }
     for (Index loaded = -1; chunks-- > 0;) {
       const Index begin = chunks > 0 ? s.ends[chunks - 1] : segment, end = s.ends[chunks], block = begin / kRows * kRows;
       if (loaded != block) {
-        s.keys.gatherValues(run.values, run.mask, block, smaller(kRows, segmentEnd - block));
-        s.gradients.gather(run.out, run.dOut, run.denominators, block, s.keys.tile.count);
+        s.keys.gatherValues(run.values, run.mask, run, block, smaller(kRows, segmentEnd - block));
+        gatherGradients(s, run, block, s.keys.tile.count);
         transpose(s.keys.tile.values, s.stride, s.keys.tile.count, s.dValue + 1, s.valuesAcross, kRows);
         loaded = block;
       }
       s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
-      for (Index row = begin; row < end; row++) {
+      for (Index row = begin; row < smaller(end, run.keyLength); row++) {
         const Index i = row - block;
         writeKeyGradient(run.dK[row], s.dX + i * weightStride, run.keys[row], s.dHead, s.rowSums[i]);
         copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
@@ -277,10 +296,10 @@ void backward(Scratch& s, const Run& run) {
 
 Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
                                 const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, const float*,
-                                const float*, const float*, float*, float*, float*, Index numRuns, Index heads, Index length, Index,
+                                const float*, const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
                                 Index dHead, Index dValue, Index, float) {
   Arena arena(nullptr);
-  Scratch scratch(arena, bias, dHead, dValue, numFeatures, length);
+  Scratch scratch(arena, bias, dHead, dValue, numFeatures, lengthQ + lengthK);
   return {numRuns * heads, (Index)arena.at};
 }
 
@@ -289,33 +308,28 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
                            float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
                            Index layout, float weight) {
   (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight;
-  const Index length = lengthQ;
-  (void)lengthK;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, bias, dHead, dValue, numFeatures, length);
+  Scratch s(arena, bias, dHead, dValue, numFeatures, lengthQ + lengthK);
   s.projection.pack(projection, bias, kBits, 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
-    const int32_t* row = runs + unit / heads * 6;
-    const Index batch = row[0], queryStart = row[1], keyStart = row[3];
-    if (row[2] <= 0) continue;
-    const auto part = [&](auto* x, Index d, Index start) {
-      const auto all = rowsOf(x, layout, batch, head, heads, length, d);
+    const CausalRun run(runs + unit / heads * 6);
+    const auto part = [&](auto* x, Index length, Index d, Index start) {
+      const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
       return Rows{all[start], all.stride};
     };
-    const Run run{part(q, dHead, queryStart),
-                  part(k, dHead, keyStart),
-                  part(v, dValue, keyStart),
-                  part(out, dValue, queryStart),
-                  part(dOut, dValue, queryStart),
-                  part(dQ, dHead, queryStart),
-                  part(dK, dHead, keyStart),
-                  part(dV, dValue, keyStart),
-                  keyMask ? keyMask + batch * length + keyStart : nullptr,
-                  denominator + (batch * heads + head) * length + queryStart,
-                  row[2]};
-    backward(s, run);
+    backward(s, {run,
+                 part(q, lengthQ, dHead, run.queryStart),
+                 part(k, lengthK, dHead, run.keyStart),
+                 part(v, lengthK, dValue, run.keyStart),
+                 part(out, lengthQ, dValue, run.queryStart),
+                 part(dOut, lengthQ, dValue, run.queryStart),
+                 part(dQ, lengthQ, dHead, run.queryStart),
+                 part(dK, lengthK, dHead, run.keyStart),
+                 part(dV, lengthK, dValue, run.keyStart),
+                 keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr,
+                 denominator + (run.batch * heads + head) * lengthQ + run.queryStart});
   }
 }
 

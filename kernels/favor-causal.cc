@@ -11,13 +11,14 @@ struct Scratch {
   CausalState state;
   QueryTile queries;
   Index dValue, stride;
-  float *u, *keyBlock, *queryBlock, *totals, *delta, *scores, *numerators, *denominators, *highest;
+  float *u, *staging, *keyBlock, *queryBlock, *totals, *delta, *scores, *numerators, *denominators, *highest;
   int32_t* wholeHighest;
 
   Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
       : projection(arena, bias, dHead, numFeatures), keys(arena, projection, dValue), state(arena, numFeatures, dValue),
         queries(arena, dHead), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
     u = arena.floats(projection.paddedFeatures() * kRows);
+    staging = arena.floats(kRows * dHead);
     keyBlock = arena.floats(kRows * kFeatureBlock);
     queryBlock = arena.floats(kFeatureBlock * kRows);
     totals = arena.floats(kFeatureBlock);
@@ -29,14 +30,24 @@ struct Scratch {
     wholeHighest = arena.integers(kRows);
   }
 
-  void gatherQueries(const Rows<const float>& rows, Index first, Index count) {
-    queries.gather(rows, first, count, projection);
+  void gatherQueries(const Rows<const float>& rows, const CausalRun& run, Index block, Index count) {
+    gatherBlock(queries, rows, run, block, count, projection, staging);
     for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock)
       queries.logFeatures(projection, r, smaller(kFeatureBlock, projection.numFeatures - r), u + r * kRows);
   }
 
-  // Rows [first, end) of the block: reads the state before them and, with `update`, adds their keys to it.
-  void chunk(Index first, Index end, bool update) {
+  // Adds the keys of rows [first, end) to the state.
+  void addKeys(Index first, Index end) {
+    state.moveTo(keys.start);
+    for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, projection.numFeatures - r);
+      keys.features(first, end, r, features, keys.start, keyBlock, totals);
+      state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
+    }
+  }
+
+  // Rows [first, end) of the block: reads the state before them and, if there are keys, these too; with `update`, adds them to it.
+  void chunk(Index first, Index end, bool hasKeys, bool update) {
     const Index numFeatures = projection.numFeatures, keep = first / kWidth * kWidth;
     const Index columns = roundUp(end, kWidth) - keep;  // the queries' columns [keep, keep + columns)
     state.moveTo(keys.start);
@@ -54,6 +65,7 @@ struct Scratch {
                     stride, denominators + keep);
       tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
                    Mode::carry);
+      if (!hasKeys) continue;
       keys.features(first, end, r, features, keys.start, keyBlock, totals);
       for (Index g = first; g < end; g += kGroup) {
         const Index from = g / kWidth * kWidth;
@@ -63,6 +75,7 @@ struct Scratch {
       if (update) state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
     }
 
+    if (!hasKeys) return;
     // scores[j, i] = K′_j · Q′_i for keys j <= queries i, zero above the diagonal.
     for (Index j = first; j < end; j++) {
       const Index from = (first + (j - first) / kGroup * kGroup) / kWidth * kWidth;
@@ -94,8 +107,6 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
                   Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
                   float weight, float stabiliser) {
   (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
-  const Index length = lengthQ;
-  (void)lengthK;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, bias, dHead, dValue, numFeatures);
@@ -103,13 +114,16 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);
-    const int32_t* run = runs + unit / heads * 6;
-    const Index batch = run[0], runLength = run[2];
-    const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, length, dHead);
-    const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, length, dHead);
-    const Rows<const float> values = rowsOf(v, layout, batch, head, heads, length, dValue);
-    const Rows<float> outs = rowsOf(out, layout, batch, head, heads, length, dValue);
-    float* denominators = denominator + (batch * heads + head) * length + run[1];
+    const CausalRun run(runs + unit / heads * 6);
+    const auto part = [&](auto* x, Index length, Index d, Index start) {
+      const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
+      return Rows{all[start], all.stride};
+    };
+    const auto queries = part(q, lengthQ, dHead, run.queryStart), keys = part(k, lengthK, dHead, run.keyStart);
+    const auto values = part(v, lengthK, dValue, run.keyStart);
+    const auto outs = part(out, lengthQ, dValue, run.queryStart);
+    const float* mask = keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr;
+    float* denominators = denominator + (run.batch * heads + head) * lengthQ + run.queryStart;
 
     s.keys.reset();
     if (sums) {
@@ -118,16 +132,28 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
     } else {
       s.state.reset();
     }
-    for (Index block = 0; block < runLength; block += kRows) {
-      const Index count = smaller(kRows, runLength - block);
-      s.keys.gather(s.projection, keys, values, keyMask ? keyMask + batch * length : nullptr, run[3] + block, count);
-      s.gatherQueries(queries, run[1] + block, count);
+    const Index runEnd = updateState ? larger(run.queriesEnd(), run.keyLength) : run.queriesEnd();
+    for (Index block = run.firstBlock(); block < runEnd; block += kRows) {
+      const Index count = smaller(kRows, runEnd - block);
+      const Range present = run.queriesOf(block, count);
+      const bool hasKeys = !run.keysOf(block, count).isEmpty();
+      if (hasKeys) s.keys.gather(s.projection, keys, values, mask, run, block, count);
+      else s.keys.gatherNone();
+      if (!present.isEmpty()) s.gatherQueries(queries, run, block, count);
       for (Index first = 0; first < count;) {
-        const Index end = s.keys.nextChunk(first);
-        s.chunk(first, end, updateState || block + end < runLength);
-        writeQuotients(s.numerators + first * s.stride, s.stride, s.denominators + first, end - first, dValue,
-                       {outs[run[1] + block + first], outs.stride});
-        copyRow(denominators + block + first, s.denominators + first, end - first);
+        const Index end = hasKeys ? s.keys.nextChunk(first) : count;
+        if (present.isEmpty()) {
+          if (hasKeys) s.addKeys(first, end);
+        } else {
+          s.chunk(first, end, hasKeys, updateState || block + end < runEnd);
+          const Range rows(present, first, end);
+          if (!rows.isEmpty()) {
+            const Index query = block + rows.first - run.offset, numRows = rows.end - rows.first;
+            writeQuotients(s.numerators + rows.first * s.stride, s.stride, s.denominators + rows.first, numRows, dValue,
+                           {outs[query], outs.stride});
+            copyRow(denominators + query, s.denominators + rows.first, numRows);
+          }
+        }
         first = end;
       }
     }

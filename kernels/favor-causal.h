@@ -1,9 +1,12 @@
 // What the causal kernels share: a block of keys cut into chunks, each with one scale per feature, and the running state.
 //
+// Everything is counted in positions: key j stands at position j, query i at position i + offset, and a query sees the keys at
+// positions up to its own. A position without a key counts as masked.
+//
 // Whatever row i uses may depend on rows <= i only, to the last bit. A chunk therefore works in the scale in force at its first
 // key: c = max(running maximum before it, n of that key). Later keys of the chunk may exceed it by up to 2^kHeadroom, which
-// float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows rows start at multiples of
-// kRows from the run's start, and chunks never cross them.
+// float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows positions start at
+// multiples of kRows, and chunks never cross them.
 #pragma once
 #include "favor-tile.h"
 
@@ -18,6 +21,26 @@ static inline bool any(IntVector x) {
   for (int i = 0; i < kWidth; i++) all |= x[i];
   return all != 0;
 }
+
+// The rows [first, end) of a block at whose positions something stands.
+struct Range {
+  Index first, end;
+  Range(Index from, Index to, Index block, Index count) : first(larger(from - block, 0)), end(smaller(to - block, count)) {}
+  Range(Range a, Index from, Index to) : first(larger(a.first, from)), end(smaller(a.end, to)) {}
+  bool isEmpty() const { return first >= end; }
+};
+
+struct CausalRun {
+  Index batch, queryStart, queryLength, keyStart, keyLength;
+  Index offset;  // beyond these bounds every query sees all keys, or none
+  explicit CausalRun(const int32_t* r)
+      : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
+        offset(larger(-queryLength, smaller(keyLength, r[5]))) {}
+  Index firstBlock() const { return offset < 0 ? -roundUp(-offset, kRows) : 0; }
+  Index queriesEnd() const { return offset + queryLength; }
+  Range queriesOf(Index block, Index count) const { return {offset, queriesEnd(), block, count}; }
+  Range keysOf(Index block, Index count) const { return {0, keyLength, block, count}; }
+};
 
 struct CausalKeys {
   KeyTile tile;
@@ -36,13 +59,15 @@ struct CausalKeys {
 
   void reset() { fillValue(running, stride, -kInfinity); }
 
-  void gather(const Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask, Index first,
-              Index count) {
+  // Keys, values and mask count from the run's first key.
+  void gather(const Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask,
+              const CausalRun& run, Index block, Index count) {
+    const Range present = run.keysOf(block, count);
     tile.count = count;
     for (Index i = 0; i < count; i++) {
-      if (!mask || mask[first + i] != 0) {
-        tile.setKey(i, keys[first + i], p.hasBias);
-        tile.setValue(i, values[first + i]);
+      if (i >= present.first && i < present.end && (!mask || mask[block + i] != 0)) {
+        tile.setKey(i, keys[block + i], p.hasBias);
+        tile.setValue(i, values[block + i]);
       } else {
         tile.setMasked(i);
       }
@@ -53,12 +78,19 @@ struct CausalKeys {
   }
 
   // Only the values, where the features are known.
-  void gatherValues(const Rows<const float>& values, const float* mask, Index first, Index count) {
+  void gatherValues(const Rows<const float>& values, const float* mask, const CausalRun& run, Index block, Index count) {
+    const Range present = run.keysOf(block, count);
     tile.count = count;
     for (Index i = 0; i < count; i++) {
-      if (!mask || mask[first + i] != 0) tile.setValue(i, values[first + i]);
+      if (i >= present.first && i < present.end && (!mask || mask[block + i] != 0)) tile.setValue(i, values[block + i]);
       else fillZero(tile.values + i * tile.valueStride(), tile.valueStride());
     }
+  }
+
+  // A block without keys: one chunk, in the scale as it stands.
+  void gatherNone() {
+    copyRow(start, running, stride);
+    wholeNumbers(start, stride, wholeStart);
   }
 
   // Starts the chunk at row `first`: sets its scale, brings `running` up to date and returns the row where the chunk ends.
@@ -110,6 +142,19 @@ struct CausalKeys {
   }
 
 };
+
+// Queries of a block: those that stand in it, zeros at its other positions.
+static inline void gatherBlock(QueryTile& tile, const Rows<const float>& queries, const CausalRun& run, Index block, Index count,
+                               const Projection& p, float* staging) {
+  const Range present = run.queriesOf(block, count);
+  if (present.first == 0 && present.end == count) {
+    tile.gather(queries, block - run.offset, count, p);
+    return;
+  }
+  fillZero(staging, count * p.dHead);
+  for (Index i = present.first; i < present.end; i++) copyRow(staging + i * p.dHead, queries[block + i - run.offset], p.dHead);
+  tile.gather({staging, p.dHead}, 0, count, p);
+}
 
 // The state of the keys before a chunk, rows padded to whole vectors: the normaliser in column dValue.
 struct CausalState {

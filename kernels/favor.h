@@ -7,6 +7,7 @@ namespace KERNELS_NAMESPACE {
 
 static inline Index roundUp(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
+static inline Index larger(Index a, Index b) { return a > b ? a : b; }
 constexpr double kBits = 1.44269504088896340736;  // log2(e)
 constexpr float kInfinity = __builtin_inff();
 
