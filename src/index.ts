@@ -52,6 +52,7 @@ export { ByteTokenizer } from './data/tokenizers/bytes.ts';
 export { loadTokenizer } from './data/tokenizers/load.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
 export { type Batch, evaluationWindows, trainingWindows } from './data/windows.ts';
+export * from './features/closed-forms.ts';
 export { activations, featureConfiguration } from './features/configuration.ts';
 export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
 export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
