@@ -6,44 +6,12 @@ import { erf } from '../../src/backend/reference/elementwise.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { AttentionLayout, Storage } from '../../src/backend/types.ts';
 import { Random } from '../../src/tensor/random.ts';
+import { centralDifferences, expectClose, weightedLoss } from './reference/central-differences.ts';
 
 const backend = createReferenceBackend();
 const random = new Random(20210301);
 const normals = (count: number, scale = 1) => Float64Array.from({ length: count }, () => scale * random.normal());
 const zeros = (count: number) => backend.upload(new Float64Array(count));
-
-function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bound: number): void {
-  expect(actual.length).toBe(expected.length);
-  const size = Math.max(...Array.from(expected, Math.abs), Number.MIN_VALUE);
-  const errors = Array.from(expected, (value, i) => Math.abs(value - actual[i]) / size);
-  expect(Math.max(0, ...errors)).toBeLessThan(bound);
-  expect(errors.some(Number.isNaN)).toBe(false);
-}
-
-/** Central differences of `loss` with respect to every element of `x`, h = 1e-5. */
-async function centralDifferences(x: Storage, loss: () => Promise<number>): Promise<Float64Array> {
-  const h = 1e-5;
-  const at = Float64Array.from(await backend.read(x));
-  const gradient = new Float64Array(at.length);
-  for (let i = 0; i < at.length; i++) {
-    const shifted = async (step: number) => {
-      backend.write(x, Float64Array.of(at[i] + step), i);
-      return loss();
-    };
-    gradient[i] = ((await shifted(h)) - (await shifted(-h))) / (2 * h);
-    backend.write(x, Float64Array.of(at[i]), i);
-  }
-  return gradient;
-}
-
-/** Σ weights ∘ out after `forward`: a loss whose gradient with respect to out is `weights`. */
-function weightedLoss(forward: () => void, out: Storage, weights: Float64Array): () => Promise<number> {
-  return async () => {
-    forward();
-    const values = await backend.read(out);
-    return weights.reduce((sum, weight, i) => sum + weight * values[i], 0);
-  };
-}
 
 describe('reference memory', () => {
   test('slices share memory, uploads and reads copy, bytes are counted', async () => {
@@ -245,9 +213,9 @@ describe('reference backward against central differences', () => {
     const x = backend.upload(Float64Array.from([...normals(11, 2), 9, -9]));
     const weights = normals(13);
     const [out, dX] = [zeros(13), zeros(13)];
-    const loss = weightedLoss(() => backend.activation(kind, x, out), out, weights);
+    const loss = weightedLoss(backend, () => backend.activation(kind, x, out), out, weights);
     backend.activationBackward(kind, x, backend.upload(weights), dX);
-    expectClose(await backend.read(dX), await centralDifferences(x, loss), 1e-6);
+    expectClose(await backend.read(dX), await centralDifferences(backend, x, loss), 1e-6);
   });
 
   test('layer norm', async () => {
@@ -259,13 +227,13 @@ describe('reference backward against central differences', () => {
     const out = zeros(rows * width);
     const kept = { mean: zeros(rows), inverseDeviation: zeros(rows) };
     const forward = () => backend.layerNorm({ x, gamma, beta, out, ...kept, rows, width, epsilon: 1e-2 });
-    const loss = weightedLoss(forward, out, weights);
+    const loss = weightedLoss(backend, forward, out, weights);
     forward();
     const gradients = { dX: zeros(rows * width), dGamma: zeros(width), dBeta: zeros(width) };
     backend.layerNormBackward({ x, gamma, ...kept, dOut: backend.upload(weights), ...gradients, rows, width });
-    expectClose(await backend.read(gradients.dX), await centralDifferences(x, loss), 1e-6);
-    expectClose(await backend.read(gradients.dGamma), await centralDifferences(gamma, loss), 1e-6);
-    expectClose(await backend.read(gradients.dBeta), await centralDifferences(beta, loss), 1e-6);
+    expectClose(await backend.read(gradients.dX), await centralDifferences(backend, x, loss), 1e-6);
+    expectClose(await backend.read(gradients.dGamma), await centralDifferences(backend, gamma, loss), 1e-6);
+    expectClose(await backend.read(gradients.dBeta), await centralDifferences(backend, beta, loss), 1e-6);
   });
 
   test('softmax cross-entropy', async () => {
@@ -274,9 +242,9 @@ describe('reference backward against central differences', () => {
     const targets = backend.upload(Int32Array.of(4, -1, 0));
     const [losses, dLogits] = [zeros(rows), zeros(rows * vocabSize)];
     const call = { logits, targets, loss: losses, rows, vocabSize, gradientScale: 1 };
-    const loss = weightedLoss(() => backend.softmaxCrossEntropy(call), losses, new Float64Array(rows).fill(1));
+    const loss = weightedLoss(backend, () => backend.softmaxCrossEntropy(call), losses, new Float64Array(rows).fill(1));
     backend.softmaxCrossEntropy({ ...call, dLogits });
-    expectClose(await backend.read(dLogits), await centralDifferences(logits, loss), 1e-6);
+    expectClose(await backend.read(dLogits), await centralDifferences(backend, logits, loss), 1e-6);
   });
 
   test('embedding', async () => {
@@ -284,9 +252,9 @@ describe('reference backward against central differences', () => {
     const ids = backend.upload(Int32Array.of(4, 1, 4, 0));
     const weights = normals(4 * 3);
     const [out, dTable] = [zeros(12), zeros(15)];
-    const loss = weightedLoss(() => backend.embedding({ table, ids, out, count: 4, width: 3 }), out, weights);
+    const loss = weightedLoss(backend, () => backend.embedding({ table, ids, out, count: 4, width: 3 }), out, weights);
     backend.embeddingBackward({ ids, dOut: backend.upload(weights), dTable, count: 4, width: 3 });
-    expectClose(await backend.read(dTable), await centralDifferences(table, loss), 1e-6);
+    expectClose(await backend.read(dTable), await centralDifferences(backend, table, loss), 1e-6);
   });
 
   const attentionCases: [mechanism: string, layout: AttentionLayout, inputScale: number][] = [
@@ -334,15 +302,15 @@ describe('reference backward against central differences', () => {
       else backend.favor({ ...call, ...state });
     };
     const weights = normals(count * dValue);
-    const loss = weightedLoss(forward, out, weights);
+    const loss = weightedLoss(backend, forward, out, weights);
     forward();
     const gradients = { dQ: zeros(count * dHead), dK: zeros(count * dHead), dV: zeros(count * dValue) };
     const call = { ...shared, ...inputs, ...gradients, out, denominator, dOut: backend.upload(weights) };
     if (mechanism.startsWith('softmax')) backend.softmaxAttentionBackward({ ...call, ...softmax });
     else if (causal) backend.favorCausalBackward(call);
     else backend.favorBackward({ ...call, ...state });
-    expectClose(await backend.read(gradients.dQ), await centralDifferences(inputs.q, loss), 1e-6);
-    expectClose(await backend.read(gradients.dK), await centralDifferences(inputs.k, loss), 1e-6);
-    expectClose(await backend.read(gradients.dV), await centralDifferences(inputs.v, loss), 1e-6);
+    expectClose(await backend.read(gradients.dQ), await centralDifferences(backend, inputs.q, loss), 1e-6);
+    expectClose(await backend.read(gradients.dK), await centralDifferences(backend, inputs.k, loss), 1e-6);
+    expectClose(await backend.read(gradients.dV), await centralDifferences(backend, inputs.v, loss), 1e-6);
   });
 });
