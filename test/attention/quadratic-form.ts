@@ -85,16 +85,15 @@ const activations = {
   square: (u: number) => u * u,
 };
 
-/** 2/√π·∫₀ˣ exp(−t²) dt by its Maclaurin series, for |x| of a few. */
+/** 2/√π·∫₀ˣ exp(−t²) dt = 2/√π·exp(−x²)·Σ_n 2ⁿ x^(2n+1)/(2n+1)!!, whose terms all have one sign. */
 function erf(x: number): number {
   let term = x;
   let total = x;
   for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
-    term *= (-x * x) / n;
-    total += term / (2 * n + 1);
-    if (n > 400) break;
+    term *= (2 * x * x) / (2 * n + 1);
+    total += term;
   }
-  return (2 / Math.sqrt(Math.PI)) * total;
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }
 
 /** W x from whichever form W is in. */
