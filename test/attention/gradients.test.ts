@@ -27,6 +27,7 @@ function given(backend: Backend, seed: number, lengthQ = 2, lengthK = 3, dHead =
 describe('gradients of every map over every projection against central differences', () => {
   const forms: Record<string, AttendOptions> = {
     bidirectional: { keyMask: [[1, 0, 1]] },
+    'bidirectional, not normalised': { normalised: false },
     causal: { causal: true, offset: 1 },
     'causal, not normalised': { causal: true, offset: 0, normalised: false },
   };
@@ -74,6 +75,7 @@ describe('gradients of compiled kernels', () => {
   );
   const forms: Record<string, AttendOptions> = {
     bidirectional: { keyMask: [Array.from({ length: 131 }, (_, j) => +(j % 3 !== 0))] },
+    'bidirectional, not normalised': { normalised: false },
     causal: { causal: true, offset: 37 },
     'causal, not normalised': { causal: true, normalised: false },
   };

@@ -6,6 +6,8 @@ import { decodeSafetensors, encodeSafetensors } from '../../src/pretrained/safet
 import { loadWeights, readWeights } from '../../src/pretrained/weights.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
+import { Trainer } from '../../src/training/trainer.ts';
+import { countingData, tinyConfiguration, tinyModel } from '../training/support.ts';
 
 const backend = createReferenceBackend();
 const tiny = { vocabSize: 11, dModel: 12, numLayers: 2, numHeads: 3, dFeedForward: 7, maxLength: 13 };
@@ -70,4 +72,19 @@ it('FAVOR++ redraws its biases with the directions that they belong to', async (
   const ratios = bias.map((b, r) => b / projection.slice(4 * r, 4 * r + 4).reduce((sum, x) => sum + x * x, 0));
   for (const ratio of ratios) expect(Math.abs(ratio / ratios[0] - 1)).toBeLessThan(1e-12);
   expect(new Set(bias).size).toBe(8);
+});
+
+it('training redraws the features of attention auto at its interval', async () => {
+  const attention = { type: 'auto', crossover: 4, numFeatures: 6, redrawInterval: 2 } as const;
+  const model = tinyModel(backend, 3, { attention });
+  const trainer = new Trainer({ model, data: countingData(), configuration: tinyConfiguration() });
+  const drawn = [await buffersOf(model)];
+  for (let i = 0; i < 3; i++) {
+    await trainer.step();
+    drawn.push(await buffersOf(model));
+  }
+  expect(drawn[1]).toEqual(drawn[0]);
+  expect(drawn[2]).toEqual(drawn[0]);
+  expect(drawn[3]).not.toEqual(drawn[0]);
+  trainer.dispose();
 });
