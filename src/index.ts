@@ -19,7 +19,7 @@ export { createAttention } from './attention/attention.ts';
 export { type AttentionConfiguration, attentionConfiguration } from './attention/configuration.ts';
 export { crossoverLength } from './attention/crossover.ts';
 export { exactAttention } from './attention/exact.ts';
-export { drawFeatures, type FeatureOptions, favorAttention } from './attention/favor.ts';
+export { drawFeatures, FavorAttention, type FeatureOptions, favorAttention } from './attention/favor.ts';
 export { formatReport } from './attention/format-report.ts';
 export {
   type AttentionRows,

@@ -30,6 +30,29 @@ function run(code: string, prepare: (directory: string) => void = () => {}): str
   }
 }
 
+/** A run of one step at runs/moby-dick/performer. */
+function trainTiny(directory: string): void {
+  const text = join(directory, 'text.txt');
+  writeFileSync(text, 'There she blows! '.repeat(200));
+  const model = {
+    dModel: 8,
+    numLayers: 1,
+    numHeads: 1,
+    dFeedForward: 8,
+    attention: { type: 'favor', numFeatures: 8 },
+  };
+  writeFileSync(join(directory, 'config.json'), JSON.stringify({ model }));
+  const args = ['train', '--data', text, '--out', 'runs/moby-dick/performer', '--steps', '1', '--length', '32'];
+  execFileSync(
+    process.execPath,
+    [join(root, 'dist/cli.js'), ...args, '--config', 'config.json', '--tokenizer', 'bytes'],
+    {
+      cwd: directory,
+      stdio: 'ignore',
+    },
+  );
+}
+
 describe('the examples of the documentation run as they stand', () => {
   const [attention, stream] = examples('README.md');
 
@@ -38,28 +61,21 @@ describe('the examples of the documentation run as they stand', () => {
   });
 
   it('README: load a model and stream from it', () => {
-    const output = run(stream, (directory) => {
-      const text = join(directory, 'text.txt');
-      writeFileSync(text, 'There she blows! '.repeat(200));
-      const model = {
-        dModel: 8,
-        numLayers: 1,
-        numHeads: 1,
-        dFeedForward: 8,
-        attention: { type: 'favor', numFeatures: 8 },
-      };
-      writeFileSync(join(directory, 'config.json'), JSON.stringify({ model }));
-      const args = ['train', '--data', text, '--out', 'runs/moby-dick/performer', '--steps', '1', '--length', '32'];
-      execFileSync(
-        process.execPath,
-        [join(root, 'dist/cli.js'), ...args, '--config', 'config.json', '--tokenizer', 'bytes'],
-        {
-          cwd: directory,
-          stdio: 'ignore',
-        },
-      );
-    });
+    const output = run(stream, trainTiny);
     expect(output.length).toBeGreaterThan(100);
+  });
+
+  it('docs/inspecting.md: a report for each layer', () => {
+    const output = run(examples('docs/inspecting.md')[0], trainTiny);
+    expect(output).toMatch(/^layer 0: 256 features against exact attention/);
+    expect(output).toMatch(/features for an output error of 0.2: 16\b/);
+  });
+
+  it('docs/inspecting.md: rows and top keys', () => {
+    const [top, rows] = run(examples('docs/inspecting.md')[1]).trim().split('\n');
+    expect(top).toBe('[ 3, 0 ]');
+    expect(rows).toMatch(/^\[ 1, 1, 2, 4 \] /);
+    expect(Number(rows.split('] ')[1])).toBeCloseTo(1, 6);
   });
 
   it('docs/training.md: training in code', () => {

@@ -94,7 +94,7 @@ async function measureHead(
   const exact = measured.output(batch, head, exactRows);
 
   const seeing = [...rows.keys()].filter((row) => exactRows.seenKeys[row] > 0);
-  const totalVariations = seeing.map((row) => distance(rowOf(estimated, row), (j) => rowOf(exactRows, row)[j]));
+  const totalVariations = seeing.map((row) => distance(rowOf(estimated, row), rowOf(exactRows, row)));
   const contrast = (of: HeadRows) => mean(seeing.map((row) => contrastOf(rowOf(of, row), of.seenKeys[row])));
   const effective = seeing.map((row) =>
     participationRatio(estimated.shares.subarray(row * features.numFeatures, (row + 1) * features.numFeatures)),
@@ -121,13 +121,14 @@ function rowOf({ weights, scales }: HeadRows, row: number): Float64Array {
 }
 
 /** ½Σ_j |a_j − b_j| */
-function distance(a: Float64Array, b: (j: number) => number): number {
-  return a.reduce((sum, x, j) => sum + Math.abs(x - b(j)), 0) / 2;
+function distance(a: Float64Array, b: Float64Array): number {
+  return a.reduce((sum, x, j) => sum + Math.abs(x - b[j]), 0) / 2;
 }
 
 /** Distance from 1/n on the n keys that are seen; the others, where the row is zero, are counted out. */
 function contrastOf(row: Float64Array, seenKeys: number): number {
-  return distance(row, () => 1 / seenKeys) - (row.length - seenKeys) / seenKeys / 2;
+  const all = row.reduce((sum, x) => sum + Math.abs(x - 1 / seenKeys), 0);
+  return (all - (row.length - seenKeys) / seenKeys) / 2;
 }
 
 function participationRatio(shares: Float64Array): number {

@@ -1,4 +1,4 @@
-import type { Backend, FavorFeatures, FeatureMapKind, FloatArray } from '../backend/types.ts';
+import type { Backend, FavorFeatures, FloatArray } from '../backend/types.ts';
 
 /**
  * Weighs keys against single queries, one block of keys at a time, in float64: what rows of attention are made of.
@@ -46,8 +46,7 @@ export class ExactWeights implements RowWeights {
     const dHead = this.#dHead;
     let scale = Number.NEGATIVE_INFINITY;
     for (let j = 0; j < seen; j++) {
-      let score = 0;
-      for (let c = 0; c < dHead; c++) score += this.#queries[query * dHead + c] * this.#keys[j * dHead + c];
+      const score = dot(this.#queries, query * dHead, this.#keys, j * dHead, dHead);
       weights[j] = this.#isValid[j] ? score / Math.sqrt(dHead) : Number.NEGATIVE_INFINITY;
       scale = Math.max(scale, weights[j]);
     }
@@ -56,18 +55,12 @@ export class ExactWeights implements RowWeights {
   }
 }
 
-/** Features `[count, numFeatures]` as mantissa·exp(log): apart, so that a common scale can be taken out of them. */
-interface SplitFeatures {
-  readonly mantissas: Float64Array;
-  readonly logs: Float64Array;
-}
-
-/** Features of keys, every one relative to its own scale: mantissa·exp(log − scale of the feature). */
+/** Features of keys, every one relative to its own scale: φ = feature·exp(scale). */
 interface ScaledKeys {
   readonly count: number;
   /**
-   * `[numFeatures]`: the largest log of the valid keys, rounded to a power of two, which is the kernels' unit and so that
-   * of a stabiliser; −∞ if there are none.
+   * `[numFeatures]`: about the largest logarithm among the valid keys, rounded to a power of two, which is the kernels'
+   * unit and so that of a stabiliser; −∞ if no key is valid.
    */
   readonly scales: Float64Array;
   /** `[count, numFeatures]` */
@@ -76,11 +69,22 @@ interface ScaledKeys {
   readonly sums: Float64Array;
 }
 
+/** What the backend gives for some rows. */
+interface RawFeatures {
+  /** `[count, numFeatures]`: logarithms of features of the exponential map, else features without their norms. */
+  readonly values: FloatArray;
+  /** `[count]`: features are to be multiplied by the exponentials of these. */
+  readonly norms: Float64Array;
+}
+
+const noFeatures: RawFeatures = { values: new Float64Array(), norms: new Float64Array() };
+
 /** Σ_r φ_r(q) φ_r(k), from the backend's features. */
 export class FeatureWeights implements RowWeights {
   readonly numFeatures: number;
-  #queries: SplitFeatures = { mantissas: new Float64Array(), logs: new Float64Array() };
-  #keys: SplitFeatures = this.#queries;
+  readonly #isLogarithmic: boolean;
+  #queries = noFeatures;
+  #keys = noFeatures;
   #isValid: readonly boolean[] = [];
   #scaled: ScaledKeys | undefined;
 
@@ -90,37 +94,37 @@ export class FeatureWeights implements RowWeights {
     readonly dHead: number,
   ) {
     this.numFeatures = features.numFeatures;
+    this.#isLogarithmic = features.map === 'exponential';
   }
 
   async setQueries(queries: Float64Array): Promise<void> {
-    this.#queries = await this.#split(queries);
+    this.#queries = await this.#featuresOf(queries);
   }
 
   async setKeys(keys: Float64Array, isValid: readonly boolean[]): Promise<void> {
-    this.#keys = await this.#split(keys);
+    this.#keys = await this.#featuresOf(keys);
     this.#isValid = isValid;
     this.#scaled = undefined;
   }
 
   weigh(query: number, seen: number, weights: Float64Array, shares: Float64Array): number {
     const { numFeatures } = this;
+    const { values, norms } = this.#queries;
     const keys = this.#scaledKeys(seen);
-    const first = query * numFeatures;
+    const own = values.subarray(query * numFeatures, (query + 1) * numFeatures);
     let scale = Number.NEGATIVE_INFINITY;
-    for (let r = 0; r < numFeatures; r++) scale = Math.max(scale, this.#queries.logs[first + r] + keys.scales[r]);
+    for (let r = 0; r < numFeatures; r++) {
+      scale = Math.max(scale, norms[query] + keys.scales[r] + (this.#isLogarithmic ? own[r] : 0));
+    }
     weights.fill(0, 0, seen);
     shares.fill(0);
     if (scale === Number.NEGATIVE_INFINITY) return scale;
-    const mine = shares; // first the query's features, then the shares
-    for (let r = 0; r < numFeatures; r++) {
-      mine[r] = this.#queries.mantissas[first + r] * Math.exp(this.#queries.logs[first + r] + keys.scales[r] - scale);
+    const scaled = new Float64Array(own);
+    if (this.#isLogarithmic) {
+      for (let r = 0; r < numFeatures; r++) scaled[r] = Math.exp(own[r] + keys.scales[r] - scale);
     }
-    for (let j = 0; j < seen; j++) {
-      let sum = 0;
-      for (let r = 0; r < numFeatures; r++) sum += mine[r] * keys.features[j * numFeatures + r];
-      weights[j] = sum;
-    }
-    for (let r = 0; r < numFeatures; r++) shares[r] = mine[r] * keys.sums[r];
+    for (let j = 0; j < seen; j++) weights[j] = dot(scaled, 0, keys.features, j * numFeatures, numFeatures);
+    for (let r = 0; r < numFeatures; r++) shares[r] = scaled[r] * keys.sums[r];
     return scale;
   }
 
@@ -131,51 +135,47 @@ export class FeatureWeights implements RowWeights {
   #scaledKeys(count: number): ScaledKeys {
     if (this.#scaled?.count === count) return this.#scaled;
     const { numFeatures } = this;
-    const { mantissas, logs } = this.#keys;
+    const { values, norms } = this.#keys;
+    const logarithmic = this.#isLogarithmic;
     const scales = new Float64Array(numFeatures).fill(Number.NEGATIVE_INFINITY);
     const features = new Float64Array(count * numFeatures);
     const sums = new Float64Array(numFeatures);
     for (let j = 0; j < count; j++) {
       if (!this.#isValid[j]) continue;
-      for (let r = 0; r < numFeatures; r++) scales[r] = Math.max(scales[r], logs[j * numFeatures + r]);
+      const row = j * numFeatures;
+      for (let r = 0; r < numFeatures; r++) {
+        const log = logarithmic ? values[row + r] : norms[j];
+        if (log > scales[r]) scales[r] = log;
+      }
     }
     for (let r = 0; r < numFeatures; r++) scales[r] = Math.round(scales[r] * Math.LOG2E) * Math.LN2;
     for (let j = 0; j < count; j++) {
       if (!this.#isValid[j]) continue;
+      const row = j * numFeatures;
+      const factor = logarithmic ? 1 : Math.exp(norms[j] - scales[0]);
       for (let r = 0; r < numFeatures; r++) {
-        const at = j * numFeatures + r;
-        features[at] = mantissas[at] * Math.exp(logs[at] - scales[r]);
-        sums[r] += features[at];
+        const value = values[row + r];
+        features[row + r] = logarithmic ? Math.exp(value - scales[r]) : value * factor;
+        sums[r] += features[row + r];
       }
     }
     this.#scaled = { count, scales, features, sums };
     return this.#scaled;
   }
 
-  async #split(rows: Float64Array): Promise<SplitFeatures> {
-    const { numFeatures, dHead } = this;
-    const length = rows.length / dHead;
-    const values = await this.#featuresOf(rows, length);
-    const logs = new Float64Array(values.length);
-    if (isLogarithmic(this.features.map)) return { mantissas: logs.fill(1), logs: Float64Array.from(values) };
-    if (this.features.map === 'sine') {
-      for (let i = 0; i < length; i++) {
-        const row = rows.subarray(i * dHead, (i + 1) * dHead);
-        const square = row.reduce((sum, x) => sum + x * x, 0);
-        logs.fill(square / (2 * Math.sqrt(dHead)), i * numFeatures, (i + 1) * numFeatures);
-      }
-    }
-    return { mantissas: Float64Array.from(values), logs };
-  }
-
-  async #featuresOf(rows: Float64Array, length: number): Promise<FloatArray> {
+  async #featuresOf(rows: Float64Array): Promise<RawFeatures> {
     const { backend, dHead, numFeatures } = this;
-    if (length === 0) return new Float64Array();
+    const length = rows.length / dHead;
+    if (length === 0) return noFeatures;
+    const norms = new Float64Array(length);
+    if (this.features.map === 'sine') {
+      for (let i = 0; i < length; i++) norms[i] = dot(rows, i * dHead, rows, i * dHead, dHead) / (2 * Math.sqrt(dHead));
+    }
     const x = backend.upload(rows);
     const out = backend.allocate(length * numFeatures);
     try {
       backend.favorFeatures({ ...this.features, x, out, batch: 1, heads: 1, length, dHead, layout: 'bhld' });
-      return await backend.read(out);
+      return { values: await backend.read(out), norms };
     } finally {
       backend.release(x);
       backend.release(out);
@@ -183,7 +183,16 @@ export class FeatureWeights implements RowWeights {
   }
 }
 
-/** Maps whose features the backend gives as logarithms. */
-function isLogarithmic(map: FeatureMapKind): boolean {
-  return map === 'exponential';
+/** Σ_i a[aStart + i] b[bStart + i], in four sums that do not wait for each other. */
+function dot(a: Float64Array, aStart: number, b: Float64Array, bStart: number, length: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < length; i += 4) {
+    s0 += a[aStart + i] * b[bStart + i];
+    s1 += a[aStart + i + 1] * b[bStart + i + 1];
+    s2 += a[aStart + i + 2] * b[bStart + i + 2];
+    s3 += a[aStart + i + 3] * b[bStart + i + 3];
+  }
+  for (; i < length; i++) s0 += a[aStart + i] * b[bStart + i];
+  return s0 + s1 + (s2 + s3);
 }

@@ -83,12 +83,13 @@ export class RowReader {
         const count = Math.min(blockLength, end - start);
         const positions = Array.from({ length: count }, (_, j) => run.keyStart + start + j);
         const isValid = positions.map((j) => this.isValidKey(batch, j));
+        const validBefore = prefixCounts(isValid);
         await source.setKeys(this.keyRows(batch, head, positions), isValid);
         for (let row = 0; row < rows.length; row++) {
           const seenHere = Math.min(seen[row] - start, count);
           if (seenHere <= 0) continue;
           const scale = source.weigh(row, seenHere, block, shares);
-          result.seenKeys[row] += isValid.slice(0, seenHere).filter(Boolean).length;
+          result.seenKeys[row] += validBefore[seenHere];
           const at = row * lengthK + run.keyStart;
           const before = result.weights.subarray(at, at + start);
           const totals = result.shares.subarray(row * numFeatures, (row + 1) * numFeatures);
@@ -167,4 +168,13 @@ export function checkRows(name: string, rows: readonly number[], lengthQ: number
       throw new RangeError(`${name}: there is no query ${row}; give an integer from 0 to below ${lengthQ}.`);
     }
   }
+}
+
+/** How many of the first i flags are set, for i from 0 to their number. */
+function prefixCounts(flags: readonly boolean[]): Int32Array {
+  const counts = new Int32Array(flags.length + 1);
+  flags.forEach((flag, i) => {
+    counts[i + 1] = counts[i] + (flag ? 1 : 0);
+  });
+  return counts;
 }
