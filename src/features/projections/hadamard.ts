@@ -7,10 +7,17 @@ import type { Projection, ProjectionSizes } from './projection.ts';
  * Number of HD blocks for blocks of P rows: three (the usual choice, on which the paper is silent) from P = 32 on, more
  * for narrower heads.
  *
- * One is not enough: rows of HD have entries of a single size, and K(x, y) is 20 % off along an axis. The excess of a
- * coordinate's fourth moment over a uniform direction's shrinks by −2/P with each further block, which for ‖x + y‖² ≤ 1.5 leaves
- * less than 0.04 % of K from P = 8 on. At P = 4 the products form a finite group and 0.2 % remain; at P = 2 (angles of
- * 45°) 3 %.
+ * One is not enough: all entries of HD are of one size. The excess of a coordinate's fourth moment over a uniform
+ * direction's shrinks by −2/P with each further block, which bounds the bias at P = 8 and above by about 0.04 % of K. Where
+ * P ≤ 4, products of HD form a finite group and never become uniform: prefer orthogonal rows. Measured bias of K(x, y) with
+ * x + y along an axis, ‖x + y‖² = 1.5, in % (± 0.08):
+ *
+ * | HD blocks | P = 2 | 4 | 8 | 16 | 64 |
+ * |---|---|---|---|---|---|
+ * | 1 | | | −11 | | −13 |
+ * | 2 | | | 4.3 | | 0.5 |
+ * | 3 | | −1.7 | −0.7 | −0.2 | −0.13 |
+ * | as chosen | −7.0 | 1.5 | −0.2 | −0.02 | −0.13 |
  */
 export function hadamardFactors(size: number): number {
   return Math.max(3, 8 - Math.log2(size));
