@@ -95,3 +95,48 @@ describe('gradients of compiled kernels', () => {
     }
   }
 });
+
+describe('queries that see no valid key', () => {
+  const features = { positive: 'positive', relu: 'relu', trigonometric: 'trigonometric' } as const;
+  const attends: Record<string, typeof exactAttention> = {
+    exact: exactAttention,
+    ...Object.fromEntries(
+      Object.entries(features).map(([name, featureMap]): [string, typeof exactAttention] => [
+        name,
+        (queries, keys, values, options) =>
+          favorAttention(queries, keys, values, { ...options, features: { numFeatures: 6, featureMap } }),
+      ]),
+    ),
+  };
+  for (const { backend } of backends) {
+    for (const normalised of [true, false]) {
+      it.each(Object.entries(attends))(
+        `${backend.name}, ${normalised ? '' : 'not '}normalised, %s: yield zeros and zero gradients`,
+        async (_, attend) => {
+          // Query i sees keys up to i, of which the first two are masked.
+          const options = { causal: true, offset: 0, keyMask: [[0, 0, 1, 1]], normalised };
+          const tensors = given(backend, 7, 4, 4);
+          const { queries, keys, values } = tensors;
+          const { value, gradients } = valueAndGradients(
+            () => weighed(attend(queries, keys, values, options)),
+            Object.values(tensors),
+          );
+          const rows = async (x: Tensor) => {
+            const data = Array.from(await x.data());
+            const width = x.shape[3];
+            return data.flatMap((_, i) => (i % width === 0 ? [data.slice(i, i + width)] : []));
+          };
+          for (const [name, x] of Object.entries({ value, dQ: gradients[0], dK: gradients[1], dV: gradients[2] })) {
+            (await rows(x)).forEach((row, at) => {
+              const isUnseen = at % 4 < 2;
+              if (isUnseen) expect(row.map(Math.abs), `${name}, row ${at}`).toEqual(row.map(() => 0));
+              // One key leaves a softmax row no gradient of queries and keys.
+              else if (name === 'value' || name === 'dV') expect(Math.max(...row.map(Math.abs))).toBeGreaterThan(0);
+              for (const x of row) expect(Number.isFinite(x), `${name}, row ${at}`).toBe(true);
+            });
+          }
+        },
+      );
+    }
+  }
+});

@@ -120,8 +120,9 @@ for (const { backend, rounding } of backends) {
         );
       });
 
-      // 71 queries over 139 keys: several tiles and chunks of the kernels.
-      const sizes = { batch: 2, heads: 3, lengthQ: 71, lengthK: 139, dHead: 5, dValue: 7 };
+      // 71 queries over 139 keys: several tiles and chunks of the kernels; the reference has none.
+      if (backend.name === 'reference') continue;
+      const sizes = { batch: 2, heads: 2, lengthQ: 71, lengthK: 139, dHead: 5, dValue: 7 };
       const mask = [0, 1].map((b) => Array.from({ length: 139 }, (_, j) => +((j * 7 + b) % 3 !== 0 && j > 20 * b)));
       const long: Record<string, AttendOptions> = {
         'cross-attention': {},
