@@ -208,6 +208,17 @@ describe('approximationReport', () => {
     }
   });
 
+  it('counts features alike in whichever order the keys come, over several blocks of them', async () => {
+    const long = randomInputs({ batch: 1, heads: 1, lengthQ: 7, lengthK: 530, dHead: 3, dValue: 1 }, 5, 2);
+    const longest = (a: number[], b: number[]) => Math.hypot(...a) - Math.hypot(...b);
+    const options = { features: { numFeatures: 12 } };
+    const rising = await report({ ...long, k: [[[...long.k[0][0]].sort(longest)]] }, options);
+    const falling = await report({ ...long, k: [[[...long.k[0][0]].sort((a, b) => longest(b, a))]] }, options);
+    expect(rising.effectiveFeatures).toBeGreaterThan(1.01);
+    expect(rising.effectiveFeatures).toBeCloseTo(falling.effectiveFeatures, 10);
+    expect(rising.totalVariation.mean).toBeCloseTo(falling.totalVariation.mean, 10);
+  });
+
   it('finds nothing wrong where all keys are equal', async () => {
     const k = inputs.k.map((heads) => heads.map((rows) => rows.map(() => rows[0])));
     const found = await report({ ...inputs, k }, { features: { numFeatures }, keyMask });
