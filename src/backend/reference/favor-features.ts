@@ -11,6 +11,8 @@ export interface FeatureRow {
   readonly exponents: Float64Array;
   /** The share of D in the logarithm of every feature: −D, D or 0. */
   readonly norm: number;
+  /** The integers in base 2 nearest to exponents_r + norm: the scales at which a state first keeps the features. */
+  readonly scales: Float64Array;
   /** ∂φ_r/∂u_r = slopes_r · exp(exponents_r + norm). */
   readonly slopes: Float64Array;
 }
@@ -41,10 +43,13 @@ export class Features {
       (row, r) => this.inputScale * dot(row, x) + (this.#bias ? this.#bias[r] : 0),
     );
     const halfNorm = (this.inputScale ** 2 * dot(x, x)) / 2;
+    const exponents = u.map(this.map.exponent);
+    const norm = this.map.normSign * halfNorm;
     return {
       mantissas: u.map((value) => this.map.mantissa(value) + this.#epsilon),
-      exponents: u.map(this.map.exponent),
-      norm: this.map.normSign * halfNorm,
+      exponents,
+      norm,
+      scales: exponents.map((exponent) => Math.round((exponent + norm) * Math.LOG2E)),
       slopes: u.map(this.map.slope),
     };
   }

@@ -20,8 +20,8 @@ function scalesOf(unit: RunHead, i: number, numFeatures: number, keys: readonly 
   const scales = initial ? initial.scales : new Float64Array(numFeatures).fill(Number.NEGATIVE_INFINITY);
   keys.forEach((key, j) => {
     if (!unit.sees(i, j)) return;
-    key.exponents.forEach((exponent, r) => {
-      scales[r] = Math.max(scales[r], Math.round((exponent + key.norm) * Math.LOG2E));
+    key.scales.forEach((scale, r) => {
+      scales[r] = Math.max(scales[r], scale);
     });
   });
   return scales;

@@ -49,7 +49,7 @@ export class FavorState {
     for (let r = 0; r < this.numFeatures; r++) {
       const exponent = (key.exponents[r] + key.norm) * Math.LOG2E;
       const before = this.#scales[r];
-      const scale = Math.max(before, Math.round(exponent));
+      const scale = Math.max(before, key.scales[r]);
       const decay = before === scale ? 1 : 2 ** (before - scale);
       const weight = key.mantissas[r] * 2 ** (exponent - scale);
       this.#scales[r] = scale;
