@@ -1,7 +1,8 @@
 // Gradients of bidirectional FAVOR+. With G_i = [dOut_i, -dOut_i·out_i] / denominator_i:
-//   queries: dQ′ = G·Sᵀ, du = Q′∘dQ′, dQ = du·W;   dS = Q′ᵀ·G
-//   keys:    dK′ = [V 1]·dSᵀ, dt = K′∘dK′, dK = dt·W - (Σ_r dt_r)·x̂;   dV = K′·dS
-// Features are computed again, tile by tile. Scales cancel in the quotient, so nothing flows into them.
+//   queries: dQ′ = G·Sᵀ, du = dQ′∘∂Q′/∂u, dQ = du·W;   dS = Q′ᵀ·G
+//   keys:    dK′ = [V 1]·dSᵀ, du = dK′∘∂K′/∂u, dK = du·W ± (Σ_r dK′_r K′_r)·x̂;   dV = K′·dS
+// Features are computed again, tile by tile. Scales cancel in the quotient, so nothing flows into them; nor does a query's D, but
+// where rows are not divided, dQ has the same last term as dK.
 #include "favor-gradients.h"
 
 namespace KERNELS_NAMESPACE {
@@ -15,14 +16,18 @@ struct Scratch {
   KeyTile keys;
   QueryTile queries;
   QueryGradients gradients;
+  ProjectionGradient projected;
+  bool divided;
   Index dValue, stride;
-  float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *block, *gradientBlock, *dX,
-      *dV, *rowSums;
+  float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *block, *slopes, *gradientBlock,
+      *dV, *rowSums, *queryTotals;
   int32_t *wholeScale, *wholeHighest;
 
-  Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
-      : projection(arena, bias, dHead, numFeatures), keys(arena, dHead, dValue), queries(arena, dHead), gradients(arena, dValue),
-        dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
+  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, float weight)
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, dHead, dValue), queries(arena, dHead),
+        gradients(arena, dValue), projected(arena, projection), divided(weight == 0), dValue(dValue),
+        stride(roundUp(dValue + 1, kWidth)) {
+    const Index numFeatures = estimator.numFeatures;
     const Index padded = projection.paddedFeatures();
     u = arena.floats(padded * kRows);
     state = arena.floats(numFeatures * stride);
@@ -36,10 +41,11 @@ struct Scratch {
     wholeHighest = arena.integers(kRows);
     wholeScale = arena.integers(padded);
     block = arena.floats(kRows * kFeatureBlock);
+    slopes = estimator.isExponential() ? block : arena.floats(kRows * kFeatureBlock);
     gradientBlock = arena.floats(kRows * kFeatureBlock);
-    dX = arena.floats(kRows * projection.stride());
     dV = arena.floats(kRows * stride);
     rowSums = arena.floats(kRows * kWidth);
+    queryTotals = arena.floats(kRows);
   }
 
   void flush() {
@@ -51,56 +57,61 @@ struct Scratch {
     fillZero(normalisers, projection.numFeatures * kWidth);
   }
 
-  // dX [rows, dHead] of the tile, and its share of dS.
+  // What queries need of their own D: its gradient, unless it cancels.
+  bool needsQueryTotals() const { return !divided && projection.estimator.normSign() != 0; }
+
+  // dX of the tile without the term of ‖x̂‖², its factor in queryTotals, and the tile's share of dS.
   void queryTile() {
+    const Estimator& estimator = projection.estimator;
     const Index numFeatures = projection.numFeatures, count = queries.count, columns = queries.columns;
     fillValue(highest, kRows, -kInfinity);
+    fillZero(queryTotals, kRows);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       queries.logFeatures(projection, r, features, u + r * kRows);
-      raiseHighest(u + r * kRows, scale + r, features, columns, highest);
+      raiseHighest(estimator, u + r * kRows, scale + r, features, columns, highest);
     }
     roundHighest(highest, columns, wholeHighest);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
-      queryFeatures<false>(u + r * kRows, wholeScale + r, wholeHighest, features, columns, block, nullptr, 0, nullptr);
+      queryFeatures<false>(estimator, u + r * kRows, wholeScale + r, wholeHighest, features, columns, block, nullptr, 0, nullptr, slopes);
       tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
                    Mode::store);
       tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);
-      multiplyQueries(gradientBlock, block, gradients.transposed + dValue * kRows, features, columns, normalisers + r * kWidth);
-      tileMultiply(count, projection.dHead, features, gradientBlock, 1, kRows, projection.plainWeights() + r * projection.stride(),
-                   projection.stride(), dX, projection.stride(), r == 0 ? Mode::store : Mode::carry);
+      if (needsQueryTotals()) sumProducts(gradientBlock, block, features, columns, queryTotals);
+      multiplyQueries(gradientBlock, block, slopes, gradients.transposed + dValue * kRows, features, columns, normalisers + r * kWidth);
+      projected.add(projection, gradientBlock, 1, kRows, 0, count, r, features);
     }
+    projected.finish(projection, 0, count);
   }
 
-  // dX [rows, dHead] without the term of ‖x̂‖², its factor in rowSums, and dV [rows, dValue].
+  // dX without the term of ‖x̂‖², its factor in rowSums, and dV [rows, dValue].
   void keyTile() {
+    const Estimator& estimator = projection.estimator;
     const Index numFeatures = projection.numFeatures, count = keys.count, padded = projection.paddedFeatures();
     fillZero(rowSums, kRows * kWidth);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r), whole = roundUp(features, kTileColumns);
-      keys.logFeatures(projection, projection.panels + r * projection.keyDepth(), whole, block, kFeatureBlock);
-      keyFeatures(block, kFeatureBlock, keys.shift, scale + r, 0, count, whole, block, kFeatureBlock, nullptr);
+      keys.logFeatures(projection, r, whole, block, kFeatureBlock);
+      keyFeatures(estimator, keys, block, kFeatureBlock, scale + r, 0, count, whole, block, kFeatureBlock, nullptr, slopes);
       tileMultiply(count, whole, dValue + 1, keys.values, stride, 1, transposedSums + r, padded, gradientBlock, kFeatureBlock,
                    Mode::store);
       tileMultiply(count, dValue, features, block, kFeatureBlock, 1, sums + r * stride, stride, dV, stride,
                    r == 0 ? Mode::store : Mode::carry);
-      multiplyRows(gradientBlock, block, count, features, rowSums);
-      tileMultiply(count, projection.dHead, features, gradientBlock, kFeatureBlock, 1,
-                   projection.plainWeights() + r * projection.stride(), projection.stride(), dX, projection.stride(),
-                   r == 0 ? Mode::store : Mode::carry);
+      multiplyKeys(gradientBlock, block, slopes, count, features, rowSums);
+      projected.add(projection, gradientBlock, kFeatureBlock, 1, 0, count, r, features);
     }
+    projected.finish(projection, 0, count);
   }
 };
 
 }  // namespace
 
-Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                         const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, const float*,
-                         const float*, const float*, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
-                         Index heads, Index, Index, Index dHead, Index dValue, Index, float) {
+Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, ESTIMATOR, const float*, const float*,
+                         const float*, const float*, const float*, const float*, float*, float*, float*, Index numRuns, Index heads,
+                         Index, Index, Index dHead, Index dValue, Index, float weight) {
   Arena arena(nullptr);
-  Scratch scratch(arena, bias, dHead, dValue, numFeatures);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, weight);
   return {numRuns * heads, (Index)arena.at};
 }
 
@@ -108,12 +119,13 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
                     ESTIMATOR, const float* sums, const float* compensation, const float* scales, const float* out,
                     const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads,
                     Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, float weight) {
-  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight;
+  (void)numRuns;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, bias, dHead, dValue, numFeatures);
-  s.projection.pack(projection, bias, kBits, 0, numFeatures);
-  const Index width = dValue + 1, padded = s.projection.paddedFeatures(), weightStride = s.projection.stride();
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, weight);
+  const Estimator& estimator = s.projection.estimator;
+  s.projection.pack(estimator.unit(), 0, numFeatures);
+  const Index width = dValue + 1, padded = s.projection.paddedFeatures(), dXStride = s.projected.stride;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures;
     const int32_t* run = runs + unit / heads * 6;
@@ -145,9 +157,13 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
     for (Index i = 0; i < numQueries; i += kRows) {
       const Index first = run[1] + i, count = smaller(kRows, numQueries - i);
       s.queries.gather(queries, first, count, s.projection);
-      s.gradients.gather(outs, dOuts, denominators, first, count);
+      s.gradients.gather(outs, dOuts, denominators, first, count, s.divided);
       s.queryTile();
-      for (Index j = 0; j < count; j++) writeScaled(dQueries[first + j], s.dX + j * weightStride, dHead, kLn2);
+      for (Index j = 0; j < count; j++) {
+        const float* dX = s.projected.dX + j * dXStride;
+        if (s.needsQueryTotals()) writeGradient(dQueries[first + j], dX, queries[first + j], dHead, estimator, s.queryTotals[j]);
+        else writeScaled(dQueries[first + j], dX, dHead, estimator.gradientUnit());
+      }
       if (++pending == kFlushTiles) s.flush(), pending = 0;
     }
     s.flush();
@@ -155,14 +171,14 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
 
     for (Index next = run[3]; next < end;) {
       const Index from = next;
-      next = s.keys.gather(keys, values, mask, next, end, s.projection.hasBias);
+      next = s.keys.gather(keys, values, mask, next, end, s.projection);
       if (mask) {
         for (Index j = from; j < next; j++) fillZero(dKeys[j], dHead), fillZero(dValues[j], dValue);
       }
       s.keyTile();
       for (Index j = 0; j < s.keys.count; j++) {
         const Index row = s.keys.index[j];
-        writeKeyGradient(dKeys[row], s.dX + j * weightStride, keys[row], dHead, sum(load(s.rowSums + j * kWidth)));
+        writeGradient(dKeys[row], s.projected.dX + j * dXStride, keys[row], dHead, estimator, sum(load(s.rowSums + j * kWidth)));
         copyRow(dValues[row], s.dV + j * s.stride, dValue);
       }
     }

@@ -29,10 +29,10 @@ struct Scratch {
   int32_t* ends;                 // where the segment's chunks end
   float* snapshots;              // states at the starts of segments: sums, then running scales
 
-  Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures, Index length)
-      : projection(arena, bias, dHead, numFeatures), keys(arena, projection, dValue), state(arena, numFeatures, dValue),
-        later(arena, numFeatures, dValue), queries(arena, dHead), gradients(arena, dValue), dHead(dHead), dValue(dValue),
-        stride(roundUp(dValue + 1, kWidth)), featureBlocks((numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
+  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length)
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), state(arena, estimator.numFeatures, dValue),
+        later(arena, estimator.numFeatures, dValue), queries(arena, dHead), gradients(arena, dValue), dHead(dHead), dValue(dValue),
+        stride(roundUp(dValue + 1, kWidth)), featureBlocks((estimator.numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
     u = arena.floats(projection.paddedFeatures() * kRows);
     staging = arena.floats(kRows * dHead);
     totals = arena.floats(kFeatureBlock);
@@ -65,7 +65,7 @@ struct Scratch {
   float* keyFeaturesOf(Index block, Index r) const {
     return keyStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows;
   }
-  const float* weights(Index r) const { return projection.plainWeights() + r * projection.stride(); }
+  const float* weights(Index r) const { return projection.weights + r * projection.stride() + kWidth; }
 
   // Adds the keys of rows [first, end) to the state.
   void skipChunk(Index first, Index end) {
@@ -83,7 +83,7 @@ struct Scratch {
     state.moveTo(keys.start);
     fillValue(highest, kRows, -kInfinity);
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock)
-      raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
+      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
     roundHighest(highest + keep, columns, wholeHighest + keep);
 
     // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
@@ -99,8 +99,8 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
       float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
-      queryFeatures<false>(u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, query + keep, nullptr, 0,
-                           nullptr);
+      queryFeatures<false>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, query + keep, nullptr, 0,
+                           nullptr, nullptr);
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
       keys.features(first, end, r, features, keys.start, keyRows, totals);
@@ -203,7 +203,7 @@ void gatherGradients(Scratch& s, const Run& run, Index block, Index count) {
   const Index query = block - run.offset;
   fillZero(s.denominators, kRows);
   if (!present.isEmpty()) copyRow(s.denominators + present.first, run.denominators + query + present.first, present.end - present.first);
-  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count);
+  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count, true);
 }
 
 void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
@@ -285,7 +285,7 @@ void backward(Scratch& s, const Run& run) {
       s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
       for (Index row = begin; row < smaller(end, run.keyLength); row++) {
         const Index i = row - block;
-        writeKeyGradient(run.dK[row], s.dX + i * weightStride, run.keys[row], s.dHead, s.rowSums[i]);
+        writeGradient(run.dK[row], s.dX + i * weightStride, run.keys[row], s.dHead, s.projection.estimator, s.rowSums[i]);
         copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
       }
     }
@@ -295,11 +295,11 @@ void backward(Scratch& s, const Run& run) {
 }  // namespace
 
 Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                                const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, const float*,
+                                ESTIMATOR, const float*,
                                 const float*, const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
                                 Index dHead, Index dValue, Index, float) {
   Arena arena(nullptr);
-  Scratch scratch(arena, bias, dHead, dValue, numFeatures, lengthQ + lengthK);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK);
   return {numRuns * heads, (Index)arena.at};
 }
 
@@ -307,11 +307,11 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
                            ESTIMATOR, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK,
                            float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
                            Index layout, float weight) {
-  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight;
+  (void)numRuns, (void)weight;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, bias, dHead, dValue, numFeatures, lengthQ + lengthK);
-  s.projection.pack(projection, bias, kBits, 0, numFeatures);
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK);
+  s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
     const CausalRun run(runs + unit / heads * 6);

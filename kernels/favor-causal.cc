@@ -14,8 +14,8 @@ struct Scratch {
   float *u, *staging, *keyBlock, *queryBlock, *totals, *delta, *scores, *numerators, *denominators, *highest;
   int32_t* wholeHighest;
 
-  Scratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
-      : projection(arena, bias, dHead, numFeatures), keys(arena, projection, dValue), state(arena, numFeatures, dValue),
+  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), state(arena, estimator.numFeatures, dValue),
         queries(arena, dHead), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
     u = arena.floats(projection.paddedFeatures() * kRows);
     staging = arena.floats(kRows * dHead);
@@ -55,14 +55,14 @@ struct Scratch {
     fillZero(denominators, kRows);
     fillZero(numerators, kRows * stride);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock)
-      raiseHighest(u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures - r), columns, highest + keep);
+      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures - r), columns, highest + keep);
     roundHighest(highest + keep, columns, wholeHighest + keep);
 
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float* rows = state.sums + r * stride;
-      queryFeatures<true>(u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, queryBlock + keep, rows + dValue,
-                    stride, denominators + keep);
+      queryFeatures<true>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, queryBlock + keep, rows + dValue,
+                    stride, denominators + keep, nullptr);
       tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
                    Mode::carry);
       if (!hasKeys) continue;
@@ -94,11 +94,11 @@ struct Scratch {
 }  // namespace
 
 Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                       const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float, float*,
+                       ESTIMATOR, float*,
                        float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead, Index dValue, Index,
                        Index, float, float) {
   Arena arena(nullptr);
-  Scratch scratch(arena, bias, dHead, dValue, numFeatures);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {numRuns * heads, (Index)arena.at};
 }
 
@@ -106,11 +106,11 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
                   ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns,
                   Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
                   float weight, float stabiliser) {
-  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
+  (void)numRuns, (void)weight, (void)stabiliser;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, bias, dHead, dValue, numFeatures);
-  s.projection.pack(projection, bias, kBits, 0, numFeatures);
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
+  s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);

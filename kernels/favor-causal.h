@@ -8,7 +8,7 @@
 // float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows positions start at
 // multiples of kRows, and chunks never cross them.
 #pragma once
-#include "favor-tile.h"
+#include "favor-rows.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -43,6 +43,7 @@ struct CausalRun {
 };
 
 struct CausalKeys {
+  Estimator estimator;
   KeyTile tile;
   Index stride;    // padded number of features
   float* u;        // [kRows, stride] log-features without the whole part of D; -inf beyond numFeatures
@@ -50,7 +51,7 @@ struct CausalKeys {
   int32_t* wholeStart;  // the same as integers
   float* running;  // [stride] largest n so far, this chunk included; -inf before the first valid key
 
-  CausalKeys(Arena& arena, const Projection& p, Index dValue) : tile(arena, p.dHead, dValue), stride(p.paddedFeatures()) {
+  CausalKeys(Arena& arena, const Projection& p, Index dValue) : estimator(p.estimator), tile(arena, p.dHead, dValue), stride(p.paddedFeatures()) {
     u = arena.floats(kRows * stride);
     start = arena.floats(stride);
     wholeStart = arena.integers(stride);
@@ -60,19 +61,20 @@ struct CausalKeys {
   void reset() { fillValue(running, stride, -kInfinity); }
 
   // Keys, values and mask count from the run's first key.
-  void gather(const Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask,
+  void gather(Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask,
               const CausalRun& run, Index block, Index count) {
     const Range present = run.keysOf(block, count);
     tile.count = count;
     for (Index i = 0; i < count; i++) {
       if (i >= present.first && i < present.end && (!mask || mask[block + i] != 0)) {
-        tile.setKey(i, keys[block + i], p.hasBias);
+        tile.setKey(i, keys[block + i], p);
         tile.setValue(i, values[block + i]);
       } else {
         tile.setMasked(i);
       }
     }
-    tile.logFeatures(p, p.panels, stride, u, stride);
+    tile.project(p);
+    tile.logFeatures(p, 0, stride, u, stride);
     for (Index i = 0; p.numFeatures < stride && i < count; i++)
       fillValue(u + i * stride + p.numFeatures, stride - p.numFeatures, -kInfinity);
   }
@@ -107,7 +109,7 @@ struct CausalKeys {
 
   // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock].
   void features(Index first, Index end, Index r, Index features, const float* scale, float* out, float* totals) const {
-    keyFeatures(u + r, stride, tile.shift, scale + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals);
+    keyFeatures(estimator, tile, u + r, stride, scale + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals, nullptr);
   }
 
  private:
@@ -145,7 +147,7 @@ struct CausalKeys {
 
 // Queries of a block: those that stand in it, zeros at its other positions.
 static inline void gatherBlock(QueryTile& tile, const Rows<const float>& queries, const CausalRun& run, Index block, Index count,
-                               const Projection& p, float* staging) {
+                               Projection& p, float* staging) {
   const Range present = run.queriesOf(block, count);
   if (present.first == 0 && present.end == count) {
     tile.gather(queries, block - run.offset, count, p);

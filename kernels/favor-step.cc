@@ -1,116 +1,157 @@
-// One token of causal FAVOR+ for every (batch, head): bound by reading the state once, so nothing is packed.
-#include "favor-tile.h"
+// One token of causal FAVOR+ for every (batch, head): bound by reading the state once, so a dense projection is not packed.
+#include "favor-rows.h"
 
 namespace KERNELS_NAMESPACE {
 
 namespace {
 
 struct Scratch {
-  float *key, *query, *keyU, *queryU, *scale, *value, *numerators;
-  Scratch(Arena& arena, Index dHead, Index dValue, Index numFeatures) {
-    const Index padded = roundUp(numFeatures, kWidth);
-    key = arena.floats(dHead);
-    query = arena.floats(dHead);
-    keyU = arena.floats(padded);
-    queryU = arena.floats(padded);
+  Estimator estimator;
+  Directions directions;
+  Index dHead, dValue;
+  float *rows, *key, *query, *scale, *value, *numerators;  // rows: the key and the query; key, query: u, then features
+
+  Scratch(Arena& arena, const Estimator& e, Index dHead, Index dValue)
+      : estimator(e), directions(arena, e, dHead), dHead(dHead), dValue(dValue) {
+    const Index padded = roundUp(e.numFeatures, kWidth);
+    rows = arena.floats(2 * dHead);
+    key = arena.floats(padded);
+    query = arena.floats(padded);
     scale = arena.floats(padded);
     value = arena.floats(dValue + 1);
     numerators = arena.floats(dValue + 1);
   }
-};
 
-// u = W x + b·unit for kWidth features at a time; x already scaled.
-void project(const float* projection, const float* bias, const float* x, float* u, Index dHead, Index numFeatures) {
-  for (Index r = 0; r < numFeatures; r += kWidth) {
-    const int valid = (int)smaller(kWidth, numFeatures - r);
-    Vector products[kWidth];
-    for (int i = 0; i < kWidth; i++) {
-      Vector total = {};
-      if (i < valid) {
-        const float* row = projection + (r + i) * dHead;
-        Index c = 0;
-        for (; c + kWidth <= dHead; c += kWidth) total = fma(load(row + c), load(x + c), total);
-        if (c < dHead) total = fma(loadPartial(row + c, (int)(dHead - c)), loadPartial(x + c, (int)(dHead - c)), total);
-      }
-      products[i] = total;
+  // u of both rows.
+  void project() {
+    const float unit = (float)estimator.unit();
+    const float scaling = (float)(estimator.unit() / __builtin_sqrt(__builtin_sqrt((double)dHead)));
+    if (estimator.isDense()) {
+      scaleRow(rows, 2 * dHead, scaling);
+      multiply(rows, unit, key);
+      multiply(rows + dHead, unit, query);
+      return;
     }
-    Vector b = {};
-    if (bias) b = valid == kWidth ? load(bias + r) : loadPartial(bias + r, valid);
-    store(u + r, fma(b, splat(kLog2E), sumAcross(products)));
+    directions.apply(rows, dHead, 2, 0, estimator.numFeatures);
+    const float* lengths = directions.lengths();
+    for (Index r = 0, direction = 0; r < estimator.numFeatures; r++) {
+      const float *both = directions.values + direction * kRows, bias = estimator.bias ? estimator.bias[r] * unit : 0;
+      key[r] = both[0] * (lengths[r] * scaling) + bias;
+      query[r] = both[1] * (lengths[r] * scaling) + bias;
+      if (++direction == directions.count) direction = 0;
+    }
   }
-}
+
+  // u = W x + b·unit for kWidth features at a time; x already scaled.
+  void multiply(const float* x, float unit, float* u) const {
+    for (Index r = 0; r < estimator.numFeatures; r += kWidth) {
+      const int valid = (int)smaller(kWidth, estimator.numFeatures - r);
+      Vector products[kWidth];
+      for (int i = 0; i < kWidth; i++) {
+        Vector total = {};
+        if (i < valid) {
+          const float* row = estimator.projection + (r + i) * dHead;
+          Index c = 0;
+          for (; c + kWidth <= dHead; c += kWidth) total = fma(load(row + c), load(x + c), total);
+          if (c < dHead) total = fma(loadPartial(row + c, (int)(dHead - c)), loadPartial(x + c, (int)(dHead - c)), total);
+        }
+        products[i] = total;
+      }
+      Vector b = {};
+      if (estimator.bias) b = valid == kWidth ? load(estimator.bias + r) : loadPartial(estimator.bias + r, valid);
+      store(u + r, fma(b, splat(unit), sumAcross(products)));
+    }
+  }
+
+  // u becomes features, and scale what holds after this key; returns M.
+  float exponentialFeatures(const float* before, const HalfNorm& d) {
+    const Index numFeatures = estimator.numFeatures;
+    const Vector wholeD = splat(d.whole), fraction = splat(d.fraction);
+    for (Index r = numFeatures; r % kWidth != 0; r++) query[r] = -kInfinity;
+    Vector high = splat(-kInfinity);
+    for (Index r = 0; r < numFeatures; r += kWidth) {
+      const Index features = smaller(kWidth, numFeatures - r);
+      const Vector old = features == kWidth ? load(before + r) : loadPartial(before + r, (int)features);
+      const Vector c = maximum(wholeNear(load(key + r) - fraction - wholeD), old);
+      store(scale + r, c);
+      high = maximum(load(query + r) + c, high);
+    }
+    const float highest = largest(high);
+    for (Index r = 0; r < numFeatures; r += kWidth) {
+      const IntVector c = wholeNumbers(load(scale + r));
+      store(key + r, exp2Shifted(load(key + r) - fraction, kShiftOrigin - wholeNumbers(wholeD) - c));
+      store(query + r, exp2Shifted(load(query + r), kShiftOrigin + c - wholeNumbers(splat(highest))));
+    }
+    return highest;
+  }
+  float mappedFeatures(const float* before, const HalfNorm& d) {
+    const Index numFeatures = estimator.numFeatures, padded = roundUp(numFeatures, kWidth);
+    const bool hasNorm = estimator.normSign() != 0;
+    const float whole = hasNorm ? d.whole : 0, c = *before > whole ? *before : whole;
+    fillValue(scale, padded, c);
+    float factor = 1;
+    if (hasNorm) factor = exp2(splat(d.fraction))[0] * powerOfTwo(whole - c);
+    mapFeatures(estimator, key, padded, 1, padded, &factor, key, padded, nullptr);
+    mapFeatures(estimator, query, padded, 1, padded, nullptr, query, padded, nullptr);
+    return c;
+  }
+
+  // One row of a state: sum·decay += key·value, numerators += query·sum.
+  void addRow(float keyFeature, float queryFeature, float decay, float* sum, float* low) {
+    const Vector x = splat(keyFeature), y = splat(queryFeature), f = splat(decay);
+    const Index width = dValue + 1;
+    Index j = 0;
+    for (; j + kWidth <= width; j += kWidth) {
+      Vector total = load(sum + j) * f, rest = load(low + j) * f;
+      addCompensated(x * load(value + j), total, rest);
+      store(sum + j, total);
+      store(low + j, rest);
+      store(numerators + j, fma(y, total, load(numerators + j)));
+    }
+    if (const int lanes = (int)(width - j)) {
+      Vector total = loadPartial(sum + j, lanes) * f, rest = loadPartial(low + j, lanes) * f;
+      addCompensated(x * loadPartial(value + j, lanes), total, rest);
+      storePartial(sum + j, total, lanes);
+      storePartial(low + j, rest, lanes);
+      storePartial(numerators + j, fma(y, total, loadPartial(numerators + j, lanes)), lanes);
+    }
+  }
+};
 
 }  // namespace
 
-Plan favor_step_plan(const float*, const float*, const float*, const float*, const float*, Index numFeatures, Index, Index, Index, Index, float,
-                     float*, float*, float*, float*, Index batch, Index heads, Index dHead, Index dValue, float, float) {
+Plan favor_step_plan(const float*, const float*, const float*, ESTIMATOR, float*, float*, float*, float*, Index batch, Index heads,
+                     Index dHead, Index dValue, float, float) {
   Arena arena(nullptr);
-  Scratch scratch(arena, dHead, dValue, numFeatures);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {batch * heads, (Index)arena.at};
 }
 
 void favor_step(Work work, const float* q, const float* k, const float* v, ESTIMATOR, float* sums, float* compensation, float* scales,
                 float* out, Index batch, Index heads, Index dHead, Index dValue, float weight, float stabiliser) {
-  (void)batch, (void)heads, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
+  (void)batch, (void)heads;
   Arena arena(work.scratch);
-  Scratch s(arena, dHead, dValue, numFeatures);
-  const double root = __builtin_sqrt((double)dHead);
-  const float scaling = (float)(kBits / __builtin_sqrt(root));
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
+  const RowRule rule{weight, stabiliser};
   const Index width = dValue + 1;
   for (Index unit = work.first; unit < work.last; unit++) {
-    copyRow(s.key, k + unit * dHead, dHead);
-    copyRow(s.query, q + unit * dHead, dHead);
+    copyRow(s.rows, k + unit * dHead, dHead);
+    copyRow(s.rows + dHead, q + unit * dHead, dHead);
     copyRow(s.value, v + unit * dValue, dValue);
     s.value[dValue] = 1;
-    const HalfNorm d(s.key, dHead, kBits);
-    const Vector wholeD = splat(d.whole), fraction = splat(d.fraction);
-    scaleRow(s.key, dHead, scaling);
-    scaleRow(s.query, dHead, scaling);
-    project(projection, bias, s.key, s.keyU, dHead, numFeatures);
-    project(projection, bias, s.query, s.queryU, dHead, numFeatures);
-    for (Index r = numFeatures; r % kWidth != 0; r++) s.queryU[r] = -kInfinity;
+    const HalfNorm d(s.rows, dHead, kBits, !s.estimator.isExponential());
+    s.project();
 
     float* scale = scales + unit * numFeatures;
-    Vector high = splat(-kInfinity);
-    for (Index r = 0; r < numFeatures; r += kWidth) {
-      const Index features = smaller(kWidth, numFeatures - r);
-      const Vector before = features == kWidth ? load(scale + r) : loadPartial(scale + r, (int)features);
-      const Vector c = maximum(wholeNear(load(s.keyU + r) - fraction - wholeD), before);
-      store(s.scale + r, c);
-      high = maximum(load(s.queryU + r) + c, high);
-    }
-    const IntVector highest = wholeNumbers(splat(largest(high)));
-
+    const float highest = s.estimator.isExponential() ? s.exponentialFeatures(scale, d) : s.mappedFeatures(scale, d);
     fillZero(s.numerators, width);
-    for (Index block = 0; block < numFeatures; block += kWidth) {
-      const Index features = smaller(kWidth, numFeatures - block);
-      const Vector before = features == kWidth ? load(scale + block) : loadPartial(scale + block, (int)features);
-      const Vector c = load(s.scale + block);
-      const Vector key = exp2Shifted(load(s.keyU + block) - fraction, kShiftOrigin - wholeNumbers(wholeD) - wholeNumbers(c));
-      const Vector query = exp2Shifted(load(s.queryU + block), kShiftOrigin + wholeNumbers(c) - highest);
-      for (Index i = 0; i < features; i++) {
-        const Index r = block + i;
-        const float factor = before[i] == c[i] ? 1 : powerOfTwo(before[i] - c[i]);
-        const Vector x = splat(key[i]), y = splat(query[i]), f = splat(factor);
-        float *sum = sums + (unit * numFeatures + r) * width, *low = compensation + (unit * numFeatures + r) * width;
-        Index j = 0;
-        for (; j + kWidth <= width; j += kWidth) {
-          Vector total = load(sum + j) * f, rest = load(low + j) * f;
-          addCompensated(x * load(s.value + j), total, rest);
-          store(sum + j, total);
-          store(low + j, rest);
-          store(s.numerators + j, fma(y, total, load(s.numerators + j)));
-        }
-        if (const int lanes = (int)(width - j)) {
-          Vector total = loadPartial(sum + j, lanes) * f, rest = loadPartial(low + j, lanes) * f;
-          addCompensated(x * loadPartial(s.value + j, lanes), total, rest);
-          storePartial(sum + j, total, lanes);
-          storePartial(low + j, rest, lanes);
-          storePartial(s.numerators + j, fma(y, total, loadPartial(s.numerators + j, lanes)), lanes);
-        }
-        scale[r] = c[i];
-      }
+    for (Index r = 0; r < numFeatures; r++) {
+      const float decay = scale[r] == s.scale[r] ? 1 : powerOfTwo(scale[r] - s.scale[r]);
+      s.addRow(s.key[r], s.query[r], decay, sums + (unit * numFeatures + r) * width, compensation + (unit * numFeatures + r) * width);
+      scale[r] = s.scale[r];
     }
+    const int32_t whole = wholeNumbers(splat(highest))[0];
+    rule.toDivisors(s.estimator, {q + unit * dHead, dHead}, dHead, 1, &highest, &whole, s.numerators + dValue);
     writeQuotients(s.numerators, width, s.numerators + dValue, 1, dValue, {out + unit * dValue, dValue});
   }
 }

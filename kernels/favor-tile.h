@@ -1,62 +1,21 @@
-// The features of FAVOR+: packed projections, tiles of keys and of queries, log-features and their exponentials.
+// The features of FAVOR+: tiles of keys and of queries, their projections and the map to features.
 //
-// The estimators are exp(W x̂ + b - ‖x̂‖²/2). Everything here works in bits (base 2): u = W x̂ + b and D = ‖x̂‖²/2, both times
+// An exponential feature is exp(W x̂ + b - ‖x̂‖²/2), worked out in bits (base 2): u = W x̂ + b and D = ‖x̂‖²/2, both times
 // log2(e). A key's log-feature is t = u - D; D, which may be thousands, is split into a whole part (kept apart, exact) and a
 // fraction (summed with u), so t keeps the accuracy of u. Then 2^t = 2^f · 2^n with n integral, and a scale c is an integer
 // that is subtracted from n: changing it later multiplies by a power of two, which is exact.
+//
+// The other maps are f(u)·2^(n - c) with u in nats and one scale c for all features: n is D in bits for the map sine, its
+// fraction a factor of the row, and 0 for the rest. A query's D cancels where rows are divided by their sums.
 //
 // Keys lie row by row, [keys, features]; queries lie transposed, [features, queries]. Then every product has its operands as
 // tile.h wants them, maxima and sums run down the rows, and nothing is reduced across a vector:
 //   K′ = X·Wᵀ   Q′ᵀ = W·Xᵀ   S += K′ᵀ·V   out = (Q′ᵀ)ᵀ·S   scoresᵀ = K′·Q′ᵀ
 #pragma once
-#include "favor-product.h"
-#include "favor.h"
+#include "favor-map.h"
+#include "favor-projection.h"
 
 namespace KERNELS_NAMESPACE {
-
-constexpr Index kRows = 64;           // keys or queries in a tile
-constexpr Index kFeatureBlock = 128;  // features of a tile that are worked off together
-static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
-
-// W·log2(e)·dHead^(-1/4), and the same as packed panels of Wᵀ for keys.
-struct Projection {
-  Index dHead, numFeatures, hasBias;
-  float* weights;  // [paddedFeatures, stride]; row r: …, bias, W_r0, W_r1, … with W_r0 at column kWidth
-  float* panels;   // packed [1 + hasBias + dHead, paddedFeatures]: a row of ones for -D, the bias, Wᵀ
-
-  Index stride() const { return roundUp(dHead, kWidth) + kWidth; }
-  Index paddedFeatures() const { return roundUp(numFeatures, kTileColumns); }
-  Index keyDepth() const { return 1 + hasBias + dHead; }
-  Index queryDepth() const { return hasBias + dHead; }
-  const float* queryWeights() const { return weights + kWidth - hasBias; }
-  const float* plainWeights() const { return weights + kWidth; }
-
-  Projection(Arena& arena, const float* bias, Index dHead, Index numFeatures)
-      : dHead(dHead), numFeatures(numFeatures), hasBias(bias != nullptr) {
-    weights = arena.floats(paddedFeatures() * stride());
-    panels = arena.floats(paddedFeatures() * keyDepth());
-  }
-
-  // unit is log2(e) for bits, 1 for nats. first, count: the features that panels holds.
-  void pack(const float* projection, const float* bias, double unit, Index first, Index count) {
-    const double factor = unit * __builtin_sqrt(1 / __builtin_sqrt((double)dHead));
-    for (Index r = 0; r < paddedFeatures(); r++) {
-      float* row = weights + r * stride();
-      fillZero(row, stride());
-      if (r >= numFeatures) continue;
-      for (Index c = 0; c < dHead; c++) row[kWidth + c] = (float)(projection[r * dHead + c] * factor);
-      if (bias) row[kWidth - 1] = (float)(bias[r] * unit);
-    }
-    const Index depth = keyDepth();
-    for (Index p = 0; p * kTileColumns < count; p++) {
-      float* panel = panels + p * depth * kTileColumns;
-      fillValue(panel, kTileColumns, 1.0f);
-      const float* from = weights + (first + p * kTileColumns) * stride() + kWidth;
-      for (Index c = -hasBias; c < dHead; c++)
-        for (Index j = 0; j < kTileColumns; j++) panel[(c + 1 + hasBias) * kTileColumns + j] = from[j * stride() + c];
-    }
-  }
-};
 
 typedef float HalfVector __attribute__((vector_size(kWidth * 2)));
 typedef double DoubleVector __attribute__((vector_size(kWidth * 4)));
@@ -77,27 +36,32 @@ static inline double sumOfSquares(const float* x, Index count) {
   return total;
 }
 
-// D = unit·‖x̂‖²/2 = whole + fraction.
+static inline double halfNorm(const float* x, Index dHead, double unit) {
+  return sumOfSquares(x, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
+}
+// D = unit·‖x̂‖²/2 = whole + fraction, the fraction in [0, 1) or, to the nearest whole number, in [-1/2, 1/2].
 struct HalfNorm {
   float whole, fraction;
-  HalfNorm(const float* x, Index dHead, double unit) {
-    const double d = sumOfSquares(x, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
+  HalfNorm(const float* x, Index dHead, double unit, bool nearest = false) {
+    const double d = halfNorm(x, dHead, unit);
     const bool split = d < 1e9;  // beyond that float32 has no fraction to keep (and an infinite key stays infinite)
-    const double floor = split ? (double)(int32_t)d : d;
+    const double floor = split ? (double)(int32_t)(nearest ? d + 0.5 : d) : d;
     whole = (float)floor;
     fraction = split ? (float)(d - floor) : 0.0f;
   }
 };
 
-// Keys of a tile: rows {-fraction of D, 1 if there is a bias, x} for Projection::panels, the whole part of D, and {v, 1}.
+// Keys of a tile: rows {-fraction of D if it is part of u, 1 if there is a bias, x} for Projection::panels, the whole part n of
+// log φ that is not part of u, and {v, 1}.
 struct KeyTile {
   Index dHead, dValue, count;
-  float* x;        // [kRows, xStride()], x at column kWidth
-  float* values;   // [kRows, valueStride()], 1 in column dValue
-  float* wholeD;   // [kRows], +inf for a masked key
-  int32_t* shift;  // [kRows] -wholeD as an integer
-  int32_t* index;  // [kRows] which key of the run
-  double unit;
+  float* x;         // [kRows, xStride()], x at column kWidth
+  float* values;    // [kRows, valueStride()], 1 in column dValue
+  float* wholeD;    // [kRows] -n: the whole part of D, less it, or 0 (Estimator::normSign); +inf for a masked key
+  float* fraction;  // [kRows] of D
+  int32_t* shift;   // [kRows] n as an integer
+  int32_t* index;   // [kRows] which key of the run
+  double unit;      // of D
 
   Index xStride() const { return roundUp(dHead, kWidth) + kWidth; }
   Index valueStride() const { return roundUp(dValue + 1, kWidth); }
@@ -107,17 +71,24 @@ struct KeyTile {
     x = arena.floats(kRows * xStride());
     values = arena.floats(kRows * valueStride());
     wholeD = arena.floats(kRows);
+    fraction = arena.floats(kRows);
     shift = arena.integers(kRows);
     index = arena.integers(kRows);
   }
 
-  void setKey(Index i, const float* key, Index hasBias) {
-    const HalfNorm d(key, dHead, unit);
+  void setKey(Index i, const float* key, const Projection& p) {
     float* row = x + i * xStride() + kWidth;
-    wholeD[i] = d.whole;
-    shift[i] = -(int32_t)(d.whole < kFar ? d.whole : kFar);
+    const int sign = p.estimator.normSign();
+    wholeD[i] = fraction[i] = 0;
+    shift[i] = 0;
+    if (sign != 0) {
+      const HalfNorm d(key, dHead, unit, sign > 0);
+      wholeD[i] = sign < 0 ? d.whole : -d.whole;
+      fraction[i] = d.fraction;
+      shift[i] = sign * (int32_t)(d.whole < kFar ? d.whole : kFar);
+    }
     row[-1] = 1.0f;
-    row[-1 - hasBias] = -d.fraction;
+    row[-1 - p.hasBias] = sign < 0 ? -fraction[i] : 0.0f;
     copyRow(row, key, dHead);
   }
   void setValue(Index i, const float* value) {
@@ -130,30 +101,47 @@ struct KeyTile {
     fillZero(x + i * xStride(), xStride());
     fillZero(values + i * valueStride(), valueStride());
     wholeD[i] = kInfinity;
+    fraction[i] = 0;
     shift[i] = -(1 << 30);
   }
   // The next valid keys of a run, from `next` on: masked ones are left out. Returns where the tile after this one starts.
   Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
-               Index hasBias) {
+               Projection& p) {
     for (count = 0; next < end && count < kRows; next++) {
       if (mask && mask[next] == 0) continue;
-      setKey(count, keys[next], hasBias);
+      setKey(count, keys[next], p);
       setValue(count, valueRows[next]);
       index[count++] = (int32_t)next;
     }
+    project(p);
     return next;
   }
-  // Log-features without the whole part of D: u [count, columns], whole panels.
-  void logFeatures(const Projection& p, const float* panels, Index columns, float* u, Index ldu) const {
-    chainedMultiply(count, columns, p.keyDepth(), x + kWidth - 1 - p.hasBias, xStride(), 1, panels, kTileColumns,
-                    p.keyDepth() * kTileColumns, u, ldu);
+  // To be called once all rows are set, before logFeatures.
+  void project(Projection& p) const {
+    if (!p.isDense() && count > 0) p.directions.apply(x + kWidth, xStride(), count, p.first, p.count);
+  }
+  // u, less the fraction of D where the map is exponential, of the features from `first` on: u [count, columns], whole panels.
+  void logFeatures(const Projection& p, Index first, Index columns, float* u, Index ldu) const {
+    const Index depth = p.keyDepth();
+    if (p.isDense()) {
+      chainedMultiply(count, columns, depth, x + kWidth - 1 - p.hasBias, xStride(), 1, p.panels + (first - p.first) * depth,
+                      kTileColumns, depth * kTileColumns, u, ldu);
+    } else {
+      p.scaleDirectionsAcross(first, columns, count, p.estimator.isExponential() ? fraction : nullptr, u, ldu);
+    }
+  }
+  // The largest n of the rows [first, end): what raises the scale that all features of a map that is not exponential share.
+  float largestWhole(Index first, Index end) const {
+    float largest = -kInfinity;
+    for (Index i = first; i < end; i++) largest = -wholeD[i] > largest ? -wholeD[i] : largest;
+    return largest;
   }
 };
 
 // K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of ldOut floats; keyShift is
 // KeyTile::shift; totals (nullable) get the sums over the rows. May run in place.
-static inline void keyFeatures(const float* u, Index ldu, const int32_t* keyShift, const float* scale, Index first, Index end,
-                               Index columns, float* out, Index ldOut, float* totals) {
+static inline void exponentialKeys(const float* u, Index ldu, const int32_t* keyShift, const float* scale, Index first, Index end,
+                                   Index columns, float* out, Index ldOut, float* totals) {
   for (Index j = 0; j < columns; j += kTileColumns) {
     IntVector shift[kTileVectors];
     Vector total[kTileVectors];
@@ -172,6 +160,35 @@ static inline void keyFeatures(const float* u, Index ldu, const int32_t* keyShif
   }
 }
 
+// Σ over the rows [first, end) of x [rows, columns], whole panels.
+static inline void columnTotals(const float* x, Index ldx, Index first, Index end, Index columns, float* totals) {
+  for (Index j = 0; j < columns; j += kTileColumns) {
+    Vector total[kTileVectors];
+    UNROLL for (int t = 0; t < kTileVectors; t++) total[t] = Vector{};
+    for (Index i = first; i < end; i++)
+      UNROLL for (int t = 0; t < kTileVectors; t++) total[t] += load(x + i * ldx + j + t * kWidth);
+    UNROLL for (int t = 0; t < kTileVectors; t++) store(totals + j + t * kWidth, total[t]);
+  }
+}
+
+// K′ = φ·2^-c of rows [first, end) of the tile, `columns` features (whole panels), from u as KeyTile::logFeatures leaves it: u has
+// rows of ldu, out of ldOut floats; totals (nullable) get the sums over the rows, slopes (nullable, like out) ∂K′/∂u. Where the
+// map is exponential, that is K′ itself and slopes are left alone. May run in place.
+static inline void keyFeatures(const Estimator& estimator, const KeyTile& tile, const float* u, Index ldu, const float* scale,
+                               Index first, Index end, Index columns, float* out, Index ldOut, float* totals, float* slopes) {
+  if (estimator.isExponential()) {
+    exponentialKeys(u, ldu, tile.shift, scale, first, end, columns, out, ldOut, totals);
+    return;
+  }
+  float factors[kRows];
+  const IntVector shift = kShiftOrigin - wholeNumbers(splat(*scale));
+  for (Index i = first / kWidth * kWidth; i < end; i += kWidth)
+    store(factors + i, exp2Shifted(load(tile.fraction + i), shift + (IntVector)load((const float*)(tile.shift + i))));
+  mapFeatures(estimator, u + first * ldu, ldu, end - first, columns, factors + first, out + first * ldOut, ldOut,
+              slopes ? slopes + first * ldOut : nullptr);
+  if (totals) columnTotals(out, ldOut, first, end, columns, totals);
+}
+
 // Queries of a tile, transposed: row 0 ones if there is a bias, then the components of x; columns of kRows.
 struct QueryTile {
   float* x;
@@ -179,16 +196,24 @@ struct QueryTile {
 
   QueryTile(Arena& arena, Index dHead) : x(arena.floats((1 + roundUp(dHead, kWidth)) * kRows)), count(0), columns(0) {}
 
-  void gather(const Rows<const float>& queries, Index first, Index rows, const Projection& p) {
+  void gather(const Rows<const float>& queries, Index first, Index rows, Projection& p) {
     count = rows;
     columns = roundUp(rows, kWidth);
-    if (p.hasBias) fillValue(x, kRows, 1.0f);
-    transpose(queries[first], queries.stride, rows, p.dHead, x + p.hasBias * kRows, kRows);
+    if (p.isDense()) {
+      if (p.hasBias) fillValue(x, kRows, 1.0f);
+      transpose(queries[first], queries.stride, rows, p.dHead, x + p.hasBias * kRows, kRows);
+    } else {
+      p.directions.apply(queries[first], queries.stride, rows, 0, p.numFeatures);
+    }
   }
-  // u [count of features, kRows] of the features from `first` on; D of a query cancels in the quotient and is never computed.
+  // u [count of features, kRows] of the features from `first` on.
   void logFeatures(const Projection& p, Index first, Index features, float* u) const {
-    chainedMultiply(features, columns, p.queryDepth(), p.queryWeights() + first * p.stride(), p.stride(), 1, x, kRows, kTileColumns,
-                    u, kRows);
+    if (p.isDense()) {
+      chainedMultiply(features, columns, p.queryDepth(), p.weights + kWidth - p.hasBias + first * p.stride(), p.stride(), 1, x, kRows,
+                      kTileColumns, u, kRows);
+    } else {
+      p.scaleDirections(first, features, columns, nullptr, u);
+    }
   }
 };
 
@@ -200,8 +225,14 @@ struct QueryTile {
     for (; j_ < (columns); j_ += kWidth) body.template operator()<1>(j_);                   \
   }
 
-// highest [kRows] = the larger of itself and max_r (u_r + c_r) of every query: u [features, kRows], scales [features].
-static inline void raiseHighest(const float* u, const float* scales, Index features, Index columns, float* highest) {
+// highest [kRows] = the larger of itself and max_r (u_r + c_r) of every query: u [features, kRows], scales [features]; of c alone
+// where the map is not exponential.
+static inline void raiseHighest(const Estimator& estimator, const float* u, const float* scales, Index features, Index columns,
+                                float* highest) {
+  if (!estimator.isExponential()) {
+    fillValue(highest, columns, *scales);
+    return;
+  }
   const auto group = [&]<int VECTORS>(Index j) {
     Vector high[VECTORS];
     UNROLL for (int t = 0; t < VECTORS; t++) high[t] = load(highest + j + t * kWidth);
@@ -224,8 +255,8 @@ static inline void roundHighest(const float* highest, Index columns, int32_t* wh
 // Q′ = 2^(u + c - M), c and M as integers; u and out [features, kRows] may be the same. Unless normalisers is null,
 // denominators += Q′·Z, where Z is the last column of the state: Z_r = normalisers[r·ldz].
 template <bool NORMALISE>
-static inline void queryFeatures(const float* u, const int32_t* scales, const int32_t* highest, Index features, Index columns,
-                                 float* out, const float* normalisers, Index ldz, float* denominators) {
+static inline void exponentialQueries(const float* u, const int32_t* scales, const int32_t* highest, Index features, Index columns,
+                                      float* out, const float* normalisers, Index ldz, float* denominators) {
   const auto group = [&]<int VECTORS>(Index j) {
     IntVector shift[VECTORS];
     Vector denominator[VECTORS];
@@ -246,20 +277,21 @@ static inline void queryFeatures(const float* u, const int32_t* scales, const in
   COLUMN_GROUPS(columns, group)
 }
 
-// out[i] = sums[i] / denominators[i]; a query without a valid key has denominator 0 and yields zeros.
-static inline void writeQuotients(const float* sums, Index ldSums, const float* denominators, Index count, Index dValue,
-                                  const Rows<float>& out) {
-  for (Index i = 0; i < count; i++) {
-    const float denominator = denominators[i], inverse = denominator == 0 ? 0 : 1 / denominator;
-    float* row = out[i];
-    const float* from = sums + i * ldSums;
-    if (inverse == 0) {
-      fillZero(row, dValue);
-      continue;
-    }
-    Index c = 0;
-    for (; c + kWidth <= dValue; c += kWidth) store(row + c, load(from + c) * splat(inverse));
-    if (c < dValue) storePartial(row + c, loadPartial(from + c, (int)(dValue - c)) * splat(inverse), (int)(dValue - c));
+// Q′ of the features of a tile, from u as QueryTile::logFeatures leaves it: 2^(u + c - M), or φ without D (M = c) where the map is
+// not exponential; then slopes (nullable, like out) get ∂Q′/∂u.
+template <bool NORMALISE>
+static inline void queryFeatures(const Estimator& estimator, const float* u, const int32_t* scales, const int32_t* highest,
+                                 Index features, Index columns, float* out, const float* normalisers, Index ldz, float* denominators,
+                                 float* slopes) {
+  if (estimator.isExponential()) {
+    exponentialQueries<NORMALISE>(u, scales, highest, features, columns, out, normalisers, ldz, denominators);
+    return;
+  }
+  mapFeatures(estimator, u, kRows, features, columns, nullptr, out, kRows, slopes);
+  for (Index j = 0; NORMALISE && j < columns; j += kWidth) {
+    Vector total = load(denominators + j);
+    for (Index r = 0; r < features; r++) total = fma(load(out + r * kRows + j), splat(normalisers[r * ldz]), total);
+    store(denominators + j, total);
   }
 }
 

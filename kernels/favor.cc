@@ -1,6 +1,6 @@
 // Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features live only
 // in tiles of kRows rows.
-#include "favor-tile.h"
+#include "favor-rows.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -19,29 +19,32 @@ struct KeysScratch {
   KeyTile tile;
   Index capacity;
   float *u, *partial, *scale, *flushedScale;
-  KeysScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures, Index capacity)
-      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead, dValue), capacity(capacity) {
+  KeysScratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index capacity)
+      : projection(arena, estimator, dHead, capacity), tile(arena, dHead, dValue), capacity(capacity) {
     u = arena.floats(kRows * kTileColumns);
     partial = arena.floats(capacity * tile.valueStride());
     scale = arena.floats(capacity);
     flushedScale = arena.floats(capacity);
   }
 
-  // Adds the tile's keys to `partial`, one panel of features at a time.
+  // Adds the tile's keys to `partial`, one panel of the unit's features at a time.
   void addTile(Index features) {
+    const Estimator& estimator = projection.estimator;
+    const bool ownScales = estimator.isExponential();
+    const float shared = ownScales ? -kInfinity : tile.largestWhole(0, tile.count);
     const Index stride = tile.valueStride(), dValue = tile.dValue, count = tile.count;
     for (Index r = 0; r < features; r += kTileColumns) {
       const Index columns = smaller(kTileColumns, features - r);
-      tile.logFeatures(projection, projection.panels + r * projection.keyDepth(), kTileColumns, u, kTileColumns);
+      tile.logFeatures(projection, projection.first + r, kTileColumns, u, kTileColumns);
       Vector high[kTileVectors];
-      UNROLL for (int j = 0; j < kTileVectors; j++) high[j] = splat(-kInfinity);
-      for (Index i = 0; i < count; i++)
+      UNROLL for (int j = 0; j < kTileVectors; j++) high[j] = splat(shared);
+      for (Index i = 0; ownScales && i < count; i++)
         UNROLL for (int j = 0; j < kTileVectors; j++)
           high[j] = maximum(load(u + i * kTileColumns + j * kWidth) - splat(tile.wholeD[i]), high[j]);
       raiseScales(r, columns, high);
 
       float totals[kTileColumns];
-      keyFeatures(u, kTileColumns, tile.shift, scale + r, 0, count, kTileColumns, u, kTileColumns, totals);
+      keyFeatures(estimator, tile, u, kTileColumns, scale + r, 0, count, kTileColumns, u, kTileColumns, totals, nullptr);
       float* sums = partial + r * stride;
       tileMultiply(columns, dValue, count, u, 1, kTileColumns, tile.values, stride, sums, stride, Mode::add);
       for (Index j = 0; j < columns; j++) sums[j * stride + dValue] += totals[j];
@@ -81,8 +84,9 @@ struct QueriesScratch {
   Index stride;
   float *u, *state, *numerators, *denominators, *highest;
   int32_t *scales, *wholeHighest;
-  QueriesScratch(Arena& arena, const float* bias, Index dHead, Index dValue, Index numFeatures)
-      : projection(arena, bias, dHead, numFeatures), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
+  QueriesScratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
+      : projection(arena, estimator, dHead, 0), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
+    const Index numFeatures = estimator.numFeatures;
     u = arena.floats(projection.paddedFeatures() * kRows);
     state = arena.floats(numFeatures * stride);
     numerators = arena.floats(kRows * stride);
@@ -93,20 +97,22 @@ struct QueriesScratch {
   }
 
   void readTile(const float* floatScales, Index dValue) {
-    const Index numFeatures = projection.numFeatures;
+    const Estimator& estimator = projection.estimator;
+    const Index numFeatures = estimator.numFeatures;
     fillValue(highest, kRows, -kInfinity);
     fillZero(denominators, kRows);
     fillZero(numerators, kRows * stride);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       tile.logFeatures(projection, r, features, u + r * kRows);
-      raiseHighest(u + r * kRows, floatScales + r, features, tile.columns, highest);
+      raiseHighest(estimator, u + r * kRows, floatScales + r, features, tile.columns, highest);
     }
     roundHighest(highest, tile.columns, wholeHighest);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float *block = u + r * kRows, *rows = state + r * stride;
-      queryFeatures<true>(block, scales + r, wholeHighest, features, tile.columns, block, rows + dValue, stride, denominators);
+      queryFeatures<true>(estimator, block, scales + r, wholeHighest, features, tile.columns, block, rows + dValue, stride, denominators,
+                          nullptr);
       tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
     }
   }
@@ -116,26 +122,25 @@ constexpr Index kQueriesPerUnit = 512;
 
 }  // namespace
 
-Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float,
-                     float*, float*, float*, Index numRuns, Index heads, Index, Index dHead, Index dValue, Index) {
+Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, ESTIMATOR, float*, float*, float*, Index numRuns,
+                     Index heads, Index, Index dHead, Index dValue, Index) {
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures);
   Arena arena(nullptr);
-  KeysScratch scratch(arena, bias, dHead, dValue, numFeatures, perUnit);
+  KeysScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
   return {states * ((numFeatures + perUnit - 1) / perUnit), (Index)arena.at};
 }
 
 void favor_keys(Work work, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, float* sums,
                 float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue,
                 Index layout) {
-  (void)form, (void)factors, (void)directions, (void)map, (void)epsilon;
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
   Arena arena(work.scratch);
-  KeysScratch s(arena, bias, dHead, dValue, numFeatures, perUnit);
+  KeysScratch s(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
   Index packed = -1;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index state = unit % states, head = state % heads, block = unit / states;
     const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
-    if (packed != block) s.projection.pack(projection, bias, kBits, feature, features);
+    if (packed != block) s.projection.pack(s.projection.estimator.unit(), feature, features);
     packed = block;
     const int32_t* run = runs + state / heads * 6;
     const Index batch = run[0], end = run[3] + run[4];
@@ -152,7 +157,7 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
     fillValue(s.flushedScale, s.capacity, -kInfinity);
     Index pending = 0;
     for (Index next = run[3]; next < end;) {
-      next = s.tile.gather(keys, values, mask, next, end, s.projection.hasBias);
+      next = s.tile.gather(keys, values, mask, next, end, s.projection);
       if (s.tile.count == 0) break;
       s.addTile(features);
       if (++pending == kFlushTiles) s.flush(features, stateSums, stateCompensation), pending = 0;
@@ -162,22 +167,22 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
   }
 }
 
-Plan favor_queries_plan(const float*, const int32_t*, const float*, const float* bias, Index numFeatures, Index, Index, Index, Index, float,
-                        const float*, const float*, const float*, float*, float*, Index numRuns, Index heads, Index lengthQ,
-                        Index dHead, Index dValue, Index, float, float) {
+Plan favor_queries_plan(const float*, const int32_t*, ESTIMATOR, const float*, const float*, const float*, float*, float*,
+                        Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index, float, float) {
   Arena arena(nullptr);
-  QueriesScratch scratch(arena, bias, dHead, dValue, numFeatures);
+  QueriesScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {numRuns * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
 }
 
 void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, const float* sums, const float* compensation,
                    const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead,
                    Index dValue, Index layout, float weight, float stabiliser) {
-  (void)numRuns, (void)form, (void)factors, (void)directions, (void)map, (void)epsilon, (void)weight, (void)stabiliser;
+  (void)numRuns;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  QueriesScratch s(arena, bias, dHead, dValue, numFeatures);
-  s.projection.pack(projection, bias, kBits, 0, 0);
+  QueriesScratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
+  s.projection.pack(s.projection.estimator.unit(), 0, 0);
+  const RowRule rule{weight, stabiliser};
   const Index blocks = (lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit, width = dValue + 1;
   Index loaded = -1;
   for (Index unit = work.first; unit < work.last; unit++) {
@@ -199,6 +204,8 @@ void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, co
     for (Index i = first; i < end; i += kRows) {
       s.tile.gather(queries, run[1] + i, smaller(kRows, end - i), s.projection);
       s.readTile(scales + state * numFeatures, dValue);
+      rule.toDivisors(s.projection.estimator, {queries[run[1] + i], queries.stride}, dHead, s.tile.count, s.highest, s.wholeHighest,
+                      s.denominators);
       writeQuotients(s.numerators, s.stride, s.denominators, s.tile.count, dValue, {outs[run[1] + i], outs.stride});
       copyRow(denominator + (batch * heads + head) * lengthQ + run[1] + i, s.denominators, s.tile.count);
     }

@@ -9,6 +9,9 @@ static inline Index roundUp(Index n, Index multiple) { return (n + multiple - 1)
 static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
 static inline Index larger(Index a, Index b) { return a > b ? a : b; }
 constexpr double kBits = 1.44269504088896340736;  // log2(e)
+constexpr Index kRows = 64;           // keys or queries in a tile
+constexpr Index kFeatureBlock = 128;  // features of a tile that are worked off together
+static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
 constexpr float kInfinity = __builtin_inff();
 
 // Hands out 64-byte aligned pieces of scratch; over address 0 it counts the bytes that a plan needs.
@@ -63,7 +66,7 @@ static inline Vector sumAcross(Vector* rows) {
 
 // to[c][r] = from[r][c] for r < count, c < width; the columns of `to` up to the next multiple of kWidth become zeros, and so do
 // its rows from width up to the next multiple.
-__attribute__((noinline)) static void transpose(const float* from, Index ldFrom, Index count, Index width, float* to, Index ldTo) {
+[[maybe_unused]] __attribute__((noinline)) static void transpose(const float* from, Index ldFrom, Index count, Index width, float* to, Index ldTo) {
   for (Index r = 0; r < count; r += kWidth) {
     for (Index c = 0; c < width; c += kWidth) {
       const int lanes = (int)smaller(kWidth, width - c), valid = (int)smaller(kWidth, count - r);
