@@ -47,9 +47,21 @@ export function median(values: ArrayLike<number>): number {
   return (sorted[Math.floor(last / 2)] + sorted[Math.ceil(last / 2)]) / 2;
 }
 
+const quantiles = new Map<number, number>();
+
 /** t such that a Student variable of `degrees` lies within ±t with the confidence above. */
 export function studentQuantile(degrees: number): number {
-  // P(|T| < √ν·tan θ) = ∫₀^θ cos^(ν−1) / ∫₀^(π/2) cos^(ν−1), found by bisection of θ. Many degrees are a normal variable's.
+  let quantile = quantiles.get(degrees);
+  if (quantile === undefined) {
+    quantile = findQuantile(degrees);
+    quantiles.set(degrees, quantile);
+  }
+  return quantile;
+}
+
+/** P(|T| < √ν·tan θ) = ∫₀^θ cos^(ν−1) / ∫₀^(π/2) cos^(ν−1); θ is found by bisection. */
+function findQuantile(degrees: number): number {
+  // So many degrees are a normal variable's.
   if (degrees > 10_000) return 1.959964;
   const power = (angle: number) => Math.cos(angle) ** (degrees - 1);
   const total = simpson(power, Math.PI / 2);

@@ -11,7 +11,13 @@ const sweep = {
 
 export const fig4Configuration = z.strictObject({
   /** Normal q, k, v, one head, bidirectional. */
-  gaussian: z.strictObject({ length: count, dHead: count, ...sweep }),
+  gaussian: z.strictObject({
+    /** Of q and k, one set of lines for each: 0.5 at dHead 16 makes the scaled vectors about 1 long. */
+    deviations: z.array(z.number().positive()).min(1),
+    length: count,
+    dHead: count,
+    ...sweep,
+  }),
   /** q, k, v of every layer and head of the model below, on held-out text, causal. */
   trained: z.strictObject(sweep),
   model: trainedModelConfiguration,

@@ -11,7 +11,7 @@ export const fig4 = defineExperiment({
   schema: fig4Configuration,
   configuration,
   quick: {
-    gaussian: { length: 512, dHead: 16, numDirections: [16, 64, 256], draws: 8 },
+    gaussian: { deviations: [0.5], length: 512, dHead: 16, numDirections: [16, 64, 256], draws: 8 },
     trained: { numDirections: [32, 128], draws: 8 },
     model: {
       dModel: 64,
@@ -29,10 +29,12 @@ export const fig4 = defineExperiment({
   draw,
   tabulate: ({ gaussian, trained }, { gaussian: { length, dHead } }) =>
     [
-      `Normal q, k, v (L = ${length}, d = ${dHead}), mean squared error of the output:`,
-      '',
-      tabulateInput(gaussian),
-      '',
+      ...gaussian.flatMap((numbers) => [
+        `Normal q, k of deviation ${numbers.deviation}, v of 1 (L = ${length}, d = ${dHead}), mean squared error of the output:`,
+        '',
+        tabulateInput(numbers),
+        '',
+      ]),
       `q, k, v of a model trained here (${trained.parameters.toLocaleString('en-US')} parameters, ` +
         `${formatNumber(trained.bitsPerCharacter)} bits per character on held-out text), relative squared error of the output:`,
       '',

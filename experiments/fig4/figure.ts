@@ -23,34 +23,35 @@ const others = names.slice(3);
 
 export function draw(numbers: Fig4Numbers, configuration: Fig4Configuration): string {
   const { gaussian, trained, model } = configuration;
-  const inputs = `normal q, k, v; L = ${gaussian.length}, d = ${gaussian.dHead}`;
-  const text = `trained on text, causal; L = ${model.length}, d = ${model.dModel / model.numHeads}`;
+  const text = {
+    place: `trained on text, causal (L = ${model.length}, d = ${model.dModel / model.numHeads})`,
+    label: 'relative squared error of the output',
+    ...numbers.trained,
+  };
   const columns = [
-    { x: 20, numbers: numbers.gaussian, place: inputs, label: "mean squared error of attention's output" },
-    { x: 590, numbers: numbers.trained, place: text, label: "relative squared error of attention's output" },
+    ...numbers.gaussian.map((numbers) => ({
+      place: `normal, σ(q) = σ(k) = ${numbers.deviation} (L = ${gaussian.length}, d = ${gaussian.dHead})`,
+      label: 'mean squared error of the output',
+      ...numbers,
+    })),
+    text,
   ];
   return figure({
-    width: 1140,
-    height: 940,
+    width: 20 + 500 * columns.length,
+    height: 950,
     title: 'Figure 4 · Error of attention against the number of random directions',
-    subtitle: `Geometric means and 95 % intervals over draws of inputs and directions (${gaussian.draws} left, ${trained.draws} right). Trigonometric and hyperbolic maps take 2m features.`,
-    panels: columns.flatMap(({ x, numbers, place, label }) => [
-      linesPanel(numbers, ofPaper, { x, y: 132, title: `The paper's four: ${place}`, label, entriesPerRow: 2 }),
-      linesPanel(numbers, others, {
-        x,
-        y: 588,
-        title: `Variants of positive features: ${place}`,
-        label,
-        entriesPerRow: 3,
-      }),
+    subtitle: `Geometric means and 95 % intervals over draws of inputs and directions (${gaussian.draws} of normal inputs, ${trained.draws} of trained ones). Trigonometric and hyperbolic maps take 2m features.`,
+    panels: columns.flatMap((column, i) => [
+      linesPanel(column, ofPaper, { x: 20 + 500 * i, y: 134, title: `The paper's four: ${column.place}` }),
+      linesPanel(column, others, { x: 20 + 500 * i, y: 594, title: `Positive features: ${column.place}` }),
     ]),
   });
 }
 
 function linesPanel(
-  { lines }: InputNumbers,
+  { lines, label }: InputNumbers & { readonly label: string },
   shown: readonly string[],
-  { x, y, title, label, entriesPerRow }: { x: number; y: number; title: string; label: string; entriesPerRow: number },
+  place: { readonly x: number; readonly y: number; readonly title: string },
 ): Panel {
   // Lines side by side, so that their intervals do not cover each other.
   const rows = lines
@@ -61,13 +62,11 @@ function linesPanel(
     });
   const legend = shown.map((name): LegendEntry => ({ label: name, ...looks[name] }));
   return {
-    x,
-    y,
-    title,
+    ...place,
     legend,
-    entriesPerRow,
+    entriesPerRow: Math.ceil(shown.length / 2),
     plot: {
-      width: 540,
+      width: 480,
       height: 340,
       marginLeft: 62,
       marginBottom: 42,

@@ -1,4 +1,5 @@
 import {
+  type Backend,
   exactAttention,
   type FloatArray,
   favorAttention,
@@ -37,7 +38,7 @@ export interface InputNumbers {
 }
 
 export interface Fig4Numbers {
-  readonly gaussian: InputNumbers;
+  readonly gaussian: readonly (InputNumbers & { readonly deviation: number })[];
   readonly trained: InputNumbers & { readonly bitsPerCharacter: number; readonly parameters: number };
 }
 
@@ -57,19 +58,18 @@ export async function run(configuration: Fig4Configuration, context: ExperimentC
     ...context,
     progress: (done, what) => context.progress(start + done * share, what),
   });
-  const { length, dHead } = gaussian;
-  const onGaussian = await sweep(gaussian, seed, part(0, 0.35), async (draw) => {
-    const random = new Random(seed, draw);
-    const normal = () => {
-      const values = Float32Array.from({ length: length * dHead }, () => random.normal());
-      return tensor(backend, values, [1, 1, length, dHead]);
-    };
-    return { layers: [{ queries: normal(), keys: normal(), values: normal(), causal: false }], relative: false };
-  });
-
-  const { model, heldOut, bitsPerCharacter } = await trainModel(configuration.model, part(0.35, 0.35));
+  const onGaussian: Fig4Numbers['gaussian'][number][] = [];
+  for (const [i, deviation] of gaussian.deviations.entries()) {
+    const share = 0.4 / gaussian.deviations.length;
+    const numbers = await sweep(gaussian, seed + 10_000 * i, part(i * share, share), async (draw) => ({
+      layers: [gaussianInputs(backend, gaussian, deviation, new Random(seed + i, draw))],
+      relative: false,
+    }));
+    onGaussian.push({ deviation, ...numbers });
+  }
+  const { model, heldOut, bitsPerCharacter } = await trainModel(configuration.model, part(0.4, 0.35));
   try {
-    const onTrained = await sweep(trained, seed + 1000, part(0.7, 0.3), async (draw) => {
+    const onTrained = await sweep(trained, seed + 1_000_000, part(0.75, 0.25), async (draw) => {
       const ids = await spreadWindow(heldOut, configuration.model.length, draw, trained.draws);
       const layers = scope(() => model.attentionInputs(tensor(backend, ids, [1, ids.length])).flatMap(Object.values));
       const inputs = model.attentions.map((_, layer) => {
@@ -82,6 +82,19 @@ export async function run(configuration: Fig4Configuration, context: ExperimentC
   } finally {
     model.dispose();
   }
+}
+
+function gaussianInputs(
+  backend: Backend,
+  { length, dHead }: Fig4Configuration['gaussian'],
+  deviation: number,
+  random: Random,
+): Inputs {
+  const normal = (scale: number) => {
+    const values = Float32Array.from({ length: length * dHead }, () => scale * random.normal());
+    return tensor(backend, values, [1, 1, length, dHead]);
+  };
+  return { queries: normal(deviation), keys: normal(deviation), values: normal(1), causal: false };
 }
 
 interface Draw {

@@ -16,8 +16,8 @@ export const theoremsConfiguration = z.strictObject({
     /** Features of each measurement. */
     numFeatures: count,
   }),
-  /** Orthogonal against independent directions, m = dHead. */
-  orthogonal: z.strictObject({ dHeads, squaredSums, squaredDifference: positive, draws: count }),
+  /** Orthogonal against independent directions, m = dHead; estimates are made of `directions` directions in all. */
+  orthogonal: z.strictObject({ dHeads, squaredSums, squaredDifference: positive, directions: count }),
   /** The largest error over all pairs of L points. */
   uniform: z.strictObject({
     dHeads,

@@ -12,7 +12,7 @@ export const theorems = defineExperiment({
   configuration,
   quick: {
     regularised: { dHeads: [4, 16, 64, 256], squaredSums: [0.5, 1, 2], measuredUpTo: 16, numFeatures: 16384 },
-    orthogonal: { dHeads: [4, 8, 16], squaredSums: [0.5, 1, 1.5], squaredDifference: 0.5, draws: 4096 },
+    orthogonal: { dHeads: [4, 8, 16], squaredSums: [0.5, 1, 1.5], squaredDifference: 0.5, directions: 32768 },
     uniform: { dHeads: [4, 8], lengths: [16, 64, 256], radius: 0.6, error: 0.5, maxFeatures: 2048, draws: 5 },
   },
   run,

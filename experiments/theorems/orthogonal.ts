@@ -28,11 +28,12 @@ export async function orthogonal(
   { orthogonal, seed }: TheoremsConfiguration,
   { backend, signal, progress }: ExperimentContext,
 ): Promise<OrthogonalPoint[]> {
-  const { dHeads, squaredSums, squaredDifference, draws } = orthogonal;
+  const { dHeads, squaredSums, squaredDifference, directions } = orthogonal;
   const points: OrthogonalPoint[] = [];
   for (const [i, dHead] of dHeads.entries()) {
     const pairs = squaredSums.map((squaredSum): Pair => ({ dHead, squaredSum, squaredDifference }));
     const { x, y } = pairVectors(pairs);
+    const draws = Math.max(2, Math.floor(directions / dHead));
     const measure = async (projection: 'gaussian' | 'orthogonal', offset: number) => {
       const estimates = await kernelEstimates(backend, x, y, {
         features: { featureMap: 'positive', projection },
