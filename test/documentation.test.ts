@@ -71,6 +71,10 @@ describe('the examples of the documentation run as they stand', () => {
     expect(output).toMatch(/features for an output error of 0.2: 16\b/);
   });
 
+  it('docs/feature-maps.md: a map over a projection', () => {
+    expect(run(examples('docs/feature-maps.md')[0])).toContain('[ 1, 2, 512, 64 ]');
+  });
+
   it('docs/inspecting.md: rows and top keys', () => {
     const [top, rows] = run(examples('docs/inspecting.md')[1]).trim().split('\n');
     expect(top).toBe('[ 3, 0 ]');
