@@ -1,4 +1,4 @@
-import type { Backend } from '../src/node.ts';
+import type { Backend, FavorFeatures } from '../src/node.ts';
 import {
   type AttentionShape,
   attentionInputs,
@@ -18,17 +18,19 @@ export interface FavorPasses {
   release(): void;
 }
 
-/** FAVOR+ with `numFeatures` positive features on fixed inputs. */
+/** FAVOR+ on fixed inputs, with given features or with `numFeatures` positive ones. */
 export function favorPasses(
   backend: Backend,
   shape: AttentionShape,
-  numFeatures: number,
+  features: number | (FavorFeatures & { readonly stabiliser: number }),
   causal: boolean,
 ): FavorPasses {
-  const inputs = attentionInputs(backend, shape, numFeatures);
+  const given = typeof features === 'object' ? features : undefined;
+  const numFeatures = typeof features === 'object' ? features.numFeatures : features;
+  const inputs = attentionInputs(backend, shape, given ? 0 : numFeatures);
   const state = favorState(backend, shape.heads, numFeatures, shape.dHead);
   const { release: releaseState, ...states } = state;
-  const args = { ...inputs, ...states, denominator: inputs.perQuery };
+  const args = { ...inputs, ...given, weight: 0, ...states, denominator: inputs.perQuery };
   return {
     forward: () => (causal ? backend.favorCausal(args) : backend.favor(args)),
     backward: () => (causal ? backend.favorCausalBackward(args) : backend.favorBackward(args)),

@@ -7,17 +7,29 @@ import { type Backend, createBackend } from '../src/node.ts';
 import type { BenchmarkCase } from './case.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
+import { featureMaps } from './feature-maps.ts';
 import { lengthFigure } from './figure.ts';
 import { gemm } from './gemm.ts';
 import { lengthLadder } from './lengths.ts';
 import { measure, ratio, type Subject } from './measure.ts';
 import { peakSubject } from './peak.ts';
+import { projections } from './projections.ts';
 import { type CaseReport, formatCase, resultOf } from './report.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { trainingStep } from './training-step.ts';
 import { wasm } from './wasm.ts';
 
-const cases: readonly BenchmarkCase[] = [gemm, favor, favorCausal, softmaxAttention, lengthLadder, trainingStep, wasm];
+const cases: readonly BenchmarkCase[] = [
+  gemm,
+  favor,
+  favorCausal,
+  featureMaps,
+  projections,
+  softmaxAttention,
+  lengthLadder,
+  trainingStep,
+  wasm,
+];
 
 interface Options {
   readonly backend?: 'native' | 'wasm';
