@@ -18,19 +18,20 @@ export interface FavorPasses {
   release(): void;
 }
 
-/** FAVOR+ on fixed inputs, with given features or with `numFeatures` positive ones. */
+/** FAVOR+ on fixed inputs, with given features or with `numFeatures` positive ones; rows are divided by their sums if weight is 0. */
 export function favorPasses(
   backend: Backend,
   shape: AttentionShape,
   features: number | (FavorFeatures & { readonly stabiliser: number }),
   causal: boolean,
+  weight = 0,
 ): FavorPasses {
   const given = typeof features === 'object' ? features : undefined;
   const numFeatures = typeof features === 'object' ? features.numFeatures : features;
   const inputs = attentionInputs(backend, shape, given ? 0 : numFeatures);
   const state = favorState(backend, shape.heads, numFeatures, shape.dHead);
   const { release: releaseState, ...states } = state;
-  const args = { ...inputs, ...given, weight: 0, ...states, denominator: inputs.perQuery };
+  const args = { ...inputs, ...given, weight, ...states, denominator: inputs.perQuery };
   return {
     forward: () => (causal ? backend.favorCausal(args) : backend.favor(args)),
     backward: () => (causal ? backend.favorCausalBackward(args) : backend.favorBackward(args)),
