@@ -19,6 +19,8 @@ export interface AttentionSetup {
   readonly inputScale?: number;
   /** Multiplies the key at a position. Default 1. */
   readonly keyScale?: (key: number) => number;
+  /** Multiplies the query at a position. Default 1. */
+  readonly queryScale?: (query: number) => number;
 }
 
 const sizes = (batch: number, heads: number, lengthQ: number, lengthK: number, dHead: number, dValue: number) => {
@@ -105,18 +107,19 @@ export const offsetSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMa
 ]);
 
 export function attentionInputs(setup: AttentionSetup, random: Random): Record<string, Data> {
-  const { batch, heads, lengthQ, lengthK, dHead, dValue, inputScale = 1, keyScale = () => 1, isValidKey } = setup;
+  const { batch, heads, lengthQ, lengthK, dHead, dValue, layout, inputScale = 1, isValidKey } = setup;
   const runs = setup.runs ?? Array.from({ length: batch }, (_, b) => [b, 0, lengthQ, 0, lengthK]);
   const mask = Float32Array.from({ length: batch * lengthK }, (_, i) =>
     !isValidKey || isValidKey(Math.floor(i / lengthK), i % lengthK) ? 1 : 0,
   );
-  const positionOf = (at: number) =>
-    setup.layout === 'bhld' ? Math.floor(at / dHead) % lengthK : Math.floor(at / (heads * dHead)) % lengthK;
+  const rowsOf = (length: number, scaleAt: (position: number) => number = () => 1) =>
+    normals(random, batch * heads * length * dHead, inputScale).map((value, at) => {
+      const row = Math.floor(at / dHead);
+      return value * scaleAt(layout === 'bhld' ? row % length : Math.floor(row / heads) % length);
+    });
   return {
-    q: normals(random, batch * heads * lengthQ * dHead, inputScale),
-    k: normals(random, batch * heads * lengthK * dHead, inputScale).map(
-      (value, at) => value * keyScale(positionOf(at)),
-    ),
+    q: rowsOf(lengthQ, setup.queryScale),
+    k: rowsOf(lengthK, setup.keyScale),
     v: normals(random, batch * heads * lengthK * dValue),
     dOut: normals(random, batch * heads * lengthQ * dValue),
     runs: Int32Array.from(runs.flatMap((run) => (run.length === RUN_COLUMNS ? run : [...run, run[4] - run[2]]))),

@@ -1,12 +1,13 @@
 /** What FAVOR+ promises beyond single calls: streaming, no future leak, packing, long sequences. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { dividedRows } from '../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { Backend, BackendName } from '../../src/backend/types.ts';
 import { Random } from '../../src/tensor/random.ts';
 import { differingOutputs, normals, relativeError, relativeNormError } from './case.ts';
 import { openPair } from './conformance.ts';
-import { NORM_BOUND, outBound } from './favor.ts';
+import { estimatorOf, type FavorOptions, featureInputs, NORM_BOUND, outBound } from './favor.ts';
 import { emptyStates, FavorRunner, type Inputs, rowsOf, runningFavor } from './favor-runner.ts';
 
 interface Sizes {
@@ -17,16 +18,21 @@ interface Sizes {
   readonly numFeatures: number;
 }
 
-function randomInputs(random: Random, sizes: Sizes, scale = 1): Inputs {
+type Features = Omit<FavorOptions, 'numFeatures' | 'hasBias'>;
+
+function randomInputs(random: Random, sizes: Sizes, scale = 1, features: Features = {}): Inputs {
   const { heads, length, dHead, dValue, numFeatures } = sizes;
-  return {
-    ...sizes,
-    q: normals(random, heads * length * dHead, scale),
-    k: normals(random, heads * length * dHead, scale),
-    v: normals(random, heads * length * dValue),
-    projection: normals(random, numFeatures * dHead),
-  };
+  const options = { ...features, numFeatures, hasBias: false };
+  const q = normals(random, heads * length * dHead, scale);
+  const k = normals(random, heads * length * dHead, scale);
+  const v = normals(random, heads * length * dValue);
+  const { projection, bias } = featureInputs({ ...options, dHead }, random);
+  if (!(projection instanceof Float32Array) || bias instanceof Int32Array) throw new Error('features are floats');
+  const result = { ...dividedRows, weight: features.weight ?? 0 };
+  return { ...sizes, estimator: estimatorOf(options, dHead), result, q, k, v, projection, bias };
 }
+
+const estimators: [name: string, features: Features][] = [];
 
 /** Inputs and float64 outputs, computed once for all backends. */
 function memoize<Key, Value>(compute: (key: Key) => Value): (key: Key) => Value {
@@ -92,53 +98,60 @@ async function testProperties(name: BackendName): Promise<void> {
       );
     });
 
-    test('prefill, then steps = one pass', async () => {
-      await fc.assert(
-        fc.asyncProperty(
-          arbitrarySizes,
-          seeds,
-          fc.double({ min: 0, max: 1, noNaN: true }),
-          async (sizes, seed, cut) => {
-            const inputs = randomInputs(new Random(seed), sizes, 3);
-            const split = Math.floor(cut * sizes.length);
-            const whole = await runner.causal(inputs);
-            const state = emptyStates(inputs);
-            const first = await runner.causal(rowsOf(inputs, 0, split), state);
-            const rest = rowsOf(inputs, split, sizes.length);
-            const stepped = await runner.steps(rest, state);
-            const expected = (from: number, to: number) => rowsOf({ ...inputs, v: whole }, from, to).v;
-            expect(relativeError(first, expected(0, split), 0.01)).toBeLessThan(1e-5);
-            expect(relativeError(stepped, expected(split, sizes.length), 0.01)).toBeLessThan(1e-5);
-          },
-        ),
-        { numRuns: isCompiled ? 30 : 8 },
-      );
-    });
+    test.each([['positive', {}] as [string, Features], ...estimators])(
+      '%s: prefill, then steps = one pass',
+      async (_, features) => {
+        await fc.assert(
+          fc.asyncProperty(
+            arbitrarySizes,
+            seeds,
+            fc.double({ min: 0, max: 1, noNaN: true }),
+            async (sizes, seed, cut) => {
+              const inputs = randomInputs(new Random(seed), sizes, features.map === 'sine' ? 1 : 3, features);
+              const split = Math.floor(cut * sizes.length);
+              const whole = await runner.causal(inputs);
+              const state = emptyStates(inputs);
+              const first = await runner.causal(rowsOf(inputs, 0, split), state);
+              const rest = rowsOf(inputs, split, sizes.length);
+              const stepped = await runner.steps(rest, state);
+              const expected = (from: number, to: number) => rowsOf({ ...inputs, v: whole }, from, to).v;
+              expect(relativeError(first, expected(0, split), 0.01)).toBeLessThan(1e-5);
+              expect(relativeError(stepped, expected(split, sizes.length), 0.01)).toBeLessThan(1e-5);
+            },
+          ),
+          { numRuns: isCompiled ? 30 : 4 },
+        );
+      },
+    );
 
-    test('later tokens change nothing earlier, to the last bit', async () => {
-      const lengths = arbitrarySizes.chain((sizes) =>
-        fc.record({ sizes: fc.constant(sizes), from: fc.nat(sizes.length - 1) }),
-      );
-      await fc.assert(
-        fc.asyncProperty(lengths, arbitraryScale, seeds, async ({ sizes, from }, scale, seed) => {
-          const inputs = randomInputs(new Random(seed), sizes, scale);
-          const later = (data: Float32Array, width: number, change: (value: number) => number) =>
-            data.map((value, at) => (Math.floor(at / width) % sizes.length >= from ? change(value) : value));
-          const changed = {
-            ...inputs,
-            q: later(inputs.q, sizes.dHead, (value) => -value),
-            k: later(inputs.k, sizes.dHead, (value) => 50 * value),
-            v: later(inputs.v, sizes.dValue, (value) => 1e6 * value),
-          };
-          const prefix = async (all: Inputs) => ({ out: rowsOf({ ...all, v: await runner.causal(all) }, 0, from).v });
-          expect(differingOutputs(await prefix(changed), await prefix(inputs))).toEqual([]);
-          // and nothing of what follows need exist
-          const alone = { out: await runner.causal(rowsOf(inputs, 0, from)) };
-          expect(differingOutputs(alone, await prefix(inputs))).toEqual([]);
-        }),
-        { numRuns: isCompiled ? 60 : 8 },
-      );
-    });
+    test.each([['positive', {}] as [string, Features], ...estimators])(
+      '%s: later tokens change nothing earlier, to the last bit',
+      async (_, features) => {
+        const lengths = arbitrarySizes.chain((sizes) =>
+          fc.record({ sizes: fc.constant(sizes), from: fc.nat(sizes.length - 1) }),
+        );
+        await fc.assert(
+          fc.asyncProperty(lengths, arbitraryScale, seeds, async ({ sizes, from }, scale, seed) => {
+            const inputs = randomInputs(new Random(seed), sizes, features.map === 'sine' ? 1 : scale, features);
+            const later = (data: Float32Array, width: number, change: (value: number) => number) =>
+              data.map((value, at) => (Math.floor(at / width) % sizes.length >= from ? change(value) : value));
+            const changed = {
+              ...inputs,
+              q: later(inputs.q, sizes.dHead, (value) => -value),
+              // a sine's exp(D) must stay finite
+              k: later(inputs.k, sizes.dHead, (value) => (features.map === 'sine' ? 3 : 50) * value),
+              v: later(inputs.v, sizes.dValue, (value) => 1e6 * value),
+            };
+            const prefix = async (all: Inputs) => ({ out: rowsOf({ ...all, v: await runner.causal(all) }, 0, from).v });
+            expect(differingOutputs(await prefix(changed), await prefix(inputs))).toEqual([]);
+            // and nothing of what follows need exist
+            const alone = { out: await runner.causal(rowsOf(inputs, 0, from)) };
+            expect(differingOutputs(alone, await prefix(inputs))).toEqual([]);
+          }),
+          { numRuns: isCompiled ? 40 : 4 },
+        );
+      },
+    );
 
     test.each(['causal', 'bidirectional'] as const)(
       '%s: packed segments equal each sequence alone, to the last bit',

@@ -1,18 +1,20 @@
 /** FAVOR+ on plain arrays, for properties that span several calls. */
-import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
-import type { Backend, Storage } from '../../src/backend/types.ts';
+import type { Backend, Estimator, FavorResult, Storage } from '../../src/backend/types.ts';
 
-/** q, k `[heads, length, dHead]`, v `[heads, length, dValue]`, projection `[numFeatures, dHead]`. */
+/** q, k `[heads, length, dHead]`, v `[heads, length, dValue]`, projection as the estimator's form has it. */
 export interface Inputs {
   readonly heads: number;
   readonly length: number;
   readonly dHead: number;
   readonly dValue: number;
   readonly numFeatures: number;
+  readonly estimator: Estimator;
+  readonly result: FavorResult;
   readonly q: Float32Array;
   readonly k: Float32Array;
   readonly v: Float32Array;
   readonly projection: Float32Array;
+  readonly bias?: Float32Array;
 }
 
 /** The states of all heads as plain numbers; calls replace them by what they leave. */
@@ -88,7 +90,7 @@ export class FavorRunner {
   /** One favorStep for every position. */
   async steps(inputs: Inputs, state: States): Promise<Float32Array> {
     const { backend } = this;
-    const { heads, length, dHead, dValue, numFeatures } = inputs;
+    const { heads, length, dHead, dValue } = inputs;
     // [length, heads, d], so that a token is one slice
     const byToken = (data: Float32Array, width: number) => backend.upload(turn(data, heads, length, width));
     const q = byToken(inputs.q, dHead);
@@ -96,20 +98,22 @@ export class FavorRunner {
     const v = byToken(inputs.v, dValue);
     const out = backend.allocate(heads * length * dValue);
     const projection = backend.upload(inputs.projection);
+    const bias = inputs.bias && backend.upload(inputs.bias);
     const arrays = {
       sums: backend.upload(state.sums),
       compensation: backend.upload(state.compensation),
       scales: backend.upload(state.scales),
     };
-    const sizes = { batch: 1, heads, dHead, dValue, ...exponentialEstimator(numFeatures), ...dividedRows };
+    const sizes = { batch: 1, heads, dHead, dValue, ...inputs.estimator, ...inputs.result };
     for (let i = 0; i < length; i++) {
       const at = (storage: Storage, width: number) => backend.slice(storage, i * heads * width, heads * width);
       const token = { q: at(q, dHead), k: at(k, dHead), v: at(v, dValue), out: at(out, dValue) };
-      backend.favorStep({ ...token, ...arrays, projection, ...sizes });
+      backend.favorStep({ ...token, ...arrays, projection, bias, ...sizes });
     }
     const result = turn(Float32Array.from(await backend.read(out)), length, heads, dValue);
     await this.#keep(state, arrays);
     for (const storage of [q, k, v, out, projection, ...Object.values(arrays)]) backend.release(storage);
+    if (bias) backend.release(bias);
     return result;
   }
 
@@ -148,12 +152,13 @@ export class FavorRunner {
     runs: readonly (readonly [number, number])[],
     upload: (data: Float32Array | Int32Array) => Storage,
   ) {
-    const { heads, length, dHead, dValue, numFeatures } = inputs;
+    const { heads, length, dHead, dValue, bias } = inputs;
     const rows = runs.map(([start, count]) => [0, start, count, start, count, 0]);
     return {
       ...{ heads, lengthQ: length, lengthK: length, dHead, dValue, numRuns: runs.length },
-      ...exponentialEstimator(numFeatures),
-      ...dividedRows,
+      ...inputs.estimator,
+      ...inputs.result,
+      bias: bias && upload(bias),
       ...{ q: upload(inputs.q), k: upload(inputs.k), v: upload(inputs.v), projection: upload(inputs.projection) },
       runs: upload(Int32Array.from(rows.flat())),
       layout: 'bhld' as const,

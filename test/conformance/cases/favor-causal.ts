@@ -1,20 +1,18 @@
 import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { attentionArrays, attentionInputs, gradientLengths, gradientTermSize, outputLengths } from '../attention.ts';
+import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
 import type { Case } from '../case.ts';
 import {
   type FavorSetup,
   featureArrays,
   featureInputs,
+  gradientBounds,
   meaningOf,
-  NORM_BOUND,
   nameOf,
-  outBecause,
-  outBound,
   randomStates,
-  squareFavorSetups,
+  resultBounds,
   stateArrays,
-  stateBounds,
 } from '../favor.ts';
+import { crossFavorSetups, offsetFavorSetups, squareFavorSetups } from '../favor-setups.ts';
 
 function casesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
@@ -26,38 +24,30 @@ function casesOf(setup: FavorSetup): Case[] {
   };
   const withState = (updateState: boolean): Case => ({
     name: nameOf(setup, updateState ? 'updating a state, ' : 'from a state, '),
-    bound: { out: outBound(setup.inputScale), ...stateBounds },
-    normBound: { out: NORM_BOUND },
-    because: outBecause,
+    ...resultBounds(setup),
     inputs,
     outputs: (random) => ({
       ...{ out, denominator: perQuery },
-      ...randomStates(random, numStates, setup.numFeatures, setup.dValue),
+      ...randomStates(random, numStates, setup, setup.dValue),
     }),
     call: (backend, arrays) => backend.favorCausal({ ...callOf(arrays), state: stateArrays(arrays), updateState }),
-    observe: ({ denominator, ...outputs }) => meaningOf(outputs, setup.dValue),
+    observe: (outputs) => meaningOf(outputs, setup, setup.dValue),
   });
   return [
     {
-      ...{
-        name: nameOf(setup),
-        bound: outBound(setup.inputScale),
-        normBound: { out: NORM_BOUND },
-        because: outBecause,
-        inputs,
-      },
+      name: nameOf(setup),
+      ...resultBounds(setup),
+      inputs,
       outputs: () => ({ out, denominator: perQuery }),
       call: (backend, arrays) => backend.favorCausal(callOf(arrays)),
-      observe: (outputs) => ({ out: outputs.out }),
+      observe: (outputs) => meaningOf(outputs, setup, setup.dValue),
     },
     // reading a state without updating it is the same work: the small sizes suffice
     ...(setup.name.startsWith('small') || setup.runs ? [withState(false)] : []),
     withState(true),
     {
       name: nameOf(setup, 'backward '),
-      termSize: gradientTermSize(setup),
-      bound: 5e-5,
-      because: 'gradients are differences of terms that each carry the features’ error',
+      ...gradientBounds(setup),
       inputs,
       outputs: () => ({ out, denominator: perQuery, ...gradientLengths(setup) }),
       call: (backend: Backend, arrays) => {
@@ -70,4 +60,6 @@ function casesOf(setup: FavorSetup): Case[] {
   ];
 }
 
-export const favorCausalCases: Case[] = squareFavorSetups.flatMap(casesOf);
+export const favorCausalCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups].flatMap(
+  casesOf,
+);

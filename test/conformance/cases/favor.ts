@@ -1,20 +1,18 @@
 import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { attentionArrays, attentionInputs, gradientLengths, gradientTermSize, outputLengths } from '../attention.ts';
+import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
 import type { Case } from '../case.ts';
 import {
   type FavorSetup,
-  favorSetups,
   featureArrays,
   featureInputs,
+  gradientBounds,
   meaningOf,
-  NORM_BOUND,
   nameOf,
-  outBecause,
-  outBound,
+  resultBounds,
   stateArrays,
-  stateBounds,
   stateLengths,
 } from '../favor.ts';
+import { crossFavorSetups, estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
 
 function casesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
@@ -30,19 +28,15 @@ function casesOf(setup: FavorSetup): Case[] {
   return [
     {
       name: nameOf(setup),
-      bound: { out: outBound(setup.inputScale), ...stateBounds },
-      normBound: { out: NORM_BOUND },
-      because: outBecause,
+      ...resultBounds(setup),
       inputs,
       outputs: () => ({ out, denominator: perQuery, ...state }),
       call: forward,
-      observe: ({ denominator, ...outputs }) => meaningOf(outputs, setup.dValue),
+      observe: (outputs) => meaningOf(outputs, setup, setup.dValue),
     },
     {
       name: nameOf(setup, 'backward '),
-      termSize: gradientTermSize(setup),
-      bound: 5e-5,
-      because: 'gradients are differences of terms that each carry the features’ error',
+      ...gradientBounds(setup),
       inputs,
       outputs: () => ({ out, denominator: perQuery, ...state, ...gradientLengths(setup) }),
       call: (backend, arrays) => {
@@ -54,4 +48,4 @@ function casesOf(setup: FavorSetup): Case[] {
   ];
 }
 
-export const favorCases: Case[] = favorSetups.flatMap(casesOf);
+export const favorCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...estimatorSetups].flatMap(casesOf);
