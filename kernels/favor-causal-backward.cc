@@ -2,9 +2,10 @@
 //   dQ′_i = S_before·G_i + Σ_{j <= i} B_ij K′_j              (S_before: state of the keys before the chunk)
 //   dK′_j = R_after·[v_j, 1] + Σ_{i >= j} B_ij Q′_i          (R_after: Σ Q′_i ⊗ G_i over the queries after the chunk)
 //   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
-// and dq, dk follow as in favor-backward.cc. A run is worked off in segments of kSegment rows, the last one first. Inside a
-// segment the features are computed once, on the way forward (dQ), and kept for the way back (dK, dV). The states at the
-// segments' starts come from one pass over the keys before, which a run of a single segment does not need.
+// and dq, dk follow as in favor-backward.cc; where rows are not divided by their sums, the last entry of G_i is 0. A run is worked
+// off in segments of kSegment rows, the last one first. Inside a segment the features are computed once, on the way forward (dQ),
+// and kept for the way back (dK, dV). The states at the segments' starts come from one pass over the keys before, which a run of
+// a single segment does not need.
 #include "favor-causal.h"
 #include "favor-gradients.h"
 
@@ -20,19 +21,24 @@ struct Scratch {
   CausalState state, later;  // S_before, R_after
   QueryTile queries;
   QueryGradients gradients;
+  ProjectionGradient inputs;
+  bool divided;
   Index dHead, dValue, stride, featureBlocks;
-  float *u, *staging, *totals, *pull, *highest, *queryBlock, *keyBlock, *gradientBlock, *scores, *products, *valuesAcross, *denominators,
-      *dX, *dV, *rowSums;
+  float *u, *staging, *totals, *pull, *highest, *queryBlock, *keyBlock, *slopeBlock, *gradientBlock, *scores, *products, *valuesAcross,
+      *denominators, *dV, *rowSums;
   int32_t* wholeHighest;
   float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
+  float* slopeStore;             // dK′/du like keyStore; null where it is K′ itself
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
   float* snapshots;              // states at the starts of segments: sums, then running scales
 
-  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length)
-      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), state(arena, estimator.numFeatures, dValue),
-        later(arena, estimator.numFeatures, dValue), queries(arena, dHead), gradients(arena, dValue), dHead(dHead), dValue(dValue),
-        stride(roundUp(dValue + 1, kWidth)), featureBlocks((estimator.numFeatures + kFeatureBlock - 1) / kFeatureBlock) {
+  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length, float weight)
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue),
+        state(arena, estimator.numFeatures, dValue), later(arena, estimator.numFeatures, dValue), queries(arena, dHead),
+        gradients(arena, dValue), inputs(arena, projection), divided(weight == 0), dHead(dHead), dValue(dValue),
+        stride(roundUp(dValue + 1, kWidth)), featureBlocks((estimator.numFeatures + kFeatureBlock - 1) / kFeatureBlock),
+        slopeBlock(nullptr), slopeStore(nullptr) {
     u = arena.floats(projection.paddedFeatures() * kRows);
     staging = arena.floats(kRows * dHead);
     totals = arena.floats(kFeatureBlock);
@@ -45,13 +51,16 @@ struct Scratch {
     scores = arena.floats(kRows * kRows);
     products = arena.floats(kRows * kRows);
     valuesAcross = arena.floats(stride * kRows);
-    dX = arena.floats(kRows * projection.stride());
     dV = arena.floats(kRows * stride);
     rowSums = arena.floats(kRows);
     denominators = arena.floats(kRows);
     const Index rows = smaller(kSegment, roundUp(length, kRows));
     queryStore = arena.floats(rows * featureBlocks * kFeatureBlock);
     keyStore = arena.floats(rows * featureBlocks * kFeatureBlock);
+    if (!estimator.isExponential()) {
+      slopeBlock = arena.floats(kFeatureBlock * kRows);
+      slopeStore = arena.floats(rows * featureBlocks * kFeatureBlock);
+    }
     starts = arena.floats(rows * keys.stride);
     ends = arena.integers(rows);
     snapshots = arena.floats(length / kSegment * snapshotSize());
@@ -65,25 +74,29 @@ struct Scratch {
   float* keyFeaturesOf(Index block, Index r) const {
     return keyStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows;
   }
-  const float* weights(Index r) const { return projection.weights + r * projection.stride() + kWidth; }
+  float* keySlopesOf(Index block, Index r) const {
+    return slopeStore ? slopeStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows : nullptr;
+  }
 
   // Adds the keys of rows [first, end) to the state.
   void skipChunk(Index first, Index end) {
     state.moveTo(keys.start);
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
-      keys.features(first, end, r, features, keys.start, keyBlock, totals);
+      keys.features(first, end, r, features, keyBlock, totals);
       state.addPlainly(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals);
     }
   }
 
-  // dX of the queries [first, end), and the state moved past them.
+  // Gradient in the inputs x of the queries [first, end), rowSums if rows are not divided, and the state moved past them.
   void forwardChunk(Index block, Index first, Index end) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
     state.moveTo(keys.start);
+    fillZero(rowSums, kRows);
     fillValue(highest, kRows, -kInfinity);
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock)
-      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns, highest + keep);
+      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures() - r), columns,
+                   highest + keep);
     roundHighest(highest + keep, columns, wholeHighest + keep);
 
     // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
@@ -99,24 +112,26 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
       float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
-      queryFeatures<false>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, query + keep, nullptr, 0,
-                           nullptr, nullptr);
+      queryFeatures<false>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns,
+                           query + keep, nullptr, 0, nullptr, slopeBlock ? slopeBlock + keep : nullptr);
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
-      keys.features(first, end, r, features, keys.start, keyRows, totals);
+      keys.features(first, end, r, features, keyRows, totals, keySlopesOf(block, r));
       tileMultiply(features, columns, dValue + 1, rows, stride, 1, gradients.transposed + keep, kRows, gradientBlock + keep, kRows,
                    Mode::store);
       for (Index c = keep; c < last; c += kGroup)
         tileMultiply(features, smaller(kGroup, last - c), smaller(c + kGroup, end) - first,
                      keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + c, kRows, gradientBlock + c, kRows,
                      Mode::carry);
+      if (!divided) sumProducts(gradientBlock + keep, query + keep, features, columns, rowSums + keep);
+      const float* slopes = slopeBlock ? slopeBlock : query;
       for (Index i = 0; i < features; i++)
         for (Index c = i * kRows + keep; c < i * kRows + last; c += kWidth)
-          store(gradientBlock + c, load(gradientBlock + c) * load(query + c));
-      tileMultiply(end - first, dHead, features, gradientBlock + first, 1, kRows, weights(r), projection.stride(),
-                   dX + first * projection.stride(), projection.stride(), r == 0 ? Mode::store : Mode::carry);
+          store(gradientBlock + c, load(gradientBlock + c) * load(slopes + c));
+      inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
       state.addPlainly(keys.tile.values, first, end, r, features, keyRows, kFeatureBlock, 1, totals);
     }
+    inputs.finish(projection, first, end);
   }
 
   // Σ_i Q′_ir·pull_i of every feature r: query [features, kRows].
@@ -132,7 +147,7 @@ struct Scratch {
     }
   }
 
-  // dX, rowSums and dV of the keys [first, end), and `later` moved before them.
+  // Gradient in the inputs x, rowSums and dV of the keys [first, end), and `later` moved before them.
   void reverseChunk(Index block, Index first, Index end, const float* start) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
     later.moveTo(start, -1);
@@ -159,17 +174,18 @@ struct Scratch {
                      gradientBlock + c, kRows, Mode::carry);
       }
       transpose(keyRows + keep * kFeatureBlock, kFeatureBlock, end - keep, features, keyBlock + keep, kRows);
+      if (slopeBlock)
+        transpose(keySlopesOf(block, r) + keep * kFeatureBlock, kFeatureBlock, end - keep, features, slopeBlock + keep, kRows);
       for (Index c = keep; c < last; c += kWidth) {
         Vector total = r == 0 ? Vector{} : load(rowSums + c);
         for (Index i = 0; i < features; i++) {
-          const Vector product = load(gradientBlock + i * kRows + c) * load(keyBlock + i * kRows + c);
-          store(gradientBlock + i * kRows + c, product);
+          const Vector gradient = load(gradientBlock + i * kRows + c), product = gradient * load(keyBlock + i * kRows + c);
+          store(gradientBlock + i * kRows + c, slopeBlock ? gradient * load(slopeBlock + i * kRows + c) : product);
           total += product;
         }
         store(rowSums + c, total);
       }
-      tileMultiply(end - first, dHead, features, gradientBlock + first, 1, kRows, weights(r), projection.stride(),
-                   dX + first * projection.stride(), projection.stride(), r == 0 ? Mode::store : Mode::carry);
+      inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
       tileMultiply(end - first, dValue, features, keyRows + first * kFeatureBlock, kFeatureBlock, 1, rows, stride, dV + first * stride,
                    stride, r == 0 ? Mode::store : Mode::carry);
       for (Index g = first; g < end; g += kGroup) {
@@ -180,6 +196,7 @@ struct Scratch {
       sumQueries(query, features, keep, last);
       later.addPlainly(gradients.rows, first, end, r, features, query, 1, kRows, totals);
     }
+    inputs.finish(projection, first, end);
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
       for (Index j = g; j < g + rows; j++)
@@ -203,7 +220,7 @@ void gatherGradients(Scratch& s, const Run& run, Index block, Index count) {
   const Index query = block - run.offset;
   fillZero(s.denominators, kRows);
   if (!present.isEmpty()) copyRow(s.denominators + present.first, run.denominators + query + present.first, present.end - present.first);
-  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count, true);
+  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count, s.divided);
 }
 
 void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
@@ -241,7 +258,7 @@ void restoreSnapshot(Scratch& s, Index segment) {
 }
 
 void backward(Scratch& s, const Run& run) {
-  const Index weightStride = s.projection.stride();
+  const Estimator& estimator = s.projection.estimator;
   const Index end = larger(0, run.queriesEnd());  // keys from there on are never seen
   for (Index i = 0; i < smaller(-run.offset, run.queryLength); i++) fillZero(run.dQ[i], s.dHead);
   for (Index j = end; j < run.keyLength; j++) {
@@ -270,7 +287,12 @@ void backward(Scratch& s, const Run& run) {
         copyRow(s.starts + chunks * s.keys.stride, s.keys.start, s.keys.stride);
         s.ends[chunks] = (int32_t)(block + end);
         const Range rows(present, first, end);
-        for (Index i = rows.first; i < rows.end; i++) writeScaled(run.dQ[block + i - run.offset], s.dX + i * weightStride, s.dHead, kLn2);
+        for (Index i = rows.first; i < rows.end; i++) {
+          const Index query = block + i - run.offset;
+          const float* dX = s.inputs.dX + i * s.inputs.stride;
+          if (s.divided) writeScaled(run.dQ[query], dX, s.dHead, estimator.gradientUnit());
+          else writeGradient(run.dQ[query], dX, run.queries[query], s.dHead, estimator, s.rowSums[i]);
+        }
         first = end;
       }
     }
@@ -285,7 +307,7 @@ void backward(Scratch& s, const Run& run) {
       s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
       for (Index row = begin; row < smaller(end, run.keyLength); row++) {
         const Index i = row - block;
-        writeGradient(run.dK[row], s.dX + i * weightStride, run.keys[row], s.dHead, s.projection.estimator, s.rowSums[i]);
+        writeGradient(run.dK[row], s.inputs.dX + i * s.inputs.stride, run.keys[row], s.dHead, estimator, s.rowSums[i]);
         copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
       }
     }
@@ -295,11 +317,10 @@ void backward(Scratch& s, const Run& run) {
 }  // namespace
 
 Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                                ESTIMATOR, const float*,
-                                const float*, const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
-                                Index dHead, Index dValue, Index, float) {
+                                ESTIMATOR, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
+                                Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index, float weight) {
   Arena arena(nullptr);
-  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
   return {numRuns * heads, (Index)arena.at};
 }
 
@@ -307,10 +328,10 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
                            ESTIMATOR, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK,
                            float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
                            Index layout, float weight) {
-  (void)numRuns, (void)weight;
+  (void)numRuns;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK);
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;

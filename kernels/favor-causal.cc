@@ -15,8 +15,8 @@ struct Scratch {
   int32_t* wholeHighest;
 
   Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
-      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), state(arena, estimator.numFeatures, dValue),
-        queries(arena, dHead), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue),
+        state(arena, estimator.numFeatures, dValue), queries(arena, dHead), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
     u = arena.floats(projection.paddedFeatures() * kRows);
     staging = arena.floats(kRows * dHead);
     keyBlock = arena.floats(kRows * kFeatureBlock);
@@ -41,7 +41,7 @@ struct Scratch {
     state.moveTo(keys.start);
     for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, projection.numFeatures - r);
-      keys.features(first, end, r, features, keys.start, keyBlock, totals);
+      keys.features(first, end, r, features, keyBlock, totals);
       state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
     }
   }
@@ -55,18 +55,19 @@ struct Scratch {
     fillZero(denominators, kRows);
     fillZero(numerators, kRows * stride);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock)
-      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures - r), columns, highest + keep);
+      raiseHighest(projection.estimator, u + r * kRows + keep, keys.start + r, smaller(kFeatureBlock, numFeatures - r), columns,
+                   highest + keep);
     roundHighest(highest + keep, columns, wholeHighest + keep);
 
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float* rows = state.sums + r * stride;
-      queryFeatures<true>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns, queryBlock + keep, rows + dValue,
-                    stride, denominators + keep, nullptr);
+      queryFeatures<true>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns,
+                          queryBlock + keep, rows + dValue, stride, denominators + keep, nullptr);
       tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
                    Mode::carry);
       if (!hasKeys) continue;
-      keys.features(first, end, r, features, keys.start, keyBlock, totals);
+      keys.features(first, end, r, features, keyBlock, totals);
       for (Index g = first; g < end; g += kGroup) {
         const Index from = g / kWidth * kWidth;
         tileMultiply(smaller(kGroup, end - g), keep + columns - from, features, keyBlock + g * kFeatureBlock, kFeatureBlock, 1,
@@ -89,14 +90,30 @@ struct Scratch {
                    numerators + g * stride, stride, Mode::carry);
     }
   }
+
+  // Of queries, from rows.first on, of the chunk that starts at `first`. Their own scale, which the stabiliser counts in, may be
+  // higher than the chunk's; not so for the exponential map, whose sums no sensible stabiliser meets in either.
+  void toDivisors(const RowRule& rule, const Rows<const float>& rowsOfQueries, Index first, Range rows, bool hasKeys) const {
+    const auto convert = [&](const RowRule& own, Index from, Index end) {
+      own.toDivisors(projection.estimator, {rowsOfQueries[from - rows.first], rowsOfQueries.stride}, projection.dHead, end - from,
+                     highest + from, wholeHighest + from, denominators + from);
+    };
+    if (rule.stabiliser == 0 || projection.estimator.normSign() <= 0 || !hasKeys) {
+      convert(rule, rows.first, rows.end);
+      return;
+    }
+    for (Index i = rows.first; i < rows.end; i++) {
+      const float rise = keys.tile.largestWhole(first, i + 1) - keys.start[0];
+      convert({rule.weight, rule.stabiliser * (rise > 0 ? powerOfTwo(rise) : 1)}, i, i + 1);
+    }
+  }
 };
 
 }  // namespace
 
 Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                       ESTIMATOR, float*,
-                       float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead, Index dValue, Index,
-                       Index, float, float) {
+                       ESTIMATOR, float*, float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead,
+                       Index dValue, Index, Index, float, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {numRuns * heads, (Index)arena.at};
@@ -106,11 +123,12 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
                   ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns,
                   Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
                   float weight, float stabiliser) {
-  (void)numRuns, (void)weight, (void)stabiliser;
+  (void)numRuns;
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
+  const RowRule rule{weight, stabiliser};
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);
@@ -149,6 +167,7 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
           const Range rows(present, first, end);
           if (!rows.isEmpty()) {
             const Index query = block + rows.first - run.offset, numRows = rows.end - rows.first;
+            s.toDivisors(rule, {queries[query], queries.stride}, first, rows, hasKeys);
             writeQuotients(s.numerators + rows.first * s.stride, s.stride, s.denominators + rows.first, numRows, dValue,
                            {outs[query], outs.stride});
             copyRow(denominators + query, s.denominators + rows.first, numRows);

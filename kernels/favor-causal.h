@@ -1,4 +1,5 @@
-// What the causal kernels share: a block of keys cut into chunks, each with one scale per feature, and the running state.
+// What the causal kernels share: a block of keys cut into chunks, each with one scale per feature, and the running state. Maps other
+// than the exponential have one scale for all features: D for the map sine, 0 for the rest.
 //
 // Everything is counted in positions: key j stands at position j, query i at position i + offset, and a query sees the keys at
 // positions up to its own. A position without a key counts as masked.
@@ -43,15 +44,16 @@ struct CausalRun {
 };
 
 struct CausalKeys {
-  Estimator estimator;
   KeyTile tile;
+  Estimator estimator;
   Index stride;    // padded number of features
-  float* u;        // [kRows, stride] log-features without the whole part of D; -inf beyond numFeatures
+  float* u;        // [kRows, stride] as KeyTile::logFeatures leaves it; -inf beyond numFeatures where the map is exponential
   float* start;    // [stride] the chunk's scale
   int32_t* wholeStart;  // the same as integers
   float* running;  // [stride] largest n so far, this chunk included; -inf before the first valid key
 
-  CausalKeys(Arena& arena, const Projection& p, Index dValue) : estimator(p.estimator), tile(arena, p.dHead, dValue), stride(p.paddedFeatures()) {
+  CausalKeys(Arena& arena, const Projection& p, Index dValue)
+      : tile(arena, p.dHead, dValue), estimator(p.estimator), stride(p.paddedFeatures()) {
     u = arena.floats(kRows * stride);
     start = arena.floats(stride);
     wholeStart = arena.integers(stride);
@@ -75,7 +77,7 @@ struct CausalKeys {
     }
     tile.project(p);
     tile.logFeatures(p, 0, stride, u, stride);
-    for (Index i = 0; p.numFeatures < stride && i < count; i++)
+    for (Index i = 0; estimator.isExponential() && p.numFeatures < stride && i < count; i++)
       fillValue(u + i * stride + p.numFeatures, stride - p.numFeatures, -kInfinity);
   }
 
@@ -97,6 +99,7 @@ struct CausalKeys {
 
   // Starts the chunk at row `first`: sets its scale, brings `running` up to date and returns the row where the chunk ends.
   Index nextChunk(Index first) {
+    if (!estimator.isExponential()) return nextChunkOfOneScale(first);
     const Vector whole = splat(tile.wholeD[first]);
     for (Index r = 0; r < stride; r += kWidth)
       store(start + r, maximum(wholeNear(load(u + first * stride + r) - whole), load(running + r)));
@@ -107,12 +110,25 @@ struct CausalKeys {
     return end;
   }
 
-  // K′ of rows [first, end), features [r, r + features), relative to `scale`; out [kRows, kFeatureBlock].
-  void features(Index first, Index end, Index r, Index features, const float* scale, float* out, float* totals) const {
-    keyFeatures(estimator, tile, u + r, stride, scale + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals, nullptr);
+  // K′ of rows [first, end), features [r, r + features), relative to the chunk's scale, and their sums over the rows; slopes, null or
+  // for maps other than the exponential, get dK′/du. out and slopes are [kRows, kFeatureBlock].
+  void features(Index first, Index end, Index r, Index features, float* out, float* totals, float* slopes = nullptr) const {
+    keyFeatures(estimator, tile, u + r, stride, start + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals,
+                slopes);
   }
 
  private:
+  Index nextChunkOfOneScale(Index first) {
+    const float scale = tile.largestWhole(first, first + 1), from = scale > running[0] ? scale : running[0];
+    Index end = first + 1;
+    while (end < tile.count && -tile.wholeD[end] <= from + kHeadroom) end++;
+    const float highest = tile.largestWhole(first, end);
+    fillValue(start, stride, from);
+    fillValue(running, stride, highest > from ? highest : from);
+    wholeNumbers(start, stride, wholeStart);
+    return end;
+  }
+
   // running = largest n of rows [first, end) and before; false if a key exceeds the headroom over `start`.
   bool raise(Index first, Index end) {
     IntVector beyond = {};
