@@ -4,22 +4,28 @@ namespace KERNELS_NAMESPACE {
 
 namespace {
 
-// log2(RADIX) butterfly stages at once, on rows `stride` apart and one vector wide; before and after, nullable, are diagonals.
+template <int RADIX, int STEP = 1> static inline void butterflies(Vector* rows) {
+  if constexpr (STEP < RADIX) {
+    UNROLL for (int t = 0; t < RADIX; t++)
+      if (!(t & STEP)) {
+        const Vector low = rows[t], high = rows[t + STEP];
+        rows[t] = low + high;
+        rows[t + STEP] = low - high;
+      }
+    butterflies<RADIX, STEP * 2>(rows);
+  }
+}
+
+// log2(RADIX) stages at once, on rows `stride` apart and one vector wide; before and after, nullable, are diagonals.
 template <int RADIX>
-__attribute__((noinline)) void butterflies(const float* from, Index ldFrom, float* to, Index ldTo, Index size, Index stride,
-                                           const float* before, const float* after) {
+__attribute__((noinline)) void stages(const float* from, Index ldFrom, float* to, Index ldTo, Index size, Index stride,
+                                      const float* before, const float* after) {
   for (Index base = 0; base < size; base += RADIX * stride) {
     for (Index i = base; i < base + stride; i++) {
       Vector rows[RADIX];
       UNROLL for (int t = 0; t < RADIX; t++) rows[t] = load(from + (i + t * stride) * ldFrom);
       if (before) UNROLL for (int t = 0; t < RADIX; t++) rows[t] *= splat(before[i + t * stride]);
-      UNROLL for (int step = 1; step < RADIX; step *= 2)
-        UNROLL for (int t = 0; t < RADIX; t++)
-          if (!(t & step)) {
-            const Vector low = rows[t], high = rows[t + step];
-            rows[t] = low + high;
-            rows[t + step] = low - high;
-          }
+      butterflies<RADIX>(rows);
       if (after) UNROLL for (int t = 0; t < RADIX; t++) rows[t] *= splat(after[i + t * stride]);
       UNROLL for (int t = 0; t < RADIX; t++) store(to + (i + t * stride) * ldTo, rows[t]);
     }
@@ -37,10 +43,10 @@ void walshHadamard(const float* from, Index ldFrom, float* to, Index ldTo, Index
     float* target = last ? to : scratch;
     const Index ldTarget = last ? ldTo : kWidth;
     const float* end = last ? after : nullptr;
-    if (radix == 8) butterflies<8>(from, ldFrom, target, ldTarget, size, stride, before, end);
-    else if (radix == 4) butterflies<4>(from, ldFrom, target, ldTarget, size, stride, before, end);
-    else if (radix == 2) butterflies<2>(from, ldFrom, target, ldTarget, size, stride, before, end);
-    else butterflies<1>(from, ldFrom, target, ldTarget, size, stride, before, end);
+    if (radix == 8) stages<8>(from, ldFrom, target, ldTarget, size, stride, before, end);
+    else if (radix == 4) stages<4>(from, ldFrom, target, ldTarget, size, stride, before, end);
+    else if (radix == 2) stages<2>(from, ldFrom, target, ldTarget, size, stride, before, end);
+    else stages<1>(from, ldFrom, target, ldTarget, size, stride, before, end);
     from = scratch;
     ldFrom = kWidth;
     before = nullptr;

@@ -95,28 +95,28 @@ struct Scratch {
     mapFeatures(estimator, query, padded, 1, padded, nullptr, query, padded, nullptr);
     return c;
   }
-
-  // One row of a state: sum·decay += key·value, numerators += query·sum.
-  void addRow(float keyFeature, float queryFeature, float decay, float* sum, float* low) {
-    const Vector x = splat(keyFeature), y = splat(queryFeature), f = splat(decay);
-    const Index width = dValue + 1;
-    Index j = 0;
-    for (; j + kWidth <= width; j += kWidth) {
-      Vector total = load(sum + j) * f, rest = load(low + j) * f;
-      addCompensated(x * load(value + j), total, rest);
-      store(sum + j, total);
-      store(low + j, rest);
-      store(numerators + j, fma(y, total, load(numerators + j)));
-    }
-    if (const int lanes = (int)(width - j)) {
-      Vector total = loadPartial(sum + j, lanes) * f, rest = loadPartial(low + j, lanes) * f;
-      addCompensated(x * loadPartial(value + j, lanes), total, rest);
-      storePartial(sum + j, total, lanes);
-      storePartial(low + j, rest, lanes);
-      storePartial(numerators + j, fma(y, total, loadPartial(numerators + j, lanes)), lanes);
-    }
-  }
 };
+
+// One row of a state: sums·decay += key·value; numerators += query·sums.
+inline void addRow(float key, float query, float decay, const float* value, float* sums, float* compensation, float* numerators,
+                   Index width) {
+  const Vector x = splat(key), y = splat(query), f = splat(decay);
+  Index j = 0;
+  for (; j + kWidth <= width; j += kWidth) {
+    Vector total = load(sums + j) * f, rest = load(compensation + j) * f;
+    addCompensated(x * load(value + j), total, rest);
+    store(sums + j, total);
+    store(compensation + j, rest);
+    store(numerators + j, fma(y, total, load(numerators + j)));
+  }
+  if (const int lanes = (int)(width - j)) {
+    Vector total = loadPartial(sums + j, lanes) * f, rest = loadPartial(compensation + j, lanes) * f;
+    addCompensated(x * loadPartial(value + j, lanes), total, rest);
+    storePartial(sums + j, total, lanes);
+    storePartial(compensation + j, rest, lanes);
+    storePartial(numerators + j, fma(y, total, loadPartial(numerators + j, lanes)), lanes);
+  }
+}
 
 }  // namespace
 
@@ -147,7 +147,8 @@ void favor_step(Work work, const float* q, const float* k, const float* v, ESTIM
     fillZero(s.numerators, width);
     for (Index r = 0; r < numFeatures; r++) {
       const float decay = scale[r] == s.scale[r] ? 1 : powerOfTwo(scale[r] - s.scale[r]);
-      s.addRow(s.key[r], s.query[r], decay, sums + (unit * numFeatures + r) * width, compensation + (unit * numFeatures + r) * width);
+      const Index at = (unit * numFeatures + r) * width;
+      addRow(s.key[r], s.query[r], decay, s.value, sums + at, compensation + at, s.numerators, width);
       scale[r] = s.scale[r];
     }
     const int32_t whole = wholeNumbers(splat(highest))[0];
