@@ -32,7 +32,13 @@ function randomInputs(random: Random, sizes: Sizes, scale = 1, features: Feature
   return { ...sizes, estimator: estimatorOf(options, dHead), result, q, k, v, projection, bias };
 }
 
-const estimators: [name: string, features: Features][] = [];
+/** One estimator for every kind of scale and form. Sums of sines may vanish, so their rows are not divided. */
+const estimators: [name: string, features: Features][] = [
+  ['relu', { map: 'relu' }],
+  ['sine', { map: 'sine', weight: 0.1 }],
+  ['hadamard', { form: 'hadamard' }],
+  ['relu givens', { map: 'relu', form: 'givens' }],
+];
 
 /** Inputs and float64 outputs, computed once for all backends. */
 function memoize<Key, Value>(compute: (key: Key) => Value): (key: Key) => Value {

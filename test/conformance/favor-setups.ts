@@ -113,6 +113,18 @@ export const estimatorSetups: FavorSetup[] = [
       i + 1,
     ),
   ]),
+  // several blocks of features, which stacked directions cross
+  ...([{ map: 'relu' }, { map: 'exponential' }, { ...trigonometric, form: 'hadamard' }] as const).map((item, i) => {
+    const shape = { name: 'many features', ...sizes(1, 1, 71, 71, 5, 3) };
+    return estimatorSetup(shape, { ...item, numFeatures: i === 2 ? 266 : 139 }, i);
+  }),
+  // every number of butterfly stages, and rotations of many rows
+  ...[19, 64, 67, 131].map((dHead, i) => {
+    const map = i % 2 === 0 ? 'exponential' : 'relu';
+    const shape = { name: `wide ${dHead}`, ...sizes(1, 2, 13, 13, dHead, 5) };
+    return estimatorSetup(shape, { map, form: 'hadamard', numFeatures: 138, stacked: i > 1 }, i);
+  }),
+  estimatorSetup({ name: 'wide', ...sizes(1, 2, 13, 13, 67, 5) }, { map: 'relu', form: 'givens', numFeatures: 139 }, 0),
 ];
 
 /** Every kind of offset for one estimator of each kind of scale. */

@@ -15,11 +15,10 @@ function identity(size: number): Float64Array[] {
 
 /** H · diag(diagonal) · matrix. */
 function timesHadamardAndDiagonal(matrix: readonly Float64Array[], diagonal: Float64Array): Float64Array[] {
-  return matrix.map((row, i) =>
-    row.map((_, column) =>
-      matrix.reduce((sum, other, j) => sum + hadamardEntry(i, j) * diagonal[j] * other[column], 0),
-    ),
-  );
+  return matrix.map((row, i) => {
+    const factor = diagonal.map((value, j) => hadamardEntry(i, j) * value);
+    return row.map((_, column) => matrix.reduce((sum, other, j) => sum + factor[j] * other[column], 0));
+  });
 }
 
 /** R · matrix, R the rotation {i, j, cos, sin}. */

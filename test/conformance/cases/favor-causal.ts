@@ -12,7 +12,13 @@ import {
   resultBounds,
   stateArrays,
 } from '../favor.ts';
-import { crossFavorSetups, offsetFavorSetups, squareFavorSetups } from '../favor-setups.ts';
+import {
+  crossFavorSetups,
+  estimatorOffsetSetups,
+  estimatorSetups,
+  offsetFavorSetups,
+  squareFavorSetups,
+} from '../favor-setups.ts';
 
 function casesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
@@ -60,6 +66,7 @@ function casesOf(setup: FavorSetup): Case[] {
   ];
 }
 
-export const favorCausalCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups].flatMap(
-  casesOf,
-);
+export const favorCausalCases: Case[] = [
+  ...[...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups],
+  ...[...estimatorSetups, ...estimatorOffsetSetups],
+].flatMap(casesOf);
