@@ -30,7 +30,6 @@ export interface Experiment<Configuration, Numbers> {
 export interface Outcome {
   readonly configuration: unknown;
   readonly numbers: unknown;
-  readonly svg: string;
 }
 
 /** An experiment whose types the caller need not know. */
@@ -39,6 +38,8 @@ export interface AnyExperiment {
   readonly title: string;
   /** @throws one sentence when the configuration is not valid. */
   perform(overrides: { configuration?: unknown; quick?: boolean }, context: ExperimentContext): Promise<Outcome>;
+  /** The SVG of a stored result. */
+  draw(numbers: unknown, configuration: unknown): string;
   /** The Markdown of a stored result. */
   tabulate(numbers: unknown, configuration: unknown): string;
 }
@@ -55,8 +56,9 @@ export function defineExperiment<Configuration, Numbers>(
       const parsed = parseConfiguration(schema, value, `the configuration of ${name}`);
       const numbers = await experiment.run(parsed, context);
       context.signal.throwIfAborted();
-      return { configuration: parsed, numbers, svg: experiment.draw(numbers, parsed) };
+      return { configuration: parsed, numbers };
     },
+    draw: (numbers, configuration) => experiment.draw(numbers as Numbers, schema.parse(configuration)),
     tabulate: (numbers, configuration) => experiment.tabulate(numbers as Numbers, schema.parse(configuration)),
   };
 }

@@ -52,6 +52,7 @@ export function figure(options: FigureOptions): string {
   const panels = options.panels.map(drawPanel);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${fontFamily}">`,
+    `<title>${escapeText(title)}</title>`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     text(20, 28, title, { size: 17, weight: 'bold' }),
     text(20, 48, subtitle, { size: 12, color: '#555' }),
@@ -63,6 +64,8 @@ export function figure(options: FigureOptions): string {
 function drawPanel({ x, y, title, legend = [], entriesPerRow = legend.length, plot: options }: Panel): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const plot = Plot.plot({ ...options, document, style: { fontSize: '12px', fontFamily, overflow: 'visible' } });
+  // Its rules are for a page, and stretch a plot inside an SVG.
+  plot.querySelector('style')?.remove();
   plot.setAttribute('x', `${x}`);
   plot.setAttribute('y', `${y}`);
   const rows = Array.from({ length: Math.ceil(legend.length / Math.max(1, entriesPerRow)) }, (_, row) =>
@@ -96,9 +99,10 @@ function text(
   content: string,
   { size, weight = 'normal', color = '#222' }: { size: number; weight?: string; color?: string },
 ): string {
-  const escaped = content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-  return `<text x="${x}" y="${y}" font-size="${size}" font-weight="${weight}" fill="${color}">${escaped}</text>`;
+  return `<text x="${x}" y="${y}" font-size="${size}" font-weight="${weight}" fill="${color}">${escapeText(content)}</text>`;
 }
+
+const escapeText = (content: string) => content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
 /** Renders at twice the size, with the font that comes with the project, so that it looks the same everywhere. */
 export async function toPng(svg: string): Promise<Uint8Array> {
@@ -118,27 +122,42 @@ export async function toPng(svg: string): Promise<Uint8Array> {
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 /** `10⁻²` for 0.01. */
-export function powerOfTen(value: number): string {
+function powerOfTen(value: number): string {
   const exponent = Math.round(Math.log10(value));
   if (exponent >= -1 && exponent <= 1) return `${10 ** exponent}`;
   const digits = [...`${Math.abs(exponent)}`].map((digit) => superscripts[Number(digit)]).join('');
   return `10${exponent < 0 ? '⁻' : ''}${digits}`;
 }
 
-/** A logarithmic scale that holds the values, ticks at powers of ten (at 1, 2 and 5 times them over less than two). */
+/** A logarithmic scale that holds the values: ticks at powers of ten, closer ones where there are few of these. */
 export function logScale(values: readonly number[], label: string) {
   const finite = values.filter((value) => value > 0 && Number.isFinite(value));
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
   const decades = Math.log10(high / low);
   const margin = 10 ** (0.04 * decades + 0.01);
-  const exponents = Array.from({ length: 60 }, (_, i) => i - 30);
+  const firsts =
+    decades > 2 ? [1] : decades > 0.6 ? [1, 2, 5] : [1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
   const every = Math.ceil(decades / 7);
-  const ticks = exponents
+  const ticks = Array.from({ length: 60 }, (_, i) => i - 30)
     .filter((exponent) => exponent % every === 0)
-    .flatMap((exponent) => (decades < 2 ? [1, 2, 5] : [1]).map((first) => first * 10 ** exponent))
+    .flatMap((exponent) => firsts.map((first) => first * 10 ** exponent))
     .filter((tick) => tick >= low / margin && tick <= high * margin);
-  const tickFormat = (tick: number) => (decades < 2 ? `${Number(tick.toPrecision(1))}` : powerOfTen(tick));
-  return { type: 'log', label, grid: true, domain: [low / margin, high * margin], ticks, tickFormat } as const;
+  return {
+    type: 'log',
+    label,
+    grid: true,
+    domain: [low / margin, high * margin],
+    ticks,
+    tickFormat: formatTick,
+  } as const;
+}
+
+/** `0.02`, `200`, `2·10⁻⁵`, `10⁴` */
+function formatTick(tick: number): string {
+  if (tick >= 1e-3 && tick < 1e3) return `${Number(tick.toPrecision(2))}`;
+  const power = 10 ** Math.floor(Math.log10(tick) + 1e-9);
+  const first = Number((tick / power).toPrecision(2));
+  return first === 1 ? powerOfTen(power) : `${first}·${powerOfTen(power)}`;
 }
 
 /** Colours of an ordered series, light to dark. */

@@ -12,7 +12,7 @@ export function pageSection(experiment: AnyExperiment, result: StoredResult): st
 /** The page with the section of one experiment renewed. @throws one sentence when the page has no marks for it. */
 export function updatePage(page: string, experiment: AnyExperiment, result: StoredResult): string {
   const { name } = experiment;
-  const marks = new RegExp(`<!-- ${name} -->[^]*<!-- /${name} -->`);
+  const marks = new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->`);
   if (!marks.test(page)) {
     throw new Error(`The page has no place for ${name}: write <!-- ${name} --> and <!-- /${name} --> into it.`);
   }

@@ -37,7 +37,7 @@ export function storedResult(
     backend: run.backend.description,
     seconds: Math.round(run.seconds * 10) / 10,
     configuration: outcome.configuration,
-    numbers: outcome.numbers,
+    numbers: asStored(outcome.numbers),
   };
 }
 
@@ -66,16 +66,18 @@ export async function writeResult(directory: string, svg: string, result: Stored
   }
 }
 
-/** Indented JSON, its numbers cut to six digits, objects that hold no others on one line. */
-export function formatJson(value: unknown): string {
-  const rounded = JSON.parse(JSON.stringify(value), (_, entry) =>
+/** As it comes back from JSON: numbers cut to six digits, null for what is not finite. */
+function asStored(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), (_, entry) =>
     typeof entry === 'number' ? Number(entry.toPrecision(6)) : entry,
   );
-  return JSON.stringify(rounded, null, 2).replace(
-    /([[{])\n\s*([^[\]{}]*?)\n\s*([\]}])/g,
-    (whole, open, inner, close) => {
-      const line = `${open}${inner.replace(/\n\s*/g, ' ')}${close}`;
-      return line.length <= 110 ? line : whole;
-    },
-  );
+}
+
+/** Indented JSON, with what is short on one line. */
+export function formatJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/([[{])\n\s*([^[\]{}]*?)\n\s*([\]}])/g, (whole, open, inner, close) => {
+    const space = open === '{' ? ' ' : '';
+    const line = `${open}${space}${inner.replace(/\n\s*/g, ' ')}${space}${close}`;
+    return line.length <= 110 ? line : whole;
+  });
 }

@@ -95,7 +95,7 @@ async function perform(
   const seconds = (performance.now() - start) / 1000;
   const result = storedResult(name, outcome, { backend, command: commandLine(name, flags), seconds });
   const directory = join(flags.out, name);
-  await writeResult(directory, outcome.svg, result);
+  await writeResult(directory, experiment.draw(result.numbers, result.configuration), result);
   if (flags.page !== undefined) {
     await writeFile(flags.page, updatePage(await readFile(flags.page, 'utf8'), experiment, result));
   }

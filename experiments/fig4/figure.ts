@@ -38,12 +38,12 @@ export function draw(numbers: Fig4Numbers, configuration: Fig4Configuration): st
   ];
   return figure({
     width: 20 + 500 * columns.length,
-    height: 950,
+    height: 965,
     title: 'Figure 4 · Error of attention against the number of random directions',
     subtitle: `Geometric means and 95 % intervals over draws of inputs and directions (${gaussian.draws} of normal inputs, ${trained.draws} of trained ones). Trigonometric and hyperbolic maps take 2m features.`,
     panels: columns.flatMap((column, i) => [
       linesPanel(column, ofPaper, { x: 20 + 500 * i, y: 134, title: `The paper's four: ${column.place}` }),
-      linesPanel(column, others, { x: 20 + 500 * i, y: 594, title: `Positive features: ${column.place}` }),
+      linesPanel(column, others, { x: 20 + 500 * i, y: 612, title: `Positive features: ${column.place}` }),
     ]),
   });
 }
@@ -64,11 +64,11 @@ function linesPanel(
   return {
     ...place,
     legend,
-    entriesPerRow: Math.ceil(shown.length / 2),
+    entriesPerRow: 2,
     plot: {
       width: 480,
       height: 340,
-      marginLeft: 62,
+      marginLeft: 66,
       marginBottom: 42,
       x: {
         type: 'log',

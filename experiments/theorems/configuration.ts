@@ -28,7 +28,7 @@ export const theoremsConfiguration = z.strictObject({
     /** ε: the largest error allowed. */
     error: positive,
     /** Largest m tried. */
-    maxFeatures: count,
+    maxDirections: z.int().min(16),
     draws: count,
   }),
   seed: z.int().min(0),

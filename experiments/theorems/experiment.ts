@@ -1,5 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../markdown.ts';
+import type { Interval } from '../statistics.ts';
 import configuration from './config.json' with { type: 'json' };
 import { type TheoremsConfiguration, theoremsConfiguration } from './configuration.ts';
 import { draw } from './figure.ts';
@@ -13,7 +14,7 @@ export const theorems = defineExperiment({
   quick: {
     regularised: { dHeads: [4, 16, 64, 256], squaredSums: [0.5, 1, 2], measuredUpTo: 16, numFeatures: 16384 },
     orthogonal: { dHeads: [4, 8, 16], squaredSums: [0.5, 1, 1.5], squaredDifference: 0.5, directions: 32768 },
-    uniform: { dHeads: [4, 8], lengths: [16, 64, 256], radius: 0.6, error: 0.5, maxFeatures: 2048, draws: 5 },
+    uniform: { dHeads: [4, 8], lengths: [16, 64, 256], radius: 1, error: 0.25, maxDirections: 2048, draws: 5 },
   },
   run,
   draw,
@@ -71,13 +72,11 @@ function orthogonalTable({ orthogonal }: TheoremsNumbers): string {
 
 function uniformTable({ uniform }: TheoremsNumbers, { lengths, error }: TheoremsConfiguration['uniform']): string {
   const shown = lengths.filter((_, i) => i % 2 === 0);
-  const cell = (features: Parameters<typeof formatInterval>[0] | undefined) =>
-    features
-      ? formatInterval({ mean: round(features.mean), low: round(features.low), high: round(features.high) })
-      : '';
+  const cell = (interval: Interval | null | undefined) =>
+    interval ? `${round(interval.mean)} [${round(interval.low)}, ${round(interval.high)}]` : '';
   const rows = uniform.map(({ dHead, needed, supremum }) => [
     `${dHead}`,
-    ...needed.filter(({ length }) => shown.includes(length)).map(({ features }) => cell(features)),
+    ...needed.filter(({ length }) => shown.includes(length)).map(({ directions }) => cell(directions)),
     cell(supremum),
     supremum ? formatNumber(supremum.mean / (dHead * Math.log(dHead))) : '',
   ]);
@@ -85,4 +84,4 @@ function uniformTable({ uniform }: TheoremsNumbers, { lengths, error }: Theorems
   return table(head, rows);
 }
 
-const round = (features: number) => Math.round(features);
+const { round } = Math;

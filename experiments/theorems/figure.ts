@@ -10,15 +10,15 @@ const size = { width: 540, height: 340, marginLeft: 62, marginBottom: 42 };
 
 export function draw(numbers: TheoremsNumbers, configuration: TheoremsConfiguration): string {
   return figure({
-    width: 1140,
+    width: 1150,
     height: 890,
     title: 'Three statements of the paper, in closed form and measured',
     subtitle: 'd: head width, z = x + y; dots: measured with 95 % intervals.',
     panels: [
       regularisedPanel(numbers.regularised, 20, 112),
-      errorPanel(numbers.orthogonal, 590, 112),
+      errorPanel(numbers.orthogonal, 600, 112),
       gainPanel(numbers.orthogonal, 20, 540),
-      uniformPanel(numbers.uniform, configuration.uniform, 590, 540),
+      uniformPanel(numbers.uniform, configuration.uniform, 600, 540),
     ],
   });
 }
@@ -41,7 +41,7 @@ function regularisedPanel({ points }: RegularisedNumbers, x: number, y: number):
     y,
     title: 'Theorem 1: SMREG / SM lies between 1 − 2/d^⅓ and 1',
     legend: [
-      ...sums.map((sum) => ({ label: `‖z‖² = ${sum}`, color: color(sum) })),
+      ...sums.map((sum, i) => ({ label: i === 0 ? `‖z‖² = ${sum}` : `${sum}`, color: color(sum) })),
       { label: 'bound', color: colors.black, dash: '5 3' },
     ],
     plot: {
@@ -113,17 +113,21 @@ function errorPanel(all: readonly OrthogonalPoint[], x: number, y: number): Pane
 }
 
 function gainPanel(all: readonly OrthogonalPoint[], x: number, y: number): Panel {
-  const sums = [...new Set(all.map(({ squaredSum }) => squaredSum))].filter((_, i) => i % 2 === 1);
+  const sums = [...new Set(all.map(({ squaredSum }) => squaredSum))].filter((sum) => sum <= 1 && sum !== 0.75);
   const color = (squaredSum: number) => seriesColors[sums.indexOf(squaredSum)];
   const points = all
     .filter(({ squaredSum }) => sums.includes(squaredSum))
-    .map((point) => ({ ...point, color: color(point.squaredSum) }));
+    // Side by side, so that intervals do not cover each other.
+    .map((point) => {
+      const shift = 1.03 ** (sums.indexOf(point.squaredSum) - (sums.length - 1) / 2);
+      return { ...point, at: point.dHead * shift, color: color(point.squaredSum) };
+    });
   return {
     x,
     y,
     title: 'Theorem 2: what orthogonal directions gain, over what is promised (m = d)',
     legend: [
-      ...sums.map((sum) => ({ label: `‖z‖² = ${sum}`, color: color(sum) })),
+      ...sums.map((sum, i) => ({ label: i === 0 ? `‖z‖² = ${sum}` : `${sum}`, color: color(sum) })),
       { label: 'promised', color: colors.black, dash: '5 3' },
     ],
     plot: {
@@ -140,19 +144,19 @@ function gainPanel(all: readonly OrthogonalPoint[], x: number, y: number): Panel
       marks: [
         Plot.ruleY([1], { stroke: colors.black, strokeDasharray: '5 3', strokeWidth: 2 }),
         Plot.line(points, {
-          x: 'dHead',
+          x: 'at',
           y: (point) => point.gain.closedForm,
           z: 'color',
           stroke: 'color',
           strokeWidth: 2,
         }),
         Plot.ruleX(points, {
-          x: 'dHead',
+          x: 'at',
           y1: (point) => point.gain.measured.low,
           y2: (point) => point.gain.measured.high,
           stroke: 'color',
         }),
-        Plot.dot(points, { x: 'dHead', y: (point) => point.gain.measured.mean, fill: 'color', r: 3 }),
+        Plot.dot(points, { x: 'at', y: (point) => point.gain.measured.mean, fill: 'color', r: 3 }),
       ],
     },
   };
@@ -164,15 +168,21 @@ function uniformPanel(
   x: number,
   y: number,
 ): Panel {
-  const series = all.map((numbers, i) => ({ ...numbers, color: seriesColors[i] }));
-  const rows = series.flatMap(({ dHead, color, needed }) =>
-    needed.flatMap(({ length, features }) => (features ? [{ dHead, color, length, ...features }] : [])),
+  const series = all.map((numbers, i) => ({
+    ...numbers,
+    color: seriesColors[i],
+    shift: 1.03 ** (i - (all.length - 1) / 2),
+  }));
+  const rows = series.flatMap(({ color, needed, shift }) =>
+    needed.flatMap(({ length, directions }) =>
+      directions ? [{ at: length * shift, color, length, ...directions }] : [],
+    ),
   );
-  const suprema = series.flatMap(({ color, supremum }) => (supremum ? [{ color, features: supremum.mean }] : []));
+  const suprema = series.flatMap(({ color, supremum }) => (supremum ? [{ color, directions: supremum.mean }] : []));
   return {
     x,
     y,
-    title: `Theorem 4: features for an error ≤ ${error} at all pairs (‖x‖ = ‖y‖ = ${radius})`,
+    title: `Theorem 4: directions for an error ≤ ${error} at all pairs (trigonometric, ‖x‖ = ‖y‖ = ${radius})`,
     legend: [
       ...series.map(({ dHead, color }) => ({ label: `d = ${dHead}`, color })),
       { label: 'any L', color: colors.grey, dash: '5 3' },
@@ -184,14 +194,14 @@ function uniformPanel(
         'L, number of queries and keys',
       ),
       y: logScale(
-        [...rows.flatMap(({ low, high }) => [low, high]), ...suprema.map(({ features }) => features)],
-        'm, number of features',
+        [...rows.flatMap(({ low, high }) => [low, high]), ...suprema.map(({ directions }) => directions)],
+        'm, number of directions',
       ),
       marks: [
-        Plot.ruleY(suprema, { y: 'features', stroke: 'color', strokeDasharray: '5 3', strokeWidth: 1.5 }),
-        Plot.line(rows, { x: 'length', y: 'mean', z: 'color', stroke: 'color', strokeWidth: 2 }),
-        Plot.ruleX(rows, { x: 'length', y1: 'low', y2: 'high', stroke: 'color' }),
-        Plot.dot(rows, { x: 'length', y: 'mean', fill: 'color', r: 3 }),
+        Plot.ruleY(suprema, { y: 'directions', stroke: 'color', strokeDasharray: '5 3', strokeWidth: 1.5 }),
+        Plot.line(rows, { x: 'at', y: 'mean', z: 'color', stroke: 'color', strokeWidth: 2 }),
+        Plot.ruleX(rows, { x: 'at', y1: 'low', y2: 'high', stroke: 'color' }),
+        Plot.dot(rows, { x: 'at', y: 'mean', fill: 'color', r: 3 }),
       ],
     },
   };

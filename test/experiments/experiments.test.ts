@@ -65,7 +65,14 @@ const tiny = {
   theorems: {
     regularised: { dHeads: [3, 27, 343], squaredSums: [0.5, 1.5], measuredUpTo: 3, numFeatures: 6000 },
     orthogonal: { dHeads: [3, 5], squaredSums: [0.5], squaredDifference: 0.3, directions: 30_000 },
-    uniform: { dHeads: [2], lengths: [16, 64], radius: 0.4, error: 0.5, maxFeatures: 256, draws: 3 },
+    uniform: {
+      dHeads: [2],
+      lengths: [16, 64],
+      radius: 0.7,
+      error: 0.3,
+      maxDirections: 1024,
+      draws: 3,
+    },
     seed: 3,
   },
 };
@@ -185,7 +192,7 @@ describe('theorems', () => {
       }
     }
     const [{ needed, supremum }] = uniform;
-    const [few, many] = needed.map(({ features }) => features?.mean ?? Number.NaN);
+    const [few, many] = needed.map(({ directions }) => directions?.mean ?? Number.NaN);
     expect(few).toBeLessThanOrEqual(many);
     expect(many).toBeLessThanOrEqual(supremum?.mean ?? Number.NaN);
   });

@@ -6,7 +6,7 @@ import {
   ratioInterval,
   studentQuantile,
 } from '../../experiments/statistics.ts';
-import { featuresFor } from '../../experiments/theorems/uniform.ts';
+import { directionsFor } from '../../experiments/theorems/uniform.ts';
 import { Random } from '../../src/index.ts';
 
 describe('statistics of the experiments', () => {
@@ -52,12 +52,12 @@ describe('statistics of the experiments', () => {
     expect(median([4, 1, 3, 2])).toBe(2.5);
   });
 
-  it('the features for an error: interpolated in logarithms at the last passing', () => {
+  it('the directions for an error: interpolated in logarithms at the last passing', () => {
     // error = 8/√m passes 1 at m = 64, half-way between 32 and 128.
     const error = (m: number) => 8 / Math.sqrt(m);
-    expect(featuresFor(1, [8, 32, 128], [8, 32, 128].map(error))).toBeCloseTo(64, 9);
-    expect(featuresFor(1, [8, 16, 32, 64], [0.5, 2, 2, 0.5])).toBeCloseTo(32 * Math.SQRT2, 9);
-    expect(featuresFor(1, [8, 16], [3, 2])).toBeUndefined();
-    expect(featuresFor(9, [8, 16], [3, 2])).toBe(8);
+    expect(directionsFor(1, [8, 32, 128], [8, 32, 128].map(error))).toBeCloseTo(64, 9);
+    expect(directionsFor(1, [8, 16, 32, 64], [0.5, 2, 2, 0.5])).toBeCloseTo(32 * Math.SQRT2, 9);
+    expect(directionsFor(1, [8, 16], [3, 2])).toBeUndefined();
+    expect(directionsFor(9, [8, 16], [3, 2])).toBe(8);
   });
 });

@@ -105,6 +105,19 @@ describe('check-layers', () => {
       [/^bench\/gemm\.ts:1: imports \.\.\/cli\/help\.ts: nothing imports cli\//],
     ],
     [
+      'a part of the experiments other than what the command line may run',
+      {
+        'experiments/index.ts': "export { draw } from './draw.ts';",
+        'experiments/draw.ts': 'export const draw = 1;',
+        'cli/main.ts': "import { draw } from '../experiments/index.ts';\nimport '../experiments/draw.ts';\ndraw;",
+        'bench/gemm.ts': "import { draw } from '../experiments/index.ts';\ndraw;",
+      },
+      [
+        /^cli\/main\.ts:2: imports \.\.\/experiments\/draw\.ts: nothing imports experiments\//,
+        /^bench\/gemm\.ts:1: imports \.\.\/experiments\/index\.ts: nothing imports experiments\//,
+      ],
+    ],
+    [
       'a cycle inside a layer',
       {
         'src/tensor/a.ts': "import { b } from './b.ts';\nexport const a = () => b;",
