@@ -135,3 +135,13 @@ export const estimatorOffsetSetups: FavorSetup[] = offsetSetups
     estimatorSetup(shape, { ...trigonometric, form: 'hadamard', numFeatures: 22 }, i + 1),
     estimatorSetup(shape, { map: 'exponential', form: 'hadamard', numFeatures: 23 }, i),
   ]);
+
+/** Longer than the segments (2,048 positions) of the causal gradients; few keys are valid, which keeps the quadratic form quick. */
+export const longFavorSetups: FavorSetup[] = [
+  { map: 'exponential', numFeatures: 3 } as const,
+  { ...trigonometric, form: 'givens', numFeatures: 6 } as const,
+].map((item, i) => {
+  const runs = [[0, 2, 691, 1, 4300, 3511]];
+  const shape = { name: 'three segments', ...sizes(1, 1, 695, 4303, 3, 2), runs };
+  return estimatorSetup({ ...shape, isValidKey: (_, key) => key % 101 === 5 }, item, i);
+});

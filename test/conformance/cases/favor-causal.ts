@@ -16,6 +16,7 @@ import {
   crossFavorSetups,
   estimatorOffsetSetups,
   estimatorSetups,
+  longFavorSetups,
   offsetFavorSetups,
   squareFavorSetups,
 } from '../favor-setups.ts';
@@ -69,4 +70,6 @@ function casesOf(setup: FavorSetup): Case[] {
 export const favorCausalCases: Case[] = [
   ...[...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups],
   ...[...estimatorSetups, ...estimatorOffsetSetups],
-].flatMap(casesOf);
+]
+  .flatMap(casesOf)
+  .concat(longFavorSetups.flatMap(casesOf).filter(({ name }) => name.startsWith('backward')));
