@@ -50,7 +50,8 @@ export async function run(configuration: Fig14Configuration, context: Experiment
   }
 }
 
-async function errorsByDepth(
+/** One line for each m: the model's hidden states by depth against those of Performers with its parameters. */
+export async function errorsByDepth(
   model: Transformer,
   text: TokenSplit,
   { numFeatures, draws, seed }: Fig14Configuration,

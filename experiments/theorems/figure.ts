@@ -182,7 +182,7 @@ function uniformPanel(
   return {
     x,
     y,
-    title: `Theorem 4: directions for an error ≤ ${error} at all pairs (trigonometric, ‖x‖ = ‖y‖ = ${radius})`,
+    title: `Theorem 4: directions for an error ≤ ${error} at all pairs, ‖x‖ = ‖y‖ = ${radius}`,
     legend: [
       ...series.map(({ dHead, color }) => ({ label: `d = ${dHead}`, color })),
       { label: 'any L', color: colors.grey, dash: '5 3' },
@@ -195,7 +195,7 @@ function uniformPanel(
       ),
       y: logScale(
         [...rows.flatMap(({ low, high }) => [low, high]), ...suprema.map(({ directions }) => directions)],
-        'm, number of directions',
+        'm, number of directions (trigonometric features)',
       ),
       marks: [
         Plot.ruleY(suprema, { y: 'directions', stroke: 'color', strokeDasharray: '5 3', strokeWidth: 1.5 }),

@@ -5,13 +5,23 @@ import { run as runFig2 } from '../../experiments/fig2/run.ts';
 import { fig4Configuration } from '../../experiments/fig4/configuration.ts';
 import { run as runFig4 } from '../../experiments/fig4/run.ts';
 import { fig14Configuration } from '../../experiments/fig14/configuration.ts';
-import { run as runFig14 } from '../../experiments/fig14/run.ts';
+import { errorsByDepth, run as runFig14 } from '../../experiments/fig14/run.ts';
 import { experiments } from '../../experiments/index.ts';
 import { kernelEstimates, pairVectors } from '../../experiments/kernel-estimates.ts';
 import { mean, standardError } from '../../experiments/statistics.ts';
 import { theoremsConfiguration } from '../../experiments/theorems/configuration.ts';
 import { run as runTheorems } from '../../experiments/theorems/run.ts';
-import { type Backend, createBackend, type Pair, softmaxKernel } from '../../src/node.ts';
+import { modelOptions, spreadWindow } from '../../experiments/trained-model.ts';
+import {
+  type Backend,
+  ByteTokenizer,
+  createBackend,
+  fromTexts,
+  type Pair,
+  softmaxKernel,
+  Transformer,
+  tensor,
+} from '../../src/node.ts';
 
 let backend: Backend;
 beforeAll(async () => {
@@ -156,6 +166,25 @@ describe('figure 14', () => {
     const { random, trained } = await runFig14(configuration, context());
     expect(random.map(({ errors }) => errors.length)).toEqual([3, 3]);
     expect(trained.map(({ errors }) => errors.length)).toEqual([2, 2]);
+    // Error of the whole model by hand: a Performer that started from the same parameters.
+    const options = { ...modelOptions(configuration.trained), numLayers: 2 };
+    const exact = new Transformer(backend, options, 3);
+    const performer = new Transformer(backend, { ...options, attention: { type: 'favor', numFeatures: 6 } }, 3);
+    const ids = Array.from({ length: 50 }, (_, i) => (i * 37) % 256);
+    const { heldOut } = await fromTexts([String.fromCharCode(...ids.map((id) => id % 128))], new ByteTokenizer(), {
+      by: 'tail',
+      fraction: 0.8,
+    });
+    const [{ errors }] = await errorsByDepth(exact, heldOut, configuration, context(), 'test');
+    const byHand: number[] = [];
+    for (let draw = 0; draw < 3; draw++) {
+      const window = await spreadWindow(heldOut, 11, draw, 3);
+      performer.redraw(configuration.seed, draw);
+      const [h, estimate] = [exact, performer].map((model) => model.forward(tensor(backend, window, [1, 11])));
+      const [a, b] = [await h.data(), await estimate.data()];
+      byHand.push(Math.hypot(...a.map((value, i) => value - b[i])) / Math.hypot(...a));
+    }
+    expect(errors[1].mean).toBeCloseTo(mean(byHand), 9);
     for (const [few, many] of [random, trained]) {
       for (const [layer, { mean }] of few.errors.entries()) {
         expect(mean).toBeGreaterThan(0);
