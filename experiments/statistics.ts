@@ -13,6 +13,10 @@ export function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
+export function geometricMean(values: ArrayLike<number>): number {
+  return Math.exp(mean(Array.from(values, Math.log)));
+}
+
 /** Standard deviation of the mean of independent values. */
 export function standardError(values: ArrayLike<number>): number {
   const centre = mean(values);

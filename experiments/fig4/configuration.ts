@@ -12,7 +12,7 @@ const sweep = {
 export const fig4Configuration = z.strictObject({
   /** Normal q, k, v, one head, bidirectional. */
   gaussian: z.strictObject({
-    /** Of q and k, one set of lines for each: 0.5 at dHead 16 makes the scaled vectors about 1 long. */
+    /** Of q and k, one set of lines for each. */
     deviations: z.array(z.number().positive()).min(1),
     length: count,
     dHead: count,

@@ -10,12 +10,12 @@ import {
   tensor,
 } from '../../src/node.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
-import { geometricInterval, type Interval, mean, ratioInterval } from '../statistics.ts';
+import { geometricInterval, geometricMean, type Interval, ratioInterval } from '../statistics.ts';
 import { spreadWindow, trainModel } from '../trained-model.ts';
 import type { Fig4Configuration } from './configuration.ts';
 import { estimatorLines, featureOptions } from './estimators.ts';
 
-/** Geometric means over the draws, with the interval of the mean logarithm. */
+/** Geometric means over draws, layers and heads, with the interval of the mean logarithm of a draw. */
 export interface ErrorLine {
   readonly name: string;
   readonly errors: readonly { readonly numDirections: number; readonly error: Interval }[];
@@ -99,7 +99,7 @@ function gaussianInputs(
 
 interface Draw {
   readonly layers: readonly Inputs[];
-  /** Divide each layer's error by the mean square of its exact output, before the mean over layers. */
+  /** Divide each head's error by the mean square of its exact output. */
   readonly relative: boolean;
 }
 
@@ -122,15 +122,15 @@ async function sweep(
       }
       for (const [i, line] of estimatorLines.entries()) {
         for (const [j, m] of numDirections.entries()) {
-          const perLayer: number[] = [];
+          const perHead: number[] = [];
           for (const [l, layer] of layers.entries()) {
             // Lines that differ in their map alone see the same directions.
             const features = featureOptions(line, m, ps[l], seed + 100 * draw + l);
             const { queries, keys, values, causal } = layer;
             const out = await take(() => favorAttention(queries, keys, values, { causal, features }));
-            perLayer.push(meanSquare(out, exact[l]) / (relative ? meanSquare(exact[l]) : 1));
+            perHead.push(...headErrors(out, exact[l], values.shape[1], relative));
           }
-          errors[i][j].push(mean(perLayer));
+          errors[i][j].push(geometricMean(perHead));
           await pause(signal);
         }
         progress((draw + (i + 1) / estimatorLines.length) / draws, `${line.name} directions`);
@@ -170,7 +170,7 @@ function compare(
   }));
   // One number for each draw, so that the draws are independent.
   const perDraw = errorsOfWorse[0].map((_, draw) =>
-    Math.exp(mean(numDirections.map((_, j) => Math.log(errorsOfWorse[j][draw] / errorsOfBetter[j][draw])))),
+    geometricMean(numDirections.map((_, j) => errorsOfWorse[j][draw] / errorsOfBetter[j][draw])),
   );
   const overall = geometricInterval(perDraw);
   return { worse, better, ratios, overall, holds: overall.low > 1 };
@@ -190,9 +190,15 @@ async function take(attend: () => Tensor): Promise<FloatArray> {
   }
 }
 
-/** Mean of (a − b)². */
-function meanSquare(a: FloatArray, b?: FloatArray): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] - (b ? b[i] : 0)) ** 2;
-  return sum / a.length;
+/** Mean of (out − exact)², perhaps over that of exact², for each head of `[1, heads, length, dValue]`. */
+function headErrors(out: FloatArray, exact: FloatArray, heads: number, relative: boolean): number[] {
+  const size = out.length / heads;
+  return Array.from({ length: heads }, (_, head) => {
+    let [error, square] = [0, 0];
+    for (let i = head * size; i < (head + 1) * size; i++) {
+      error += (out[i] - exact[i]) ** 2;
+      square += exact[i] ** 2;
+    }
+    return error / (relative ? square : size);
+  });
 }
