@@ -42,7 +42,8 @@ describe('performers reproduce', () => {
     const result = JSON.parse(readFileSync(at('out/fig2/result.json'), 'utf8'));
     expect(result).toMatchObject({ experiment: 'fig2', configuration: fig2 });
     expect(result.numbers.slice).toHaveLength(4);
-    for (const key of ['command', 'date', 'machine', 'backend', 'seconds']) expect(result[key]).toBeTruthy();
+    for (const key of ['command', 'date', 'machine', 'backend']) expect(result[key]).toBeTruthy();
+    expect(result.seconds).toBeGreaterThanOrEqual(0);
     expect(JSON.parse(stdout).numbers.slice).toHaveLength(4);
     const png = readFileSync(at('out/fig2/figure.png'));
     expect(png.subarray(1, 4).toString()).toBe('PNG');
