@@ -164,7 +164,8 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
     return { attention: { type: 'exact' } };
   }
   if (!flags.attention && !isGiven) return {};
-  const { type: earlier, crossover, ...kept } = { ...(model.attention as Record<string, unknown> | undefined) };
+  const given = typeof model.attention === 'string' ? { type: model.attention } : model.attention;
+  const { type: earlier, crossover, ...kept } = { ...(given as Record<string, unknown> | undefined) };
   const type = flags.attention ?? (earlier === 'auto' ? 'auto' : 'favor');
   return { attention: { ...kept, type, ...features, ...(type === 'auto' ? defined({ crossover }) : {}) } };
 }

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { attentionConfiguration } from '../attention/configuration.ts';
+import {
+  type AttentionConfiguration,
+  type AttentionOptions,
+  attentionConfiguration,
+} from '../attention/configuration.ts';
+
+/** A type alone stands for its defaults: `"attention": "auto"`. */
+const attention = z.preprocess(
+  (value) => (typeof value === 'string' ? { type: value } : value),
+  attentionConfiguration.prefault({ type: 'favor' }),
+);
 
 /** Everything that determines a Transformer's architecture; `config.json` of a checkpoint. Unknown keys are errors. */
 export const transformerConfiguration = z
@@ -16,7 +26,7 @@ export const transformerConfiguration = z
     /** Longest sequence, in tokens, that learned positions allow; training windows must not be longer. */
     maxLength: z.int().min(1).default(1024),
     positions: z.enum(['learned', 'sinusoidal', 'rotary', 'none']).default('learned'),
-    attention: attentionConfiguration.prefault({ type: 'favor' }),
+    attention,
     /** Position i sees only positions j ≤ i. */
     causal: z.boolean().default(true),
     activation: z.enum(['relu', 'gelu', 'geluTanh']).default('gelu'),
@@ -37,7 +47,9 @@ export const transformerConfiguration = z
 
 export type TransformerConfiguration = z.infer<typeof transformerConfiguration>;
 /** A configuration before its defaults are filled in. */
-export type TransformerOptions = z.input<typeof transformerConfiguration>;
+export type TransformerOptions = Omit<z.input<typeof transformerConfiguration>, 'attention'> & {
+  readonly attention?: AttentionOptions | AttentionConfiguration['type'] | undefined;
+};
 
 /** The paper's two sizes (Figure 3, vocabulary of 256), and one that two cores train in minutes. */
 export const transformerPresets = {

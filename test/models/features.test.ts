@@ -13,7 +13,7 @@ const backend = createReferenceBackend();
 const tiny = { vocabSize: 11, dModel: 12, numLayers: 2, numHeads: 3, dFeedForward: 7, maxLength: 13 };
 const ids = Int32Array.of(1, 4, 10, 4, 7, 2);
 
-const attentions: TransformerOptions['attention'][] = [
+const attentions: Exclude<TransformerOptions['attention'], string | undefined>[] = [
   { type: 'favor', numFeatures: 8 },
   { type: 'favor', numFeatures: 8, featureMap: 'hyperbolic', projection: 'simplex' },
   { type: 'favor', numFeatures: 8, featureMap: 'trigonometric' },
@@ -31,6 +31,14 @@ const buffersOf = async (model: Transformer) => {
   const entries = [...model.buffers()].map(async ([name, buffer]) => [name, Array.from(await buffer.data())] as const);
   return Object.fromEntries(await Promise.all(entries));
 };
+
+it.each(['exact', 'favor', 'auto'] as const)('attention %j alone means its defaults', (type) => {
+  const model = new Transformer(backend, { ...tiny, attention: type }, 1);
+  const written = new Transformer(backend, { ...tiny, attention: { type } }, 1);
+  expect(model.configuration).toEqual(written.configuration);
+  expect(model.configuration.attention.type).toBe(type);
+  expect(() => new Transformer(backend, { ...tiny, attention: 'softmax' as 'exact' }, 1)).toThrow(/attention/);
+});
 
 describe.each(attentions)('features of a model, %j', (attention) => {
   const make = (seed: number) => new Transformer(backend, { ...tiny, attention }, seed);
@@ -52,7 +60,7 @@ describe.each(attentions)('features of a model, %j', (attention) => {
     const redrawn = await buffersOf(model);
     other.redraw(1, 1);
     expect(await buffersOf(other)).toEqual(redrawn);
-    const isRandom = attention?.type !== 'exact' && attention?.featureMap !== 'relu';
+    const isRandom = attention.type !== 'exact' && attention.featureMap !== 'relu';
     if (isRandom) expect(redrawn).not.toEqual(initial);
     const { 'blocks.0.attention.projection': first, 'blocks.1.attention.projection': second } = redrawn;
     if (isRandom) expect(first).not.toEqual(second);

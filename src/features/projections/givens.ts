@@ -12,7 +12,8 @@ export function givensRounds(dHead: number): number {
 
 /**
  * Givens random features: directions are the rows of a product of O(dHead·log dHead) random rotations of coordinate
- * pairs, different in every block of dHead rows. Exactly orthogonal inside a block; lengths as a Gaussian vector's or
+ * pairs, different in every block of dHead rows; faster to apply than a matrix from dHead = 64 on
+ * (docs/performance-bench.md). Exactly orthogonal inside a block; lengths as a Gaussian vector's or
  * √dHead, with random signs.
  *
  * The paper says neither how many rotations nor which. Pairs are random perfect matchings, so that a round costs

@@ -26,7 +26,8 @@ export function hadamardFactors(size: number): number {
 /**
  * Hadamard random features: directions are the rows of `(HD_n … HD_1)·P^(−n/2)`, D_i random signs, H the Walsh–Hadamard
  * matrix of order P, the least power of two that holds dHead (inputs are padded with zeros). Exactly orthogonal inside a
- * block of P rows. O(P·log P) per block to apply, O(directions) numbers to keep.
+ * block of P rows. O(P·log P) per block to apply, O(directions) numbers to keep: faster than a matrix from dHead = 64 on, slower
+ * below 32 (docs/performance-bench.md).
  *
  * Lengths are those of rows in the padded space: χ_P for `gaussian`, so that what a row has in the dHead coordinates of an
  * input is a Gaussian vector; √P for `regularised`, which is the regularised kernel of inputs of P dimensions, and lies
