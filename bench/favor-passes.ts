@@ -1,4 +1,4 @@
-import type { Backend, FavorFeatures } from '../src/node.ts';
+import { type Backend, type FavorFeatures, snapshotsLength } from '../src/node.ts';
 import {
   type AttentionShape,
   attentionInputs,
@@ -31,7 +31,8 @@ export function favorPasses(
   const inputs = attentionInputs(backend, shape, given ? 0 : numFeatures);
   const state = favorState(backend, shape.heads, numFeatures, shape.dHead);
   const { release: releaseState, ...states } = state;
-  const args = { ...inputs, ...given, weight, ...states, denominator: inputs.perQuery };
+  const snapshots = backend.allocate(snapshotsLength(inputs, numFeatures));
+  const args = { ...inputs, ...given, weight, ...states, denominator: inputs.perQuery, snapshots };
   return {
     forward: () => (causal ? backend.favorCausal(args) : backend.favor(args)),
     backward: () => (causal ? backend.favorCausalBackward(args) : backend.favorBackward(args)),
@@ -39,6 +40,7 @@ export function favorPasses(
     release: () => {
       inputs.release();
       releaseState();
+      backend.release(snapshots);
     },
   };
 }

@@ -4,16 +4,13 @@
 //   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
 // and dq, dk follow as in favor-backward.cc; where rows are not divided by their sums, the last entry of G_i is 0. A run is worked
 // off in segments of kSegment rows, the last one first. Inside a segment the features are computed once, on the way forward (dQ),
-// and kept for the way back (dK, dV). The states at the segments' starts come from one pass over the keys before, which a run of
-// a single segment does not need.
+// and kept for the way back (dK, dV). The states at the segments' starts are those that the forward pass left.
 #include "favor-causal.h"
 #include "favor-gradients.h"
 
 namespace KERNELS_NAMESPACE {
 
 namespace {
-
-constexpr Index kSegmentBlocks = 32, kSegment = kSegmentBlocks * kRows;
 
 struct Scratch {
   Projection projection;
@@ -31,7 +28,6 @@ struct Scratch {
   float* slopeStore;             // dK′/du like keyStore; null where it is K′ itself
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
-  float* snapshots;              // states at the starts of segments: sums, then running scales
 
   Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length, float weight)
       : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue),
@@ -63,10 +59,8 @@ struct Scratch {
     }
     starts = arena.floats(rows * keys.stride);
     ends = arena.integers(rows);
-    snapshots = arena.floats(length / kSegment * snapshotSize());
   }
 
-  Index snapshotSize() const { return numFeatures() * stride + keys.stride; }
   Index numFeatures() const { return projection.numFeatures; }
   float* queryFeaturesOf(Index block, Index r) const {
     return queryStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows;
@@ -76,16 +70,6 @@ struct Scratch {
   }
   float* keySlopesOf(Index block, Index r) const {
     return slopeStore ? slopeStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows : nullptr;
-  }
-
-  // Adds the keys of rows [first, end) to the state.
-  void skipChunk(Index first, Index end) {
-    state.moveTo(keys.start);
-    for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
-      const Index features = smaller(kFeatureBlock, numFeatures() - r);
-      keys.features(first, end, r, features, keyBlock, totals);
-      state.addPlainly(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals);
-    }
   }
 
   // Gradient in the inputs x of the queries [first, end), rowSums if rows are not divided, and the state moved past them.
@@ -211,7 +195,7 @@ struct Scratch {
 struct Run : CausalRun {
   Rows<const float> queries, keys, values, out, dOut;
   Rows<float> dQ, dK, dV;
-  const float *mask, *denominators;
+  const float *mask, *denominators, *snapshots;
 };
 
 // G of a block; zeros at positions without a query.
@@ -227,34 +211,11 @@ void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
   s.keys.gather(s.projection, run.keys, run.values, run.mask, run, block, count);
 }
 
-// The states at the starts of all segments but the first.
-void takeSnapshots(Scratch& s, const Run& run, Index lastSegment) {
+// The state before the segment's first key.
+void restoreState(Scratch& s, const Run& run, Index segment) {
   s.keys.reset();
   s.state.reset();
-  float* snapshot = s.snapshots;
-  for (Index block = 0; block < lastSegment; block += kRows) {
-    gatherKeys(s, run, block, kRows);
-    for (Index first = 0; first < kRows;) {
-      const Index end = s.keys.nextChunk(first);
-      s.skipChunk(first, end);
-      first = end;
-    }
-    if ((block + kRows) % kSegment != 0) continue;
-    s.state.moveTo(s.keys.running);
-    copyRow(snapshot, s.state.sums, s.numFeatures() * s.stride);
-    copyRow(snapshot + s.numFeatures() * s.stride, s.keys.running, s.keys.stride);
-    snapshot += s.snapshotSize();
-  }
-}
-
-void restoreSnapshot(Scratch& s, Index segment) {
-  s.keys.reset();
-  s.state.reset();
-  if (segment == 0) return;
-  const float* snapshot = s.snapshots + (segment / kSegment - 1) * s.snapshotSize();
-  copyRow(s.state.sums, snapshot, s.numFeatures() * s.stride);
-  copyRow(s.keys.running, snapshot + s.numFeatures() * s.stride, s.keys.stride);
-  copyRow(s.state.scale, s.keys.running, s.numFeatures());
+  if (segment > 0) s.state.restoreSnapshot(run.snapshots + (segment / kSegment - 1) * s.state.snapshotSize(), s.keys.running);
 }
 
 void backward(Scratch& s, const Run& run) {
@@ -267,11 +228,10 @@ void backward(Scratch& s, const Run& run) {
   }
   if (end == 0) return;
   const Index lastSegment = (end - 1) / kSegment * kSegment;
-  takeSnapshots(s, run, lastSegment);
   s.later.reset();
   for (Index segment = lastSegment; segment >= 0; segment -= kSegment) {
     const Index segmentEnd = smaller(segment + kSegment, end);
-    restoreSnapshot(s, segment);
+    restoreState(s, run, segment);
     Index chunks = 0;
     for (Index block = segment; block < segmentEnd; block += kRows) {
       const Index count = smaller(kRows, segmentEnd - block);
@@ -317,16 +277,16 @@ void backward(Scratch& s, const Run& run) {
 }  // namespace
 
 Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                                ESTIMATOR, const float*, const float*, const float*, float*, float*, float*, Index numRuns,
-                                Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index, float weight) {
+                                ESTIMATOR, const float*, const float*, const float*, const float*, float*, float*, float*,
+                                Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index, float weight) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
   return {numRuns * heads, (Index)arena.at};
 }
 
 void favor_causal_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                           ESTIMATOR, const float* out, const float* denominator, const float* dOut, float* dQ, float* dK,
-                           float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
+                           ESTIMATOR, const float* out, const float* denominator, const float* snapshots, const float* dOut,
+                           float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
                            Index layout, float weight) {
   (void)numRuns;
   if (work.first >= work.last) return;
@@ -350,7 +310,8 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
                  part(dK, lengthK, dHead, run.keyStart),
                  part(dV, lengthK, dValue, run.keyStart),
                  keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr,
-                 denominator + (run.batch * heads + head) * lengthQ + run.queryStart});
+                 denominator + (run.batch * heads + head) * lengthQ + run.queryStart,
+                 snapshots + unit * ((lengthQ + lengthK) / kSegment) * s.state.snapshotSize()});
   }
 }
 

@@ -112,7 +112,7 @@ struct Scratch {
 }  // namespace
 
 Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                       ESTIMATOR, float*, float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead,
+                       ESTIMATOR, float*, float*, float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead,
                        Index dValue, Index, Index, float, float) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
@@ -120,8 +120,8 @@ Plan favor_causal_plan(const float*, const float*, const float*, const float*, c
 }
 
 void favor_causal(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                  ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, Index numRuns,
-                  Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
+                  ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, float* snapshots,
+                  Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
                   float weight, float stabiliser) {
   (void)numRuns;
   if (work.first >= work.last) return;
@@ -174,6 +174,11 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
           }
         }
         first = end;
+      }
+      const Index next = block + kRows;
+      if (snapshots && next > 0 && next < runEnd && next % kSegment == 0) {
+        const Index segment = next / kSegment - 1, perRun = (lengthQ + lengthK) / kSegment;
+        s.state.takeSnapshot(s.keys.running, snapshots + (unit * perRun + segment) * s.state.snapshotSize());
       }
     }
     if (sums && updateState) {

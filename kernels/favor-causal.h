@@ -14,6 +14,8 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr float kHeadroom = 30;
+constexpr Index kSegment = 2048;  // keys between two snapshots of the state
+static_assert(kSegment % kRows == 0);
 constexpr Index kGroup = 16;  // rows in a step of the triangle below the diagonal
 static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);
 
@@ -209,6 +211,22 @@ struct CausalState {
       copyRow(toCompensation + r * width, compensation + r * stride, width);
     }
   }
+  // The state in the scale `running`, row by row {sums, scale}, for the backward pass.
+  void takeSnapshot(const float* running, float* snapshot) const {
+    for (Index r = 0; r < numFeatures; r++, snapshot += width + 1) {
+      const float factor = scale[r] == running[r] ? 1 : powerOfTwo(scale[r] - running[r]);
+      for (Index c = 0; c < width; c++) snapshot[c] = sums[r * stride + c] * factor;
+      snapshot[width] = running[r];
+    }
+  }
+  void restoreSnapshot(const float* snapshot, float* running) {
+    for (Index r = 0; r < numFeatures; r++, snapshot += width + 1) {
+      copyRow(sums + r * stride, snapshot, width);
+      scale[r] = running[r] = snapshot[width];
+    }
+  }
+  Index snapshotSize() const { return numFeatures * (width + 1); }
+
   // sign -1 is for sums of queries, which shrink where sums of keys grow: scale then holds minus the keys' scale.
   void moveTo(const float* newScale, float sign = 1) {
     if (isAt(newScale, sign)) return;

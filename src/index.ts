@@ -3,7 +3,7 @@ import { browserHost } from './backend/browser-host.ts';
 import { type BackendOptions, createBackendOn } from './backend/select.ts';
 import type { Backend } from './backend/types.ts';
 
-export { dividedRows, exponentialEstimator } from './backend/estimator.ts';
+export { dividedRows, exponentialEstimator, snapshotsLength } from './backend/estimator.ts';
 export type { BackendOptions } from './backend/select.ts';
 export * from './backend/types.ts';
 

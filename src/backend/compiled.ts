@@ -1,6 +1,6 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
 import { addressOf, BYTES, CompiledStorage } from './compiled-storage.ts';
-import { projectionLength } from './estimator.ts';
+import { projectionLength, snapshotsLength } from './estimator.ts';
 import { CachingAllocator } from './memory.ts';
 import { indexKernels, type KernelModule, type KernelName } from './module.ts';
 import {
@@ -399,16 +399,18 @@ export class CompiledBackend implements Backend {
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const state = args.state ? this.#state(args.state, numRuns * heads, numFeatures, dValue) : [0, 0, 0];
     const outputs = [this.#perQuery(args.out, args, dValue), this.#perQuery(args.denominator, args, 1)];
-    const arrays = [...this.#estimator(args, dHead), ...state, ...outputs];
+    const snapshots = this.#optional(args.snapshots, snapshotsLength(args, numFeatures));
+    const arrays = [...this.#estimator(args, dHead), ...state, ...outputs, snapshots];
     const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +updateState];
     this.#call('favor_causal', q, k, v, keyMask, runs, ...arrays, ...sizes, args.weight, args.stabiliser);
   }
 
   favorCausalBackward(args: Parameters<Backend['favorCausalBackward']>[0]): void {
-    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, weight } = args;
+    const { numRuns, heads, lengthQ, lengthK, dHead, dValue, numFeatures, layout, weight } = args;
     const { q, k, v, keyMask, runs } = this.#attention(args);
     const { outputs, gradients } = this.#gradients(args);
-    const results = [outputs[0], this.#perQuery(args.denominator, args, 1), outputs[1], ...gradients];
+    const snapshots = this.#f32(args.snapshots, snapshotsLength(args, numFeatures));
+    const results = [outputs[0], this.#perQuery(args.denominator, args, 1), snapshots, outputs[1], ...gradients];
     const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), weight];
     this.#call('favor_causal_backward', q, k, v, keyMask, runs, ...this.#estimator(args, dHead), ...results, ...sizes);
   }

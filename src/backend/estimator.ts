@@ -1,4 +1,4 @@
-import type { Estimator, FavorResult, ProjectionForm } from './types.ts';
+import type { AttentionSizes, Estimator, FavorResult, ProjectionForm } from './types.ts';
 
 /** Rows of a block of directions: Hadamard blocks are as wide as the least power of two that holds dHead. */
 export function blockSize(form: ProjectionForm, dHead: number): number {
@@ -12,6 +12,15 @@ export function projectionLength(estimator: Estimator, dHead: number): number {
   const size = blockSize(form, dHead);
   const factorLength = form === 'hadamard' ? size : 4;
   return Math.ceil(directions / size) * factors * factorLength + numFeatures;
+}
+
+/** Keys between two snapshots of the state of causal FAVOR+. */
+const SEGMENT = 2048;
+
+/** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
+export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
+  const { numRuns, heads, lengthQ, lengthK, dValue } = sizes;
+  return numRuns * heads * Math.floor((lengthQ + lengthK) / SEGMENT) * numFeatures * (dValue + 2);
 }
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */

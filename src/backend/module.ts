@@ -56,8 +56,8 @@ export const KERNEL_ARGUMENTS = {
   favor_keys: 21,
   favor_queries: 23,
   favor_backward: 30,
-  favor_causal: 28,
-  favor_causal_backward: 27,
+  favor_causal: 29,
+  favor_causal_backward: 28,
   favor_step: 21,
   peak: 3,
 } as const;

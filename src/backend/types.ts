@@ -298,15 +298,26 @@ export interface Backend {
       FavorFeatures &
       FavorStateArrays & { denominator: Storage; weight: number },
   ): void;
-  /** Causal; `state`, if given, is where the runs start from and, with `updateState`, is left after their last key. */
+  /**
+   * Causal; `state`, if given, is where the runs start from and, with `updateState`, is left after their last key.
+   * `snapshots`, if given, are for the gradients; their length is `snapshotsLength`'s.
+   */
   favorCausal(
     args: AttentionArrays &
       FavorFeatures &
-      FavorResult & { out: Storage; denominator: Storage; state?: FavorStateArrays; updateState?: boolean },
+      FavorResult & {
+        out: Storage;
+        denominator: Storage;
+        snapshots?: Storage;
+        state?: FavorStateArrays;
+        updateState?: boolean;
+      },
   ): void;
-  /** Gradients of favorCausal started from empty states. */
+  /** Gradients of favorCausal started from empty states, with the snapshots that it left. */
   favorCausalBackward(
-    args: AttentionArrays & AttentionGradients & FavorFeatures & { denominator: Storage; weight: number },
+    args: AttentionArrays &
+      AttentionGradients &
+      FavorFeatures & { denominator: Storage; snapshots: Storage; weight: number },
   ): void;
   /** One token for every (batch, head): updates the states, then reads them. */
   favorStep(

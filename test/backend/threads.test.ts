@@ -1,7 +1,7 @@
 /** Results do not depend on the number of threads, and every unit of a job runs exactly once. */
 
 import { afterAll, describe, expect, it } from 'vitest';
-import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
+import { dividedRows, exponentialEstimator, snapshotsLength } from '../../src/backend/estimator.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend, Random } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
@@ -46,9 +46,10 @@ async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
   const out = backend.allocate(count);
   const denominator = backend.allocate(heads * length);
   const features = { ...exponentialEstimator(numFeatures), ...dividedRows, projection: normal(numFeatures * dHead) };
-  backend.favorCausal({ ...arrays, ...features, out, denominator });
+  const snapshots = backend.allocate(snapshotsLength(sizes, numFeatures));
+  backend.favorCausal({ ...arrays, ...features, out, denominator, snapshots });
   const [dQ, dK, dV] = [count, count, count].map((size) => backend.allocate(size));
-  backend.favorCausalBackward({ ...arrays, ...features, out, denominator, dOut: normal(count), dQ, dK, dV });
+  backend.favorCausalBackward({ ...arrays, ...features, out, denominator, snapshots, dOut: normal(count), dQ, dK, dV });
   const exact = backend.allocate(count);
   const logSumExp = backend.allocate(heads * length);
   backend.softmaxAttention({ ...arrays, out: exact, logSumExp, causal: true, scale: dHead ** -0.5, normalise: true });

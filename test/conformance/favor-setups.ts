@@ -138,10 +138,12 @@ export const estimatorOffsetSetups: FavorSetup[] = offsetSetups
 
 /** Longer than the segments (2,048 positions) of the causal gradients; few keys are valid, which keeps the quadratic form quick. */
 export const longFavorSetups: FavorSetup[] = [
-  { map: 'exponential', numFeatures: 3 } as const,
-  { ...trigonometric, form: 'givens', numFeatures: 6 } as const,
-].map((item, i) => {
+  // the last keys of a segment raise the scales within their chunk: short ones for exp(u − D), long ones for exp(D)
+  { estimator: { map: 'exponential', numFeatures: 3 } as const, lengths: [4, 2, 1, 1] },
+  { estimator: { ...trigonometric, form: 'givens', numFeatures: 6 } as const, lengths: [0.3, 2, 4, 4] },
+].map(({ estimator, lengths }, i) => {
   const runs = [[0, 2, 691, 1, 4300, 3511]];
   const shape = { name: 'three segments', ...sizes(1, 1, 695, 4303, 3, 2), runs };
-  return estimatorSetup({ ...shape, isValidKey: (_, key) => key % 101 === 5 }, item, i);
+  const keyScale = (key: number) => lengths[key % 2048 < 1985 ? 0 : Math.ceil(key / 2048)];
+  return estimatorSetup({ ...shape, isValidKey: (_, key) => key % 101 === 5, keyScale }, estimator, i);
 });

@@ -1,3 +1,4 @@
+import { snapshotsLength } from '../../../src/backend/estimator.ts';
 import type { Backend, Storage } from '../../../src/backend/types.ts';
 import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
 import type { Case } from '../case.ts';
@@ -59,8 +60,11 @@ function casesOf(setup: FavorSetup): Case[] {
       outputs: () => ({ out, denominator: perQuery, ...gradientLengths(setup) }),
       call: (backend: Backend, arrays) => {
         const { dOut, dQ, dK, dV } = arrays;
-        backend.favorCausal(callOf(arrays));
-        backend.favorCausalBackward({ ...callOf(arrays), dOut, dQ, dK, dV });
+        const call = callOf(arrays);
+        const snapshots = backend.allocate(snapshotsLength(call, call.numFeatures));
+        backend.favorCausal({ ...call, snapshots });
+        backend.favorCausalBackward({ ...call, snapshots, dOut, dQ, dK, dV });
+        backend.release(snapshots);
       },
       observe: ({ dQ, dK, dV }) => ({ dQ, dK, dV }),
     },
