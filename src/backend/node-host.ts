@@ -31,7 +31,8 @@ function threadsFromEnvironment(): number {
 }
 
 function startWorker(start: WorkerStart): WorkerHandle {
-  const worker = new Worker(kernelFile('worker.js'), { workerData: start });
+  // no flags of the process: --input-type, say, is only for code on the command line
+  const worker = new Worker(kernelFile('worker.js'), { workerData: start, execArgv: [] });
   worker.unref();
   const ready = new Promise<void>((resolve, reject) => {
     worker.once('message', () => resolve());

@@ -89,4 +89,8 @@ describe.each(compiledBackends)('a process with an open %s backend', (backend) =
     const work = '(backend.fill(backend.allocate(10 ** 6), 1), "done")';
     expect(inNode({ backend, numThreads: 3 }, work)).toBe('done');
   });
+
+  it('starts whatever flags Node was started with', () => {
+    expect(inNode({ backend, numThreads: 2 }, '"done"', {}, ['--input-type=module'])).toBe('done');
+  });
 });
