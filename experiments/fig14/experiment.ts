@@ -1,5 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../markdown.ts';
+import { quickModel } from '../trained-model.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig14Configuration } from './configuration.ts';
 import { draw } from './figure.ts';
@@ -14,17 +15,7 @@ export const fig14 = defineExperiment({
     numFeatures: [32, 128],
     draws: 4,
     random: { numLayers: 4, seed: 7 },
-    trained: {
-      dModel: 64,
-      numLayers: 2,
-      numHeads: 2,
-      dFeedForward: 128,
-      length: 128,
-      batchSize: 4,
-      steps: 60,
-      learningRate: 0.003,
-      seed: 1,
-    },
+    trained: quickModel,
   },
   run,
   draw,

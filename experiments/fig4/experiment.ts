@@ -1,5 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../markdown.ts';
+import { quickModel } from '../trained-model.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig4Configuration } from './configuration.ts';
 import { draw } from './figure.ts';
@@ -13,17 +14,7 @@ export const fig4 = defineExperiment({
   quick: {
     gaussian: { deviations: [0.5], length: 512, dHead: 16, numDirections: [16, 64, 256], draws: 8 },
     trained: { numDirections: [32, 128], draws: 8 },
-    model: {
-      dModel: 64,
-      numLayers: 2,
-      numHeads: 2,
-      dFeedForward: 128,
-      length: 128,
-      batchSize: 4,
-      steps: 60,
-      learningRate: 0.003,
-      seed: 1,
-    },
+    model: quickModel,
   },
   run,
   draw,

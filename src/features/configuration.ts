@@ -1,20 +1,10 @@
 import { z } from 'zod';
+import { featureMapKinds } from '../backend/types.ts';
 import { projectionKinds } from './projection.ts';
 import { normKinds } from './projections/projection.ts';
 
-/** Functions f of the generalised feature map. */
-export const activations = [
-  'relu',
-  'exp',
-  'sigmoid',
-  'abs',
-  'gelu',
-  'cos',
-  'tanh',
-  'identity',
-  'eluPlusOne',
-  'square',
-] as const;
+/** Functions f of the generalised feature map: all of the kernels' maps but `exponential` and `sine`. */
+export const [, , ...activations] = featureMapKinds;
 
 /** Authors' default. */
 const stabiliser = z.number().min(0).default(1e-6);
