@@ -107,11 +107,12 @@ async function trainFromFlags(flags: TrainFlags): Promise<void> {
       ? await startRun(backend, configuration, out)
       : await resumeRun(backend, out, flags.steps);
     const { store } = run.corpus;
+    const signal = interruptSignal();
     say(
       `${formatCount(run.model.numParameters)} parameters, ${formatCount(store.train.length)} training tokens, ` +
         `${formatCount(store.heldOut.length)} held out, on ${backend.description}`,
     );
-    const result = await finishRun(run, run.model.configuration.attention.type, interruptSignal());
+    const result = await finishRun(run, run.model.configuration.attention.type, signal);
     await store.close();
     if (result.interrupted) {
       process.exitCode = 130;

@@ -87,10 +87,10 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
   try {
     if (resume) restoreTrainer(trainer, resume, options.dataFingerprint);
     let best = resume?.checkpoint.training.best ?? null;
-    let savedStep = trainer.completedSteps;
+    let savedStep = resume && trainer.completedSteps;
     let newest = resume?.directory;
-    await prepareRun(out, savedStep, fileSystem);
-    metrics = new MetricsLog(join(out, 'metrics.jsonl'), savedStep);
+    await prepareRun(out, trainer.completedSteps, fileSystem);
+    metrics = new MetricsLog(join(out, 'metrics.jsonl'), trainer.completedSteps);
     while (trainer.completedSteps < steps && !signal?.aborted) {
       const result = await timed(() => trainer.step().catch((error: unknown) => explain(error, newest)));
       const step = result.step;
@@ -115,8 +115,8 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
         savedStep = step;
       }
     }
-    // Aborted between the last update's checks and here.
-    if (trainer.completedSteps > savedStep) yield await save(best);
+    // Aborted between the last update's checks and here, or before the first update.
+    if (trainer.completedSteps !== savedStep) yield await save(best);
 
     async function save(bestSoFar: TrainingState['best']): Promise<RunEvent> {
       metrics?.sync();

@@ -1,15 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandResult, interrupted, performers as run } from './performers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'performers-cli-'));
-const cli = join(import.meta.dirname, '../../dist/cli.js');
 const at = (name: string) => join(directory, name);
 
-function performers(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd: directory });
+function performers(...args: string[]): CommandResult {
+  return run(directory, ...args);
 }
 
 /** Runs a command that must fail, and checks that it says one sentence naming `parts`. */
@@ -158,20 +157,8 @@ describe('performers', () => {
   });
 
   it('saves on Ctrl-C and says how to go on', async () => {
-    const child = spawn(
-      process.execPath,
-      [cli, 'train', '--data', at('text.txt'), '--out', at('stopped'), '--steps', '100000', ...tinyFlags],
-      { cwd: directory },
-    );
-    let stderr = '';
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    for (let i = 0; i < 200 && !stderr.includes('parameters'); i++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    child.kill('SIGINT');
-    const status = await new Promise((resolve) => child.on('exit', resolve));
+    const args = ['train', '--data', at('text.txt'), '--out', at('stopped'), '--steps', '100000', ...tinyFlags];
+    const { status, stderr } = await interrupted(directory, 'training tokens', ...args);
     expect(status, stderr).toBe(130);
     expect(stderr).toContain(`train --resume --out ${at('stopped')}`);
     const step = /Stopped at step (\d+)/.exec(stderr)?.[1] ?? '';

@@ -1,5 +1,4 @@
 /** The command `reproduce`, the files it leaves, and the gallery page. */
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +6,15 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { experiments } from '../../experiments/index.ts';
 import { pageSection, updatePage } from '../../experiments/page.ts';
 import { formatJson, type StoredResult } from '../../experiments/result.ts';
+import { type CommandResult, interrupted, performers } from '../cli/performers.ts';
 
 const root = join(import.meta.dirname, '../..');
 const directory = mkdtempSync(join(tmpdir(), 'performers-reproduce-'));
-const cli = join(root, 'dist/cli.js');
 const at = (name: string) => join(directory, name);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function reproduce(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [cli, 'reproduce', ...args], { encoding: 'utf8', cwd: directory });
+function reproduce(...args: string[]): CommandResult {
+  return performers(directory, 'reproduce', ...args);
 }
 
 const fig2 = {
@@ -78,14 +77,7 @@ describe('performers reproduce', () => {
   });
 
   it('leaves nothing half-written on Ctrl-C', async () => {
-    const child = spawn(process.execPath, [cli, 'reproduce', 'fig2', '--out', at('stopped')], { cwd: directory });
-    let stderr = '';
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    for (let i = 0; i < 400 && !stderr.includes('fig2:'); i++) await new Promise((resolve) => setTimeout(resolve, 50));
-    child.kill('SIGINT');
-    const status = await new Promise((resolve) => child.on('exit', resolve));
+    const { status, stderr } = await interrupted(directory, 'fig2:', 'reproduce', 'fig2', '--out', at('stopped'));
     expect(status, stderr).toBe(130);
     expect(stderr).toContain('Figures that were finished are kept');
     expect(existsSync(at('stopped'))).toBe(false);

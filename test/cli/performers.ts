@@ -1,0 +1,43 @@
+/** The command line as its users run it: the built `dist/cli.js`, in a process of its own. */
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const cli = join(import.meta.dirname, '../../dist/cli.js');
+
+// Continuous integration and terminals colour the output, which would hide the words that tests look for.
+const { FORCE_COLOR: _, ...inherited } = process.env;
+const env = { ...inherited, NO_COLOR: '1' };
+
+export interface CommandResult {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `performers <args>` in the folder `cwd` until it ends. */
+export function performers(cwd: string, ...args: string[]): CommandResult {
+  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd, env });
+}
+
+/**
+ * Presses Ctrl-C once `performers <args>` has written `awaited` to the standard error, and waits for its end.
+ * Throws when it ends without having written that.
+ */
+export async function interrupted(cwd: string, awaited: string, ...args: string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env });
+  let stdout = '';
+  let stderr = '';
+  let pressed = false;
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+    if (pressed || !stderr.includes(awaited)) return;
+    pressed = true;
+    child.kill('SIGINT');
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  if (!pressed) throw new Error(`performers ${args.join(' ')} never wrote "${awaited}":\n${stderr}`);
+  return { status, stdout, stderr };
+}
