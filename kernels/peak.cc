@@ -15,7 +15,8 @@ void peak(Work work, float* out, Index iterations, Index) {
   for (Index unit = work.first; unit < work.last; unit++) {
     Vector chain[kChains];
 #pragma GCC unroll 12
-    for (int i = 0; i < kChains; i++) chain[i] = splat(float(i));  // distinct, or a compiler would compute one chain
+    // Distinct, or a compiler would compute one chain; not 2, where x/2 + 1 = x and it would leave that chain out.
+    for (int i = 0; i < kChains; i++) chain[i] = splat(float(i + 3));
     const Vector half = splat(0.5f), one = splat(1.0f);
     for (Index step = 0; step < iterations * kSteps; step++) {
 #pragma GCC unroll 12
