@@ -4,6 +4,7 @@ import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
+import { IdentityAttention } from './identity.ts';
 import type { Attention } from './types.ts';
 
 /**
@@ -26,5 +27,7 @@ export function createAttention(
       return new FavorAttention(backend, configuration, dHead, random);
     case 'auto':
       return new AutoAttention(backend, configuration, dHead, random);
+    case 'identity':
+      return new IdentityAttention(backend);
   }
 }

@@ -26,11 +26,15 @@ export const autoConfiguration = featureConfiguration
     error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
   });
 
+/** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
+export const identityConfiguration = z.strictObject({ type: z.literal('identity') });
+
 /** The `attention` of a model: a value, not a class. */
 export const attentionConfiguration = z.discriminatedUnion('type', [
   favorConfiguration,
   exactConfiguration,
   autoConfiguration,
+  identityConfiguration,
 ]);
 
 export type ExactConfiguration = z.infer<typeof exactConfiguration>;

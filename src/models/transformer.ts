@@ -14,6 +14,7 @@ import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
+import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 
@@ -79,7 +80,11 @@ export class Transformer implements Layer {
   forward(ids: Tensor, { dropout = Dropout.off, keyMask, segments }: ForwardOptions = {}): Tensor {
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     let x = dropout.forward(this.#embed(ids, 0));
-    for (const block of this.#blocks) x = block.forward(x, attend, dropout);
+    for (const block of this.#blocks) {
+      const given = x;
+      // Without a tape, what a block made on the way is freed before the next one starts.
+      x = scopeUnlessTracked([given, ...block.parameters().values()], () => block.forward(given, attend, dropout));
+    }
     return this.#norm.forward(x);
   }
 

@@ -164,7 +164,7 @@ export class Trainer {
 
   #redrawIfDue(): void {
     const { attention } = this.model.configuration;
-    const interval = attention.type === 'exact' ? 0 : attention.redrawInterval;
+    const interval = 'redrawInterval' in attention ? attention.redrawInterval : 0;
     if (interval === 0 || this.#step === 0 || this.#step % interval !== 0) return;
     this.model.redraw(this.configuration.seed, this.#step / interval);
   }
