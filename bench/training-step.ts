@@ -2,8 +2,7 @@ import { type Backend, parseTrainingConfiguration, Trainer, Transformer, transfo
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from './case.ts';
 import type { Subject } from './measure.ts';
 
-const BATCH = 4;
-const LENGTH = 512;
+const lengths = [4096, 16_384];
 const attentions = ['favor', 'exact'] as const;
 type Attention = (typeof attentions)[number];
 
@@ -18,7 +17,7 @@ interface TrainingSize {
 }
 
 const NUM_FEATURES = 256;
-const compact: TrainingSize = { ...transformerPresets.compact, batchSize: BATCH, length: LENGTH };
+const labelOf = (attention: Attention, length: number) => `${attention}, L=${length}`;
 
 function createTrainer(backend: Backend, size: TrainingSize, attention: Attention, numFeatures: number): Trainer {
   const { batchSize, length, ...architecture } = size;
@@ -46,8 +45,8 @@ function flopsOf(size: TrainingSize, attention: Attention): number {
 export const trainingStep: BenchmarkCase = {
   name: 'training-step',
   description:
-    `preset compact (4 layers, d = 256), ${BATCH} × ${LENGTH} tokens: forward, backward, clipping, AdamW; ` +
-    '6 flops per weight and token, attention as above',
+    'preset regular (6 layers, d = 512, d_ff = 2048), batch 1, causal: forward, backward, clipping, AdamW; ' +
+    '6 flops per weight and token, attention as in its own cases',
 
   async check(backend, reference) {
     const tiny = { dModel: 12, numLayers: 2, numHeads: 3, dFeedForward: 20, vocabSize: 17, batchSize: 2, length: 23 };
@@ -76,19 +75,23 @@ export const trainingStep: BenchmarkCase = {
   async prepare(backend): Promise<Subjects> {
     const subjects: Subject[] = [];
     const releases: (() => void)[] = [];
-    for (const attention of attentions) {
-      const trainer = createTrainer(backend, compact, attention, NUM_FEATURES);
-      subjects.push({
-        label: `${attention} attention`,
-        flops: flopsOf(compact, attention),
-        tokens: BATCH * LENGTH,
-        run: async () => void (await trainer.step()),
-      });
-      releases.push(() => {
-        trainer.dispose();
-        trainer.model.dispose();
-      });
+    for (const length of lengths) {
+      const size: TrainingSize = { ...transformerPresets.regular, batchSize: 1, length };
+      for (const attention of attentions) {
+        const trainer = createTrainer(backend, size, attention, NUM_FEATURES);
+        subjects.push({
+          label: labelOf(attention, length),
+          flops: flopsOf(size, attention),
+          tokens: length,
+          run: async () => void (await trainer.step()),
+        });
+        releases.push(() => {
+          trainer.dispose();
+          trainer.model.dispose();
+        });
+      }
     }
-    return { subjects, release: () => releaseAll(releases) };
+    const comparisons = lengths.map((length) => [labelOf('exact', length), labelOf('favor', length)] as const);
+    return { subjects, comparisons, release: () => releaseAll(releases) };
   },
 };
