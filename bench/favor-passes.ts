@@ -1,15 +1,5 @@
 import { type Backend, type FavorFeatures, snapshotsLength } from '../src/node.ts';
-import {
-  type AttentionShape,
-  attentionInputs,
-  D_HEAD,
-  favorState,
-  HEADS,
-  NUM_FEATURES,
-  readResults,
-} from './attention-inputs.ts';
-import { type BenchmarkCase, compare, releaseAll, type Subjects } from './case.ts';
-import type { Subject } from './measure.ts';
+import { type AttentionShape, attentionInputs, favorState, readResults } from './attention-inputs.ts';
 
 export interface FavorPasses {
   forward(): void;
@@ -41,52 +31,6 @@ export function favorPasses(
       inputs.release();
       releaseState();
       backend.release(snapshots);
-    },
-  };
-}
-
-/** The benchmark of FAVOR+, bidirectional or causal. */
-export function favorCase(causal: boolean): BenchmarkCase {
-  const name = causal ? 'favor-causal' : 'favor';
-  return {
-    name,
-    description:
-      `${HEADS} heads of ${D_HEAD}, m = ${NUM_FEATURES}; forward 8·L·m·d·H flops, backward 12·L·m·d·H ` +
-      (causal
-        ? '(the bidirectional count: work inside chunks is not credited)'
-        : '(recomputing features not credited)'),
-
-    async check(backend, reference) {
-      const run = async (on: Backend): Promise<Record<string, ArrayLike<number>>> => {
-        const all = favorPasses(on, { heads: 3, length: 137, dHead: 61 }, 83, causal);
-        all.forward();
-        all.backward();
-        const results = await all.read();
-        all.release();
-        return results;
-      };
-      const [values, expected] = [await run(backend), await run(reference)];
-      return Object.keys(values).map((key) => compare(`${name} ${key}`, values[key], expected[key], 1e-5));
-    },
-
-    async prepare(backend): Promise<Subjects> {
-      const subjects: Subject[] = [];
-      const releases: (() => void)[] = [];
-      for (const length of backend.name === 'wasm' ? [1024, 4096] : [1024, 8192]) {
-        const all = favorPasses(backend, { heads: HEADS, length, dHead: D_HEAD }, NUM_FEATURES, causal);
-        const unit = length * NUM_FEATURES * D_HEAD * HEADS;
-        subjects.push({ label: `forward, L=${length}`, flops: 8 * unit, run: all.forward });
-        subjects.push({
-          label: `forward + backward, L=${length}`,
-          flops: 20 * unit,
-          run: () => {
-            all.forward();
-            all.backward();
-          },
-        });
-        releases.push(all.release);
-      }
-      return { subjects, release: () => releaseAll(releases) };
     },
   };
 }

@@ -1,3 +1,3 @@
-import { favorCase } from './favor-passes.ts';
+import { favorCase } from './favor-case.ts';
 
 export const favor = favorCase(false);

@@ -1,19 +1,27 @@
+import { writeFileSync } from 'node:fs';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import { exactAt, favorAt, ladderLengths } from './lengths.ts';
+import { exactAt, favorAt, ladderLengths, lengthLadder } from './lengths.ts';
 import type { CaseReport } from './report.ts';
+
+/** Draws a run into a file: time against length if it measured the case lengths. */
+export async function drawReports(reports: readonly CaseReport[], machine: string, path: string): Promise<void> {
+  const ladder = reports.find(({ name }) => name === lengthLadder.name);
+  if (ladder) writeFileSync(path, lengthFigure(ladder, `${ladder.backends.join(' and ')} · ${machine}`));
+}
 
 /** Time against length of exact and FAVOR+ attention, both axes logarithmic, as SVG. */
 export function lengthFigure(report: CaseReport, caption: string): string {
+  const lengths = ladderLengths(report.kind);
   const time = (label: string) => report.results.find((result) => result.label === label)?.milliseconds ?? Number.NaN;
   const series = [
     { name: 'exact attention', at: exactAt, color: '#c2410c' },
     { name: 'FAVOR+', at: favorAt, color: '#0369a1' },
   ];
   const rows = series.flatMap(({ name, at, color }) =>
-    ladderLengths.map((length) => ({ name, color, length, milliseconds: time(at(length)) })),
+    lengths.map((length) => ({ name, color, length, milliseconds: time(at(length)) })),
   );
-  const last = rows.filter(({ length }) => length === ladderLengths.at(-1));
+  const last = rows.filter(({ length }) => length === lengths.at(-1));
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const figure = Plot.plot({
     document,
@@ -27,7 +35,7 @@ export function lengthFigure(report: CaseReport, caption: string): string {
       type: 'log',
       base: 2,
       label: 'length (tokens)',
-      ticks: ladderLengths as number[],
+      ticks: lengths as number[],
       tickFormat: (x: number) => `${x}`,
     },
     y: { type: 'log', label: 'time of a forward pass (ms)', grid: true, tickFormat: (y: number) => `${y}` },

@@ -1,12 +1,16 @@
 import type { Backend } from '../src/node.ts';
 import { type BenchmarkCase, type Check, compare, normalNumbers, type Subjects } from './case.ts';
+import { productFlops } from './flops.ts';
 import type { Subject } from './measure.ts';
+import { productTask } from './peers/tasks.ts';
 
 const sizes = [
   { m: 1024, n: 1024, k: 1024, what: 'square' },
   { m: 2048, n: 2048, k: 512, what: 'feed-forward' },
   { m: 1, n: 2048, k: 512, what: 'one token' },
 ];
+
+const labelOf = ({ m, n, k, what }: (typeof sizes)[number]) => `${m}×${k} · ${k}×${n}, ${what}`;
 
 const flags = [
   { transposeA: false, transposeB: false },
@@ -17,6 +21,7 @@ const flags = [
 export const gemm: BenchmarkCase = {
   name: 'gemm',
   description: 'C = A B, packing of B included; 2·m·n·k flops',
+  on: ['native', 'wasm'],
 
   async check(backend, reference) {
     const checks: Check[] = [];
@@ -41,10 +46,10 @@ export const gemm: BenchmarkCase = {
       b: backend.upload(normalNumbers(n * k, 2)),
       c: backend.allocate(m * n),
     }));
-    const subjects: Subject[] = sizes.map(({ m, n, k, what }, i) => ({
-      label: `${m}×${k} · ${k}×${n}, ${what}`,
-      flops: 2 * m * n * k,
-      run: () => backend.gemm({ ...storages[i], m, n, k }),
+    const subjects: Subject[] = sizes.map((size, i) => ({
+      label: labelOf(size),
+      flops: productFlops(size.m, size.n, size.k),
+      run: () => backend.gemm({ ...storages[i], m: size.m, n: size.n, k: size.k }),
     }));
     return {
       subjects,
@@ -53,4 +58,6 @@ export const gemm: BenchmarkCase = {
       },
     };
   },
+
+  peerTasks: () => sizes.map((size) => productTask(size.what, labelOf(size), [size.m, size.n, size.k])),
 };

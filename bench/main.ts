@@ -1,40 +1,42 @@
-/** `npm run bench -- [NAME …]`: checks values, then times each case and prints shares of the FMA peak. */
+/** `npm run bench -- [NAME …]`: checks values, then times each case beside its peers and prints shares of the FMA peak. */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pico from 'picocolors';
 import { type Backend, createBackend } from '../src/node.ts';
-import type { BenchmarkCase } from './case.ts';
+import type { BackendKind, BenchmarkCase } from './case.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
 import { featureMaps } from './feature-maps.ts';
-import { lengthFigure } from './figure.ts';
+import { drawReports } from './figure.ts';
 import { gemm } from './gemm.ts';
 import { lengthLadder } from './lengths.ts';
-import { measure, ratio, type Subject } from './measure.ts';
-import { peakSubject } from './peak.ts';
+import { reasonOf } from './measure.ts';
+import { peers } from './peers/index.ts';
+import { installPeers } from './peers/install.ts';
 import { projections } from './projections.ts';
-import { type CaseReport, formatCase, resultOf } from './report.ts';
+import { type CaseReport, formatCase } from './report.ts';
+import { runCase } from './run.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { trainingStep } from './training-step.ts';
-import { wasm } from './wasm.ts';
 
 const cases: readonly BenchmarkCase[] = [
   gemm,
   favor,
   favorCausal,
-  featureMaps,
-  projections,
   softmaxAttention,
   lengthLadder,
+  featureMaps,
+  projections,
   trainingStep,
-  wasm,
 ];
 
 interface Options {
-  readonly backend?: 'native' | 'wasm';
+  readonly backend?: BackendKind;
   readonly threads?: number;
   readonly rounds: number;
+  /** False with `--no-peers`. */
+  readonly peers: boolean;
   readonly json?: string;
   readonly figure?: string;
 }
@@ -55,36 +57,12 @@ function chosen(names: readonly string[]): readonly BenchmarkCase[] {
   });
 }
 
-async function runCase(benchmark: BenchmarkCase, backend: Backend, peak: Subject, rounds: number): Promise<CaseReport> {
-  const reference = await createBackend({ backend: 'reference' });
-  const checks = await benchmark.check(backend, reference);
-  reference.close();
-  const { subjects, comparisons = [], release } = await benchmark.prepare(backend);
-  try {
-    const timings = await measure(subjects, { rounds, peak });
-    const find = (label: string) => {
-      const timing = timings.find(({ subject }) => subject.label === label);
-      if (!timing) throw new Error(`The case ${benchmark.name} compares "${label}", which it does not time.`);
-      return timing;
-    };
-    return {
-      name: benchmark.name,
-      description: benchmark.description,
-      checks,
-      results: timings.map((timing) => resultOf(benchmark.name, timing)),
-      comparisons: comparisons.map(([slow, fast]) => ({ slow, fast, ratio: ratio(find(slow), find(fast)) })),
-    };
-  } finally {
-    release();
-  }
-}
-
 /** Fails before the runs, not after them. */
-function checkWritable(path: string): void {
+function checkWritable(option: string, path: string): void {
   try {
     closeSync(openSync(path, 'a'));
   } catch (error) {
-    throw new Error(`Cannot write to ${path}: pass --json a file in an existing folder.`, { cause: error });
+    throw new Error(`Cannot write to ${path}: pass ${option} a file in an existing folder.`, { cause: error });
   }
 }
 
@@ -99,61 +77,101 @@ async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The backends of each kind that was asked for and loads: WebAssembly on one thread and on all. */
+async function createBackends({ backend, threads }: Options): Promise<Map<BackendKind, Backend[]>> {
+  const most = threads ?? (Number(process.env.PERFORMERS_THREADS) || availableParallelism());
+  const found = new Map<BackendKind, Backend[]>();
+  if (backend !== 'wasm') {
+    try {
+      found.set('native', [await createBackend({ backend: 'native', numThreads: most })]);
+    } catch (error) {
+      if (backend === 'native') throw error;
+      console.log(pico.yellow(`native: not measured: ${reasonOf(error)}`));
+    }
+  }
+  if (backend !== 'native') {
+    const wasm: Backend[] = [];
+    for (const numThreads of new Set([1, most])) wasm.push(await createBackend({ backend: 'wasm', numThreads }));
+    found.set('wasm', wasm);
+  }
+  return found;
+}
+
+/** On which kinds a case runs: those it names, or all there are if the command line chose or it names none of them. */
+function kindsOf(benchmark: BenchmarkCase, backends: ReadonlyMap<BackendKind, unknown>): BackendKind[] {
+  const available = [...backends.keys()];
+  const named = available.filter((kind) => (benchmark.on ?? ['native']).includes(kind));
+  return named.length > 0 ? named : available;
+}
+
 async function main(names: readonly string[], options: Options): Promise<void> {
   const benchmarks = chosen(names);
-  for (const path of [options.json, options.figure]) if (path !== undefined) checkWritable(path);
-  const backend = await createBackend({ backend: options.backend, numThreads: options.threads });
+  if (options.json !== undefined) checkWritable('--json', options.json);
+  if (options.figure !== undefined) checkWritable('--figure', options.figure);
+  const backends = await createBackends(options);
   try {
-    await runAll(benchmarks, backend, options);
+    const wanted = benchmarks.some((benchmark) =>
+      kindsOf(benchmark, backends).some((kind) => (benchmark.peerTasks?.(kind) ?? []).length > 0),
+    );
+    if (options.peers && wanted) await installPeers((line) => console.error(pico.dim(line)));
+    await runAll(benchmarks, backends, options);
   } finally {
-    backend.close();
+    for (const backend of [...backends.values()].flat()) backend.close();
   }
 }
 
-async function runAll(benchmarks: readonly BenchmarkCase[], backend: Backend, options: Options): Promise<void> {
+async function runAll(
+  benchmarks: readonly BenchmarkCase[],
+  backends: ReadonlyMap<BackendKind, readonly Backend[]>,
+  options: Options,
+): Promise<void> {
+  const { rounds } = options;
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`;
-  console.log(`${pico.bold(backend.description)} · ${machine} · ${options.rounds} interleaved rounds`);
-
+  console.log(`${pico.bold(machine)} · ${rounds} interleaved rounds`);
   console.log(
     pico.dim(
-      'Times are medians over the rounds. The multiply-add peak, in GFLOP/s, is measured around every sample; share: of that peak.',
+      'Times are medians over the rounds. The multiply-add peak, in GFLOP/s, is measured around every sample; share: of that peak;\n' +
+        'with exp: the same with 12 flops for every exponential, the multiply-adds of its polynomial.',
     ),
   );
-
-  const peak = peakSubject(backend);
+  const reference = await createBackend({ backend: 'reference' });
   const reports: CaseReport[] = [];
   for (const benchmark of benchmarks) {
-    const report = await announced(benchmark.name, () => runCase(benchmark, backend, peak, options.rounds));
-    reports.push(report);
-    console.log(formatCase(report));
+    for (const kind of kindsOf(benchmark, backends)) {
+      const report = await announced(`${benchmark.name}, ${kind}`, () =>
+        runCase(benchmark, {
+          kind,
+          backends: backends.get(kind) ?? [],
+          reference,
+          peers: options.peers ? peers : [],
+          rounds,
+        }),
+      );
+      reports.push(report);
+      console.log(formatCase(report, rounds));
+    }
   }
-  const ladder = reports.find(({ name }) => name === lengthLadder.name);
-  if (options.figure !== undefined && ladder) {
-    writeFileSync(options.figure, lengthFigure(ladder, `${backend.description} · ${machine}`));
-  }
+  reference.close();
+  if (options.figure !== undefined) await drawReports(reports, machine, options.figure);
   if (options.json !== undefined) {
-    const summary = {
-      backend: backend.description,
-      machine,
-      rounds: options.rounds,
-      cases: reports,
-    };
+    const summary = { machine, date: new Date().toISOString(), rounds, cases: reports };
     writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);
   }
 }
 
 const program = new Command('bench')
   .description(
-    `Times the kernels and prints shares of the multiply-add peak that the same run measures.\nCases: ${cases.map(({ name }) => name).join(', ')}.`,
+    `Times the kernels beside other engines and prints shares of the multiply-add peak that the same run measures.\nCases: ${cases.map(({ name }) => name).join(', ')}.`,
   )
   .argument('[names...]', 'cases to run (default: all)')
   .addOption(
-    new Option('--backend <name>', 'where to run (default: native where it loads)').choices(['native', 'wasm']),
+    new Option('--backend <name>', 'where to run (default: both, each case where it says)').choices(['native', 'wasm']),
   )
   .option('--threads <n>', 'number of threads (default: PERFORMERS_THREADS, else all processors)', wholeNumber)
   .option('--rounds <n>', 'interleaved rounds; times are medians over them', wholeNumber, 9)
+  .option('--no-peers', 'leave other engines out, and do not install them')
   .option('--json <file>', 'also write everything measured, samples included, to a file')
-  .option('--figure <file>', 'also draw the case lengths, as SVG')
+  .option('--figure <file>', 'also draw the run, as SVG, or as PNG if the name ends in .png')
   .action(async (names: string[], options: Options) => {
     try {
       await main(names, options);

@@ -1,6 +1,7 @@
 /** Results as a table for people and as JSON. */
 import pico from 'picocolors';
-import type { Check } from './case.ts';
+import type { BackendKind, Check, Measurement } from './case.ts';
+import { FLOPS_PER_EXPONENTIAL } from './flops.ts';
 import { quantile, spread, type Timing } from './measure.ts';
 
 export interface Result {
@@ -15,83 +16,118 @@ export interface Result {
   readonly gigaflopsPerSecond: number;
   /** Median over the rounds of the peak measured around the sample, GFLOP/s. */
   readonly peak: number;
+  /** Instruction set and threads that the peak is of. */
+  readonly peakOf: string;
   /** Median over the rounds of the rate over the peak measured around the sample. */
   readonly shareOfPeak: number;
+  /** The same with exponentials counted as flops. */
+  readonly shareWithExponentials?: number;
   readonly tokensPerSecond?: number;
 }
 
 export interface Comparison {
   readonly slow: string;
   readonly fast: string;
+  /** Whether `slow` is another engine. */
+  readonly peer: boolean;
   /** Median over the rounds of slow's time over fast's. */
   readonly ratio: number;
 }
 
 export interface CaseReport {
   readonly name: string;
+  readonly kind: BackendKind;
+  /** Instruction set and threads of each backend that was measured. */
+  readonly backends: readonly string[];
   readonly description: string;
   readonly checks: readonly Check[];
   readonly results: readonly Result[];
   readonly comparisons: readonly Comparison[];
+  readonly measurements: readonly Measurement[];
+  /** What was not measured, and why. */
+  readonly unavailable: readonly { readonly name: string; readonly reason: string }[];
 }
 
-export function resultOf(name: string, { subject, milliseconds, peaks }: Timing): Result {
+export function resultOf(name: string, { subject, milliseconds, peaks, peakLabel }: Timing): Result {
   const median = quantile(milliseconds, 0.5);
-  const gigaflopsPerSecond = subject.flops / median / 1e6;
+  const share = (flops: number) =>
+    quantile(
+      milliseconds.map((time, round) => flops / time / 1e6 / peaks[round]),
+      0.5,
+    );
+  const { flops, exponentials, tokens } = subject;
   return {
     case: name,
     label: subject.label,
     milliseconds: median,
     spread: spread(milliseconds),
     samples: milliseconds,
-    flops: subject.flops,
-    gigaflopsPerSecond,
+    flops,
+    gigaflopsPerSecond: flops / median / 1e6,
     peak: quantile(peaks, 0.5),
-    shareOfPeak: quantile(
-      milliseconds.map((time, round) => subject.flops / time / 1e6 / peaks[round]),
-      0.5,
-    ),
-    ...(subject.tokens === undefined ? {} : { tokensPerSecond: (subject.tokens / median) * 1e3 }),
+    peakOf: peakLabel,
+    shareOfPeak: share(flops),
+    ...(exponentials === undefined
+      ? {}
+      : { shareWithExponentials: share(flops + FLOPS_PER_EXPONENTIAL * exponentials) }),
+    ...(tokens === undefined ? {} : { tokensPerSecond: (tokens / median) * 1e3 }),
   };
 }
 
-const LABEL_WIDTH = 36;
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** The lines of one case: heading, checks, one row per result, comparisons. */
-export function formatCase(report: CaseReport): string {
-  const worst = Math.max(...report.checks.map(({ error }) => error));
-  const bounds = Math.max(...report.checks.map(({ bound }) => bound));
-  const checked =
-    report.checks.length === 0
-      ? []
-      : [
-          pico.dim(
-            `  ${report.checks.length} values checked against float64: error ≤ ${worst.toExponential(0)}, bound ${bounds.toExponential(0)}`,
-          ),
-        ];
-  const header = pico.dim(
-    `  ${''.padEnd(LABEL_WIDTH)}${'median'.padStart(10)}${'spread'.padStart(9)}${'GFLOP/s'.padStart(10)}${'peak'.padStart(8)}${'share'.padStart(8)}`,
-  );
+/** The lines of one case: heading, checks, one row per result, comparisons, and what was not measured. */
+export function formatCase(report: CaseReport, rounds: number): string {
+  const width = Math.max(24, ...report.results.map(({ label }) => label.length));
+  const withExponentials = report.results.some((result) => result.shareWithExponentials !== undefined);
+  const columns = ['median', 'spread', 'GFLOP/s', 'peak', 'share', ...(withExponentials ? ['with exp'] : [])];
+  const header = pico.dim(`  ${''.padEnd(width)}${columns.map((column) => column.padStart(10)).join('')}`);
   const rows = report.results.map((result) => {
-    const share = `${Math.round(result.shareOfPeak * 100)} %`.padStart(8);
-    const tokens =
-      result.tokensPerSecond === undefined
-        ? ''
-        : `  ${Math.round(result.tokensPerSecond).toLocaleString('en-US')} tokens/s`;
+    const share = percent(result.shareOfPeak).padStart(10);
+    const exponentials = withExponentials
+      ? (result.shareWithExponentials === undefined ? '' : percent(result.shareWithExponentials)).padStart(10)
+      : '';
+    const notes = [
+      ...(result.samples.length < rounds ? [`${result.samples.length} rounds`] : []),
+      ...(result.tokensPerSecond === undefined
+        ? []
+        : [`${Math.round(result.tokensPerSecond).toLocaleString('en-US')} tokens/s`]),
+      result.peakOf,
+    ];
     return (
-      `  ${result.label.padEnd(LABEL_WIDTH)}${pico.bold(formatTime(result.milliseconds).padStart(10))}` +
-      `${pico.dim(`± ${(result.spread * 100).toFixed(0)} %`.padStart(9))}` +
-      `${result.gigaflopsPerSecond.toFixed(1).padStart(10)}${pico.dim(result.peak.toFixed(0).padStart(8))}${result.shareOfPeak >= 0.5 ? pico.green(share) : share}${tokens}`
+      `  ${result.label.padEnd(width)}${pico.bold(formatTime(result.milliseconds).padStart(10))}` +
+      `${pico.dim(`± ${percent(result.spread)}`.padStart(10))}${result.gigaflopsPerSecond.toFixed(1).padStart(10)}` +
+      `${pico.dim(result.peak.toFixed(0).padStart(10))}${result.shareOfPeak >= 0.5 ? pico.green(share) : share}` +
+      `${pico.dim(exponentials)}  ${pico.dim(notes.join(', '))}`
     );
   });
-  const comparisons = report.comparisons.map(
-    ({ slow, fast, ratio }) => `  ${fast} is ${pico.bold(`${ratio.toFixed(1)} times`)} as fast as ${slow}`,
-  );
-  const heading = `${pico.bold(report.name)}  ${report.description}`;
-  return ['', heading, ...checked, header, ...rows, ...comparisons].join('\n');
+  return [
+    '',
+    `${pico.bold(report.name)}  ${pico.dim(report.backends.join(' and '))}  ${report.description}`,
+    ...checkLine(report.checks),
+    ...(rows.length > 0 ? [header, ...rows] : []),
+    ...report.comparisons.map(
+      ({ slow, fast, ratio }) => `  ${fast}: ${pico.bold(`${formatRatio(ratio)} ×`)} as fast as ${slow}`,
+    ),
+    ...report.measurements.map(({ label, value, unit }) => `  ${label}: ${pico.bold(formatValue(value))} ${unit}`),
+    ...report.unavailable.map(({ name, reason }) => pico.yellow(`  ${name}: not measured: ${reason}`)),
+  ].join('\n');
+}
+
+function checkLine(checks: readonly Check[]): string[] {
+  if (checks.length === 0) return [];
+  const worst = Math.max(...checks.map(({ error }) => error));
+  const bound = Math.max(...checks.map((check) => check.bound));
+  const errors = `error ≤ ${worst.toExponential(0)}, bound ${bound.toExponential(0)}`;
+  return [pico.dim(`  ${checks.length} values checked against float64: ${errors}`)];
 }
 
 function formatTime(milliseconds: number): string {
   if (milliseconds < 1) return `${(milliseconds * 1e3).toPrecision(3)} µs`;
   return `${milliseconds < 100 ? milliseconds.toPrecision(3) : milliseconds.toFixed(0)} ms`;
 }
+
+const formatRatio = (ratio: number): string => (ratio < 10 ? ratio.toFixed(2) : ratio.toFixed(1));
+
+const formatValue = (value: number): string =>
+  Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));

@@ -1,29 +1,18 @@
 import type { Backend } from '../src/node.ts';
-import { type AttentionShape, attentionInputs, D_HEAD, HEADS, readResults } from './attention-inputs.ts';
+import { D_HEAD, HEADS } from './attention-inputs.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from './case.ts';
+import { exactFlops } from './flops.ts';
 import type { Subject } from './measure.ts';
+import { exactTask } from './peers/tasks.ts';
+import { softmaxPasses } from './softmax-passes.ts';
 
-interface Passes {
-  forward(): void;
-  backward(): void;
-  read(): Promise<Record<string, ArrayLike<number>>>;
-  release(): void;
-}
-
-function passes(backend: Backend, shape: AttentionShape, causal: boolean): Passes {
-  const inputs = attentionInputs(backend, shape);
-  const args = { ...inputs, logSumExp: inputs.perQuery, causal, scale: 1 / Math.sqrt(shape.dHead), normalise: true };
-  return {
-    forward: () => backend.softmaxAttention(args),
-    backward: () => backend.softmaxAttentionBackward(args),
-    read: () => readResults(backend, inputs),
-    release: inputs.release,
-  };
-}
+/** WebAssembly's causal and backward passes at this length would take most of the bench's time. */
+const LONG = 4096;
 
 export const softmaxAttention: BenchmarkCase = {
   name: 'softmax-attention',
   description: `${HEADS} heads of ${D_HEAD}; forward 4·L²·d·H flops, backward 10·L²·d·H, causal half of each`,
+  on: ['native', 'wasm'],
 
   async check(backend, reference) {
     const checks: Check[] = [];
@@ -33,7 +22,7 @@ export const softmaxAttention: BenchmarkCase = {
       { causal: true, lengthQ: 1 },
     ]) {
       const run = async (on: Backend): Promise<Record<string, ArrayLike<number>>> => {
-        const all = passes(on, { heads: 3, length: 137, lengthQ, dHead: 61 }, causal);
+        const all = softmaxPasses(on, { heads: 3, length: 137, lengthQ, dHead: 61 }, causal);
         all.forward();
         all.backward();
         const results = await all.read();
@@ -53,31 +42,42 @@ export const softmaxAttention: BenchmarkCase = {
   async prepare(backend): Promise<Subjects> {
     const subjects: Subject[] = [];
     const releases: (() => void)[] = [];
-    for (const length of backend.name === 'wasm' ? [1024] : [1024, 4096]) {
+    for (const length of [1024, LONG]) {
       for (const causal of [false, true]) {
-        const all = passes(backend, { heads: HEADS, length, dHead: D_HEAD }, causal);
-        const unit = (length ** 2 * D_HEAD * HEADS) / (causal ? 2 : 1);
+        const forwardOnly = backend.name === 'wasm' && length === LONG;
+        if (forwardOnly && causal) continue;
+        const shape = { heads: HEADS, length, dHead: D_HEAD };
+        const all = softmaxPasses(backend, shape, causal);
         const what = causal ? 'causal ' : '';
-        subjects.push({ label: `${what}forward, L=${length}`, flops: 4 * unit, run: all.forward });
         subjects.push({
-          label: `${what}forward + backward, L=${length}`,
-          flops: 14 * unit,
-          run: () => {
-            all.forward();
-            all.backward();
-          },
+          label: `${what}forward, L=${length}`,
+          ...exactFlops(shape, causal, 'forward'),
+          run: all.forward,
         });
+        if (!forwardOnly) {
+          subjects.push({
+            label: `${what}forward + backward, L=${length}`,
+            ...exactFlops(shape, causal, 'forward + backward'),
+            run: () => {
+              all.forward();
+              all.backward();
+            },
+          });
+        }
         releases.push(all.release);
       }
     }
-    const cached = { heads: HEADS, length: 4096, lengthQ: 1, dHead: D_HEAD };
-    const decoding = passes(backend, cached, true);
+    const cached = { heads: HEADS, length: LONG, lengthQ: 1, dHead: D_HEAD };
+    const decoding = softmaxPasses(backend, cached, true);
     subjects.push({
       label: `one query, ${cached.length} cached keys`,
-      flops: 4 * cached.length * D_HEAD * HEADS,
+      ...exactFlops(cached, true, 'forward'),
       run: decoding.forward,
     });
     releases.push(decoding.release);
     return { subjects, release: () => releaseAll(releases) };
   },
+
+  peerTasks: () =>
+    [1024, LONG].map((length) => exactTask({ label: `L=${length}`, against: `forward, L=${length}`, length })),
 };

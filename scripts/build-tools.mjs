@@ -21,7 +21,7 @@ export function listFiles(folder, pattern) {
   return readdirSync(join(root, folder), { withFileTypes: true })
     .flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return listFiles(path, pattern);
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : listFiles(path, pattern);
       return pattern.test(entry.name) ? [path] : [];
     })
     .sort();
