@@ -1,5 +1,9 @@
 // The native thread pool: threads spin briefly for the next job, so that dispatch costs microseconds, then sleep.
 #pragma once
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -9,10 +13,23 @@
 
 #include "job.h"
 
+#if defined(__linux__)
+// Large blocks ask for huge pages: with small ones, weights and activations outgrow the processor's table of addresses.
+inline void* allocateAligned(size_t bytes) {
+  constexpr size_t kHugePage = size_t(2) << 20;
+  const bool large = bytes >= kHugePage;
+  void* block = nullptr;
+  if (posix_memalign(&block, large ? kHugePage : 64, bytes) != 0) return nullptr;
+  if (large) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: failure changes nothing
+  return block;
+}
+inline void freeAligned(void* block) { free(block); }
+#else
 inline void* allocateAligned(size_t bytes) {
   return ::operator new(bytes, std::align_val_t(64), std::nothrow);
 }
 inline void freeAligned(void* block) { ::operator delete(block, std::align_val_t(64)); }
+#endif
 
 inline void pauseThread() {
 #if defined(__x86_64__)
