@@ -108,6 +108,11 @@ export class CompiledBackend implements Backend {
     this.#memory.release(address, storage.length * BYTES[storage.type]);
   }
 
+  trim(): void {
+    this.#checkOpen();
+    this.#memory.trim();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from './host.ts';
 import type { NativeAddon } from './native.ts';
 
@@ -31,6 +30,7 @@ function threadsFromEnvironment(): number {
 }
 
 function startWorker(start: WorkerStart): WorkerHandle {
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
   // no flags of the process: --input-type, say, is only for code on the command line
   const worker = new Worker(kernelFile('worker.js'), { workerData: start, execArgv: [] });
   worker.unref();

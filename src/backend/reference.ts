@@ -45,6 +45,7 @@ export function createReferenceBackend(): Backend {
     read: async (storage) => memory.read(storage),
     slice: (storage, offset, length) => memory.slice(storage, offset, length),
     release: (storage) => memory.release(storage),
+    trim: () => {},
     close: () => {},
     copy: (source, target) => memory.copy(source, target),
     gemm,

@@ -199,6 +199,8 @@ export interface Backend {
   slice(storage: Storage, offset: number, length: number): Storage;
   /** Returns memory; `storage` and its slices must not be used again. */
   release(storage: Storage): void;
+  /** Gives cached free blocks back to the system, as after a pass much larger than what follows. */
+  trim(): void;
   /** Ends threads and frees everything. */
   close(): void;
 

@@ -53,10 +53,17 @@ export async function createWasmModule(host: Host, requestedThreads: number): Pr
   const workers: WorkerHandle[] = [];
   for (let index = 1; index < numThreads; index++) {
     const stackTop = blocks.allocate(STACK_BYTES) + STACK_BYTES;
-    workers.push(host.startWorker({ module, memory, index, stackTop }));
+    const worker = host.startWorker({ module, memory, index, stackTop });
+    // Not awaited: a job is done by whichever threads are there.
+    worker.ready.catch((error) => host.warn(startFailure(error)));
+    workers.push(worker);
   }
-  await Promise.all(workers.map((worker) => worker.ready));
   return new WasmModule(exports, memory, blocks, workers);
+}
+
+function startFailure(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `performers: a WebAssembly thread did not start (${reason}), so others do its work: pass numThreads: 1 to use none.`;
 }
 
 function useRelaxed(forced: string | undefined): boolean {

@@ -121,6 +121,19 @@ describe.each(compiledBackends)('%s', (name) => {
     backend.close();
   });
 
+  it('trims what is cached and leaves what is in use', async () => {
+    const backend = await createBackend({ backend: name, numThreads: 1 });
+    const kept = backend.upload(Float32Array.of(1, 2, 3));
+    const held = backend.bytesAllocated;
+    backend.release(backend.allocate(100_003));
+    expect(backend.bytesAllocated).toBeGreaterThan(held + 400_000);
+    backend.trim();
+    expect(backend.bytesAllocated).toBe(held);
+    expect([...(await backend.read(kept))]).toEqual([1, 2, 3]);
+    backend.close();
+    expect(() => backend.trim()).toThrow('closed');
+  });
+
   it('leaves what other storage holds alone when a block is reused', async () => {
     const backend = await createBackend({ backend: name, numThreads: 1 });
     const kept = backend.upload(Float32Array.of(1, 2, 3));
