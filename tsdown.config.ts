@@ -6,6 +6,7 @@ const entries: Record<string, string> = {
   node: 'src/node.ts',
   cli: 'cli/main.ts',
   bench: 'bench/main.ts',
+  'bench-memory': 'bench/memory-child.ts',
   'kernels/worker': 'src/backend/wasm-worker.ts',
 };
 

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import pico from 'picocolors';
 import { type Backend, createBackend } from '../src/node.ts';
 import type { BackendKind, BenchmarkCase } from './case.ts';
+import { decoding } from './decoding.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
 import { featureMaps } from './feature-maps.ts';
@@ -12,6 +13,7 @@ import { drawReports } from './figure.ts';
 import { gemm } from './gemm.ts';
 import { lengthLadder } from './lengths.ts';
 import { reasonOf } from './measure.ts';
+import { memory } from './memory.ts';
 import { peers } from './peers/index.ts';
 import { installPeers } from './peers/install.ts';
 import { projections } from './projections.ts';
@@ -29,6 +31,8 @@ const cases: readonly BenchmarkCase[] = [
   featureMaps,
   projections,
   trainingStep,
+  decoding,
+  memory,
 ];
 
 interface Options {
