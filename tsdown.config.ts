@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { defineConfig } from 'tsdown';
 
 const entries: Record<string, string> = {
@@ -9,6 +10,11 @@ const entries: Record<string, string> = {
   'bench-memory': 'bench/memory-child.ts',
   'kernels/worker': 'src/backend/wasm-worker.ts',
 };
+
+/** Packages that become part of dist: most of zod is never used, and loading all of it took as long as everything else. */
+const BUNDLED = ['zod'];
+const isPackage = (id: string): boolean => /^[@\w]/.test(id) && !isAbsolute(id);
+const isDeclaration = (path: string): boolean => /\.d\.ts$/.test(path);
 
 export default defineConfig({
   entry: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path))),
@@ -21,6 +27,13 @@ export default defineConfig({
   hash: false,
   // dist/kernels holds the compiled kernels.
   clean: false,
-  skipNodeModulesBundle: true,
+  deps: {
+    // Types stay in the package: declarations import them.
+    alwaysBundle: (id, importer = '') => BUNDLED.includes(id) && !isDeclaration(importer),
+    onlyBundle: BUNDLED,
+    neverBundle: (id, importer) =>
+      importer !== undefined && isPackage(id) && (!BUNDLED.includes(id) || isDeclaration(importer)),
+  },
+  copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
   logLevel: 'warn',
 });

@@ -1,45 +1,38 @@
 import { z } from 'zod';
 import { featureConfiguration } from '../features/configuration.ts';
 
-/** Exact softmax attention, O(length²). */
-export const exactConfiguration = z.strictObject({ type: z.literal('exact') });
-
-/**
- * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
- * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
- */
-const redrawInterval = z.int().min(0).default(1000);
-
-/** FAVOR+ attention, O(length). */
-export const favorConfiguration = featureConfiguration.extend({ type: z.literal('favor'), redrawInterval });
-
-/** Exact attention for short sequences, FAVOR+ for long ones. */
-export const autoConfiguration = featureConfiguration
-  .extend({
-    type: z.literal('auto'),
-    redrawInterval,
-    /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
-    crossover: z.int().min(0).optional(),
-  })
-  .refine(({ featureMap }) => featureMap.type !== 'generalised', {
-    path: ['featureMap'],
-    error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
-  });
-
-/** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
-export const identityConfiguration = z.strictObject({ type: z.literal('identity') });
-
 /** The `attention` of a model: a value, not a class. */
-export const attentionConfiguration = z.discriminatedUnion('type', [
-  favorConfiguration,
-  exactConfiguration,
-  autoConfiguration,
-  identityConfiguration,
-]);
+export const attentionConfiguration = z.lazy(() => {
+  /**
+   * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
+   * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
+   */
+  const redrawInterval = z.int().min(0).default(1000);
+  return z.discriminatedUnion('type', [
+    /** FAVOR+ attention, O(length). */
+    featureConfiguration.extend({ type: z.literal('favor'), redrawInterval }),
+    /** Exact softmax attention, O(length²). */
+    z.strictObject({ type: z.literal('exact') }),
+    /** Exact attention for short sequences, FAVOR+ for long ones. */
+    featureConfiguration
+      .extend({
+        type: z.literal('auto'),
+        redrawInterval,
+        /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
+        crossover: z.int().min(0).optional(),
+      })
+      .refine(({ featureMap }) => featureMap.type !== 'generalised', {
+        path: ['featureMap'],
+        error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
+      }),
+    /** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
+    z.strictObject({ type: z.literal('identity') }),
+  ]);
+});
 
-export type ExactConfiguration = z.infer<typeof exactConfiguration>;
-export type FavorConfiguration = z.infer<typeof favorConfiguration>;
-export type AutoConfiguration = z.infer<typeof autoConfiguration>;
 export type AttentionConfiguration = z.infer<typeof attentionConfiguration>;
+export type ExactConfiguration = Extract<AttentionConfiguration, { type: 'exact' }>;
+export type FavorConfiguration = Extract<AttentionConfiguration, { type: 'favor' }>;
+export type AutoConfiguration = Extract<AttentionConfiguration, { type: 'auto' }>;
 /** A configuration before its defaults are filled in. */
 export type AttentionOptions = z.input<typeof attentionConfiguration>;

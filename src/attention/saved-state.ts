@@ -1,34 +1,36 @@
 import { z } from 'zod';
 
-/** Numbers, or their little-endian bytes in base64. */
-const numbers = z.union([z.instanceof(Float32Array), z.base64().transform(fromBase64)]);
+const savedState = z.lazy(() => {
+  /** Numbers, or their little-endian bytes in base64. */
+  const numbers = z.union([z.instanceof(Float32Array), z.base64().transform(fromBase64)]);
 
-const size = z.int().min(1);
-const common = {
-  /** Tokens seen by each batch row. */
-  positions: z.array(z.int().min(0)).min(1),
-  sizes: z.strictObject({ batch: size, heads: size, dHead: size, dValue: size }),
-};
+  const size = z.int().min(1);
+  const common = {
+    /** Tokens seen by each batch row. */
+    positions: z.array(z.int().min(0)).min(1),
+    sizes: z.strictObject({ batch: size, heads: size, dHead: size, dValue: size }),
+  };
 
-const savedState = z
-  .discriminatedUnion('type', [
-    z.strictObject({
-      type: z.literal('exact'),
-      ...common,
-      /** `[batch, position, heads, dHead]` and `[batch, position, heads, dValue]`. */
-      arrays: z.strictObject({ keys: numbers, values: numbers }),
-    }),
-    z.strictObject({
-      type: z.literal('favor'),
-      ...common,
-      /** `[batch, heads, numFeatures, dValue + 1]` twice, and `[batch, heads, numFeatures]`. */
-      arrays: z.strictObject({ sums: numbers, compensation: numbers, scales: numbers }),
-    }),
-  ])
-  .refine(({ positions, sizes }) => positions.length === sizes.batch, {
-    path: ['positions'],
-    error: 'there must be one for each batch row',
-  });
+  return z
+    .discriminatedUnion('type', [
+      z.strictObject({
+        type: z.literal('exact'),
+        ...common,
+        /** `[batch, position, heads, dHead]` and `[batch, position, heads, dValue]`. */
+        arrays: z.strictObject({ keys: numbers, values: numbers }),
+      }),
+      z.strictObject({
+        type: z.literal('favor'),
+        ...common,
+        /** `[batch, heads, numFeatures, dValue + 1]` twice, and `[batch, heads, numFeatures]`. */
+        arrays: z.strictObject({ sums: numbers, compensation: numbers, scales: numbers }),
+      }),
+    ])
+    .refine(({ positions, sizes }) => positions.length === sizes.batch, {
+      path: ['positions'],
+      error: 'there must be one for each batch row',
+    });
+});
 
 /** A decoding state as plain data: restore it with the attention's `restoreState`. */
 export type SavedState = z.output<typeof savedState>;

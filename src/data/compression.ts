@@ -1,5 +1,4 @@
 import { promisify } from 'node:util';
-import { brotliCompress, constants } from 'node:zlib';
 import { countCharacters } from './split.ts';
 
 export interface BrotliResult {
@@ -28,6 +27,7 @@ export async function brotliBitsPerCharacter(train: string, heldOut: string): Pr
 }
 
 async function compressedSize(text: string): Promise<number> {
+  const { brotliCompress, constants } = await import('node:zlib');
   const bytes = Buffer.from(text);
   const compressed = await promisify(brotliCompress)(bytes, {
     params: {

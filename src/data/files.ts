@@ -2,9 +2,6 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
-import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
-import { glob, isDynamicPattern } from 'tinyglobby';
 
 /** Bytes read from a file at a time. */
 const READ_SIZE = 1 << 18;
@@ -51,6 +48,8 @@ async function expand(pattern: string, cwd: string): Promise<string[]> {
   const entry = await stat(resolve(cwd, pattern)).catch(() => undefined);
   if (entry?.isDirectory()) throw directoryError(pattern);
   if (entry) return [pattern];
+  // Packages that only files need are loaded when there is one, which keeps the start short.
+  const { glob, isDynamicPattern } = await import('tinyglobby');
   if (!isDynamicPattern(pattern)) throw missingError(pattern);
   const paths = await glob(pattern, { cwd, absolute: true, onlyFiles: true, expandDirectories: false });
   if (paths.length === 0) throw new Error(`No file matches ${pattern}; check the pattern and the working directory.`);
@@ -100,6 +99,7 @@ async function readMagic(path: string): Promise<Uint8Array> {
 }
 
 async function* gunzip(path: string): AsyncGenerator<Uint8Array> {
+  const { createGunzip } = await import('node:zlib');
   const source = createReadStream(path, { highWaterMark: READ_SIZE });
   const target = createGunzip({ chunkSize: READ_SIZE });
   source.on('error', (error) => target.destroy(error));
@@ -111,6 +111,7 @@ async function* gunzip(path: string): AsyncGenerator<Uint8Array> {
 }
 
 async function* unzstd(path: string): AsyncGenerator<Uint8Array> {
+  const { Decompress } = await import('fzstd');
   const ready: Uint8Array[] = [];
   // The decompressor goes on using the memory that it hands out.
   const decompressor = new Decompress((chunk) => ready.push(chunk.slice()));

@@ -3,7 +3,6 @@
  * vocabulary is larger than 65,536), then a JSON footer, its length as uint32, and {@link MAGIC}.
  */
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -30,22 +29,25 @@ export interface TokenFileStore extends TokenStore {
   readonly fingerprint: string;
 }
 
-const countsSchema = z.object({
-  length: z.int().min(0),
-  characters: z.int().min(0),
-  bytes: z.int().min(0),
-  documents: z.array(z.int().min(0)),
-});
+const countsSchema = () =>
+  z.object({
+    length: z.int().min(0),
+    characters: z.int().min(0),
+    bytes: z.int().min(0),
+    documents: z.array(z.int().min(0)),
+  });
 
-const footerSchema = z.object({
-  /** Everything that the contents depend on. */
-  key: z.string(),
-  bytesPerToken: z.union([z.literal(2), z.literal(4)]),
-  train: countsSchema,
-  heldOut: countsSchema,
-  /** SHA-256 of the training tokens. */
-  fingerprint: z.string(),
-});
+const footerSchema = z.lazy(() =>
+  z.object({
+    /** Everything that the contents depend on. */
+    key: z.string(),
+    bytesPerToken: z.union([z.literal(2), z.literal(4)]),
+    train: countsSchema(),
+    heldOut: countsSchema(),
+    /** SHA-256 of the training tokens. */
+    fingerprint: z.string(),
+  }),
+);
 
 type Footer = z.infer<typeof footerSchema>;
 
@@ -74,6 +76,7 @@ export async function tokenizeFiles(
 }
 
 async function keyOf(paths: readonly string[], tokenizer: Tokenizer, split: SplitRule): Promise<string> {
+  const { createHash } = await import('node:crypto');
   const tokenizerHash = createHash('sha256').update(JSON.stringify(tokenizer.toJSON())).digest('hex');
   const inputs = await Promise.all(
     paths.map(async (path) => {
@@ -96,6 +99,7 @@ async function writeTokens(
   try {
     const bytesPerToken = tokenizer.vocabSize <= 65536 ? 2 : 4;
     let written = 0;
+    const { createHash } = await import('node:crypto');
     const hash = createHash('sha256');
     const writePart = (part: Part, plan: SplitPlan) =>
       tokenizePart(plan, part, tokenizer, async (ids) => {

@@ -1,5 +1,4 @@
 /** Directories that appear whole or not at all, whatever moment the process or the machine dies. */
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -104,7 +103,7 @@ export async function cleanLeftovers(parent: string, fileSystem: FileSystem = no
 }
 
 function uniqueName(target: string): string {
-  return `${basename(target)}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  return `${basename(target)}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
 async function clean(parent: string, leftovers: readonly string[], fileSystem: FileSystem): Promise<void> {

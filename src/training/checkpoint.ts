@@ -26,23 +26,24 @@ import {
 import { type TrainingConfiguration, trainingSchema } from './configuration.ts';
 import { parseConfiguration } from './parse.ts';
 
-const word = z.int().min(0).max(0xffffffff);
-
-const stateSchema = z.strictObject({
-  /** Completed updates. */
-  step: z.int().min(0),
-  seed: z.int().min(0),
-  data: z.strictObject({
-    /** Index of the micro-batch that comes next. */
-    position: z.int().min(0),
-    /** What identifies the data: a run must not resume on other data. */
-    fingerprint: z.string(),
-  }),
-  /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
-  generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
-  configuration: trainingSchema,
-  /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */
-  best: z.strictObject({ step: z.int().min(0), loss: z.number() }).nullable(),
+const stateSchema = z.lazy(() => {
+  const word = z.int().min(0).max(0xffffffff);
+  return z.strictObject({
+    /** Completed updates. */
+    step: z.int().min(0),
+    seed: z.int().min(0),
+    data: z.strictObject({
+      /** Index of the micro-batch that comes next. */
+      position: z.int().min(0),
+      /** What identifies the data: a run must not resume on other data. */
+      fingerprint: z.string(),
+    }),
+    /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
+    generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
+    configuration: trainingSchema,
+    /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */
+    best: z.strictObject({ step: z.int().min(0), loss: z.number() }).nullable(),
+  });
 });
 
 /** Contents of training.json. */

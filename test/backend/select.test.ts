@@ -44,6 +44,24 @@ describe('createBackend', () => {
     backend.close();
   });
 
+  it('computes without a thread that does not start, and says so', async () => {
+    const warnings: string[] = [];
+    const host = {
+      ...nodeHost,
+      startWorker: () => ({ ready: Promise.reject(new Error('no more threads')), terminate: () => {} }),
+      warn: (message: string) => warnings.push(message),
+    };
+    const backend = await createBackendOn(host, { backend: 'wasm', numThreads: 3 });
+    const [length, value] = [3 * 65536 + 17, 1.25];
+    const filled = backend.allocate(length);
+    backend.fill(filled, value);
+    const values = await backend.read(filled);
+    expect(values.every((each) => each === value)).toBe(true);
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toMatch(/thread did not start \(no more threads\).*pass numThreads: 1/);
+    backend.close();
+  });
+
   it.skipIf(!hasAddon)('refuses kernels of another version', async () => {
     const addon = nodeHost.loadAddon?.();
     const older = { ...addon, kernels: addon?.kernels.filter(({ name }) => name !== 'favor_step') } as typeof addon;

@@ -9,8 +9,6 @@ import { type Site, serve } from './server.ts';
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
 if (!executablePath) console.warn('skipped: the browser test needs Chromium (Debian: apt-get install chromium)');
 
-/** What index.ts imports by name. */
-const PACKAGES = ['zod', 'fzstd'];
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -40,7 +38,7 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
   });
 
   async function inPage(isolated: boolean, options: object): Promise<{ result: Result; requests: string[] }> {
-    const site = await serve(isolated, PACKAGES);
+    const site = await serve(isolated);
     sites.push(site);
     const page = await browser.newPage();
     await page.goto(`${site.url}/page`);

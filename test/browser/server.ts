@@ -1,4 +1,4 @@
-/** A web server on 127.0.0.1 for the browser test: dist/ as built, and the packages that it imports. */
+/** A web server on 127.0.0.1 for the browser test: dist/ as built, and nothing else, so that it must import no package. */
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,31 +8,21 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const TYPES: Record<string, string> = {
   '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
   '.wasm': 'application/wasm',
 };
 
 export interface Site {
-  /** Where `/page` is an empty page whose modules may import dist's packages. */
+  /** Where `/page` is an empty page. */
   readonly url: string;
   /** Every path asked for. */
   readonly requests: string[];
   close(): Promise<void>;
 }
 
-/** The file of every package that browser code imports by name, as an import map. */
-function importMap(packages: readonly string[]): string {
-  const entries = packages.map((name) => {
-    const path = fileURLToPath(import.meta.resolve(name));
-    return [name, `/${path.slice(root.length).replaceAll('\\', '/')}`];
-  });
-  return JSON.stringify({ imports: Object.fromEntries(entries) });
-}
-
 /** @param isolated whether pages are cross-origin isolated, so that WebAssembly memory can be shared */
-export async function serve(isolated: boolean, packages: readonly string[]): Promise<Site> {
+export async function serve(isolated: boolean): Promise<Site> {
   const requests: string[] = [];
-  const page = `<!doctype html><title>performers</title><script type="importmap">${importMap(packages)}</script>`;
+  const page = '<!doctype html><title>performers</title>';
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
     requests.push(path);
@@ -44,7 +34,7 @@ export async function serve(isolated: boolean, packages: readonly string[]): Pro
       if (path === '/page') {
         response.setHeader('Content-Type', 'text/html');
         response.end(page);
-      } else if (path.startsWith('/dist/') || path.startsWith('/node_modules/')) {
+      } else if (path.startsWith('/dist/')) {
         const body = await readFile(join(root, path));
         response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
         response.end(body);

@@ -5,45 +5,47 @@ import { BYTE_ORDER, BYTE_TO_CHARACTER, tokenToBytes } from './byte-level.ts';
 import type { AddedToken } from './byte-level-tokenizer.ts';
 import { ByteTokenizer } from './bytes.ts';
 
-const id = z.int().min(0);
-
-const addedTokenSchema = z.object({
-  id,
-  content: z.string().min(1).regex(/^\S+$/, 'must not contain white space'),
-  single_word: z.literal(false).optional(),
-  lstrip: z.literal(false).optional(),
-  rstrip: z.literal(false).optional(),
-  normalized: z.boolean().optional(),
-  special: z.boolean().optional(),
-});
+const addedTokenSchema = () =>
+  z.object({
+    id: z.int().min(0),
+    content: z.string().min(1).regex(/^\S+$/, 'must not contain white space'),
+    single_word: z.literal(false).optional(),
+    lstrip: z.literal(false).optional(),
+    rstrip: z.literal(false).optional(),
+    normalized: z.boolean().optional(),
+    special: z.boolean().optional(),
+  });
 
 /** What this package reads: GPT-2's form of byte-level BPE, and nothing that would change the ids. */
-const tokenizerSchema = z.object({
-  truncation: z.null().optional(),
-  padding: z.null().optional(),
-  added_tokens: z.array(addedTokenSchema).default([]),
-  normalizer: z.null().optional(),
-  pre_tokenizer: z.object({
-    type: z.literal('ByteLevel'),
-    add_prefix_space: z.literal(false),
-    use_regex: z.literal(true).optional(),
+const tokenizerSchema = z.lazy(() =>
+  z.object({
+    truncation: z.null().optional(),
+    padding: z.null().optional(),
+    added_tokens: z.array(addedTokenSchema()).default([]),
+    normalizer: z.null().optional(),
+    pre_tokenizer: z.object({
+      type: z.literal('ByteLevel'),
+      add_prefix_space: z.literal(false),
+      use_regex: z.literal(true).optional(),
+    }),
+    post_processor: z.object({ type: z.literal('ByteLevel') }).nullish(),
+    decoder: z.object({ type: z.literal('ByteLevel') }),
+    model: z.object({
+      type: z.literal('BPE').optional(),
+      dropout: z.null().optional(),
+      continuing_subword_prefix: z.literal('').nullish(),
+      end_of_word_suffix: z.literal('').nullish(),
+      byte_fallback: z.literal(false).optional(),
+      ignore_merges: z.literal(false).optional(),
+      vocab: z.custom<Record<string, number>>(
+        (value) =>
+          typeof value === 'object' && value !== null && Object.values(value).every((v) => Number.isInteger(v)),
+        'must map tokens to integer ids',
+      ),
+      merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+    }),
   }),
-  post_processor: z.object({ type: z.literal('ByteLevel') }).nullish(),
-  decoder: z.object({ type: z.literal('ByteLevel') }),
-  model: z.object({
-    type: z.literal('BPE').optional(),
-    dropout: z.null().optional(),
-    continuing_subword_prefix: z.literal('').nullish(),
-    end_of_word_suffix: z.literal('').nullish(),
-    byte_fallback: z.literal(false).optional(),
-    ignore_merges: z.literal(false).optional(),
-    vocab: z.custom<Record<string, number>>(
-      (value) => typeof value === 'object' && value !== null && Object.values(value).every((v) => Number.isInteger(v)),
-      'must map tokens to integer ids',
-    ),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
-  }),
-});
+);
 
 /**
  * Makes a tokenizer from the parsed contents of a tokenizer.json: byte-level BPE in GPT-2's form, or the byte tokenizer.
