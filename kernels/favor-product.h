@@ -8,15 +8,26 @@ namespace KERNELS_NAMESPACE {
 
 constexpr ptrdiff_t kChain = 16;  // terms in a chain, about
 
+// Rows of a tile: the sums of a chain and the totals share the registers.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kChainRows = 4;
+#else
+constexpr int kChainRows = kTileRows;
+#endif
+
 // c = A B for ROWS rows and VECTORS vectors of columns; operands as in tile.h.
 template <int ROWS, int VECTORS>
 __attribute__((noinline)) void chainedTile(ptrdiff_t k, ptrdiff_t chain, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
                                            ptrdiff_t ldb, float* c, ptrdiff_t ldc) {
-  for (ptrdiff_t p = 0; p < k; p += chain) {
+  Vector totals[ROWS][VECTORS];
+  UNROLL for (int i = 0; i < ROWS; i++)
+    UNROLL for (int j = 0; j < VECTORS; j++) totals[i][j] = Vector{};
+  while (k > 0) {
     Vector sums[ROWS][VECTORS];
     UNROLL for (int i = 0; i < ROWS; i++)
       UNROLL for (int j = 0; j < VECTORS; j++) sums[i][j] = Vector{};
-    for (ptrdiff_t steps = chain < k - p ? chain : k - p; steps > 0; steps--) {
+    ptrdiff_t steps = chain < k ? chain : k;
+    for (k -= steps; steps > 0; steps--) {
       Vector row[VECTORS];
       UNROLL for (int j = 0; j < VECTORS; j++) row[j] = load(b + j * kWidth);
       UNROLL for (int i = 0; i < ROWS; i++) {
@@ -27,11 +38,10 @@ __attribute__((noinline)) void chainedTile(ptrdiff_t k, ptrdiff_t chain, const f
       b += ldb;
     }
     UNROLL for (int i = 0; i < ROWS; i++)
-      UNROLL for (int j = 0; j < VECTORS; j++) {
-        float* target = c + i * ldc + j * kWidth;
-        store(target, p == 0 ? sums[i][j] : load(target) + sums[i][j]);
-      }
+      UNROLL for (int j = 0; j < VECTORS; j++) totals[i][j] += sums[i][j];
   }
+  UNROLL for (int i = 0; i < ROWS; i++)
+    UNROLL for (int j = 0; j < VECTORS; j++) store(c + i * ldc + j * kWidth, totals[i][j]);
 }
 
 // c = A B for whole vectors of columns; panel t of B starts at b + t·panelStride.
@@ -44,7 +54,7 @@ static inline void chainedMultiply(ptrdiff_t m, ptrdiff_t columns, ptrdiff_t k, 
 #define ROWS_OF(rows)                                                                                          \
   (whole ? chainedTile<rows, kTileVectors>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc)          \
          : chainedTile<rows, 1>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc))
-    for (; i + kTileRows <= m; i += kTileRows) ROWS_OF(kTileRows);
+    for (; i + kChainRows <= m; i += kChainRows) ROWS_OF(kChainRows);
     for (; i + 2 <= m; i += 2) ROWS_OF(2);
     if (i < m) ROWS_OF(1);
 #undef ROWS_OF
