@@ -1,5 +1,6 @@
 import type { AnyExperiment } from './experiment.ts';
 import { fig2 } from './fig2/experiment.ts';
+import { fig3 } from './fig3/experiment.ts';
 import { fig4 } from './fig4/experiment.ts';
 import { fig14 } from './fig14/experiment.ts';
 import { theorems } from './theorems/experiment.ts';
@@ -9,4 +10,4 @@ export { updatePage } from './page.ts';
 export { storedResult, writeResult } from './result.ts';
 
 /** All experiments, in the order in which `reproduce all` runs them. */
-export const experiments: readonly AnyExperiment[] = [fig2, fig4, fig14, theorems];
+export const experiments: readonly AnyExperiment[] = [fig2, fig3, fig4, fig14, theorems];

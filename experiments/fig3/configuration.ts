@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const count = z.int().min(1);
+
+export const fig3Configuration = z.strictObject({
+  /** Each with the lengths 2^k from minLength to maxLength. */
+  models: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        numHeads: count,
+        numLayers: count,
+        dFeedForward: count,
+        dModel: count,
+        maxLength: count,
+      }),
+    )
+    .min(1),
+  minLength: count,
+  vocabSize: count,
+  /** m of the Performer. */
+  numFeatures: count,
+  /** Position i sees only positions j ≤ i. */
+  causal: z.boolean(),
+  /** Passes whose median is taken, at most. */
+  rounds: count,
+  /** No further round begins after so many seconds; a first pass that takes longer is not repeated. */
+  secondsPerPoint: z.number().positive(),
+  /** A pass that is predicted to take more seconds is not run. */
+  timeLimit: z.number().positive(),
+  /** Nor one predicted to need more GiB, or more than nine tenths of what is free. */
+  memoryLimit: z.number().positive(),
+  seed: z.int().min(0),
+});
+
+export type Fig3Configuration = z.output<typeof fig3Configuration>;
+export type ModelSizes = Fig3Configuration['models'][number];

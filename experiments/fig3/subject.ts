@@ -1,0 +1,78 @@
+import {
+  type Backend,
+  createBackend,
+  languageModelLoss,
+  scope,
+  Transformer,
+  tensor,
+  valueAndGradients,
+} from '../../src/node.ts';
+import { mean } from '../statistics.ts';
+import type { Fig3Configuration, ModelSizes } from './configuration.ts';
+import type { AttentionName, Cost, Pass } from './curve.ts';
+
+/** A model of one attention on a backend of its own, so that the memory it takes can be told apart. */
+export class Subject {
+  readonly #backend: Backend;
+  readonly #model: Transformer;
+  readonly #ownBytes: number;
+
+  private constructor(backend: Backend, model: Transformer) {
+    this.#backend = backend;
+    this.#model = model;
+    this.#ownBytes = backend.bytesAllocated;
+  }
+
+  /**
+   * @param like the new backend is of its kind and has as many threads
+   * @throws on the reference backend.
+   */
+  static async open(
+    like: Backend,
+    { name, maxLength, ...sizes }: ModelSizes,
+    attention: AttentionName,
+    { vocabSize, numFeatures, causal, seed }: Fig3Configuration,
+  ): Promise<Subject> {
+    if (like.name === 'reference') {
+      throw new Error('The reference backend does not tell its peak of memory: use --backend native or wasm.');
+    }
+    const backend = await createBackend({ backend: like.name, numThreads: like.numThreads });
+    try {
+      const configured = attention === 'favor' ? { type: attention, numFeatures } : { type: attention };
+      const options = { ...sizes, vocabSize, causal, attention: configured, positions: 'none', dropout: 0 } as const;
+      return new Subject(backend, new Transformer(backend, options, seed));
+    } catch (error) {
+      backend.close();
+      throw error;
+    }
+  }
+
+  /**
+   * One pass from token ids to the loss, or on to the gradients of all parameters.
+   *
+   * @returns its time, the most that the backend has held beyond the parameters since the last trim, and the mean loss
+   *   in nats
+   */
+  async run(pass: Pass, ids: Int32Array, targets: Int32Array): Promise<Cost & { loss: number }> {
+    const start = performance.now();
+    const losses = scope(() => {
+      const [x, y] = [ids, targets].map((tokens) => tensor(this.#backend, tokens, [1, tokens.length]));
+      const loss = () => languageModelLoss(this.#model, x, y).loss;
+      return pass === 'forward' ? loss() : valueAndGradients(loss, [...this.#model.parameters().values()]).value;
+    });
+    const values = await losses.data();
+    const seconds = (performance.now() - start) / 1000;
+    losses.dispose();
+    return { seconds, bytes: this.#backend.bytesAllocated - this.#ownBytes, loss: mean(values) };
+  }
+
+  /** Gives the memory of passes back. */
+  trim(): void {
+    this.#backend.trim();
+  }
+
+  /** Gives all of its memory back. */
+  close(): void {
+    this.#backend.close();
+  }
+}
