@@ -16,6 +16,8 @@ import { reasonOf } from './measure.ts';
 import { memory } from './memory.ts';
 import { peers } from './peers/index.ts';
 import { installPeers } from './peers/install.ts';
+import type { Peer } from './peers/peer.ts';
+import { startPython } from './peers/python.ts';
 import { projections } from './projections.ts';
 import { type CaseReport, formatCase } from './report.ts';
 import { runCase } from './run.ts';
@@ -41,6 +43,7 @@ interface Options {
   readonly rounds: number;
   /** False with `--no-peers`. */
   readonly peers: boolean;
+  readonly python?: boolean;
   readonly json?: string;
   readonly figure?: string;
 }
@@ -81,9 +84,12 @@ async function announced<T>(what: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+const mostThreads = ({ threads }: Pick<Options, 'threads'>): number =>
+  threads ?? (Number(process.env.PERFORMERS_THREADS) || availableParallelism());
+
 /** The backends of each kind that was asked for and loads: WebAssembly on one thread and on all. */
 async function createBackends({ backend, threads }: Options): Promise<Map<BackendKind, Backend[]>> {
-  const most = threads ?? (Number(process.env.PERFORMERS_THREADS) || availableParallelism());
+  const most = mostThreads({ threads });
   const found = new Map<BackendKind, Backend[]>();
   if (backend !== 'wasm') {
     try {
@@ -118,7 +124,14 @@ async function main(names: readonly string[], options: Options): Promise<void> {
       kindsOf(benchmark, backends).some((kind) => (benchmark.peerTasks?.(kind) ?? []).length > 0),
     );
     if (options.peers && wanted) await installPeers((line) => console.error(pico.dim(line)));
-    await runAll(benchmarks, backends, options);
+    const python = options.python ? await startPython(mostThreads(options)) : undefined;
+    for (const line of python?.missing ?? []) console.log(pico.yellow(line));
+    try {
+      const engines = [...(options.peers ? peers : []), ...(python?.peers ?? [])];
+      await runAll(benchmarks, backends, engines, options);
+    } finally {
+      python?.close();
+    }
   } finally {
     for (const backend of [...backends.values()].flat()) backend.close();
   }
@@ -127,6 +140,7 @@ async function main(names: readonly string[], options: Options): Promise<void> {
 async function runAll(
   benchmarks: readonly BenchmarkCase[],
   backends: ReadonlyMap<BackendKind, readonly Backend[]>,
+  engines: readonly Peer[],
   options: Options,
 ): Promise<void> {
   const { rounds } = options;
@@ -147,7 +161,7 @@ async function runAll(
           kind,
           backends: backends.get(kind) ?? [],
           reference,
-          peers: options.peers ? peers : [],
+          peers: engines,
           rounds,
         }),
       );
@@ -174,6 +188,7 @@ const program = new Command('bench')
   .option('--threads <n>', 'number of threads (default: PERFORMERS_THREADS, else all processors)', wholeNumber)
   .option('--rounds <n>', 'interleaved rounds; times are medians over them', wholeNumber, 9)
   .option('--no-peers', 'leave other engines out, and do not install them')
+  .option('--python', 'also compare with PyTorch and JAX, in python3 or the Python that PERFORMERS_PYTHON names')
   .option('--json <file>', 'also write everything measured, samples included, to a file')
   .option('--figure <file>', 'also draw the run, as SVG, or as PNG if the name ends in .png')
   .action(async (names: string[], options: Options) => {

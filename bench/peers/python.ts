@@ -47,6 +47,7 @@ class PythonProcess {
   readonly #folder = mkdtempSync(join(tmpdir(), 'performers-bench-'));
   readonly #ended: Promise<string>;
   #complaint = '';
+  #files = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor([interpreter, ...args]: readonly string[], engine: PythonEngine, numThreads: number) {
@@ -97,20 +98,27 @@ class PythonProcess {
   }
 
   async start(operation: string, problem: object, arrays: Arrays): Promise<PeerRun[]> {
-    const inputs = join(this.#folder, 'inputs');
+    const inputs = this.#file();
     writeFileSync(inputs, Buffer.concat(Object.values(arrays).map((array) => Buffer.from(array.buffer))));
     const lengths = Object.entries(arrays).map(([name, array]) => [name, array.length]);
     const { runs } = await this.request({ do: 'start', operation, problem, inputs, arrays: lengths }, startedSchema);
+    rmSync(inputs);
     return runs.map(({ id, form }) => ({
       form,
       run: async () => void (await this.request({ do: 'run', id }, z.object({}))),
       read: async () => {
-        const path = join(this.#folder, 'result');
+        const path = this.#file();
         await this.request({ do: 'read', id, path }, z.object({}));
-        return new Float32Array(new Uint8Array(readFileSync(path)).buffer);
+        const { buffer } = new Uint8Array(readFileSync(path));
+        rmSync(path);
+        return new Float32Array(buffer);
       },
       release: async () => void (await this.request({ do: 'release', id }, z.object({}))),
     }));
+  }
+
+  #file(): string {
+    return join(this.#folder, String(this.#files++));
   }
 
   /** The process ends with its standard input. */

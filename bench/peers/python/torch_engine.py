@@ -59,10 +59,14 @@ def favor(problem):
         from performer_pytorch import performer_pytorch as library
     except ImportError as error:
         raise RuntimeError(f"{error}: run `pip install performer-pytorch setuptools` for this Python") from error
-    # FastAttention adds 1e-4 to every feature, which changes the result; with 0 it does the same work and can be checked.
+    # FastAttention adds 1e-4 to every feature, and causal 1e-6 to the sums of keys: more than the first keys themselves are. With
+    # 0 it does the same work and can be checked.
     if not isinstance(library.softmax_kernel, partial):
         library.softmax_kernel = partial(library.softmax_kernel, eps=0)
     q, k, v = attention_inputs(problem)
     attention = library.FastAttention(problem.dHead, nb_features=problem.numFeatures, causal=problem.causal)
     attention.projection_matrix.copy_(tensor(problem.projection, problem.numFeatures, problem.dHead))
+    if problem.causal:
+        # Without a CUDA extension FastAttention takes this form of its own accord.
+        attention.causal_linear_fn = partial(library.causal_linear_attention_noncuda, eps=0)
     return [repeated("performer-pytorch", partial(attention, q, k, v))]
