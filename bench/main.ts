@@ -4,6 +4,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pico from 'picocolors';
 import { type Backend, createBackend } from '../src/node.ts';
+import { bundle } from './bundle.ts';
 import type { BackendKind, BenchmarkCase } from './case.ts';
 import { decoding } from './decoding.ts';
 import { favor } from './favor.ts';
@@ -22,6 +23,7 @@ import { projections } from './projections.ts';
 import { type CaseReport, formatCase } from './report.ts';
 import { runCase } from './run.ts';
 import { softmaxAttention } from './softmax-attention.ts';
+import { start } from './start.ts';
 import { trainingStep } from './training-step.ts';
 
 const cases: readonly BenchmarkCase[] = [
@@ -35,6 +37,8 @@ const cases: readonly BenchmarkCase[] = [
   trainingStep,
   decoding,
   memory,
+  start,
+  bundle,
 ];
 
 interface Options {

@@ -2,7 +2,9 @@ import type { Random } from '../../tensor/random.ts';
 
 /** A standard normal vector. */
 export function normalVector(size: number, random: Random): Float64Array {
-  return Float64Array.from({ length: size }, () => random.normal());
+  const out = new Float64Array(size);
+  for (let i = 0; i < size; i++) out[i] = random.normal();
+  return out;
 }
 
 /** The length of a standard normal vector: χ with `size` degrees of freedom. */

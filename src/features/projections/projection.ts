@@ -36,10 +36,12 @@ export function denseProjection(values: Float64Array, dHead: number): Projection
 export function stackRows(projection: Projection, multiples: readonly number[]) {
   const { form, factors, directions, values, lengths } = projection;
   const numFeatures = directions * multiples.length;
-  const stack = (rows: Float64Array) => multiples.flatMap((multiple) => Array.from(rows, (value) => multiple * value));
-  if (form === 'dense') {
-    return { numFeatures, form, factors, directions: numFeatures, projection: Float64Array.from(stack(values)) };
-  }
-  const stacked = Float64Array.from([...values, ...stack(lengths)]);
-  return { numFeatures, form, factors, directions, projection: stacked };
+  const [once, rows] = form === 'dense' ? [0, values] : [values.length, lengths];
+  const stacked = new Float64Array(once + rows.length * multiples.length);
+  stacked.set(values.subarray(0, once));
+  multiples.forEach((multiple, copy) => {
+    const start = once + copy * rows.length;
+    for (let i = 0; i < rows.length; i++) stacked[start + i] = multiple * rows[i];
+  });
+  return { numFeatures, form, factors, directions: form === 'dense' ? numFeatures : directions, projection: stacked };
 }
