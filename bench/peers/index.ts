@@ -3,11 +3,15 @@ import type { Backend } from '../../src/node.ts';
 import { type BackendKind, type Check, relativeError } from '../case.ts';
 import { reasonOf, type Subject } from '../measure.ts';
 import { threadsText } from '../peak.ts';
+import { jaxJs } from './jax-js.ts';
+import { onnxruntimeWeb } from './onnxruntime-web.ts';
 import type { Peer, PeerRun } from './peer.ts';
+import { ruvector } from './ruvector.ts';
 import type { PeerTask } from './tasks.ts';
+import { tfjs } from './tfjs.ts';
 
 /** One line per engine: the order of the report. */
-export const peers: readonly Peer[] = [];
+export const peers: readonly Peer[] = [onnxruntimeWeb, jaxJs, tfjs, ruvector];
 
 /** A peer that could not be measured at a task, and why. */
 export interface Unavailable {

@@ -144,7 +144,7 @@ interface Tensor {
   readonly data: ArrayLike<number>;
 }
 interface Session {
-  run(feeds: Record<string, Tensor>, fetches: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+  run(feeds: Record<string, Tensor>, fetches?: Record<string, Tensor>): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
 }
 
@@ -154,11 +154,16 @@ export interface OnnxRuntime {
   readonly InferenceSession: { create(model: Uint8Array, options: Record<string, unknown>): Promise<Session> };
 }
 
+export interface SessionOptions {
+  readonly [name: string]: unknown;
+  readonly executionProviders: readonly ['cpu'] | readonly ['wasm'];
+}
+
 /** The graph on one of the builds, with its session options. */
 export async function startGraph(
   { Tensor, InferenceSession }: OnnxRuntime,
   graph: ProblemGraph,
-  options: Record<string, unknown>,
+  options: SessionOptions,
 ): Promise<PeerRun> {
   const inputs = Object.entries(graph.inputs);
   const model = onnxModel({
@@ -170,10 +175,14 @@ export async function startGraph(
   const session = await InferenceSession.create(model, { graphOptimizationLevel: 'all', ...options });
   const feeds = Object.fromEntries(inputs.map(([name, { dims, data }]) => [name, new Tensor('float32', data, dims)]));
   const size = graph.output.reduce((product, dim) => product * dim, 1);
-  const out = new Tensor('float32', new Float32Array(size), graph.output);
+  let out = new Tensor('float32', new Float32Array(size), graph.output);
+  // onnxruntime-node saves an allocation by writing into it; onnxruntime-web would leave it empty
+  const fetches = options.executionProviders[0] === 'cpu' ? { out } : undefined;
   return {
     form: graph.form,
-    run: async () => void (await session.run(feeds, { out })),
+    async run() {
+      ({ out } = await session.run(feeds, fetches));
+    },
     read: async () => graph.arrange?.(out.data) ?? out.data,
     release: () => session.release(),
   };
@@ -182,7 +191,7 @@ export async function startGraph(
 /** What both builds do; `session` gives the build's session options. FAVOR+ is bidirectional only: ONNX has no causal product. */
 export function onnxOperations(
   load: (numThreads: number) => Promise<OnnxRuntime>,
-  session: (numThreads: number) => Record<string, unknown>,
+  session: (numThreads: number) => SessionOptions,
 ): Required<Pick<Peer, 'gemm' | 'favor' | 'exact'>> {
   const start = async (graphs: readonly ProblemGraph[], numThreads: number): Promise<PeerRun[]> => {
     const runtime = await load(numThreads);
