@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { type Backend, Decoder, type SavedState, Transformer, transformerPresets } from '../src/node.ts';
 import { type BenchmarkCase, compare, normalNumbers, releaseAll, type Subjects } from './case.ts';
 import { ratio, type Subject } from './measure.ts';
@@ -11,7 +12,7 @@ const CHUNK = 2048;
 const long = process.env.PERFORMERS_BENCH_LONG === '1';
 
 const favorPositions = [1, 1e3, 1e4, 1e5, 1e6];
-const cachePositions = { native: [1e3, 1e4, 1e5], wasm: [1e3, 1e4] } as const;
+const cachePositions = [1e3, 1e4, 1e5];
 
 const favorAt = (position: number) => `FAVOR+, after ${position.toLocaleString('en-US')} tokens`;
 const exactAt = (position: number) => `exact, ${position.toLocaleString('en-US')} cached tokens`;
@@ -83,6 +84,12 @@ async function favorStates(model: Transformer, positions: readonly number[], lim
   return states;
 }
 
+/** Those that fit: growing for the next token, a cache takes three times its size. WebAssembly's memory ends at 4 GiB. */
+function cachePositionsFor(backend: Backend, model: Transformer): readonly number[] {
+  const available = backend.name === 'wasm' ? 2 ** 32 : freemem();
+  return cachePositions.filter((position) => 4 * cacheBytes(model, position) < available);
+}
+
 /** A cache of `position` keys and values, the same in every layer: 2,039 rows of normal numbers, repeated. */
 function cacheState({ configuration }: Transformer, position: number): SavedState[] {
   const { dModel, numHeads, numLayers } = configuration;
@@ -150,7 +157,8 @@ export const decoding: BenchmarkCase = {
       add(favorAt(position), favor, states[i]!, weightBytes(favor) + stateBytes(favor));
     }
     const exact = createModel(backend, 'exact');
-    for (const position of cachePositions[backend.name === 'wasm' ? 'wasm' : 'native']) {
+    const cached = cachePositionsFor(backend, exact);
+    for (const position of cached) {
       add(exactAt(position), exact, cacheState(exact, position), weightBytes(exact) + cacheBytes(exact, position));
     }
     releases.push(
@@ -160,9 +168,7 @@ export const decoding: BenchmarkCase = {
 
     return {
       subjects,
-      comparisons: cachePositions[backend.name === 'wasm' ? 'wasm' : 'native'].map(
-        (position) => [exactAt(position), favorAt(position)] as const,
-      ),
+      comparisons: cached.map((position) => [exactAt(position), favorAt(position)] as const),
       summarise: (timings) => {
         const favorTimings = favorPositions.flatMap((position) =>
           timings.filter(({ subject }) => subject.label === favorAt(position)),
