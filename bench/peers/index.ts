@@ -4,6 +4,7 @@ import { type BackendKind, type Check, relativeError } from '../case.ts';
 import { reasonOf, type Subject } from '../measure.ts';
 import { threadsText } from '../peak.ts';
 import { jaxJs } from './jax-js.ts';
+import { onnxruntimeNode } from './onnxruntime-node.ts';
 import { onnxruntimeWeb } from './onnxruntime-web.ts';
 import type { Peer, PeerRun } from './peer.ts';
 import { ruvector } from './ruvector.ts';
@@ -11,7 +12,7 @@ import type { PeerTask } from './tasks.ts';
 import { tfjs } from './tfjs.ts';
 
 /** One line per engine: the order of the report. */
-export const peers: readonly Peer[] = [onnxruntimeWeb, jaxJs, tfjs, ruvector];
+export const peers: readonly Peer[] = [onnxruntimeNode, onnxruntimeWeb, jaxJs, tfjs, ruvector];
 
 /** A peer that could not be measured at a task, and why. */
 export interface Unavailable {
