@@ -17,6 +17,8 @@ export interface Subject {
   readonly tokens?: number;
   /** A failure is reported and the others go on: for engines that are not ours. Default false. */
   readonly mayFail?: boolean;
+  /** Milliseconds to wait after a sample, for engines whose threads go on spinning. Default 0. */
+  readonly rest?: number;
   /** Does the work once and has finished when it returns or resolves. */
   run(): void | Promise<void>;
 }
@@ -88,6 +90,7 @@ export async function measure(subjects: readonly Subject[], options: MeasureOpti
       await sample(peak, 1, now);
       let once = await sample(subject, 1, now);
       if (once <= SLOW_MILLISECONDS) once = await sample(subject, 1, now);
+      await resting(subject);
       entries.push({
         subject,
         peak,
@@ -108,6 +111,7 @@ export async function measure(subjects: readonly Subject[], options: MeasureOpti
       const succeeded = await guarded(subject, async () => {
         const before = await sample(peak, 1, now);
         const time = await sample(subject, repeats, now);
+        await resting(subject);
         const after = await sample(peak, 1, now);
         entry.milliseconds.push(time);
         entry.peaks.push(peak.flops / Math.min(before, after) / 1e6);
@@ -160,6 +164,10 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
 function fewRounds(rounds: number): number[] {
   if (rounds <= SLOW_ROUNDS) return range(rounds);
   return range(SLOW_ROUNDS).map((i) => Math.round((i * (rounds - 1)) / (SLOW_ROUNDS - 1)));
+}
+
+async function resting({ rest = 0 }: Subject): Promise<void> {
+  if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
 }
 
 async function sample(subject: Subject, repeats: number, now: () => number): Promise<number> {

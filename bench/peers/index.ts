@@ -4,6 +4,7 @@ import { type BackendKind, type Check, relativeError } from '../case.ts';
 import { reasonOf, type Subject } from '../measure.ts';
 import { threadsText } from '../peak.ts';
 import { jaxJs } from './jax-js.ts';
+import { nanogpt, nanogptInNode } from './nanogpt.ts';
 import { onnxruntimeNode } from './onnxruntime-node.ts';
 import { onnxruntimeWeb } from './onnxruntime-web.ts';
 import type { Peer, PeerRun } from './peer.ts';
@@ -12,7 +13,10 @@ import type { PeerTask } from './tasks.ts';
 import { tfjs } from './tfjs.ts';
 
 /** One line per engine: the order of the report. */
-export const peers: readonly Peer[] = [onnxruntimeNode, onnxruntimeWeb, jaxJs, tfjs, ruvector];
+export const peers: readonly Peer[] = [onnxruntimeNode, onnxruntimeWeb, jaxJs, tfjs, ruvector, nanogpt, nanogptInNode];
+
+/** onnxruntime's threads spin for about 50 ms after a call, which is its default and its best form. */
+const REST_MILLISECONDS = 100;
 
 /** A peer that could not be measured at a task, and why. */
 export interface Unavailable {
@@ -94,6 +98,7 @@ export async function peerSubjects(tasks: readonly PeerTask[], options: PeerOpti
             exponentials: task.exponentials,
             peak: peakOf(threads),
             mayFail: true,
+            rest: REST_MILLISECONDS,
             run: () => run.run(),
           };
           subjects.push({ subject, against: task.against });
