@@ -8,11 +8,25 @@ type Jax = typeof import('@jax-js/jax');
 async function loadJax(): Promise<Jax> {
   // jax-js asks for navigator.userAgent, which Node has from version 21 on
   if (!('navigator' in globalThis)) Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'Node' } });
-  const jax = await loadPeer<Jax>('@jax-js/jax');
-  const devices = await jax.init('wasm');
+  const { jax, devices } = await withoutWorker(async () => {
+    const loaded = await loadPeer<Jax>('@jax-js/jax');
+    return { jax: loaded, devices: await loaded.init('wasm') };
+  });
   if (!devices.includes('wasm')) throw new Error('its wasm backend did not start');
   jax.defaultDevice('wasm');
   return jax;
+}
+
+/** Once onnxruntime-web has put Node's own worker threads there as `Worker`, jax-js takes them for a browser's and fails. */
+async function withoutWorker<T>(work: () => Promise<T>): Promise<T> {
+  const worker = Object.getOwnPropertyDescriptor(globalThis, 'Worker');
+  if (worker === undefined) return work();
+  Reflect.deleteProperty(globalThis, 'Worker');
+  try {
+    return await work();
+  } finally {
+    Object.defineProperty(globalThis, 'Worker', worker);
+  }
 }
 
 /** `operation` compiled, on arrays that are kept for every run; it consumes references, as all of jax-js does. */
@@ -21,11 +35,12 @@ function compiled({ jit }: Jax, arrays: readonly JaxArray[], operation: (...arra
   const compute = (): JaxArray => run(...arrays.map((array) => array.ref));
   return {
     form: '',
-    async run() {
-      const out = await compute().blockUntilReady();
-      out.dispose();
-    },
-    read: async () => (await compute().data()) as Float32Array,
+    run: () =>
+      withoutWorker(async () => {
+        const out = await compute().blockUntilReady();
+        out.dispose();
+      }),
+    read: () => withoutWorker(async () => (await compute().data()) as Float32Array),
     release() {
       for (const array of arrays) array.dispose();
       run.dispose();
