@@ -15,6 +15,7 @@ import { gemm } from './gemm.ts';
 import { lengthLadder } from './lengths.ts';
 import { reasonOf } from './measure.ts';
 import { memory } from './memory.ts';
+import { installNode, runUnderNode } from './newer-node.ts';
 import { peers } from './peers/index.ts';
 import { installPeers } from './peers/install.ts';
 import type { Peer } from './peers/peer.ts';
@@ -25,6 +26,7 @@ import { runCase } from './run.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { start } from './start.ts';
 import { trainingStep } from './training-step.ts';
+import { trainingStepCompact } from './training-step-compact.ts';
 
 const cases: readonly BenchmarkCase[] = [
   gemm,
@@ -35,6 +37,7 @@ const cases: readonly BenchmarkCase[] = [
   featureMaps,
   projections,
   trainingStep,
+  trainingStepCompact,
   decoding,
   memory,
   start,
@@ -48,6 +51,7 @@ interface Options {
   /** False with `--no-peers`. */
   readonly peers: boolean;
   readonly python?: boolean;
+  readonly node?: string;
   readonly json?: string;
   readonly figure?: string;
 }
@@ -181,6 +185,15 @@ async function runAll(
   }
 }
 
+/** Runs this command again under that Node; resolves with its exit code. */
+async function underNode(version: string): Promise<number> {
+  const executable = await installNode(version, (line) => console.error(pico.dim(line)));
+  const [, script, ...args] = process.argv;
+  const at = args.findIndex((arg) => arg === '--node' || arg.startsWith('--node='));
+  args.splice(at, args[at] === '--node' ? 2 : 1);
+  return runUnderNode(executable, script, args);
+}
+
 const program = new Command('bench')
   .description(
     `Times the kernels beside other engines and prints shares of the multiply-add peak that the same run measures.\nCases: ${cases.map(({ name }) => name).join(', ')}.`,
@@ -193,11 +206,13 @@ const program = new Command('bench')
   .option('--rounds <n>', 'interleaved rounds; times are medians over them', wholeNumber, 9)
   .option('--no-peers', 'leave other engines out, and do not install them')
   .option('--python', 'also compare with PyTorch and JAX, in python3 or the Python that PERFORMERS_PYTHON names')
+  .option('--node <version>', 'run under this version of Node, fetched from npm: 24 has relaxed SIMD for WebAssembly')
   .option('--json <file>', 'also write everything measured, samples included, to a file')
   .option('--figure <file>', 'also draw the run, as SVG, or as PNG if the name ends in .png')
   .action(async (names: string[], options: Options) => {
     try {
-      await main(names, options);
+      if (options.node !== undefined) process.exitCode = await underNode(options.node);
+      else await main(names, options);
     } catch (error) {
       console.error(pico.red(error instanceof Error ? error.message : String(error)));
       process.exitCode = 1;

@@ -6,7 +6,7 @@ const lengths = [4096, 16_384];
 const attentions = ['favor', 'exact'] as const;
 type Attention = (typeof attentions)[number];
 
-interface TrainingSize {
+export interface TrainingSize {
   readonly dModel: number;
   readonly numLayers: number;
   readonly numHeads: number;
@@ -17,7 +17,7 @@ interface TrainingSize {
 }
 
 const NUM_FEATURES = 256;
-const labelOf = (attention: Attention, length: number) => `${attention}, L=${length}`;
+export const labelOf = (attention: Attention, length: number) => `${attention}, L=${length}`;
 
 function createTrainer(backend: Backend, size: TrainingSize, attention: Attention, numFeatures: number): Trainer {
   const { batchSize, length, ...architecture } = size;
@@ -35,11 +35,35 @@ function createTrainer(backend: Backend, size: TrainingSize, attention: Attentio
 }
 
 /** Products with weights: 2 flops per weight and token forward, 4 backward; attention as in its own benchmark. */
-function flopsOf(size: TrainingSize, attention: Attention): number {
+export function flopsOf(size: TrainingSize, attention: Attention): number {
   const { dModel, numLayers, dFeedForward, vocabSize, batchSize, length } = size;
   const weights = numLayers * (4 * dModel ** 2 + 2 * dModel * dFeedForward) + vocabSize * dModel;
   const perLayer = attention === 'favor' ? 20 * length * NUM_FEATURES * dModel : 7 * length ** 2 * dModel;
   return 6 * weights * batchSize * length + numLayers * batchSize * perLayer;
+}
+
+/** A step with either attention at each size. */
+export async function prepareSteps(backend: Backend, sizes: readonly TrainingSize[]): Promise<Subjects> {
+  const subjects: Subject[] = [];
+  const releases: (() => void)[] = [];
+  for (const size of sizes) {
+    const { length } = size;
+    for (const attention of attentions) {
+      const trainer = createTrainer(backend, size, attention, NUM_FEATURES);
+      subjects.push({
+        label: labelOf(attention, length),
+        flops: flopsOf(size, attention),
+        tokens: size.batchSize * length,
+        run: async () => void (await trainer.step()),
+      });
+      releases.push(() => {
+        trainer.dispose();
+        trainer.model.dispose();
+      });
+    }
+  }
+  const comparisons = sizes.map(({ length }) => [labelOf('exact', length), labelOf('favor', length)] as const);
+  return { subjects, comparisons, release: () => releaseAll(releases) };
 }
 
 export const trainingStep: BenchmarkCase = {
@@ -72,26 +96,9 @@ export const trainingStep: BenchmarkCase = {
     return checks;
   },
 
-  async prepare(backend): Promise<Subjects> {
-    const subjects: Subject[] = [];
-    const releases: (() => void)[] = [];
-    for (const length of lengths) {
-      const size: TrainingSize = { ...transformerPresets.regular, batchSize: 1, length };
-      for (const attention of attentions) {
-        const trainer = createTrainer(backend, size, attention, NUM_FEATURES);
-        subjects.push({
-          label: labelOf(attention, length),
-          flops: flopsOf(size, attention),
-          tokens: length,
-          run: async () => void (await trainer.step()),
-        });
-        releases.push(() => {
-          trainer.dispose();
-          trainer.model.dispose();
-        });
-      }
-    }
-    const comparisons = lengths.map((length) => [labelOf('exact', length), labelOf('favor', length)] as const);
-    return { subjects, comparisons, release: () => releaseAll(releases) };
-  },
+  prepare: (backend) =>
+    prepareSteps(
+      backend,
+      lengths.map((length) => ({ ...transformerPresets.regular, batchSize: 1, length })),
+    ),
 };

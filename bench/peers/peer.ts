@@ -26,6 +26,21 @@ export interface ProductProblem {
   readonly b: Float32Array<ArrayBuffer>;
 }
 
+/** Steps of training a causal Transformer with rotary positions on one batch. */
+export interface TrainingProblem {
+  readonly dModel: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly dFeedForward: number;
+  readonly vocabSize: number;
+  readonly batchSize: number;
+  readonly length: number;
+  readonly learningRate: number;
+  /** `[batchSize, length]`, and so are the targets. */
+  readonly inputs: Int32Array<ArrayBuffer>;
+  readonly targets: Int32Array<ArrayBuffer>;
+}
+
 /** One operation, loaded and ready to be repeated on its inputs. */
 export interface PeerRun {
   /** Distinguishes several forms of one operation; empty where an engine has only one. */
@@ -51,4 +66,6 @@ export interface Peer {
   /** FAVOR+ with positive features, normalised; causal only where the engine can. */
   favor?(problem: AttentionProblem, numThreads: number): Promise<PeerRun[]>;
   exact?(problem: AttentionProblem, numThreads: number): Promise<PeerRun[]>;
+  /** Forward, backward and AdamW, from random weights; `read` gives the losses of all steps so far, each before its update. */
+  trainingStep?(problem: TrainingProblem, numThreads: number): Promise<PeerRun[]>;
 }

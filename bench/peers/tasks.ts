@@ -5,7 +5,7 @@ import { normalNumbers } from '../case.ts';
 import { favorPasses } from '../favor-passes.ts';
 import { exactFlops, favorFlops, productFlops } from '../flops.ts';
 import { softmaxPasses } from '../softmax-passes.ts';
-import type { AttentionProblem, Peer, PeerRun, ProductProblem } from './peer.ts';
+import type { AttentionProblem, Peer, PeerRun, ProductProblem, TrainingProblem } from './peer.ts';
 
 export interface PeerTask {
   /** Stands behind the peer's name in labels. */
@@ -99,6 +99,59 @@ export function productTask(label: string, against: string, [m, n, k]: readonly 
       const [a, b, c] = [reference.upload(small.a), reference.upload(small.b), reference.allocate(small.m * small.n)];
       reference.gemm({ a, b, c, m: small.m, n: small.n, k: small.k });
       return reference.read(c);
+    },
+  };
+}
+
+const SMALL_TRAINING = {
+  dModel: 24,
+  numLayers: 2,
+  numHeads: 3,
+  dFeedForward: 72,
+  vocabSize: 61,
+  batchSize: 2,
+  length: 31,
+};
+const STEPS = 8;
+
+/**
+ * A training step. Weights are drawn by each engine as it likes, so values are checked by what any must show: a first loss near
+ * the logarithm of the vocabulary's size, and a loss that falls over some steps.
+ */
+export function trainingTask(
+  options: Pick<PeerTask, 'label' | 'against' | 'flops'>,
+  problem: TrainingProblem,
+): PeerTask {
+  return {
+    ...options,
+    bound: 0.05,
+    start: (peer, size, numThreads) =>
+      size === 'timed'
+        ? peer.trainingStep?.(problem, numThreads)
+        : peer.trainingStep?.(trainingProblem(SMALL_TRAINING, 1e-2), numThreads).then((runs) => runs.map(firstLoss)),
+    expected: async () => [Math.log(SMALL_TRAINING.vocabSize)],
+  };
+}
+
+export function trainingProblem(size: typeof SMALL_TRAINING, learningRate: number): TrainingProblem {
+  const count = size.batchSize * size.length;
+  const tokens = Int32Array.from({ length: count + 1 }, (_, i) => (i * 7919) % size.vocabSize);
+  return { ...size, learningRate, inputs: tokens.slice(0, -1), targets: tokens.slice(1) };
+}
+
+/** Takes several steps as one run, and reads the first loss. @throws if the last is not lower. */
+function firstLoss(run: PeerRun): PeerRun {
+  return {
+    ...run,
+    async run() {
+      for (let step = 0; step < STEPS; step++) await run.run();
+    },
+    async read() {
+      const losses = await run.read();
+      const [first, last] = [losses[0], losses[losses.length - 1]];
+      if (!(last < first))
+        throw new Error(`its loss does not fall in ${losses.length} steps: from ${first} to ${last}`);
+      return [first];
     },
   };
 }

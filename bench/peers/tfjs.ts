@@ -33,7 +33,7 @@ interface TensorFlow {
 let loading: Promise<TensorFlow> | undefined;
 
 /** Once: a second setBackend while the first is under way makes that fail. */
-function loadTensorFlow(): Promise<TensorFlow> {
+export function loadTensorFlow(): Promise<TensorFlow> {
   loading ??= (async () => {
     const tf = await loadPeer<TensorFlow>('@tensorflow/tfjs-core');
     await loadPeer('@tensorflow/tfjs-backend-wasm');
