@@ -120,6 +120,7 @@ describe('an engine in a process of its own', () => {
   it('fails with its own words, and goes on', async () => {
     await expect(peer.exact?.(attention, 2)).rejects.toThrow('no exact attention here');
     expect(await peer.gemm?.(product, 2)).toHaveLength(2);
+    await expect(peer.gemm?.({ ...product, m: 1 }, 2)).rejects.toThrow('takes longer than a product with one row');
   });
 
   it('that dies is reported, not waited for', async () => {
