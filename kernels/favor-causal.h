@@ -16,6 +16,7 @@ namespace KERNELS_NAMESPACE {
 constexpr float kHeadroom = 30;
 constexpr Index kSegment = 2048;  // keys between two snapshots of the state
 static_assert(kSegment % kRows == 0);
+constexpr Index kChunk = 32;   // rows of a chunk at most
 constexpr Index kGroup = 16;  // rows in a step of the triangle below the diagonal
 static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);
 
@@ -106,8 +107,9 @@ struct CausalKeys {
     for (Index r = 0; r < stride; r += kWidth)
       store(start + r, maximum(wholeNear(load(u + first * stride + r) - whole), load(running + r)));
     wholeNumbers(start, stride, wholeStart);
-    if (raise(first, tile.count)) return tile.count;
-    const Index end = firstBeyondHeadroom(first);
+    const Index limit = smaller(first + kChunk, tile.count);
+    if (raise(first, limit)) return limit;
+    const Index end = firstBeyondHeadroom(first, limit);
     raise(first, end);
     return end;
   }
@@ -122,8 +124,9 @@ struct CausalKeys {
  private:
   Index nextChunkOfOneScale(Index first) {
     const float scale = tile.largestWhole(first, first + 1), from = scale > running[0] ? scale : running[0];
+    const Index limit = smaller(first + kChunk, tile.count);
     Index end = first + 1;
-    while (end < tile.count && -tile.wholeD[end] <= from + kHeadroom) end++;
+    while (end < limit && -tile.wholeD[end] <= from + kHeadroom) end++;
     const float highest = tile.largestWhole(first, end);
     fillValue(start, stride, from);
     fillValue(running, stride, highest > from ? highest : from);
@@ -150,15 +153,15 @@ struct CausalKeys {
     return !any(beyond);
   }
 
-  Index firstBeyondHeadroom(Index first) const {
-    for (Index i = first + 1; i < tile.count; i++) {
+  Index firstBeyondHeadroom(Index first, Index limit) const {
+    for (Index i = first + 1; i < limit; i++) {
       const Vector whole = splat(tile.wholeD[i]);
       IntVector beyond = {};
       for (Index r = 0; r < stride; r += kWidth)
         beyond |= load(u + i * stride + r) - whole > load(start + r) + splat(kHeadroom);
       if (any(beyond)) return i;
     }
-    return tile.count;
+    return limit;
   }
 
 };

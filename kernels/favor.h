@@ -123,10 +123,11 @@ static inline float powerOfTwo(float n) {
   return x;
 }
 
-// sum += x + compensation, where the rounding error of the addition becomes the new compensation.
+// sum += x + compensation, where the rounding error of the addition becomes the new compensation (Kahan: the error is exact if
+// what is added is no larger than the sum, and within one rounding of it otherwise).
 static inline void addCompensated(Vector x, Vector& sum, Vector& compensation) {
-  const Vector y = x + compensation, total = sum + y, part = total - sum;
-  compensation = (sum - (total - part)) + (y - part);
+  const Vector y = x + compensation, total = sum + y;
+  compensation = y - (total - sum);
   sum = total;
 }
 
