@@ -158,6 +158,7 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
       const Index first = run[1] + i, count = smaller(kRows, numQueries - i);
       s.queries.gather(queries, first, count, s.projection);
       s.gradients.gather(outs, dOuts, denominators, first, count, s.divided);
+      s.gradients.turn(count);
       s.queryTile();
       for (Index j = 0; j < count; j++) {
         const float* dX = s.projected.dX + j * dXStride;

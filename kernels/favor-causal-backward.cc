@@ -21,7 +21,7 @@ struct Scratch {
   ProjectionGradient inputs;
   bool divided;
   Index dHead, dValue, stride, featureBlocks;
-  float *u, *staging, *totals, *pull, *highest, *queryBlock, *keyBlock, *slopeBlock, *gradientBlock, *scores, *products, *valuesAcross,
+  float *u, *staging, *totals, *pull, *highest, *queryBlock, *slopeBlock, *gradientBlock, *scores, *products, *valuesAcross,
       *denominators, *dV, *rowSums;
   int32_t* wholeHighest;
   float *queryStore, *keyStore;  // features of a segment: [block, feature block, features, rows], […, rows, features]
@@ -42,7 +42,6 @@ struct Scratch {
     highest = arena.floats(kRows);
     wholeHighest = arena.integers(kRows);
     queryBlock = arena.floats(kFeatureBlock * kRows);
-    keyBlock = arena.floats(kFeatureBlock * kRows);
     gradientBlock = arena.floats(kFeatureBlock * kRows);
     scores = arena.floats(kRows * kRows);
     products = arena.floats(kRows * kRows);
@@ -90,7 +89,7 @@ struct Scratch {
                    gradients.transposed + from, kRows, products + g * kRows + from, kRows, Mode::store);
     }
     for (Index j = first; j < end; j++)
-      for (Index i = keep + (j - keep) / kGroup * kGroup; i < j; i++) products[j * kRows + i] = 0;
+      clear(products + j * kRows, keep + (j - keep) / kGroup * kGroup, j);
 
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
@@ -131,6 +130,32 @@ struct Scratch {
     }
   }
 
+  // Over gradientBlock [features, kRows], the columns of the keys [keep, end): rowSums (+)= Σ_r dK′_r K′_r, dK′ ∘= ∂K′/∂u; K′ and
+  // its slopes (null: K′) lie row by row.
+  void multiplyKeysAcross(const float* keyRows, const float* slopeRows, Index features, Index keep, Index end, bool isFirst) {
+    for (Index c = keep; c < end; c += kWidth) {
+      Vector total = isFirst ? Vector{} : load(rowSums + c);
+      for (Index r = 0; r < features; r += kWidth) {
+        Vector key[kWidth], slope[kWidth];
+        loadAcross(keyRows + c * kFeatureBlock + r, end - c, key);
+        if (slopeRows) loadAcross(slopeRows + c * kFeatureBlock + r, end - c, slope);
+        float* gradient = gradientBlock + r * kRows + c;
+        UNROLL for (int i = 0; i < kWidth; i++) {
+          if (r + i >= features) continue;
+          const Vector x = load(gradient + i * kRows), product = x * key[i];
+          store(gradient + i * kRows, slopeRows ? x * slope[i] : product);
+          total += product;
+        }
+      }
+      store(rowSums + c, total);
+    }
+  }
+  // The square of kWidth features of up to kWidth rows, transposed; zeros for rows that are not there.
+  static void loadAcross(const float* rows, Index count, Vector* square) {
+    UNROLL for (int i = 0; i < kWidth; i++) square[i] = i < count ? load(rows + i * kFeatureBlock) : Vector{};
+    transpose(square);
+  }
+
   // Gradient in the inputs x, rowSums and dV of the keys [first, end), and `later` moved before them.
   void reverseChunk(Index block, Index first, Index end, const float* start) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
@@ -145,7 +170,7 @@ struct Scratch {
                    kRows, products + g * kRows + keep, kRows, Mode::store);
     }
     for (Index i = first; i < end; i++)
-      for (Index j = i + 1; j < smaller(last, keep + roundUp(i + 1 - keep, kGroup)); j++) products[i * kRows + j] = 0;
+      clear(products + i * kRows, i + 1, smaller(last, keep + roundUp(i + 1 - keep, kGroup)));
 
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
@@ -157,18 +182,7 @@ struct Scratch {
         tileMultiply(features, smaller(kGroup, last - c), end - i, query + i, kRows, 1, products + i * kRows + c, kRows,
                      gradientBlock + c, kRows, Mode::carry);
       }
-      transpose(keyRows + keep * kFeatureBlock, kFeatureBlock, end - keep, features, keyBlock + keep, kRows);
-      if (slopeBlock)
-        transpose(keySlopesOf(block, r) + keep * kFeatureBlock, kFeatureBlock, end - keep, features, slopeBlock + keep, kRows);
-      for (Index c = keep; c < last; c += kWidth) {
-        Vector total = r == 0 ? Vector{} : load(rowSums + c);
-        for (Index i = 0; i < features; i++) {
-          const Vector gradient = load(gradientBlock + i * kRows + c), product = gradient * load(keyBlock + i * kRows + c);
-          store(gradientBlock + i * kRows + c, slopeBlock ? gradient * load(slopeBlock + i * kRows + c) : product);
-          total += product;
-        }
-        store(rowSums + c, total);
-      }
+      multiplyKeysAcross(keyRows, keySlopesOf(block, r), features, keep, end, r == 0);
       inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
       tileMultiply(end - first, dValue, features, keyRows + first * kFeatureBlock, kFeatureBlock, 1, rows, stride, dV + first * stride,
                    stride, r == 0 ? Mode::store : Mode::carry);
@@ -183,8 +197,7 @@ struct Scratch {
     inputs.finish(projection, first, end);
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
-      for (Index j = g; j < g + rows; j++)
-        for (Index i = g; i < j; i++) scores[j * kRows + i] = 0;
+      for (Index j = g; j < g + rows; j++) clear(scores + j * kRows, g, j);
       tileMultiply(rows, dValue, end - g, scores + g * kRows + g, kRows, 1, gradients.rows + g * stride, stride, dV + g * stride,
                    stride, Mode::carry);
     }
@@ -240,6 +253,7 @@ void backward(Scratch& s, const Run& run) {
       for (Index r = 0; r < s.numFeatures(); r += kFeatureBlock)
         s.queries.logFeatures(s.projection, r, smaller(kFeatureBlock, s.numFeatures() - r), s.u + r * kRows);
       gatherGradients(s, run, block, count);
+      s.gradients.turn(count);
       const Range present = run.queriesOf(block, count);
       for (Index first = 0; first < count; chunks++) {
         const Index end = s.keys.nextChunk(first);

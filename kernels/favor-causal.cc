@@ -81,7 +81,7 @@ struct Scratch {
     for (Index j = first; j < end; j++) {
       const Index from = (first + (j - first) / kGroup * kGroup) / kWidth * kWidth;
       float* row = scores + j * kRows;
-      for (Index i = from; i < j; i++) row[i] = 0;
+      clear(row, from, j);
       for (Index i = from; i < keep + columns; i += kWidth) store(denominators + i, load(denominators + i) + load(row + i));
     }
     for (Index g = first; g < end; g += kGroup) {

@@ -26,6 +26,11 @@ static inline bool any(IntVector x) {
   return all != 0;
 }
 
+// Above the diagonal: row[from … end) = 0.
+static inline void clear(float* row, Index from, Index end) {
+  if (from < end) fillZero(row + from, end - from);
+}
+
 // The rows [first, end) of a block at whose positions something stands.
 struct Range {
   Index first, end;

@@ -9,7 +9,7 @@ namespace KERNELS_NAMESPACE {
 struct QueryGradients {
   Index dValue, stride;
   float* rows;        // [kRows, stride]
-  float* transposed;  // [stride, kRows], zero beyond the tile's rows up to the next whole vector
+  float* transposed;  // [stride, kRows] after turn(), zero beyond the tile's rows up to the next whole vector
 
   QueryGradients(Arena& arena, Index dValue) : dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
     rows = arena.floats(kRows * stride);
@@ -41,8 +41,8 @@ struct QueryGradients {
       }
       row[dValue] = divided ? -sum(products) : 0.0f;
     }
-    transpose(rows, stride, count, dValue + 1, transposed, kRows);
   }
+  void turn(Index count) { transpose(rows, stride, count, dValue + 1, transposed, kRows); }
 };
 
 // Over [features, kRows], the first `columns`: dQ′ ∘= ∂Q′/∂u (slopes; Q′ itself for the exponential map); normalisers [features,
