@@ -14,7 +14,7 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr float kHeadroom = 30;
-constexpr Index kSegment = 2048;  // keys between two snapshots of the state
+constexpr Index kSegment = 1024;  // keys between two snapshots of the state
 static_assert(kSegment % kRows == 0);
 constexpr Index kChunk = 32;   // rows of a chunk at most
 constexpr Index kGroup = 16;  // rows in a step of the triangle below the diagonal
