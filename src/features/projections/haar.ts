@@ -25,8 +25,7 @@ export function haarRows(rows: number, size: number, random: Random): Float64Arr
     // A second pass removes what rounding left of the first.
     for (let pass = 0; pass < 2; pass++) {
       for (const earlier of basis) {
-        const overlap = dot(row, earlier);
-        for (let i = 0; i < size; i++) row[i] -= overlap * earlier[i];
+        subtract(row, dot(row, earlier), earlier);
       }
     }
     const length = norm(row);
@@ -34,6 +33,11 @@ export function haarRows(rows: number, size: number, random: Random): Float64Arr
     basis.push(row);
   }
   return basis;
+}
+
+// Loops of their own: V8 compiles a function that is called often long before a loop inside a function called once.
+function subtract(from: Float64Array, factor: number, other: Float64Array): void {
+  for (let i = 0; i < from.length; i++) from[i] -= factor * other[i];
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
