@@ -70,7 +70,7 @@ export class Random {
   readonly seed: number;
   readonly stream: number;
   readonly #key: readonly [number, number];
-  readonly #block: PhiloxBlock = [0, 0, 0, 0];
+  readonly #block = new Uint32Array(4);
   #position = 0;
   #spareNormal: number | null = null;
 
