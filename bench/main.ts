@@ -16,6 +16,7 @@ import { lengthLadder } from './lengths.ts';
 import { reasonOf } from './measure.ts';
 import { memory } from './memory.ts';
 import { installNode, runUnderNode } from './newer-node.ts';
+import { peaks } from './peaks.ts';
 import { peers } from './peers/index.ts';
 import { installPeers } from './peers/install.ts';
 import type { Peer } from './peers/peer.ts';
@@ -29,6 +30,7 @@ import { trainingStep } from './training-step.ts';
 import { trainingStepCompact } from './training-step-compact.ts';
 
 const cases: readonly BenchmarkCase[] = [
+  peaks,
   gemm,
   favor,
   favorCausal,
@@ -178,7 +180,7 @@ async function runAll(
     }
   }
   reference.close();
-  if (options.figure !== undefined) await drawReports(reports, machine, options.figure);
+  if (options.figure !== undefined) drawReports(reports, machine, options.figure);
   if (options.json !== undefined) {
     const summary = { machine, date: new Date().toISOString(), rounds, cases: reports };
     writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);

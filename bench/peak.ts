@@ -1,7 +1,7 @@
 import type { Backend } from '../src/node.ts';
 import type { Subject } from './measure.ts';
 
-const FLOPS_PER_ITERATION = 3072;
+export const FLOPS_PER_ITERATION = 3072;
 
 /** The instruction set of a backend: `avx512`, `simd128`. */
 export const instructionSetOf = (backend: Backend): string => backend.description.split(/[ ,]+/)[1];
