@@ -8,7 +8,7 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr Index kBlockK = 256;
-constexpr Index kBlockRowTiles = 16, kBlockPanels = 8;
+constexpr Index kBlockRowTiles = 16, kBlockPanels = 256 / kTileColumns;
 constexpr Index kPackElements = 32768;  // packing work of one unit
 constexpr double kUnitFlops = 1 << 21;  // below this a unit costs more to hand out than to compute
 
