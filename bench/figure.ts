@@ -11,10 +11,10 @@ import type { CaseReport } from './report.ts';
 
 const fontFamily = "'DejaVu Sans', system-ui, sans-serif";
 const colors = { native: '#0072b2', wasm: '#d55e00' } as const;
-const WIDTH = 860;
+const WIDTH = 920;
 const ROW_HEIGHT = 19;
 /** Room for labels at the left, and for figures at the right. */
-const MARGIN_LEFT = 400;
+const MARGIN_LEFT = 460;
 const MARGIN_RIGHT = 64;
 
 /** Draws a run into a file, as PNG if its name ends so: time against length if the case lengths ran alone, else bars. */
@@ -74,7 +74,7 @@ export function barFigure(reports: readonly CaseReport[], machine: string): stri
     {
       title: 'Share of the multiply-add peak (%)',
       bars: shares,
-      x: { domain: [0, 100], label: null, grid: true },
+      x: { domain: [0, Math.max(100, ...shares.map(({ value }) => value))], label: null, grid: true },
       from: 0,
       text: (bar: Bar) => `${bar.value.toFixed(0)} %`,
     },
