@@ -152,7 +152,7 @@ export function lengthFigure(reports: readonly CaseReport[], machine: string): s
       lengths.map((length) => ({ length, slow: time(exactAt(length)), fast: time(favorAt(length)) })),
     );
     const plot = svgOf({
-      width: 760,
+      width: WIDTH - 20,
       height,
       marginLeft: 64,
       marginRight: 130,
