@@ -37,15 +37,16 @@ test('a ratio is the median of ratios within rounds, over the rounds that both t
   // in round 2 the machine was ten times slower for both
   expect(ratio(timing([0, 1, 2], [6, 8, 90]), timing([0, 1, 2], [2, 4, 30]))).toBe(3);
   expect(ratio(timing([0, 4, 8], [10, 20, 40]), timing([0, 1, 4, 7, 8], [1, 77, 4, 77, 5]))).toBe(8);
+  expect(ratio(timing([0, 1, 4, 7, 8], [1, 77, 4, 77, 5]), timing([0, 4, 8], [10, 20, 40]))).toBe(1 / 8);
 });
 
 test('subjects take turns, every second round backwards, each between two samples of the peak', async () => {
   const { calls, subject, now } = clock();
   const peak = subject('peak', () => 1);
   const subjects = [subject('a', () => 30), subject('b', () => 40)];
-  await measure(subjects, { rounds: 2, peak, now });
+  await measure(subjects, { rounds: 4, peak, now });
   const warmUp = ['peak', 'a', 'a', 'peak', 'b', 'b'];
-  const rounds = ['a', 'b', 'b', 'a'].flatMap((label) => ['peak', label, 'peak']);
+  const rounds = ['a', 'b', 'b', 'a', 'a', 'b', 'b', 'a'].flatMap((label) => ['peak', label, 'peak']);
   expect(calls).toEqual([...warmUp, ...rounds]);
 });
 
