@@ -96,3 +96,20 @@ export async function readResults(
     dV: await backend.read(inputs.dV),
   };
 }
+
+/** One attention on fixed inputs. */
+export interface Passes {
+  forward(): void;
+  backward(): void;
+  read(): Promise<Record<string, ArrayLike<number>>>;
+  release(): void;
+}
+
+/** What forward and backward give; the passes are released. */
+export async function resultsOf(passes: Passes): Promise<Record<string, ArrayLike<number>>> {
+  passes.forward();
+  passes.backward();
+  const results = await passes.read();
+  passes.release();
+  return results;
+}

@@ -108,7 +108,7 @@ function cacheState({ configuration }: Transformer, position: number): SavedStat
 export const decoding: BenchmarkCase = {
   name: 'decoding',
   description:
-    'one token through 6 layers, d = 512, d_ff = 2048, m = 256, logits read. Bytes for flops: weights once, ' +
+    'one token through 6 layers, d = 512, d_ff = 2048, m = 256, logits read. Bytes: weights once, ' +
     'the FAVOR+ state in and out or the cached keys and values once; share: of the bandwidth of reading a large array' +
     (long ? '' : '. States beyond 10,000 tokens (WebAssembly: 1,000) extrapolated: PERFORMERS_BENCH_LONG=1 feeds all'),
   on: ['native', 'wasm'],
@@ -147,7 +147,7 @@ export const decoding: BenchmarkCase = {
       const decoder = new Decoder(model, states);
       releases.push(() => decoder.dispose());
       const run = async () => void (await decoder.feed([tokenAt(decoder.position)]));
-      subjects.push({ label, flops: bytes, peak, tokens: 1, run });
+      subjects.push({ label, flops: bytes, unit: 'byte', peak, tokens: 1, run });
     };
 
     const favor = createModel(backend, 'favor');

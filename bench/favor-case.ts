@@ -1,5 +1,5 @@
 import type { Backend } from '../src/node.ts';
-import { D_HEAD, HEADS, NUM_FEATURES } from './attention-inputs.ts';
+import { D_HEAD, HEADS, NUM_FEATURES, resultsOf } from './attention-inputs.ts';
 import { type BenchmarkCase, compare, releaseAll, type Subjects } from './case.ts';
 import { favorPasses } from './favor-passes.ts';
 import { favorFlops } from './flops.ts';
@@ -22,14 +22,7 @@ export function favorCase(causal: boolean): BenchmarkCase {
     on: ['native', 'wasm'],
 
     async check(backend, reference) {
-      const run = async (on: Backend): Promise<Record<string, ArrayLike<number>>> => {
-        const all = favorPasses(on, { heads: 3, length: 137, dHead: 61 }, 83, causal);
-        all.forward();
-        all.backward();
-        const results = await all.read();
-        all.release();
-        return results;
-      };
+      const run = (on: Backend) => resultsOf(favorPasses(on, { heads: 3, length: 137, dHead: 61 }, 83, causal));
       const [values, expected] = [await run(backend), await run(reference)];
       return Object.keys(values).map((key) => compare(`${name} ${key}`, values[key], expected[key], 1e-5));
     },

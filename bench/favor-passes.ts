@@ -1,12 +1,5 @@
 import { type Backend, type FavorFeatures, snapshotsLength } from '../src/node.ts';
-import { type AttentionShape, attentionInputs, favorState, readResults } from './attention-inputs.ts';
-
-export interface FavorPasses {
-  forward(): void;
-  backward(): void;
-  read(): Promise<Record<string, ArrayLike<number>>>;
-  release(): void;
-}
+import { type AttentionShape, attentionInputs, favorState, type Passes, readResults } from './attention-inputs.ts';
 
 /** FAVOR+ on fixed inputs, with given features or with `numFeatures` positive ones; rows are divided by their sums if weight is 0. */
 export function favorPasses(
@@ -15,7 +8,7 @@ export function favorPasses(
   features: number | (FavorFeatures & { readonly stabiliser: number }),
   causal: boolean,
   weight = 0,
-): FavorPasses {
+): Passes {
   const given = typeof features === 'object' ? features : undefined;
   const numFeatures = typeof features === 'object' ? features.numFeatures : features;
   const inputs = attentionInputs(backend, shape, given ? 0 : numFeatures);

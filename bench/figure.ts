@@ -11,10 +11,10 @@ import type { CaseReport } from './report.ts';
 
 const fontFamily = "'DejaVu Sans', system-ui, sans-serif";
 const colors = { native: '#0072b2', wasm: '#d55e00' } as const;
-const WIDTH = 920;
+const WIDTH = 1040;
 const ROW_HEIGHT = 19;
 /** Room for labels at the left, and for figures at the right. */
-const MARGIN_LEFT = 460;
+const MARGIN_LEFT = 580;
 const MARGIN_RIGHT = 64;
 
 /** Draws a run into a file, as PNG if its name ends so: time against length if the case lengths ran alone, else bars. */
@@ -50,7 +50,7 @@ export function barsOf(reports: readonly CaseReport[]): { shares: Bar[]; ratios:
   const shares = drawn.flatMap((report) => {
     const engines = new Set(report.comparisons.filter(({ peer }) => peer).map(({ slow }) => slow));
     return report.results
-      .filter(({ label, flops }) => flops > 0 && !engines.has(label) && leading(report, label))
+      .filter(({ label, flops, unit }) => flops > 0 && unit === 'flop' && !engines.has(label) && leading(report, label))
       .map(({ label, shareOfPeak }) => ({
         label: withKind(report, label),
         value: 100 * shareOfPeak,

@@ -9,6 +9,8 @@ export interface Subject {
   readonly label: string;
   /** Floating-point operations that count for one call; 0 where they are not the point. */
   readonly flops: number;
+  /** What `flops` and the peak count: bytes where reading memory bounds the work. Default 'flop'. */
+  readonly unit?: 'flop' | 'byte';
   /** Exponentials that one call computes, where they are worth counting. */
   readonly exponentials?: number;
   /** Measures the peak that the subject's share refers to; its label says of what. Default: that of {@link MeasureOptions}. */

@@ -13,8 +13,10 @@ export interface Result {
   readonly spread: number;
   readonly samples: readonly number[];
   readonly flops: number;
+  /** What `flops`, `gigaflopsPerSecond` and `peak` count. */
+  readonly unit: 'flop' | 'byte';
   readonly gigaflopsPerSecond: number;
-  /** Median over the rounds of the peak measured around the sample, GFLOP/s. */
+  /** Median over the rounds of the peak measured around the sample, in the same unit. */
   readonly peak: number;
   /** Instruction set and threads that the peak is of. */
   readonly peakOf: string;
@@ -55,7 +57,7 @@ export function resultOf(name: string, { subject, milliseconds, peaks, peakLabel
       milliseconds.map((time, round) => flops / time / 1e6 / peaks[round]),
       0.5,
     );
-  const { flops, exponentials, tokens } = subject;
+  const { flops, unit = 'flop', exponentials, tokens } = subject;
   return {
     case: name,
     label: subject.label,
@@ -63,6 +65,7 @@ export function resultOf(name: string, { subject, milliseconds, peaks, peakLabel
     spread: spread(milliseconds),
     samples: milliseconds,
     flops,
+    unit,
     gigaflopsPerSecond: flops / median / 1e6,
     peak: quantile(peaks, 0.5),
     peakOf: peakLabel,
@@ -80,7 +83,8 @@ const percent = (share: number): string => `${Math.round(share * 100)} %`;
 export function formatCase(report: CaseReport, rounds: number): string {
   const width = Math.max(24, ...report.results.map(({ label }) => label.length));
   const withExponentials = report.results.some((result) => result.shareWithExponentials !== undefined);
-  const columns = ['median', 'spread', 'GFLOP/s', 'peak', 'share', ...(withExponentials ? ['with exp'] : [])];
+  const rate = report.results.every(({ unit }) => unit === 'byte') ? 'GB/s' : 'GFLOP/s';
+  const columns = ['median', 'spread', rate, 'peak', 'share', ...(withExponentials ? ['with exp'] : [])];
   const header = pico.dim(`  ${''.padEnd(width)}${columns.map((column) => column.padStart(10)).join('')}`);
   const rows = report.results.map((result) => {
     const share = percent(result.shareOfPeak).padStart(10);

@@ -1,5 +1,5 @@
 import type { Backend } from '../src/node.ts';
-import { D_HEAD, HEADS } from './attention-inputs.ts';
+import { D_HEAD, HEADS, resultsOf } from './attention-inputs.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from './case.ts';
 import { exactFlops } from './flops.ts';
 import type { Subject } from './measure.ts';
@@ -21,14 +21,7 @@ export const softmaxAttention: BenchmarkCase = {
       { causal: true, lengthQ: 137 },
       { causal: true, lengthQ: 1 },
     ]) {
-      const run = async (on: Backend): Promise<Record<string, ArrayLike<number>>> => {
-        const all = softmaxPasses(on, { heads: 3, length: 137, lengthQ, dHead: 61 }, causal);
-        all.forward();
-        all.backward();
-        const results = await all.read();
-        all.release();
-        return results;
-      };
+      const run = (on: Backend) => resultsOf(softmaxPasses(on, { heads: 3, length: 137, lengthQ, dHead: 61 }, causal));
       const [values, expected] = [await run(backend), await run(reference)];
       for (const name of Object.keys(values)) {
         checks.push(

@@ -1,15 +1,8 @@
 import type { Backend } from '../src/node.ts';
-import { type AttentionShape, attentionInputs, readResults } from './attention-inputs.ts';
-
-export interface SoftmaxPasses {
-  forward(): void;
-  backward(): void;
-  read(): Promise<Record<string, ArrayLike<number>>>;
-  release(): void;
-}
+import { type AttentionShape, attentionInputs, type Passes, readResults } from './attention-inputs.ts';
 
 /** Exact attention on fixed inputs. */
-export function softmaxPasses(backend: Backend, shape: AttentionShape, causal: boolean): SoftmaxPasses {
+export function softmaxPasses(backend: Backend, shape: AttentionShape, causal: boolean): Passes {
   const inputs = attentionInputs(backend, shape);
   const args = { ...inputs, logSumExp: inputs.perQuery, causal, scale: 1 / Math.sqrt(shape.dHead), normalise: true };
   return {

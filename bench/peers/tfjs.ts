@@ -64,6 +64,12 @@ function attentionTensors(tf: TensorFlow, { heads, length, dHead, q, k, v }: Att
   return { queries, keys, values };
 }
 
+/** `[numFeatures, dHead]`, with the scale of queries and keys in it. */
+function scaledDirections(tf: TensorFlow, { dHead, numFeatures, projection }: AttentionProblem): Tensor {
+  const scaled = projection.map((x) => x * dHead ** -0.25);
+  return tf.tensor(scaled, [numFeatures, dHead]);
+}
+
 export const tfjs: Peer = {
   name: '@tensorflow/tfjs',
   runsOn: 'wasm',
@@ -99,12 +105,9 @@ export const tfjs: Peer = {
 /** Softmax computes features up to factors that the quotient loses: per row for queries, per head for keys, kept as `[m, length]`. */
 async function favorByHead(problem: AttentionProblem): Promise<PeerRun> {
   const tf = await loadTensorFlow();
-  const { heads, length, dHead, numFeatures, projection } = problem;
+  const { heads, length, dHead, numFeatures } = problem;
   const { queries, keys, values } = attentionTensors(tf, problem);
-  const directions = tf.tensor(
-    projection.map((x) => x * dHead ** -0.25),
-    [numFeatures, dHead],
-  );
+  const directions = scaledDirections(tf, problem);
   const transposedDirections = tf.transpose(directions);
   const compute = () => {
     const rows = tf.reshape(queries, [heads * length, dHead]);
@@ -127,12 +130,9 @@ async function favorByHead(problem: AttentionProblem): Promise<PeerRun> {
 /** As it would be written first, in operations over all heads. */
 async function favorBatched(problem: AttentionProblem): Promise<PeerRun> {
   const tf = await loadTensorFlow();
-  const { heads, length, dHead, numFeatures, projection } = problem;
+  const { heads, length, dHead, numFeatures } = problem;
   const { queries, keys, values } = attentionTensors(tf, problem);
-  const directions = tf.tensor(
-    projection.map((x) => x * dHead ** -0.25),
-    [numFeatures, dHead],
-  );
+  const directions = scaledDirections(tf, problem);
   const transposedDirections = tf.transpose(directions);
   const compute = () => {
     const project = (x: Tensor) =>
