@@ -1,6 +1,6 @@
 // Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
 // fails if there is one. A layer imports only from its left; no import cycles; no layer without files; src/index.ts
-// reaches nothing that a browser lacks.
+// reaches nothing that a browser lacks; every package is one of package.json's.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix } from 'node:path';
@@ -164,6 +164,23 @@ function checkRequiredLayers(graph, faults) {
   }
 }
 
+/** A package that lies in some folder above, or that only the bench installs, has no types on a machine without it. */
+function checkPackages(root, graph, faults) {
+  const manifest = join(root, 'package.json');
+  if (!existsSync(manifest)) return;
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8'));
+  const listed = { ...dependencies, ...devDependencies };
+  for (const [path, edges] of graph) {
+    for (const { specifier, line, target } of edges) {
+      if (target || isNodeModule(specifier) || packageOf(specifier) in listed) continue;
+      faults.push(
+        `${path}:${line}: imports ${specifier}, which package.json does not list; add it there, ` +
+          'or declare the types that are used and load it by name.',
+      );
+    }
+  }
+}
+
 /** Walks what src/index.ts reaches at run time, remembering the way there. */
 function checkBrowserEntry(graph, faults) {
   const entry = ENTRIES[0];
@@ -199,6 +216,7 @@ export function checkLayers(root) {
   checkCycles(graph, faults);
   checkRequiredLayers(graph, faults);
   checkBrowserEntry(graph, faults);
+  checkPackages(root, graph, faults);
   return faults;
 }
 

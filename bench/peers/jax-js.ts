@@ -1,9 +1,36 @@
 /** `@jax-js/jax` on its WebAssembly backend: array operations composed as its user would, compiled by `jit`. */
-import type { Array as JaxArray } from '@jax-js/jax';
 import { loadPeer } from './install.ts';
 import type { AttentionProblem, Peer, PeerRun } from './peer.ts';
 
-type Jax = typeof import('@jax-js/jax');
+/** Of an array of jax-js, what is used here. Every operation consumes its operands; `ref` keeps one for another use. */
+interface JaxArray {
+  readonly ref: JaxArray;
+  reshape(shape: readonly number[]): JaxArray;
+  mul(other: JaxArray | number): JaxArray;
+  div(other: JaxArray): JaxArray;
+  sub(other: JaxArray): JaxArray;
+  blockUntilReady(): Promise<JaxArray>;
+  data(): Promise<ArrayLike<number>>;
+  dispose(): void;
+}
+
+type JaxFunction = (...arrays: JaxArray[]) => JaxArray;
+
+/** Of `@jax-js/jax`, what is used here: its own types are there only once the bench has installed it. */
+interface Jax {
+  init(device: string): Promise<readonly string[]>;
+  defaultDevice(device: string): void;
+  jit(operation: JaxFunction): JaxFunction & { dispose(): void };
+  readonly numpy: {
+    array(values: Float32Array): JaxArray;
+    matmul(a: JaxArray, b: JaxArray): JaxArray;
+    matrixTranspose(a: JaxArray): JaxArray;
+    sum(a: JaxArray, axis: number | readonly number[], options?: { keepdims: boolean }): JaxArray;
+    max(a: JaxArray, axis: number | readonly number[], options?: { keepdims: boolean }): JaxArray;
+    exp(a: JaxArray): JaxArray;
+  };
+  readonly nn: { softmax(a: JaxArray, axis: number): JaxArray };
+}
 
 async function loadJax(): Promise<Jax> {
   // jax-js asks for navigator.userAgent, which Node has from version 21 on
@@ -30,7 +57,7 @@ async function withoutWorker<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** `operation` compiled, on arrays that are kept for every run; it consumes references, as all of jax-js does. */
-function compiled({ jit }: Jax, arrays: readonly JaxArray[], operation: (...arrays: JaxArray[]) => JaxArray): PeerRun {
+function compiled({ jit }: Jax, arrays: readonly JaxArray[], operation: JaxFunction): PeerRun {
   const run = jit(operation);
   const compute = (): JaxArray => run(...arrays.map((array) => array.ref));
   return {

@@ -10,6 +10,7 @@ const script = fileURLToPath(new URL('../../scripts/check-layers.mjs', import.me
 const { checkLayers }: { checkLayers: (root: string) => string[] } = await import(script);
 
 const sound: Record<string, string> = {
+  'package.json': '{ "dependencies": { "zod": "4", "sharp": "0" }, "devDependencies": { "commander": "14" } }',
   'src/backend/types.ts': 'export interface Backend {}',
   'src/backend/select.ts': "import type { Backend } from './types.ts';\nexport const select = (): Backend => ({});",
   'src/backend/node-host.ts': "import { readFileSync } from 'node:fs';\nexport const load = readFileSync;",
@@ -157,6 +158,11 @@ describe('check-layers', () => {
       'a package that may not run in a browser',
       { 'src/index.ts': "import sharp from 'sharp/lib';\nexport { sharp };" },
       [/^src\/index\.ts:1: imports sharp\/lib, .*not known to run in a browser/],
+    ],
+    [
+      'a package that package.json does not list, for its types alone',
+      { 'cli/help.ts': "import type { Help } from '@scope/help/types';\nexport const help: Help = { a: 1 };" },
+      [/^cli\/help\.ts:1: imports @scope\/help\/types, which package\.json does not list; add it/],
     ],
     [
       'no browser entry',
