@@ -5,7 +5,7 @@ import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
 import { IdentityAttention } from './identity.ts';
-import type { Attention } from './types.ts';
+import type { Attention, AttentionLayerSizes } from './types.ts';
 
 /**
  * The one place that turns a configuration value into an attention: add a new kind here. The caller disposes it.
@@ -17,16 +17,16 @@ import type { Attention } from './types.ts';
 export function createAttention(
   backend: Backend,
   configuration: AttentionConfiguration,
-  dHead: number,
+  sizes: AttentionLayerSizes,
   random: Random,
 ): Attention {
   switch (configuration.type) {
     case 'exact':
       return new ExactAttention(backend);
     case 'favor':
-      return new FavorAttention(backend, configuration, dHead, random);
+      return new FavorAttention(backend, configuration, sizes.dHead, random);
     case 'auto':
-      return new AutoAttention(backend, configuration, dHead, random);
+      return new AutoAttention(backend, configuration, sizes.dHead, random);
     case 'identity':
       return new IdentityAttention(backend);
   }

@@ -28,6 +28,15 @@ export interface AttendOptions {
   readonly keySegments?: Segments | undefined;
 }
 
+/** What an attention is made for. */
+export interface AttentionLayerSizes {
+  readonly numHeads: number;
+  /** Width of a head. */
+  readonly dHead: number;
+  /** Longest sequence, in tokens, that the layer must take. */
+  readonly maxLength: number;
+}
+
 /** Sizes of one attention layer's decoding state. */
 export interface DecodingSizes {
   readonly batch: number;
@@ -57,6 +66,8 @@ export interface DecodingState {
  */
 export interface Attention<State extends DecodingState = DecodingState> {
   readonly backend: Backend;
+  /** The queries serve as keys too, so that a layer around this attention projects no keys. Default false. */
+  readonly sharesKeys?: boolean;
   /**
    * @param queries `[batch, heads, lengthQ, dHead]`
    * @param keys `[batch, heads, lengthK, dHead]`
@@ -83,6 +94,8 @@ export interface Attention<State extends DecodingState = DecodingState> {
    * `[batch, length, heads, d]`; any length ≥ 1, so a prompt and a single token go the same way.
    */
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: State): Tensor;
+  /** Tensors that are trained, by name; none if absent. */
+  parameters?(): Map<string, Tensor>;
   /** Tensors that belong in a checkpoint but are not trained. */
   buffers(): Map<string, Tensor>;
   /** Draws new random features, from `random` alone. */

@@ -1,12 +1,14 @@
 import { permute, Random, streams } from '../tensor/random.ts';
 import type { TokenSplit } from './token-store.ts';
 
-/** Rows of tokens with, at each place, the token that follows. */
+/** Rows of tokens with what is to be predicted: at each place, such as the token that follows, or one class per row. */
 export interface Batch {
   /** `[batchSize, length]`, row-major. */
   readonly inputs: Int32Array;
-  /** `[batchSize, length]`; −1 where there is nothing to predict. */
+  /** `[batchSize, length]`, or `[batchSize]` classes; −1 where there is nothing to predict. */
   readonly targets: Int32Array;
+  /** Packed sequences, one array of `length` ids per row: neighbours with equal ids are one sequence, negative = padding. */
+  readonly segments?: readonly Int32Array[] | undefined;
   readonly batchSize: number;
   readonly length: number;
 }

@@ -59,8 +59,8 @@ export class Transformer implements Layer {
       ? undefined
       : normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
     this.#blocks = Array.from({ length: numLayers }, (_, layer) => {
-      const dHead = dModel / numHeads;
-      const attention = createAttention(backend, configuration.attention, dHead, projectionRandom(seed, layer, 0));
+      const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
+      const attention = createAttention(backend, configuration.attention, sizes, projectionRandom(seed, layer, 0));
       const heads = { dModel, numHeads, rotary: positions === 'rotary' };
       return new Block({
         attentionNorm: new LayerNorm(backend, dModel, layerNormEpsilon),

@@ -18,7 +18,8 @@ export interface AttentionHeads {
 /** Projects to heads, attends, and projects back. Any {@link Attention} does the attending. */
 export class MultiHeadAttention implements Layer {
   readonly #query: Linear;
-  readonly #key: Linear;
+  /** None where the attention takes the queries for keys. */
+  readonly #key: Linear | undefined;
   readonly #value: Linear;
   readonly #output: Linear;
 
@@ -32,7 +33,7 @@ export class MultiHeadAttention implements Layer {
     const { dModel } = sizes;
     const project = (deviation: number) => new Linear(backend, dModel, dModel, deviation, random);
     this.#query = project(deviations.inner);
-    this.#key = project(deviations.inner);
+    this.#key = attention.sharesKeys ? undefined : project(deviations.inner);
     this.#value = project(deviations.inner);
     this.#output = project(deviations.residual);
   }
@@ -59,9 +60,10 @@ export class MultiHeadAttention implements Layer {
     const [batch, length, dModel] = x.shape;
     const { numHeads } = this.sizes;
     const split = (layer: Linear) => reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
-    const [queries, keys, values] = [split(this.#query), split(this.#key), split(this.#value)];
-    if (!this.sizes.rotary) return { queries, keys, values };
-    return { queries: rotary(queries, offset), keys: rotary(keys, offset), values };
+    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, offset) : heads);
+    const queries = turn(split(this.#query));
+    const keys = this.#key ? turn(split(this.#key)) : queries;
+    return { queries, keys, values: split(this.#value) };
   }
 
   #merge(heads: Tensor): Tensor {
@@ -70,7 +72,11 @@ export class MultiHeadAttention implements Layer {
   }
 
   parameters(): Map<string, Tensor> {
-    return gather({ query: this.#query, key: this.#key, value: this.#value, output: this.#output });
+    const { attention } = this;
+    const layers: Record<string, Layer> = { query: this.#query };
+    if (this.#key) layers.key = this.#key;
+    const own = gather({ ...layers, value: this.#value, output: this.#output });
+    return new Map([...own, ...(attention.parameters?.() ?? [])]);
   }
 }
 

@@ -46,7 +46,7 @@ export async function evaluate(
     checkBatch(batch, model.configuration.vocabSize);
     const { loss, correct } = scope(() => {
       const [inputs, targets] = batchTensors(model, batch);
-      return lossFunction(model, inputs, targets, {});
+      return lossFunction(model, inputs, targets, { segments: batch.segments });
     });
     nats += await takeSum(loss);
     hits += await takeSum(correct, batch.targets);
@@ -66,10 +66,13 @@ export async function evaluate(
   };
 }
 
-/** Inputs and targets on the model's backend, `[batchSize, length]`. */
+/** Inputs `[batchSize, length]` and targets `[batchSize, length or 1]` on the model's backend. */
 export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor, targets: Tensor] {
-  const shape = [batch.batchSize, batch.length];
-  return [tensor(model.backend, batch.inputs, shape), tensor(model.backend, batch.targets, shape)];
+  const { inputs, targets, batchSize, length } = batch;
+  return [
+    tensor(model.backend, inputs, [batchSize, length]),
+    tensor(model.backend, targets, [batchSize, targets.length / batchSize]),
+  ];
 }
 
 /** @throws one sentence when a token lies outside the vocabulary. */

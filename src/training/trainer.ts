@@ -141,7 +141,7 @@ export class Trainer {
     const parameters = [...this.#optimizer.parameters.values()];
     const { value, gradients: current } = valueAndGradients(() => {
       const [inputs, targets] = batchTensors(model, batch);
-      const result = this.#loss(model, inputs, targets, { dropout, weight });
+      const result = this.#loss(model, inputs, targets, { dropout, weight, segments: batch.segments });
       correct = keep(result.correct);
       return result.loss;
     }, parameters);

@@ -22,7 +22,12 @@ async function numbers(make: () => Tensor): Promise<number[]> {
 
 for (const { backend } of backends) {
   const make = (options: AttentionOptions) =>
-    createAttention(backend, attentionConfiguration.parse(options), dHead, new Random(7));
+    createAttention(
+      backend,
+      attentionConfiguration.parse(options),
+      { numHeads: 1, dHead, maxLength: 64 },
+      new Random(7),
+    );
   const auto = make({ type: 'auto', crossover: 12, ...features });
   const favor = make({ type: 'favor', ...features });
   const exact = make({ type: 'exact' });
@@ -146,7 +151,12 @@ describe('the crossover', () => {
   const [{ backend }] = backends;
   const parse = (options: AttentionOptions) => attentionConfiguration.parse(options);
   const crossovers = (options: AttentionOptions) => {
-    const attention = createAttention(backend, parse(options), 8, new Random(1)) as AutoAttention;
+    const attention = createAttention(
+      backend,
+      parse(options),
+      { numHeads: 1, dHead: 8, maxLength: 64 },
+      new Random(1),
+    ) as AutoAttention;
     return [attention.crossover(false), attention.crossover(true)];
   };
 

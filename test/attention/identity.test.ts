@@ -11,7 +11,12 @@ import { tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';
 
 const backend = createReferenceBackend();
-const attention = createAttention(backend, { type: 'identity' }, 5, new Random(0));
+const attention = createAttention(
+  backend,
+  { type: 'identity' },
+  { numHeads: 1, dHead: 5, maxLength: 64 },
+  new Random(0),
+);
 
 it('returns V, to the last bit, whatever the queries, keys and masks', async () => {
   const [q, k] = [1, 2].map((seed) => randomTensor(backend, [2, 7, 3, 5], seed));

@@ -71,7 +71,12 @@ const rowsOf = (data: readonly number[], from: number, to: number) =>
 
 for (const { backend, rounding } of backends) {
   for (const kind of kinds) {
-    const attention = createAttention(backend, attentionConfiguration.parse(kind), dHead, new Random(3));
+    const attention = createAttention(
+      backend,
+      attentionConfiguration.parse(kind),
+      { numHeads: 1, dHead, maxLength: 64 },
+      new Random(3),
+    );
     // Saved states are float32, also those of the float64 reference.
     const [bound, savedBound] = [10 * rounding, Math.max(1e-6, 10 * rounding)];
 
@@ -171,7 +176,12 @@ for (const { backend, rounding } of backends) {
 describe('states of sequences of different lengths', () => {
   const backend = createReferenceBackend();
   const make = (options: AttentionOptions) =>
-    createAttention(backend, attentionConfiguration.parse(options), dHead, new Random(3));
+    createAttention(
+      backend,
+      attentionConfiguration.parse(options),
+      { numHeads: 1, dHead, maxLength: 64 },
+      new Random(3),
+    );
 
   it('FAVOR+ stacks them: its state has one size', async () => {
     const attention = make({ type: 'favor', numFeatures: 6 });
@@ -209,7 +219,12 @@ describe('states of sequences of different lengths', () => {
 describe('states that do not fit are refused in one sentence', () => {
   const backend = createReferenceBackend();
   const make = (options: AttentionOptions, width = dHead) =>
-    createAttention(backend, attentionConfiguration.parse(options), width, new Random(3));
+    createAttention(
+      backend,
+      attentionConfiguration.parse(options),
+      { numHeads: 1, dHead: width, maxLength: 64 },
+      new Random(3),
+    );
   const favor = make({ type: 'favor', numFeatures: 6 });
   const exact = make({ type: 'exact' });
 
