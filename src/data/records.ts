@@ -1,0 +1,53 @@
+/** One text, sequence or image of a data file, as a reader hands it out. */
+export interface DataRecord {
+  /** The text: a document, or a sequence of residues. */
+  readonly text: string;
+  /** Name within the file, such as an accession or a title. Default: none. */
+  readonly id?: string;
+  /** What the record belongs to, such as a family or an organism, for splits by group. Default: nothing. */
+  readonly group?: string;
+  /** For messages: the file it came from. */
+  readonly file: string;
+  /** For messages: 1-based line (of a table: row) at which it starts. */
+  readonly line: number;
+}
+
+/** A record that cannot be used. */
+export interface BadRecord {
+  readonly file: string;
+  /** 1-based line (of a table: row) at which the record starts. */
+  readonly line: number;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** Remembered of the bad records; beyond them only the number is. */
+const numExamples = 10;
+
+/** Counts what readers could not use, so that nothing is dropped in silence. */
+export class BadRecords {
+  readonly #examples: BadRecord[] = [];
+  #count = 0;
+
+  /** Number of bad records. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The first ten. */
+  get examples(): readonly BadRecord[] {
+    return this.#examples;
+  }
+
+  add(record: BadRecord): void {
+    this.#count++;
+    if (this.#examples.length < numExamples) this.#examples.push(record);
+  }
+
+  /** One line for each example and one for the rest; empty if there is none. */
+  describe(): string {
+    const lines = this.#examples.map(({ file, line, reason }) => `${file}:${line}: ${reason}`);
+    const rest = this.#count - lines.length;
+    return (rest > 0 ? [...lines, `… and ${rest} more records that cannot be used`] : lines).join('\n');
+  }
+}
