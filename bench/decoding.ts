@@ -1,7 +1,7 @@
 import { freemem } from 'node:os';
 import { type Backend, Decoder, type SavedState, Transformer, transformerPresets } from '../src/node.ts';
-import { type BenchmarkCase, compare, normalNumbers, releaseAll, type Subjects } from './case.ts';
-import { ratio, type Subject } from './measure.ts';
+import { type BenchmarkCase, compare, type Measurement, normalNumbers, releaseAll, type Subjects } from './case.ts';
+import { quantile, type Subject } from './measure.ts';
 
 const NUM_FEATURES = 256;
 const MEBIBYTE = 2 ** 20;
@@ -10,6 +10,9 @@ const READ_BYTES = 256 * MEBIBYTE;
 const CHUNK = 2048;
 /** Really feeds all tokens before the positions that are timed: a million take minutes. */
 const long = process.env.PERFORMERS_BENCH_LONG === '1';
+
+/** Rounds of one token after each position, to compare positions within. */
+const PAIRED_ROUNDS = 300;
 
 const favorPositions = [1, 1e3, 1e4, 1e5, 1e6];
 const cachePositions = [1e3, 1e4, 1e5];
@@ -84,6 +87,36 @@ async function favorStates(model: Transformer, positions: readonly number[], lim
   return states;
 }
 
+/**
+ * How constant the time of a token is: every decoder in turn, one token a round, every second round backwards, so that what
+ * disturbs the machine disturbs all alike. The last decoder is another one at the first's position: how far those two are
+ * apart is what the comparison can resolve.
+ */
+async function constancy(decoders: readonly Decoder[]): Promise<Measurement[]> {
+  const times = decoders.map((): number[] => []);
+  for (let round = 0; round < PAIRED_ROUNDS; round++) {
+    const turns = [...decoders.keys()];
+    if (round % 2 === 1) turns.reverse();
+    for (const i of turns) {
+      const start = performance.now();
+      await decoders[i]!.feed([tokenAt(round)]);
+      times[i]!.push(performance.now() - start);
+    }
+  }
+  const deviations = times.map((its) => {
+    const ratios = its.map((time, round) => time / times[0]![round]!);
+    return 100 * Math.abs(quantile(ratios, 0.5) - 1);
+  });
+  return [
+    {
+      label: 'largest deviation from the time after 1 token, paired',
+      value: Math.max(...deviations.slice(1, -1)),
+      unit: '%',
+    },
+    { label: 'the same between two states after 1 token', value: deviations.at(-1)!, unit: '%' },
+  ];
+}
+
 /** Those that fit: growing for the next token, a cache takes three times its size. WebAssembly's memory ends at 4 GiB. */
 function cachePositionsFor(backend: Backend, model: Transformer): readonly number[] {
   const available = backend.name === 'wasm' ? 2 ** 32 : freemem();
@@ -156,6 +189,8 @@ export const decoding: BenchmarkCase = {
     for (const [i, position] of favorPositions.entries()) {
       add(favorAt(position), favor, states[i]!, weightBytes(favor) + stateBytes(favor));
     }
+    const paired = [...states, states[0]!].map((state) => new Decoder(favor, state));
+    releases.push(() => releaseAll(paired.map((decoder) => () => decoder.dispose())));
     const exact = createModel(backend, 'exact');
     const cached = cachePositionsFor(backend, exact);
     for (const position of cached) {
@@ -169,14 +204,7 @@ export const decoding: BenchmarkCase = {
     return {
       subjects,
       comparisons: cached.map((position) => [exactAt(position), favorAt(position)] as const),
-      summarise: (timings) => {
-        const favorTimings = favorPositions.flatMap((position) =>
-          timings.filter(({ subject }) => subject.label === favorAt(position)),
-        );
-        const ratios = favorTimings.slice(1).map((timing) => ratio(timing, favorTimings[0]!));
-        const worst = Math.max(...ratios.map((value) => Math.abs(value - 1)));
-        return [{ label: 'largest deviation from the time after 1 token', value: 100 * worst, unit: '%' }];
-      },
+      summarise: () => constancy(paired),
       release: () => releaseAll(releases),
     };
   },
