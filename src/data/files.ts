@@ -61,7 +61,12 @@ const directoryError = (path: string) => {
   return new Error(`${path} is a directory; name files or use a glob such as ${path.replace(/\/+$/, '')}/*.txt.`);
 };
 
-async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes of a file in chunks, decompressed as {@link openText} does.
+ *
+ * @throws in one sentence, while reading, for a missing or damaged file and for a directory
+ */
+export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
   const magic = await readMagic(path);
   const startsWith = (bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
   try {
