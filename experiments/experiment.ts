@@ -4,6 +4,8 @@ import { type Backend, parseConfiguration } from '../src/node.ts';
 /** What an experiment runs on and whom it tells. */
 export interface ExperimentContext {
   readonly backend: Backend;
+  /** Where a long experiment keeps what lets it go on after an interruption. */
+  readonly directory: string;
   /** Told how much is done, 0 to 1, and what is being done. */
   readonly progress: (done: number, what: string) => void;
   /** Ends the experiment with an AbortError at its next pause. */

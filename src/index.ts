@@ -81,6 +81,6 @@ export {
   type TrainingConfigurationInput,
   trainingSchema,
 } from './training/configuration.ts';
-export { type Evaluation, evaluate } from './training/evaluate.ts';
+export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
 export { parseConfiguration } from './training/parse.ts';
-export { Trainer } from './training/trainer.ts';
+export { Trainer, type TrainingData } from './training/trainer.ts';

@@ -18,4 +18,4 @@ export { expandPaths, openText } from './data/files.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
 export { type Checkpoint, findCheckpoint, loadCheckpoint, parseJson } from './training/checkpoint.ts';
 export { type LoadedModel, loadModel } from './training/load-model.ts';
-export { type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
+export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';

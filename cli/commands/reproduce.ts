@@ -39,7 +39,9 @@ async function reproduce(figure: string, flags: ReproduceFlags): Promise<void> {
   const chosen = choose(library.experiments, figure, flags);
   const configuration = flags.config === undefined ? undefined : await readJson(flags.config);
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
-  const signal = interruptSignal('Stopping; the figure being made is not written');
+  const signal = interruptSignal(
+    'Stopping; the figure being made is not written, but its trainings go on from here the next time',
+  );
   try {
     say(pico.dim(backend.description));
     for (const experiment of chosen) {
@@ -90,11 +92,11 @@ async function perform(
   say(`\n${pico.bold(name)}: ${title}`);
   const progress = new WorkProgress(name);
   const start = performance.now();
-  const context = { backend, signal, progress: progress.update.bind(progress) };
+  const directory = join(flags.out, name);
+  const context = { backend, signal, directory: join(directory, 'runs'), progress: progress.update.bind(progress) };
   const outcome = await experiment.perform(flags, context).finally(() => progress.stop());
   const seconds = (performance.now() - start) / 1000;
   const result = storedResult(name, outcome, { backend, command: commandLine(name, flags), seconds });
-  const directory = join(flags.out, name);
   await writeResult(directory, experiment.draw(result.numbers, result.configuration), result);
   if (flags.page !== undefined) {
     await writeFile(flags.page, updatePage(await readFile(flags.page, 'utf8'), experiment, result));

@@ -12,6 +12,7 @@ export type MetricsLine = { readonly step: number } & Readonly<Record<string, nu
 export class MetricsLog {
   readonly #descriptor: number;
   #end: number;
+  #last: MetricsLine | undefined;
 
   /**
    * @param step completed updates that the run continues from; 0 starts an empty file
@@ -24,11 +25,18 @@ export class MetricsLog {
     try {
       mkdirSync(dirname(path), { recursive: true });
       this.#descriptor = openSync(path, 'a+');
-      this.#end = lengthUpTo(readFileSync(path), step);
+      const kept = linesUpTo(readFileSync(path), step);
+      this.#end = kept.length;
+      this.#last = kept.last;
       ftruncateSync(this.#descriptor, this.#end);
     } catch (error) {
       throw explainWriteError(error, path);
     }
+  }
+
+  /** The line written last, if there is one. */
+  get last(): MetricsLine | undefined {
+    return this.#last;
   }
 
   append(line: MetricsLine): void {
@@ -36,6 +44,7 @@ export class MetricsLog {
     try {
       for (let written = 0; written < bytes.length; ) written += writeSync(this.#descriptor, bytes, written);
       this.#end += bytes.length;
+      this.#last = line;
     } catch (error) {
       ftruncateSync(this.#descriptor, this.#end); // no half line on a full disk
       throw explainWriteError(error, this.path);
@@ -52,21 +61,23 @@ export class MetricsLog {
   }
 }
 
-/** Bytes of the whole lines of steps up to `step` at the start of the file. */
-function lengthUpTo(bytes: Uint8Array, step: number): number {
+/** The whole lines of steps up to `step` at the start of the file: their bytes, and the last of them. */
+function linesUpTo(bytes: Uint8Array, step: number): { length: number; last: MetricsLine | undefined } {
   let kept = 0;
+  let last: MetricsLine | undefined;
   for (let start = 0; step > 0 && start < bytes.length; ) {
     const end = bytes.indexOf(0x0a, start);
     if (end < 0) break;
-    let line: unknown;
+    let line: MetricsLine;
     try {
-      line = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end)));
+      line = JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))) as MetricsLine;
     } catch {
       break;
     }
-    if (!((line as MetricsLine).step <= step)) break;
+    if (!(line.step <= step)) break;
+    last = line;
     start = end + 1;
     kept = start;
   }
-  return kept;
+  return { length: kept, last };
 }

@@ -91,25 +91,18 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
     let newest = resume?.directory;
     await prepareRun(out, trainer.completedSteps, fileSystem);
     metrics = new MetricsLog(join(out, 'metrics.jsonl'), trainer.completedSteps);
+    // An interruption comes before the evaluation that its step was due for.
+    const due = trainer.completedSteps > 0 && isDue(trainer.completedSteps, evaluateEvery, steps);
+    if (heldOut && due && metrics.last?.heldOutLoss === undefined && !signal?.aborted) {
+      yield await evaluateNow(heldOut);
+      savedStep = undefined;
+    }
     while (trainer.completedSteps < steps && !signal?.aborted) {
       const result = await timed(() => trainer.step().catch((error: unknown) => explain(error, newest)));
       const step = result.step;
       metrics.append({ ...result });
       yield { kind: 'step', ...result };
-      if (heldOut && isDue(step, evaluateEvery, steps) && !signal?.aborted) {
-        const { characters } = heldOut;
-        const evaluation = await timed(() => evaluate(model, heldOut.batches(), { characters, loss: options.loss }));
-        if (!best || evaluation.loss < best.loss) best = { step, loss: evaluation.loss };
-        metrics.append({
-          step,
-          heldOutLoss: evaluation.loss,
-          heldOutAccuracy: evaluation.accuracy,
-          perplexity: evaluation.perplexity,
-          bitsPerCharacter: evaluation.bitsPerCharacter ?? null,
-          seconds: evaluation.seconds,
-        });
-        yield { kind: 'evaluation', step, ...evaluation };
-      }
+      if (heldOut && isDue(step, evaluateEvery, steps) && !signal?.aborted) yield await evaluateNow(heldOut);
       if (isDue(step, checkpointEvery, steps) || signal?.aborted) {
         yield await save(best);
         savedStep = step;
@@ -117,6 +110,23 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
     }
     // Aborted between the last update's checks and here, or before the first update.
     if (trainer.completedSteps !== savedStep) yield await save(best);
+
+    async function evaluateNow(held: HeldOutData): Promise<RunEvent> {
+      const step = trainer.completedSteps;
+      const evaluation = await timed(() =>
+        evaluate(model, held.batches(), { characters: held.characters, loss: options.loss }),
+      );
+      if (!best || evaluation.loss < best.loss) best = { step, loss: evaluation.loss };
+      metrics?.append({
+        step,
+        heldOutLoss: evaluation.loss,
+        heldOutAccuracy: evaluation.accuracy,
+        perplexity: evaluation.perplexity,
+        bitsPerCharacter: evaluation.bitsPerCharacter ?? null,
+        seconds: evaluation.seconds,
+      });
+      return { kind: 'evaluation', step, ...evaluation };
+    }
 
     async function save(bestSoFar: TrainingState['best']): Promise<RunEvent> {
       metrics?.sync();

@@ -30,7 +30,12 @@ beforeAll(async () => {
 afterAll(() => backend.close());
 
 const steps: number[] = [];
-const context = () => ({ backend, signal: new AbortController().signal, progress: (done: number) => steps.push(done) });
+const context = () => ({
+  backend,
+  directory: 'unused',
+  signal: new AbortController().signal,
+  progress: (done: number) => steps.push(done),
+});
 
 const tinyModel = {
   dModel: 6,
@@ -238,7 +243,7 @@ describe('every experiment', () => {
     for (const experiment of experiments) {
       const controller = new AbortController();
       const progress = () => controller.abort();
-      const context = { backend, signal: controller.signal, progress };
+      const context = { backend, directory: 'unused', signal: controller.signal, progress };
       const configuration = tiny[experiment.name as keyof typeof tiny];
       await expect(experiment.perform({ configuration }, context), experiment.name).rejects.toThrow(/abort/i);
     }

@@ -41,7 +41,12 @@ beforeAll(async () => {
 afterAll(() => backend.close());
 afterEach(() => vi.restoreAllMocks());
 
-const context = () => ({ backend, signal: new AbortController().signal, progress: () => {} });
+const context = () => ({
+  backend,
+  directory: 'unused',
+  signal: new AbortController().signal,
+  progress: () => {},
+});
 
 describe('curves', () => {
   const power = (lengths: readonly number[], a: number, b: number) =>

@@ -1,0 +1,118 @@
+/** Contests resume to the same numbers, keep what is finished, and survive a contestant that diverges. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Contest, type Contestant, holdContest } from '../../experiments/contest.ts';
+import {
+  type Backend,
+  ByteTokenizer,
+  createBackend,
+  evaluationWindows,
+  fromTexts,
+  trainingWindows,
+} from '../../src/node.ts';
+
+let backend: Backend;
+let directory: string;
+let contest: Contest;
+beforeAll(async () => {
+  backend = await createBackend({ backend: 'reference' });
+});
+afterAll(() => backend.close());
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'contest-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const training = {
+  steps: 4,
+  batchSize: 2,
+  length: 7,
+  learningRate: 0.01,
+  evaluateEvery: 2,
+  checkpointEvery: 1,
+  seed: 3,
+};
+
+beforeAll(async () => {
+  const store = await fromTexts(['the cat sat on the mat. '.repeat(9)], new ByteTokenizer(), {
+    by: 'tail',
+    fraction: 0.3,
+  });
+  const heldOut = { batches: () => evaluationWindows(store.heldOut, { batchSize: 2, length: 7 }).batches() };
+  const data = trainingWindows(store.train, training);
+  contest = { training, data, fingerprint: 'cats', validation: heldOut, tests: { test: heldOut } };
+});
+
+const model = (type: 'exact' | 'favor'): Contestant['model'] => ({
+  vocabSize: 256,
+  dModel: 8,
+  numLayers: 1,
+  numHeads: 2,
+  dFeedForward: 9,
+  maxLength: 7,
+  dropout: 0.1,
+  attention: type === 'favor' ? { type, numFeatures: 5 } : { type },
+});
+const contestants: Contestant[] = [
+  { name: 'Transformer', model: model('exact') },
+  { name: 'Performer (softmax)', model: model('favor') },
+];
+
+const context = (into = directory, signal = new AbortController().signal) => {
+  const seen: string[] = [];
+  const progress = (_done: number, what: string) => void seen.push(what);
+  return { seen, context: { backend, directory: into, signal, progress } };
+};
+
+/** Without what a clock says. */
+const values = (outcomes: Awaited<ReturnType<typeof holdContest>>) =>
+  outcomes.map(({ tokensPerSecond: _, stepsPerSecond: __, ...rest }) => rest);
+
+describe('a contest', () => {
+  test('gives each contestant its curve and its scores, the last point being that of the tests', async () => {
+    const outcomes = await holdContest(contestants, contest, context().context);
+    expect(outcomes.map(({ name }) => name)).toEqual(['Transformer', 'Performer (softmax)']);
+    for (const { curve, tests } of outcomes) {
+      expect(curve.map(({ step }) => step)).toEqual([2, 4]);
+      expect(curve[1]).toEqual({ step: 4, ...tests.test });
+      expect(curve[1]!.loss).toBeLessThan(curve[0]!.loss);
+    }
+    expect(outcomes[0]!.tests.test!.loss).not.toBe(outcomes[1]!.tests.test!.loss);
+  });
+
+  test('interrupted at any step, goes on to the same numbers', async () => {
+    const whole = values(await holdContest(contestants, contest, context(join(directory, 'whole')).context));
+    for (const after of [1, 3, 6]) {
+      const controller = new AbortController();
+      const into = join(directory, `cut-${after}`);
+      let steps = 0;
+      const progress = (_done: number, what: string) => {
+        if (what.includes('loss') && ++steps === after) controller.abort();
+      };
+      const cut = { backend, directory: into, signal: controller.signal, progress };
+      await expect(holdContest(contestants, contest, cut)).rejects.toThrow();
+      const { seen, context: again } = context(into);
+      expect(values(await holdContest(contestants, contest, again))).toEqual(whole);
+      expect(seen.filter((what) => what.includes('loss'))).toHaveLength(8 - after);
+    }
+  });
+
+  test('reads finished contestants, but not those of another configuration', async () => {
+    await holdContest(contestants, contest, context().context);
+    const { seen, context: again } = context();
+    await holdContest(contestants, contest, again);
+    expect(seen).toEqual([]);
+    await holdContest(contestants.slice(0, 1), { ...contest, fingerprint: 'dogs' }, again);
+    expect(seen.length).toBeGreaterThan(0);
+    expect(readdirSync(directory)).toHaveLength(3);
+  });
+
+  test('goes on when a contestant diverges, and says why', async () => {
+    const hot = { ...contest, training: { ...training, learningRate: 1e200, clip: null } };
+    const [outcome] = await holdContest(contestants.slice(0, 1), hot, context().context);
+    expect(outcome!.failure).toMatch(/^The (loss|gradient) is /);
+    expect(outcome!.tests).toEqual({});
+  });
+});
