@@ -7,15 +7,13 @@ import { FeedForward } from '../nn/feed-forward.ts';
 import { gather, type Layer, normalParameter } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
-import { sinusoidalPositions } from '../nn/positions.ts';
-import { add } from '../tensor/ops/add.ts';
-import { embedding } from '../tensor/ops/embedding.ts';
+import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { Tensor, tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 
 /** Options of one forward pass. */
@@ -34,8 +32,7 @@ const initialDeviation = 0.02;
  */
 export class Transformer implements Layer {
   readonly configuration: TransformerConfiguration;
-  readonly #tokens: Tensor;
-  readonly #positions: Tensor | undefined;
+  readonly #embedding: TokenEmbedding;
   readonly #output: Tensor | undefined;
   readonly #blocks: Block[];
   readonly #norm: LayerNorm;
@@ -51,10 +48,7 @@ export class Transformer implements Layer {
     const { dModel, numHeads, numLayers, vocabSize, positions, maxLength, layerNormEpsilon } = configuration;
     const random = new Random(seed, streams.initialisation);
     const deviations = { inner: initialDeviation, residual: initialDeviation / Math.sqrt(2 * numLayers) };
-    this.#tokens = normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
-    if (positions === 'learned') {
-      this.#positions = normalParameter(backend, [maxLength, dModel], initialDeviation, random);
-    }
+    this.#embedding = new TokenEmbedding(backend, configuration, initialDeviation, random);
     this.#output = configuration.tiedEmbeddings
       ? undefined
       : normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
@@ -79,7 +73,7 @@ export class Transformer implements Layer {
    */
   forward(ids: Tensor, { dropout = Dropout.off, keyMask, segments }: ForwardOptions = {}): Tensor {
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
-    let x = dropout.forward(this.#embed(ids, 0));
+    let x = dropout.forward(this.#embedding.forward(ids, { segments }));
     for (const block of this.#blocks) {
       const given = x;
       // Without a tape, what a block made on the way is freed before the next one starts.
@@ -99,7 +93,7 @@ export class Transformer implements Layer {
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const all = scope(() => {
       const found: Tensor[] = [];
-      let x = this.#embed(ids, 0);
+      let x = this.#embedding.forward(ids, { segments });
       for (const block of this.#blocks) {
         x = block.forward(x, attend, Dropout.off, ({ queries, keys, values }) => {
           found.push(headsFirst(queries), headsFirst(keys), headsFirst(values));
@@ -116,7 +110,7 @@ export class Transformer implements Layer {
   /** `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes. */
   logits(hidden: Tensor): Tensor {
     const { dModel } = this.configuration;
-    return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#output ?? this.#tokens);
+    return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#output ?? this.#embedding.tokens);
   }
 
   /** One empty decoding state per layer. @throws for a bidirectional model. */
@@ -152,7 +146,7 @@ export class Transformer implements Layer {
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
     return scope(() => {
-      let x = this.#embed(ids, this.#hasAbsolutePositions ? states[0].position : 0);
+      let x = this.#embedding.forward(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
       this.#blocks.forEach((block, layer) => {
         x = block.extend(x, states[layer], Dropout.off);
       });
@@ -162,12 +156,10 @@ export class Transformer implements Layer {
 
   /** Trained parameters by name. */
   parameters(): Map<string, Tensor> {
-    const own = new Map<string, Tensor>([['tokens.weight', this.#tokens]]);
-    if (this.#positions) own.set('positions.weight', this.#positions);
     const blocks = gather(Object.fromEntries(this.#blocks.map((block, layer) => [`blocks.${layer}`, block])));
     const norm = gather({ norm: this.#norm });
     const output = new Map<string, Tensor>(this.#output ? [['output.weight', this.#output]] : []);
-    return new Map([...own, ...blocks, ...norm, ...output]);
+    return new Map([...this.#embedding.parameters(), ...blocks, ...norm, ...output]);
   }
 
   /** Untrained tensors that a checkpoint must hold: the projections. */
@@ -199,36 +191,11 @@ export class Transformer implements Layer {
     for (const attention of this.attentions) attention.dispose();
   }
 
-  get #hasAbsolutePositions(): boolean {
-    return this.configuration.positions === 'learned' || this.configuration.positions === 'sinusoidal';
-  }
-
-  #embed(ids: Tensor, offset: number): Tensor {
-    const [batch, length] = ids.shape;
-    const { positions, maxLength, dModel } = this.configuration;
-    const tokens = embedding(this.#tokens, ids);
-    if (!this.#hasAbsolutePositions) return tokens;
-    if (positions === 'learned' && offset + length > maxLength) {
-      throw new Error(
-        `The sequence reaches ${offset + length} tokens but this model's learned positions end at ${maxLength}; ` +
-          'shorten it, or train with "positions": "rotary".',
-      );
-    }
-    if (this.#positions) {
-      const positionIds = Int32Array.from({ length: batch * length }, (_, i) => offset + (i % length));
-      return add(tokens, embedding(this.#positions, tensor(this.backend, positionIds, [batch, length])));
-    }
-    const one = sinusoidalPositions(offset, length, dModel);
-    const table = new Float32Array(batch * one.length);
-    for (let b = 0; b < batch; b++) table.set(one, b * one.length);
-    return add(tokens, tensor(this.backend, table, [batch, length, dModel]));
-  }
-
   #lastLogits(hidden: Tensor): Tensor {
     const [batch, length, dModel] = hidden.shape;
     const { vocabSize } = this.configuration;
     const logits = Tensor.empty(this.backend, [batch, vocabSize]);
-    const weight = this.#output ?? this.#tokens;
+    const weight = this.#output ?? this.#embedding.tokens;
     this.backend.gemm({
       a: this.backend.slice(hidden.storage, (length - 1) * dModel, hidden.size - (length - 1) * dModel),
       b: weight.storage,

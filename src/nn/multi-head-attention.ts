@@ -1,12 +1,13 @@
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
-import { rotary } from '../tensor/ops/rotary.ts';
+import { type RotaryOptions, rotary } from '../tensor/ops/rotary.ts';
 import type { Random } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { gather, type Layer } from './layer.ts';
 import { Linear } from './linear.ts';
+import { stretches } from './positions.ts';
 
 /** What an attention is given, after rotary positions. */
 export interface AttentionHeads {
@@ -44,7 +45,7 @@ export class MultiHeadAttention implements Layer {
    * @param observe is shown what the attention is given
    */
   forward(x: Tensor, options: AttendOptions, observe?: (heads: AttentionHeads) => void): Tensor {
-    const heads = this.#heads(x, 0);
+    const heads = this.#heads(x, { stretches: options.segments && stretches(options.segments) });
     observe?.(heads);
     const { queries, keys, values } = heads;
     return this.#merge(this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' }));
@@ -52,15 +53,15 @@ export class MultiHeadAttention implements Layer {
 
   /** Causal continuation of `state`: `[batch, length, dModel]` → the same. */
   extend(x: Tensor, state: DecodingState): Tensor {
-    const { queries, keys, values } = this.#heads(x, this.sizes.rotary ? state.position : 0);
+    const { queries, keys, values } = this.#heads(x, { offset: this.sizes.rotary ? state.position : 0 });
     return this.#merge(this.attention.extend(queries, keys, values, state));
   }
 
-  #heads(x: Tensor, offset: number): AttentionHeads {
+  #heads(x: Tensor, places: RotaryOptions): AttentionHeads {
     const [batch, length, dModel] = x.shape;
     const { numHeads } = this.sizes;
     const split = (layer: Linear) => reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
-    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, offset) : heads);
+    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
     const queries = turn(split(this.#query));
     const keys = this.#key ? turn(split(this.#key)) : queries;
     return { queries, keys, values: split(this.#value) };

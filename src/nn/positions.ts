@@ -1,3 +1,5 @@
+import type { Segments } from '../attention/runs.ts';
+
 /**
  * Sinusoidal positions (Vaswani et al. 2017, section 3.5): `PE[p, 2i] = sin(p/10000^(2i/dModel))`, `PE[p, 2i+1] = cos(…)`.
  *
@@ -12,4 +14,36 @@ export function sinusoidalPositions(offset: number, length: number, dModel: numb
     }
   }
   return table;
+}
+
+/** Neighbouring places of a batch row that are numbered from one start. */
+export interface Stretch {
+  readonly row: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The stretches of equal ids, padding among them: they cover every place once, in order. */
+export function stretches(segments: Segments): Stretch[] {
+  return segments.flatMap((ids, row) => {
+    const found: Stretch[] = [];
+    for (let start = 0; start < ids.length; ) {
+      let end = start + 1;
+      while (end < ids.length && ids[end] === ids[start]) end++;
+      found.push({ row, start, length: end - start });
+      start = end;
+    }
+    return found;
+  });
+}
+
+/** The position of every place in its own sequence, counted from 0, row by row; 0 at padding. */
+export function segmentPositions(segments: Segments): Int32Array {
+  const length = segments[0]?.length ?? 0;
+  const positions = new Int32Array(segments.length * length);
+  for (const stretch of stretches(segments)) {
+    if (segments[stretch.row][stretch.start] < 0) continue;
+    for (let i = 0; i < stretch.length; i++) positions[stretch.row * length + stretch.start + i] = i;
+  }
+  return positions;
 }

@@ -66,7 +66,13 @@ describe('adjoints against central differences', () => {
 
   it('rotary, from an offset', async () => {
     const x = random([2, 3, 5, 4], 1);
-    await expectGradients(() => weighed(rotary(x, 11)), { x });
+    await expectGradients(() => weighed(rotary(x, { offset: 11 })), { x });
+    const stretches = [
+      { row: 0, start: 0, length: 2 },
+      { row: 0, start: 2, length: 1 },
+      { row: 1, start: 0, length: 3 },
+    ];
+    await expectGradients(() => weighed(rotary(x, { offset: 5, stretches })), { x });
   });
 
   it('dropout', async () => {

@@ -1,30 +1,40 @@
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
+export interface RotaryOptions {
+  /** Position of the first place. Default 0. */
+  readonly offset?: number;
+  /** Default 10,000. */
+  readonly base?: number;
+  /**
+   * Stretches of batch rows that are each numbered from `offset`, covering every place once. Default: whole rows. One
+   * call of the kernel for each.
+   */
+  readonly stretches?: readonly { readonly row: number; readonly start: number; readonly length: number }[] | undefined;
+}
+
 /**
  * Rotary positions (Su et al. 2021): rotates each pair `(x[2i], x[2i+1])` of every head by
  * `(offset + position)·base^(−2i/dHead)`.
  *
  * @param x `[batch, length, heads, dHead]`, dHead even
- * @param offset position of the first row
  */
-export function rotary(x: Tensor, offset = 0, base = 10_000): Tensor {
+export function rotary(x: Tensor, { offset = 0, base = 10_000, stretches }: RotaryOptions = {}): Tensor {
   const [batch, length, heads, dHead] = x.shape as [number, number, number, number];
   if (dHead % 2 !== 0) throw new Error(`rotary positions need an even dHead; got ${dHead}.`);
   const rotate = (from: Tensor, inverse: boolean) => {
-    const out = Tensor.empty(from.backend, from.shape);
-    from.backend.rotary({
-      x: from.storage,
-      out: out.storage,
-      batch,
-      heads,
-      length,
-      dHead,
-      layout: 'blhd',
-      offset,
-      base,
-      inverse,
-    });
+    const { backend } = from;
+    const out = Tensor.empty(backend, from.shape);
+    const common = { heads, dHead, layout: 'blhd', offset, base, inverse } as const;
+    if (!stretches) {
+      backend.rotary({ ...common, x: from.storage, out: out.storage, batch, length });
+      return out;
+    }
+    for (const { row, start, length: size } of stretches) {
+      const part = ({ storage }: Tensor) =>
+        backend.slice(storage, (row * length + start) * heads * dHead, size * heads * dHead);
+      backend.rotary({ ...common, x: part(from), out: part(out), batch: 1, length: size });
+    }
     return out;
   };
   return record([x], rotate(x, false), (gradient) => [rotate(gradient, true)]);
