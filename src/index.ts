@@ -43,6 +43,8 @@ export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson
 export { FavorState } from './attention/state.ts';
 export type * from './attention/types.ts';
 export { orderKModel } from './data/baselines.ts';
+export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/group-split.ts';
+export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
 export { segments } from './data/segments.ts';
 export { documentParts, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
 export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';

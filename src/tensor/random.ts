@@ -31,6 +31,8 @@ export const streams = {
   dropout: 5,
   /** Sampling from a model. */
   sampling: 6,
+  /** Which groups of records are held out; fork by a hash of the group's name. */
+  heldOutGroups: 7,
 } as const;
 
 /** What a {@link Random} continues from; plain data. */
