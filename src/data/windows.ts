@@ -25,12 +25,14 @@ export interface TrainingWindowsOptions {
   readonly batchSize: number;
   /** Tokens of a row. */
   readonly length: number;
+  /** Targets: the token that follows (default), or the token itself, to be masked later. */
+  readonly targets?: 'following' | 'itself' | undefined;
   /** Integer in [0, 2^53). */
   readonly seed: number;
 }
 
 /**
- * Windows of `length + 1` tokens (the last is only predicted) that lie end to end from a random offset, drawn anew for
+ * Windows of `length + 1` tokens (the last is only predicted; `length` where tokens are their own targets) that lie end to end from a random offset, drawn anew for
  * each epoch, and come in random order. An epoch leaves out fewer than `2·length` tokens, at the ends; a batch may
  * straddle two epochs.
  *
@@ -38,16 +40,17 @@ export interface TrainingWindowsOptions {
  */
 export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOptions): TrainingWindows {
   const { batchSize, length, seed } = options;
+  const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');
   checkSize(length, 'length');
-  if (tokens.length < length + 1) {
+  if (tokens.length < length + ahead) {
     throw new Error(
-      `The training text has ${tokens.length} tokens but one window needs ${length + 1}; give more text or shorten the window.`,
+      `The training text has ${tokens.length} tokens but one window needs ${length + ahead}; give more text or shorten the window.`,
     );
   }
   // One fewer than fit, so that the number does not depend on the offset.
-  const windowsPerEpoch = Math.max(1, Math.floor((tokens.length - 1) / length) - 1);
-  const numOffsets = tokens.length - windowsPerEpoch * length;
+  const windowsPerEpoch = Math.max(1, Math.floor((tokens.length - ahead) / length) - 1);
+  const numOffsets = tokens.length - ahead - windowsPerEpoch * length + 1;
   const order = new Random(seed, streams.dataOrder);
 
   return {
@@ -61,15 +64,15 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
         const offset = ofEpoch.integer(numOffsets);
         return offset + length * permute(index % windowsPerEpoch, windowsPerEpoch, ofEpoch.seed);
       });
-      const windows = await Promise.all(starts.map((start) => tokens.read(start, length + 1)));
-      return toBatch(windows, length);
+      const windows = await Promise.all(starts.map((start) => tokens.read(start, length + ahead)));
+      return toBatch(windows, length, ahead);
     },
   };
 }
 
 export interface EvaluationWindows {
   readonly numBatches: number;
-  /** Tokens that all batches together predict: all but the first. */
+  /** Targets of all batches together. */
   readonly numPredicted: number;
   /** Batch `index`; the last may have fewer rows. */
   batchAt(index: number): Promise<Batch>;
@@ -79,35 +82,50 @@ export interface EvaluationWindows {
 
 /**
  * Consecutive windows that predict each token exactly once, except the first of all; each window starts without context.
- * The end of the last is padded with input 0 and target −1.
+ * The end of the last is padded with input 0 and target −1. Where tokens are their own targets, the first counts too, and
+ * padding has segment −1, so that nothing sees it.
  *
  * @throws if a size is not a positive integer
  */
 export function evaluationWindows(
   tokens: TokenSplit,
-  options: { readonly batchSize: number; readonly length: number },
+  options: Omit<TrainingWindowsOptions, 'seed'>,
 ): EvaluationWindows {
   const { batchSize, length } = options;
+  const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');
   checkSize(length, 'length');
-  const numPredicted = Math.max(0, tokens.length - 1);
-  const numWindows = Math.ceil(numPredicted / length);
-  const numBatches = Math.ceil(numWindows / batchSize);
+  const numPredicted = Math.max(0, tokens.length - ahead);
+  const batches = evaluationBatches(Math.ceil(numPredicted / length), batchSize, async (first, count) => {
+    const windows = Array.from({ length: count }, (_, row) => {
+      const start = (first + row) * length;
+      return tokens.read(start, Math.min(length + ahead, tokens.length - start));
+    });
+    return toBatch(await Promise.all(windows), length, ahead);
+  });
+  return { ...batches, numPredicted };
+}
+
+/**
+ * Rows that are made by number, as batches in order.
+ *
+ * @param rows makes the batch of rows `first … first + count − 1`
+ */
+export function evaluationBatches(
+  numRows: number,
+  batchSize: number,
+  rows: (first: number, count: number) => Promise<Batch>,
+): Omit<EvaluationWindows, 'numPredicted'> {
+  const numBatches = Math.ceil(numRows / batchSize);
   const batchAt = async (index: number) => {
     if (!Number.isInteger(index) || index < 0 || index >= numBatches) {
       throw new RangeError(`Batch ${index} is not one of the ${numBatches} evaluation batches.`);
     }
     const first = index * batchSize;
-    const rows = Math.min(batchSize, numWindows - first);
-    const windows = Array.from({ length: rows }, (_, row) => {
-      const start = (first + row) * length;
-      return tokens.read(start, Math.min(length + 1, tokens.length - start));
-    });
-    return toBatch(await Promise.all(windows), length);
+    return rows(first, Math.min(batchSize, numRows - first));
   };
   return {
     numBatches,
-    numPredicted,
     batchAt,
     batches: async function* () {
       for (let index = 0; index < numBatches; index++) yield await batchAt(index);
@@ -115,17 +133,24 @@ export function evaluationWindows(
   };
 }
 
-function toBatch(windows: readonly Int32Array[], length: number): Batch {
-  const rows = windows.length;
-  const inputs = new Int32Array(rows * length);
-  const targets = new Int32Array(rows * length).fill(-1);
+/** Tokens that a window needs beyond its length. */
+const tokensAhead = ({ targets = 'following' }: Pick<TrainingWindowsOptions, 'targets'>) =>
+  targets === 'following' ? 1 : 0;
+
+function toBatch(windows: readonly Int32Array[], length: number, ahead: number): Batch {
+  const batchSize = windows.length;
+  const inputs = new Int32Array(batchSize * length);
+  const targets = new Int32Array(batchSize * length).fill(-1);
   windows.forEach((window, row) => {
-    inputs.set(window.subarray(0, window.length - 1), row * length);
-    targets.set(window.subarray(1), row * length);
+    inputs.set(window.subarray(0, window.length - ahead), row * length);
+    targets.set(window.subarray(ahead), row * length);
   });
-  return { inputs, targets, batchSize: rows, length };
+  const isPadded = ahead === 0 && windows.some((window) => window.length < length);
+  const segments = windows.map((window) => new Int32Array(length).fill(-1).fill(0, 0, window.length));
+  return { inputs, targets, segments: isPadded ? segments : undefined, batchSize, length };
 }
 
-function checkSize(value: number, name: string): void {
+/** @throws unless `value` is a positive integer */
+export function checkSize(value: number, name: string): void {
   if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; use a positive integer.`);
 }
