@@ -76,7 +76,7 @@ describe('readFasta', () => {
     const letters = (length: number, step: number) =>
       Array.from({ length }, (_, i) => RESIDUES[(i * step + (i >> 7)) % RESIDUES.length]!).join('');
     const huge = letters(5_000_011, 7);
-    const sequences = [huge, ...Array.from({ length: 4001 }, (_, i) => letters(1 + ((i * 37) % 700), i + 1)), huge];
+    const sequences = [huge, ...Array.from({ length: 4000 }, (_, i) => letters(1 + ((i * 37) % 700), i + 1)), huge];
     const wrap = (sequence: string) => sequence.replace(/.{61}/g, '$&\n');
     const text = sequences.map((s, i) => `>r${i}\n${i % 2 === 0 ? s : wrap(s)}\n`).join('');
     const { records, count } = await read(text);
@@ -133,6 +133,16 @@ describe('readFasta', () => {
     expect(bad).toEqual([[1, 'the header is not UTF-8']]);
     const noise = await read(Uint8Array.from({ length: 3000 }, (_, i) => 128 + ((i * 7) % 128)));
     expect([noise.records.length, noise.bad]).toEqual([0, [[1, 'there is text before the first header (>)']]]);
+  });
+
+  test('a byte order mark is no text', async () => {
+    const { records, count } = await read('\ufeff>a\nAC\n');
+    expect([records.map(({ id, line }) => [id, line]), count]).toEqual([[['a', 1]], 0]);
+  });
+
+  test('the taxon is the group where no organism is named', async () => {
+    const { records } = await read('>a x OX=9606 PE=1\nAC\n>b OS=Homo sapiens OX=9606\nAC\n>c\nAC\n');
+    expect(records.map(({ group }) => group)).toEqual(['9606', 'Homo sapiens', undefined]);
   });
 
   test('blank lines before the first header are no text', async () => {

@@ -34,6 +34,7 @@ function entry(fields: {
   return [
     `ID   ${name.padEnd(24)}Unreviewed;       ${sequence.length} AA.`,
     `AC   ${accession}; Q99999;`,
+    'AC   Q77777;',
     'DT   01-JAN-1998, integrated into UniProtKB/TrEMBL.',
     'DE   RecName: Full=Some protein {ECO:0000255};',
     'DE            Short=SP;',
@@ -131,7 +132,7 @@ describe('readUniProt', () => {
     expect(bad).toEqual([
       [starts[0], 'the entry does not begin with an ID line'],
       [starts[2], 'the sequence has 6 residues, not 7 as its SQ line states'],
-      [starts[3], `"-" on line ${starts[3]! + 13} is none of the residues ${RESIDUES}`],
+      [starts[3], `"-" on line ${starts[3]! + 14} is none of the residues ${RESIDUES}`],
       [starts[4], 'the sequence is empty'],
       [starts[5], 'the entry has no accession (AC)'],
       [starts[6], 'the entry has no sequence (SQ)'],
@@ -157,8 +158,8 @@ describe('readUniProt', () => {
     const latin = (from: string, to: string) =>
       Buffer.from(entry({ sequence: 'ACD' }).join('\n').replace(from, to).concat('\n'), 'latin1');
     const { records, bad } = await read(Buffer.concat([latin('Homo', 'Hömo'), latin('SIMILARITY', 'SÏMILARITY')]));
-    expect(records.map(({ line }) => line)).toEqual([16]);
-    expect(bad).toEqual([[1, 'line 7 is not UTF-8']]);
+    expect(records.map(({ line }) => line)).toEqual([17]);
+    expect(bad).toEqual([[1, 'line 8 is not UTF-8']]);
   });
 
   test('a file cut short or empty is an error in one sentence', async () => {
