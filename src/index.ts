@@ -42,7 +42,7 @@ export { paddedSegments, type Segments } from './attention/runs.ts';
 export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson } from './attention/saved-state.ts';
 export { FavorState } from './attention/state.ts';
 export type * from './attention/types.ts';
-export { orderKModel } from './data/baselines.ts';
+export { type EmpiricalBaseline, empiricalBaseline, orderKModel, targetCounts } from './data/baselines.ts';
 export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/group-split.ts';
 export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
 export { segments } from './data/segments.ts';

@@ -88,3 +88,61 @@ class ByteModel {
     }
   }
 }
+
+/** How often each id occurs among the targets of batches; −1, nothing to predict, is left out. */
+export async function targetCounts(
+  batches: Iterable<HasTargets> | AsyncIterable<HasTargets>,
+  vocabSize: number,
+): Promise<Float64Array> {
+  const counts = new Float64Array(vocabSize);
+  for await (const { targets } of batches) {
+    for (const id of targets) {
+      if (id < 0) continue;
+      if (id >= vocabSize) throw new RangeError(`Target ${id} is outside the vocabulary of ${vocabSize}.`);
+      counts[id]!++;
+    }
+  }
+  return counts;
+}
+
+type HasTargets = { readonly targets: Int32Array };
+
+export interface EmpiricalBaseline {
+  /** Share of the targets that are the commonest token of training. */
+  readonly accuracy: number;
+  /** e to the mean negative log likelihood. */
+  readonly perplexity: number;
+  /** Number of targets. */
+  readonly numPredicted: number;
+}
+
+/**
+ * What a model reaches that knows only how often each token occurs in training (paper, Table 2: empirical baseline). It
+ * predicts the same everywhere, so one function serves next tokens (U) and masked tokens (B): the targets differ.
+ *
+ * Each token counts once more than it was seen, so that one that training lacks does not make the perplexity infinite:
+ * `p(s) = (count(s) + 1) / (n + vocabSize)`. Of equally common tokens the smallest id is predicted.
+ *
+ * @param counts of the training targets, see {@link targetCounts}; its length is the size of the vocabulary
+ * @throws if the batches have no target, or one outside the vocabulary
+ */
+export async function empiricalBaseline(
+  counts: ArrayLike<number>,
+  batches: Iterable<HasTargets> | AsyncIterable<HasTargets>,
+): Promise<EmpiricalBaseline> {
+  const heldOut = await targetCounts(batches, counts.length);
+  let commonest = 0;
+  let trained = 0;
+  for (let id = 0; id < counts.length; id++) {
+    trained += counts[id]!;
+    if (counts[id]! > counts[commonest]!) commonest = id;
+  }
+  let numPredicted = 0;
+  let nats = 0;
+  heldOut.forEach((count, id) => {
+    numPredicted += count;
+    nats -= count * Math.log((counts[id]! + 1) / (trained + counts.length));
+  });
+  if (numPredicted === 0) throw new Error('The batches have no target; the baseline needs at least one.');
+  return { accuracy: heldOut[commonest]! / numPredicted, perplexity: Math.exp(nats / numPredicted), numPredicted };
+}

@@ -1,6 +1,6 @@
 import { brotliCompressSync, constants } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { orderKModel } from '../../src/data/baselines.ts';
+import { empiricalBaseline, orderKModel, targetCounts } from '../../src/data/baselines.ts';
 import { brotliBitsPerCharacter } from '../../src/data/compression.ts';
 import { Random } from '../../src/tensor/random.ts';
 
@@ -76,6 +76,40 @@ describe('orderKModel', () => {
   test('refuses what cannot be', () => {
     expect(() => orderKModel('a', '')).toThrow('The held-out text is empty');
     expect(() => orderKModel('a', 'b', -1)).toThrow('order is -1');
+  });
+});
+
+describe('empiricalBaseline', () => {
+  const targets = (...ids: number[]) => ({ targets: Int32Array.from(ids) });
+
+  test('worked by hand', async () => {
+    const counts = await targetCounts([targets(2, 2, -1, 0), targets(2, 0, 1)], 5);
+    expect([...counts]).toEqual([2, 1, 3, 0, 0]);
+    // p = (3, 2, 4, 1, 1) / 11; the commonest is 2, which is one of the five targets.
+    const result = await empiricalBaseline(counts, [targets(-1, 2, 0), targets(4, 0, -1, -1, 1)]);
+    expect(result.accuracy).toBeCloseTo(1 / 5, 12);
+    expect(result.perplexity).toBeCloseTo((11 ** 5 / (4 * 3 * 1 * 3 * 2)) ** (1 / 5), 10);
+    expect(result.numPredicted).toBe(5);
+  });
+
+  test('on the training targets it is the entropy of their frequencies', async () => {
+    async function* batches() {
+      for (let i = 0; i < 100; i++) yield targets(...new Array<number>(170).fill(0), ...new Array<number>(30).fill(1));
+    }
+    const { accuracy, perplexity, numPredicted } = await empiricalBaseline(await targetCounts(batches(), 2), batches());
+    expect([accuracy, numPredicted]).toEqual([0.85, 20_000]);
+    expect(perplexity).toBeCloseTo(Math.exp(-0.85 * Math.log(0.85) - 0.15 * Math.log(0.15)), 7);
+  });
+
+  test('without training counts it is uniform, and predicts the smallest id', async () => {
+    const { accuracy, perplexity } = await empiricalBaseline(new Float64Array(7), [targets(0, 3, 6, 0)]);
+    expect(accuracy).toBe(0.5);
+    expect(perplexity).toBeCloseTo(7, 12);
+  });
+
+  test('refuses targets outside the vocabulary and no targets', async () => {
+    await expect(targetCounts([targets(3)], 3)).rejects.toThrow('Target 3 is outside the vocabulary of 3.');
+    await expect(empiricalBaseline([1, 2], [targets(-1)])).rejects.toThrow('The batches have no target');
   });
 });
 
