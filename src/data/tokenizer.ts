@@ -1,14 +1,19 @@
-/** Turns text into token ids and back. Every tokenizer here is byte-level, so every well-formed string round-trips. */
+/** Turns text into token ids and back. */
 export interface Tokenizer {
   /** Number of ids, special tokens included: ids are `0 … vocabSize − 1`. */
   readonly vocabSize: number;
   /** Special tokens by their text. Where that text occurs in an input, `encode` gives its id. */
   readonly specials: ReadonlyMap<string, number>;
-  /** Id of `<|endoftext|>`, which ends a document; undefined without one. */
+  /** Ids of the special tokens by what they are for; a role that no token plays is absent. */
+  readonly specialTokens: SpecialTokens;
+  /** Id that ends a document, `specialTokens.end`; undefined without one. */
   readonly endOfText: number | undefined;
   /** Ids of `text`. A lone surrogate, which UTF-8 cannot hold, is read as U+FFFD. */
   encode(text: string): Int32Array;
-  /** Text of `ids`. Bytes that are not UTF-8 become U+FFFD. @throws for an id outside the vocabulary. */
+  /**
+   * Text of `ids`: that of `encode` again, save for characters that became the unknown token. Bytes that are not UTF-8
+   * become U+FFFD. @throws for an id outside the vocabulary.
+   */
   decode(ids: ArrayLike<number>): string;
   /** A decoder for ids that arrive one by one. */
   decodeStream(): TokenStream;
@@ -16,6 +21,22 @@ export interface Tokenizer {
   bytesOf(id: number): Uint8Array;
   /** The object that Hugging Face's tokenizer.json holds; other libraries load it to the same ids. */
   toJSON(): TokenizerJson;
+}
+
+/** What a special token is for. */
+export type SpecialRole = 'padding' | 'mask' | 'unknown' | 'beginning' | 'end';
+
+export interface SpecialTokens {
+  /** Fills rows; nothing sees it. */
+  readonly padding?: number;
+  /** Hides a token that is to be predicted. */
+  readonly mask?: number;
+  /** Stands for what the vocabulary lacks; tokenizers of bytes have none, as they lack nothing. */
+  readonly unknown?: number;
+  /** Starts a sequence. */
+  readonly beginning?: number;
+  /** Ends a sequence or document, and separates those that follow each other. */
+  readonly end?: number;
 }
 
 /** Decodes ids as they arrive and gives out only whole characters, never half of one. */
@@ -36,29 +57,55 @@ export interface AddedTokenJson {
   special: boolean;
 }
 
-/** The parts of a tokenizer.json that this package writes. */
-export interface TokenizerJson {
+/** The parts of a tokenizer.json that this package writes: one of three forms. */
+export type TokenizerJson = ByteLevelBpeJson | CharacterJson;
+
+/** Bytes and BPE. */
+export interface ByteLevelBpeJson extends CommonJson {
+  pre_tokenizer: ByteLevelPreTokenizerJson;
+  decoder: ByteLevelDecoderJson;
+  model: BpeModelJson<null>;
+}
+
+/** Characters and proteins: BPE over characters, without merges. */
+export interface CharacterJson extends CommonJson {
+  pre_tokenizer: null;
+  decoder: { type: 'Fuse' };
+  model: BpeModelJson<string>;
+}
+
+interface CommonJson {
   version: '1.0';
   truncation: null;
   padding: null;
   added_tokens: AddedTokenJson[];
   normalizer: null;
-  pre_tokenizer: { type: 'ByteLevel'; add_prefix_space: false; trim_offsets: true; use_regex: true };
   post_processor: null;
-  decoder: { type: 'ByteLevel'; add_prefix_space: true; trim_offsets: true; use_regex: true };
-  model: {
-    type: 'BPE';
-    dropout: null;
-    unk_token: null;
-    continuing_subword_prefix: null;
-    end_of_word_suffix: null;
-    fuse_unk: false;
-    byte_fallback: false;
-    ignore_merges: false;
-    vocab: Record<string, number>;
-    merges: [left: string, right: string][];
-  };
 }
 
-/** Text of the token that separates documents. */
-export const END_OF_TEXT = '<|endoftext|>';
+interface ByteLevelPreTokenizerJson {
+  type: 'ByteLevel';
+  add_prefix_space: false;
+  trim_offsets: true;
+  use_regex: true;
+}
+
+interface ByteLevelDecoderJson {
+  type: 'ByteLevel';
+  add_prefix_space: true;
+  trim_offsets: true;
+  use_regex: true;
+}
+
+interface BpeModelJson<Unknown> {
+  type: 'BPE';
+  dropout: null;
+  unk_token: Unknown;
+  continuing_subword_prefix: null;
+  end_of_word_suffix: null;
+  fuse_unk: false;
+  byte_fallback: false;
+  ignore_merges: false;
+  vocab: Record<string, number>;
+  merges: [left: string, right: string][];
+}

@@ -260,7 +260,7 @@ describe('loadTokenizer refuses', () => {
     ['a token with a space', edit((j) => (j.added_tokens[0].content = 'a b')), 'must not contain white space'],
   ])('%s', (_, json, message) => {
     const load = () => loadTokenizer(json, 'here.json');
-    expect(load).toThrow(/^here\.json: [^\n]*; use a byte-level BPE tokenizer\.json such as this package writes\.$/);
+    expect(load).toThrow(/^here\.json: [^\n]*; use a tokenizer\.json such as this package writes\.$/);
     expect(load).toThrow(message);
   });
 

@@ -1,5 +1,7 @@
+import type { AddedToken } from './added-tokens.ts';
 import { PRE_TOKEN_PATTERN } from './byte-level.ts';
-import { type AddedToken, ByteLevelTokenizer, type IdBuffer } from './byte-level-tokenizer.ts';
+import { ByteLevelTokenizer } from './byte-level-tokenizer.ts';
+import type { IdBuffer } from './id-buffer.ts';
 import { mergePairs } from './merge.ts';
 import { PairMap } from './pair-map.ts';
 

@@ -1,5 +1,7 @@
+import { type AddedToken, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BYTE_ORDER } from './byte-level.ts';
-import { type AddedToken, ByteLevelTokenizer, endOfTextToken, type IdBuffer } from './byte-level-tokenizer.ts';
+import { ByteLevelTokenizer } from './byte-level-tokenizer.ts';
+import type { IdBuffer } from './id-buffer.ts';
 
 const ID_OF_BYTE: Int32Array = (() => {
   const ids = new Int32Array(256);
@@ -13,9 +15,9 @@ const ID_OF_BYTE: Int32Array = (() => {
 export class ByteTokenizer extends ByteLevelTokenizer {
   private readonly encoder = new TextEncoder();
 
-  /** @param options.endOfText add `<|endoftext|>` as id 256. Default false. */
-  constructor(options: { endOfText?: boolean; added?: readonly AddedToken[] } = {}) {
-    const added = options.added ?? (options.endOfText ? [endOfTextToken(256)] : []);
+  /** @param options special tokens, with ids from 256 on */
+  constructor(options: SpecialTokenOptions & { added?: readonly AddedToken[] } = {}) {
+    const added = options.added ?? specialTokensFrom(256, specialTexts(options));
     super([...BYTE_TOKENS, ...added.map(({ content }) => new TextEncoder().encode(content))], [], added);
   }
 

@@ -1,74 +1,52 @@
-import { z } from 'zod';
 import type { Tokenizer } from '../tokenizer.ts';
+import type { AddedToken } from './added-tokens.ts';
 import { BpeTokenizer } from './bpe.ts';
 import { BYTE_ORDER, BYTE_TO_CHARACTER, tokenToBytes } from './byte-level.ts';
-import type { AddedToken } from './byte-level-tokenizer.ts';
 import { ByteTokenizer } from './bytes.ts';
-
-const addedTokenSchema = () =>
-  z.object({
-    id: z.int().min(0),
-    content: z.string().min(1).regex(/^\S+$/, 'must not contain white space'),
-    single_word: z.literal(false).optional(),
-    lstrip: z.literal(false).optional(),
-    rstrip: z.literal(false).optional(),
-    normalized: z.boolean().optional(),
-    special: z.boolean().optional(),
-  });
-
-/** What this package reads: GPT-2's form of byte-level BPE, and nothing that would change the ids. */
-const tokenizerSchema = z.lazy(() =>
-  z.object({
-    truncation: z.null().optional(),
-    padding: z.null().optional(),
-    added_tokens: z.array(addedTokenSchema()).default([]),
-    normalizer: z.null().optional(),
-    pre_tokenizer: z.object({
-      type: z.literal('ByteLevel'),
-      add_prefix_space: z.literal(false),
-      use_regex: z.literal(true).optional(),
-    }),
-    post_processor: z.object({ type: z.literal('ByteLevel') }).nullish(),
-    decoder: z.object({ type: z.literal('ByteLevel') }),
-    model: z.object({
-      type: z.literal('BPE').optional(),
-      dropout: z.null().optional(),
-      continuing_subword_prefix: z.literal('').nullish(),
-      end_of_word_suffix: z.literal('').nullish(),
-      byte_fallback: z.literal(false).optional(),
-      ignore_merges: z.literal(false).optional(),
-      vocab: z.custom<Record<string, number>>(
-        (value) =>
-          typeof value === 'object' && value !== null && Object.values(value).every((v) => Number.isInteger(v)),
-        'must map tokens to integer ids',
-      ),
-      merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
-    }),
-  }),
-);
+import { CharacterTokenizer } from './characters.ts';
+import { PROTEIN_SPECIALS, PROTEIN_TOKENS, PROTEIN_UNKNOWN, ProteinTokenizer } from './proteins.ts';
+import { byteLevelBpeSchema, characterSchema, formSchema } from './tokenizer-schemas.ts';
 
 /**
- * Makes a tokenizer from the parsed contents of a tokenizer.json: byte-level BPE in GPT-2's form, or the byte tokenizer.
+ * Makes a tokenizer from the parsed contents of a tokenizer.json, of a form that this package writes: bytes, byte-level
+ * BPE (GPT-2's form), characters or proteins.
  *
  * @param name what error messages call the source, such as its path
- * @throws in one sentence, if the file is of another kind or contradicts itself
+ * @throws in one sentence, if the file is of another form or contradicts itself
  */
 export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer {
-  const fail = (what: string): never => {
-    throw new Error(`${name}: ${what}; use a byte-level BPE tokenizer.json such as this package writes.`);
+  const fail: Fail = (what) => {
+    throw new Error(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
-  const parsed = tokenizerSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    return fail(`${issue.path.join('.') || 'the file'} is wrong (${issue.message.replace(/\.$/, '')})`);
-  }
-  const { model, added_tokens } = parsed.data;
-  const added = added_tokens.map(
-    ({ id, content, special = false, normalized = !special }): AddedToken => ({ id, content, special, normalized }),
-  );
-  const tokens = gatherTokens(model.vocab, added, fail);
-  const addedContents = new Set(added.map(({ content }) => content));
-  const merges = gatherMerges(model.vocab, model.merges, addedContents, fail);
+  const { pre_tokenizer } = read(formSchema, json, fail);
+  if (pre_tokenizer === null || pre_tokenizer === undefined) return loadCharacters(json, fail);
+  return loadByteLevelBpe(json, fail);
+}
+
+/** Ends loading with a sentence about `what`. */
+type Fail = (what: string) => never;
+
+interface Schema<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly Issue[] } };
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+function read<T>(schema: Schema<T>, json: unknown, fail: Fail): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  return fail(`${path.join('.') || 'the file'} is wrong (${message.replace(/\.$/, '')})`);
+}
+
+function loadByteLevelBpe(json: unknown, fail: Fail): Tokenizer {
+  const { model, added_tokens } = read(byteLevelBpeSchema, json, fail);
+  const added = added_tokens.map(toAddedToken);
+  const tokens = toBytes(gatherTokens(Object.entries(model.vocab), added, fail), added, fail);
+  const merges = gatherMerges(model.vocab, model.merges, new Set(added.map(({ content }) => content)), fail);
   for (let byte = 0; byte < 256; byte++) {
     if (!Object.hasOwn(model.vocab, BYTE_TO_CHARACTER[byte]!)) {
       fail(`the vocabulary lacks byte ${byte}, written ${JSON.stringify(BYTE_TO_CHARACTER[byte])}`);
@@ -79,34 +57,72 @@ export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer
   return new BpeTokenizer({ tokens, merges, added });
 }
 
-type Fail = (what: string) => never;
+function loadCharacters(json: unknown, fail: Fail): Tokenizer {
+  const { model, added_tokens } = read(characterSchema, json, fail);
+  const added = added_tokens.map(toAddedToken);
+  const tokens = gatherTokens(Object.entries(model.vocab), added, fail);
+  const isAdded = new Set(added.map(({ id }) => id));
+  tokens.forEach((token, id) => {
+    if (!isAdded.has(id) && !/^\P{Surrogate}$/u.test(token)) {
+      fail(`token ${JSON.stringify(token)} is not one character, as it must be without a pre-tokenizer`);
+    }
+  });
+  const unknown = tokens.indexOf(model.unk_token);
+  if (unknown === -1) fail(`model.unk_token is ${JSON.stringify(model.unk_token)}, which the vocabulary lacks`);
+  const isProtein =
+    JSON.stringify([tokens, added, unknown]) === JSON.stringify([PROTEIN_TOKENS, PROTEIN_SPECIALS, PROTEIN_UNKNOWN]);
+  return isProtein ? new ProteinTokenizer() : new CharacterTokenizer({ tokens, unknown, added });
+}
 
-function gatherTokens(vocab: Record<string, number>, added: readonly AddedToken[], fail: Fail): Uint8Array[] {
-  const encoder = new TextEncoder();
-  const tokens = new Map<number, Uint8Array>();
+interface AddedTokenFields {
+  id: number;
+  content: string;
+  special?: boolean | undefined;
+  normalized?: boolean | undefined;
+}
+
+function toAddedToken({ id, content, special = false, normalized = !special }: AddedTokenFields): AddedToken {
+  return { id, content, special, normalized };
+}
+
+/** Texts of all ids, those of added tokens included. */
+function gatherTokens(
+  vocab: readonly (readonly [token: string, id: number])[],
+  added: readonly AddedToken[],
+  fail: Fail,
+): string[] {
+  const tokens = new Map<number, string>();
   const addedIds = new Map(added.map(({ content, id }) => [content, id]));
   if (addedIds.size < added.length) fail('added_tokens names a token twice');
   for (const { content, id } of added) {
     if (tokens.has(id)) fail(`id ${id} is given to two added tokens`);
-    if (Object.hasOwn(vocab, content) && vocab[content] !== id) {
-      fail(`token ${JSON.stringify(content)} has ids ${vocab[content]} and ${id}`);
-    }
-    tokens.set(id, encoder.encode(content));
+    tokens.set(id, content);
   }
-  for (const [token, id] of Object.entries(vocab)) {
-    if (addedIds.has(token)) continue;
+  for (const [token, id] of vocab) {
+    const addedId = addedIds.get(token);
+    if (addedId === id) continue;
+    if (addedId !== undefined) fail(`token ${JSON.stringify(token)} has ids ${id} and ${addedId}`);
     if (tokens.has(id)) fail(`id ${id} is given to two tokens, one of them ${JSON.stringify(token)}`);
-    const bytes = tokenToBytes(token);
-    if (bytes === undefined || bytes.length === 0) {
-      return fail(`token ${JSON.stringify(token)} is not written in the byte-level alphabet`);
-    }
-    tokens.set(id, bytes);
+    tokens.set(id, token);
   }
   return Array.from({ length: tokens.size }, (_, id) => {
     return tokens.get(id) ?? fail(`no token has id ${id} though ids must run from 0 to ${tokens.size - 1}`);
   });
 }
 
+/** Bytes of a token in the byte-level alphabet; added tokens are written as they are. */
+function toBytes(tokens: readonly string[], added: readonly AddedToken[], fail: Fail): Uint8Array[] {
+  const encoder = new TextEncoder();
+  const isAdded = new Set(added.map(({ id }) => id));
+  return tokens.map((token, id) => {
+    if (isAdded.has(id)) return encoder.encode(token);
+    const bytes = tokenToBytes(token);
+    if (bytes === undefined || bytes.length === 0) {
+      return fail(`token ${JSON.stringify(token)} is not written in the byte-level alphabet`);
+    }
+    return bytes;
+  });
+}
 function gatherMerges(
   vocab: Record<string, number>,
   merges: readonly (string | readonly [string, string])[],

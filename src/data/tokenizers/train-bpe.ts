@@ -4,19 +4,16 @@
  * so that a merge costs only as much as it changes.
  */
 import { segmentsOf } from '../segments.ts';
-import { END_OF_TEXT } from '../tokenizer.ts';
+import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BpeTokenizer, keyOf } from './bpe.ts';
 import { BYTE_ORDER, PRE_TOKEN_PATTERN } from './byte-level.ts';
-import { endOfTextToken, patternOf } from './byte-level-tokenizer.ts';
 import { PairQueue } from './pair-queue.ts';
 
-export interface TrainBpeOptions {
-  /** Ids wanted, the 256 bytes and `<|endoftext|>` included. Fewer if the text has no further frequent pairs. */
+export interface TrainBpeOptions extends SpecialTokenOptions {
+  /** Ids wanted, the 256 bytes and the special tokens included. Fewer if the text has no further frequent pairs. */
   vocabSize: number;
   /** Pairs that occur less often are not joined. Default 2. */
   minFrequency?: number;
-  /** Add `<|endoftext|>` as the last id; where it occurs in a text it ends a document. Default false. */
-  endOfText?: boolean;
   /** Called now and then with the number of merges found and wanted. */
   onProgress?: (merges: number, wanted: number) => void;
 }
@@ -31,27 +28,28 @@ export async function trainBpe(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainBpeOptions,
 ): Promise<BpeTokenizer> {
-  const { vocabSize, minFrequency = 2, endOfText = false, onProgress } = options;
-  const smallest = 256 + Number(endOfText);
+  const { vocabSize, minFrequency = 2, onProgress } = options;
+  const specials = specialTexts(options);
+  const smallest = 256 + specials.length;
   if (!Number.isInteger(vocabSize) || vocabSize < smallest || vocabSize > 1 << 24) {
     throw new RangeError(`vocabSize is ${vocabSize}; use an integer from ${smallest} to ${1 << 24}.`);
   }
   if (!Number.isInteger(minFrequency) || minFrequency < 1) {
     throw new RangeError(`minFrequency is ${minFrequency}; use an integer of at least 1.`);
   }
-  const words = await countPreTokens(texts, endOfText);
+  const words = await countPreTokens(texts, specials);
   const tokens: Uint8Array[] = Array.from(BYTE_ORDER, (byte) => Uint8Array.of(byte));
-  const merges = findMerges(words, tokens, vocabSize - Number(endOfText), minFrequency, onProgress);
-  const added = endOfText ? [endOfTextToken(tokens.length)] : [];
+  const merges = findMerges(words, tokens, vocabSize - specials.length, minFrequency, onProgress);
+  const added = specialTokensFrom(tokens.length, specials);
   tokens.push(...added.map(({ content }) => new TextEncoder().encode(content)));
   return new BpeTokenizer({ tokens, merges, added });
 }
 
 async function countPreTokens(
   texts: Iterable<string> | AsyncIterable<string>,
-  endOfText: boolean,
+  specials: readonly string[],
 ): Promise<Map<string, number>> {
-  const separator = patternOf([{ content: END_OF_TEXT }]);
+  const separator = specials.length > 0 ? patternOf(specials) : undefined;
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
   const counts = new Map<string, number>();
@@ -64,7 +62,7 @@ async function countPreTokens(
     }
   };
   for await (const text of texts) {
-    for (const section of endOfText ? text.split(separator) : [text]) {
+    for (const section of separator ? text.split(separator) : [text]) {
       for (const segment of segmentsOf(section)) add(segment);
     }
   }
