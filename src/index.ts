@@ -44,8 +44,10 @@ export { FavorState } from './attention/state.ts';
 export type * from './attention/types.ts';
 export { type EmpiricalBaseline, empiricalBaseline, orderKModel, targetCounts } from './data/baselines.ts';
 export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/group-split.ts';
+export { Masking, type MaskingOptions, maskedEvaluation, maskedTraining } from './data/masking.ts';
 export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
 export { segments } from './data/segments.ts';
+export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/sequences.ts';
 export { documentParts, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
 export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
 export type { SpecialRole, SpecialTokens, Tokenizer, TokenizerJson, TokenStream } from './data/tokenizer.ts';
@@ -57,7 +59,13 @@ export { loadTokenizer } from './data/tokenizers/load.ts';
 export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
 export { type TrainCharactersOptions, trainCharacters } from './data/tokenizers/train-characters.ts';
-export { type Batch, evaluationWindows, trainingWindows } from './data/windows.ts';
+export {
+  type Batch,
+  type EvaluationWindows,
+  evaluationWindows,
+  type TrainingWindows,
+  trainingWindows,
+} from './data/windows.ts';
 export * from './features/closed-forms.ts';
 export { activations, featureConfiguration } from './features/configuration.ts';
 export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
