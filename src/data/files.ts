@@ -8,10 +8,12 @@ const READ_SIZE = 1 << 18;
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+/** `BZh`. */
+const BZIP2_MAGIC = [0x42, 0x5a, 0x68];
 
 /**
- * Streams a UTF-8 file as text, decompressing gzip and Zstandard, which are told by their first bytes and not by the
- * name. A byte order mark is dropped. Chunks end between characters. Zstandard checksums are not verified.
+ * Streams a UTF-8 file as text, decompressing gzip, bzip2 and Zstandard, which are told by their first bytes and not by
+ * the name. A byte order mark is dropped. Chunks end between characters. Zstandard checksums are not verified.
  *
  * @throws in one sentence, while reading: for a missing, empty or damaged file, a directory, and, with the byte offset
  * after decompression, for bytes that are not UTF-8
@@ -74,6 +76,8 @@ export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array
       yield* gunzip(path);
     } else if (startsWith(ZSTD_MAGIC)) {
       yield* unzstd(path);
+    } else if (startsWith(BZIP2_MAGIC) && isBlockSize(magic[3])) {
+      yield* bunzip2(path);
     } else {
       yield* createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
     }
@@ -84,7 +88,11 @@ export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array
   }
 }
 
-async function readMagic(path: string): Promise<Uint8Array> {
+/** A bzip2 file's fourth byte is a digit, which a text that happens to begin with `BZh` rarely has. */
+const isBlockSize = (byte: number | undefined) => byte !== undefined && byte >= 0x31 && byte <= 0x39;
+
+/** The first four bytes of a file. @throws in one sentence, if it is missing, cannot be opened or is a directory */
+export async function readMagic(path: string): Promise<Uint8Array> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
     file = await open(path);
@@ -126,6 +134,28 @@ async function* unzstd(path: string): AsyncGenerator<Uint8Array> {
   }
   decompressor.push(new Uint8Array(0), true);
   yield* ready;
+}
+
+async function* bunzip2(path: string): AsyncGenerator<Uint8Array> {
+  const { default: unbzip2 } = await import('unbzip2-stream');
+  const ready: Uint8Array[] = [];
+  let failure: unknown;
+  // Written to and ended by hand: it decompresses at once and keeps no more than a block.
+  const target = unbzip2();
+  target.on('data', (block: Uint8Array) => void ready.push(block));
+  target.on('error', (error: unknown) => {
+    failure ??= error;
+  });
+  const finished = function* () {
+    yield* ready.splice(0);
+    if (failure !== undefined) throw failure;
+  };
+  for await (const chunk of createReadStream(path, { highWaterMark: READ_SIZE })) {
+    target.write(chunk as Buffer);
+    yield* finished();
+  }
+  target.end();
+  yield* finished();
 }
 
 /** Decodes UTF-8 in chunks, and says where it stops being UTF-8. */

@@ -1,0 +1,152 @@
+import { openText } from '../files.ts';
+import type { BadRecords, DataRecord } from '../records.ts';
+import { wikitextToText } from './wikitext.ts';
+
+/** Why a page that is in order gives no record. */
+export type SkippedPage = 'redirect' | 'other namespace' | 'no wikitext' | 'no text';
+
+export interface WikipediaOptions {
+  /** Told of every page that gives no record though nothing is wrong with it. Default: nobody. */
+  readonly onSkip?: (reason: SkippedPage) => void;
+}
+
+/** What is read of a page. */
+interface Page {
+  readonly line: number;
+  title: string;
+  namespace: string;
+  model: string;
+  text: string;
+  isRedirect: boolean;
+  fault: string | undefined;
+}
+
+/** Numbers of MediaWiki's namespaces. */
+const FILES = '6';
+const CATEGORIES = '14';
+
+/**
+ * Articles of a MediaWiki XML dump (`pages-articles`, also multistream), plain, .gz or .bz2, as plain text: see
+ * `wikitextToText`. Of pages with several revisions the last is read. A record's id is the title. Redirects, pages outside
+ * namespace 0, pages that are no wikitext and pages without text give no record; `onSkip` is told of each.
+ *
+ * Added to `bad` are pages whose XML is faulty and a page that the end of the file cuts off.
+ *
+ * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, bytes that are not UTF-8, and
+ * a file without a `<mediawiki>` element
+ */
+export async function* readWikipedia(
+  path: string,
+  bad: BadRecords,
+  options: WikipediaOptions = {},
+): AsyncGenerator<DataRecord> {
+  const parser = await createDumpParser(path);
+  const convert = (page: Page): DataRecord | undefined => {
+    if (page.fault !== undefined) {
+      bad.add({ file: path, line: page.line, reason: page.fault });
+      return undefined;
+    }
+    const text = skipReason(page) === undefined ? wikitextToText(page.text, parser.names) : '';
+    const skipped = skipReason(page) ?? (text === '' ? 'no text' : undefined);
+    if (skipped === undefined) return { text, id: page.title, file: path, line: page.line };
+    options.onSkip?.(skipped);
+    return undefined;
+  };
+  for await (const chunk of openText(path)) {
+    for (const page of parser.push(chunk)) {
+      const record = convert(page);
+      if (record) yield record;
+    }
+  }
+  for (const page of parser.end()) {
+    const record = convert(page);
+    if (record) yield record;
+  }
+}
+
+function skipReason({ isRedirect, namespace, model }: Page): SkippedPage | undefined {
+  if (namespace !== '' && namespace !== '0') return 'other namespace';
+  if (isRedirect) return 'redirect';
+  return model === '' || model === 'wikitext' ? undefined : 'no wikitext';
+}
+
+async function createDumpParser(path: string) {
+  const { SaxesParser } = await import('saxes');
+  const parser = new SaxesParser({ position: true });
+  const names = { fileNamespaces: [] as string[], categoryNamespaces: [] as string[] };
+  const elements: string[] = [];
+  let ready: Page[] = [];
+  let page: Page | undefined;
+  let namespaceKey = '';
+  let text = '';
+  let fault: { line: number; reason: string } | undefined;
+  parser.on('error', (error) => {
+    const reason = `faulty XML (${error.message.replace(/^\d+:\d+: /, '')})`;
+    if (page) page.fault ??= reason;
+    else fault ??= { line: parser.line, reason };
+  });
+  parser.on('opentag', ({ name, attributes }) => {
+    if (elements.length === 0 && name !== 'mediawiki') {
+      throw new Error(`${path} begins with <${name}>; give a MediaWiki dump, which begins with <mediawiki>.`);
+    }
+    elements.push(name);
+    text = '';
+    if (name === 'page') {
+      page = { line: parser.line, title: '', namespace: '', model: '', text: '', isRedirect: false, fault: undefined };
+    } else if (name === 'redirect' && page) page.isRedirect = true;
+    else if (name === 'namespace') namespaceKey = String(attributes.key);
+  });
+  parser.on('text', (characters) => {
+    text += characters;
+  });
+  parser.on('cdata', (characters) => {
+    text += characters;
+  });
+  parser.on('closetag', ({ name }) => {
+    elements.pop();
+    if (name === 'page' && page) {
+      ready.push(page);
+      page = undefined;
+    } else if (page) {
+      if (name === 'title') page.title = text;
+      else if (name === 'ns') page.namespace = text;
+      else if (name === 'model') page.model = text;
+      else if (name === 'text') page.text = text;
+    } else if (name === 'namespace' && namespaceKey === FILES) names.fileNamespaces.push(text);
+    else if (name === 'namespace' && namespaceKey === CATEGORIES) names.categoryNamespaces.push(text);
+    text = '';
+  });
+  const take = () => {
+    const pages = ready;
+    ready = [];
+    return pages;
+  };
+  return {
+    names,
+    push: (chunk: string): Page[] => {
+      parser.write(chunk);
+      return take();
+    },
+    /** The last pages; what the end of the file cuts off is one that has a fault. */
+    end: (): Page[] => {
+      const cut = page;
+      if (cut) cut.fault ??= 'the file ends inside this page';
+      const wasFaulty = fault !== undefined;
+      parser.close();
+      if (cut) ready.push(cut);
+      else if (fault) {
+        const reason = wasFaulty ? fault.reason : 'the file ends before </mediawiki>';
+        ready.push({
+          line: fault.line,
+          title: '',
+          namespace: '',
+          model: '',
+          text: '',
+          isRedirect: false,
+          fault: reason,
+        });
+      }
+      return take();
+    },
+  };
+}
