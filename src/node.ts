@@ -16,6 +16,13 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
 export { brotliBitsPerCharacter } from './data/compression.ts';
 export { expandPaths, openText } from './data/files.ts';
 export { type FastaHeader, type FastaOptions, parseFastaHeader, readFasta } from './data/formats/fasta.ts';
+export {
+  type ImageOptions,
+  type ImageRecord,
+  imagePaths,
+  readImageFiles,
+  readNpzImages,
+} from './data/formats/images.ts';
 export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/formats/uniprot.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
 export { type Checkpoint, findCheckpoint, loadCheckpoint, parseJson } from './training/checkpoint.ts';
