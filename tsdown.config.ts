@@ -13,6 +13,7 @@ const entries: Record<string, string> = {
 
 /** Packages that become part of dist: most of zod is never used, and loading all of it took as long as everything else. */
 const BUNDLED = ['zod'];
+const isBundled = (id: string): boolean => BUNDLED.some((name) => id === name || id.startsWith(`${name}/`));
 const isPackage = (id: string): boolean => /^[@\w]/.test(id) && !isAbsolute(id);
 const isDeclaration = (path: string): boolean => /\.d\.ts$/.test(path);
 
@@ -29,10 +30,10 @@ export default defineConfig({
   clean: false,
   deps: {
     // Types stay in the package: declarations import them.
-    alwaysBundle: (id, importer = '') => BUNDLED.includes(id) && !isDeclaration(importer),
+    alwaysBundle: (id, importer = '') => isBundled(id) && !isDeclaration(importer),
     onlyBundle: BUNDLED,
     neverBundle: (id, importer) =>
-      importer !== undefined && isPackage(id) && (!BUNDLED.includes(id) || isDeclaration(importer)),
+      importer !== undefined && isPackage(id) && (!isBundled(id) || isDeclaration(importer)),
   },
   copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
   logLevel: 'warn',

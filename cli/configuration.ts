@@ -25,7 +25,7 @@ export const runSchema = z.strictObject({
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. */
   model: z.record(z.string(), z.unknown()).default({}),
-  training: trainingSchema.prefault({}),
+  training: z.prefault(trainingSchema, {}),
 });
 
 export type RunConfiguration = z.output<typeof runSchema>;

@@ -11,7 +11,7 @@ import ts from 'typescript';
 const SPINE = ['backend', 'tensor', 'features', 'attention', 'nn', 'models', 'training'];
 const LAYERS = {
   ...Object.fromEntries(SPINE.map((layer, i) => [layer, SPINE.slice(0, i)])),
-  data: ['src/tensor/random.ts'],
+  data: ['src/tensor/random.ts', 'src/tensor/zod.ts'],
   pretrained: SPINE.slice(0, -1),
   onnx: SPINE.slice(0, -1),
 };

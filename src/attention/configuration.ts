@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { featureConfiguration } from '../features/configuration.ts';
+import { z } from '../tensor/zod.ts';
 
 /** The `attention` of a model: a value, not a class. */
 export const attentionConfiguration = z.lazy(() => {
@@ -7,24 +7,26 @@ export const attentionConfiguration = z.lazy(() => {
    * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
    * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
    */
-  const redrawInterval = z.int().min(0).default(1000);
+  const redrawInterval = z._default(z.int().check(z.minimum(0)), 1000);
   return z.discriminatedUnion('type', [
     /** FAVOR+ attention, O(length). */
-    featureConfiguration.extend({ type: z.literal('favor'), redrawInterval }),
+    z.extend(featureConfiguration, { type: z.literal('favor'), redrawInterval }),
     /** Exact softmax attention, O(length²). */
     z.strictObject({ type: z.literal('exact') }),
     /** Exact attention for short sequences, FAVOR+ for long ones. */
-    featureConfiguration
-      .extend({
+    z
+      .extend(featureConfiguration, {
         type: z.literal('auto'),
         redrawInterval,
         /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
-        crossover: z.int().min(0).optional(),
+        crossover: z.optional(z.int().check(z.minimum(0))),
       })
-      .refine(({ featureMap }) => featureMap.type !== 'generalised', {
-        path: ['featureMap'],
-        error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
-      }),
+      .check(
+        z.refine(({ featureMap }) => featureMap.type !== 'generalised', {
+          path: ['featureMap'],
+          error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
+        }),
+      ),
     /** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
     z.strictObject({ type: z.literal('identity') }),
   ]);

@@ -1,13 +1,13 @@
-import { z } from 'zod';
+import { z } from '../tensor/zod.ts';
 
 const savedState = z.lazy(() => {
   /** Numbers, or their little-endian bytes in base64. */
-  const numbers = z.union([z.instanceof(Float32Array), z.base64().transform(fromBase64)]);
+  const numbers = z.union([z.instanceof(Float32Array), z.pipe(z.base64(), z.transform(fromBase64))]);
 
-  const size = z.int().min(1);
+  const size = z.int().check(z.minimum(1));
   const common = {
     /** Tokens seen by each batch row. */
-    positions: z.array(z.int().min(0)).min(1),
+    positions: z.array(z.int().check(z.minimum(0))).check(z.minLength(1)),
     sizes: z.strictObject({ batch: size, heads: size, dHead: size, dValue: size }),
   };
 
@@ -26,10 +26,12 @@ const savedState = z.lazy(() => {
         arrays: z.strictObject({ sums: numbers, compensation: numbers, scales: numbers }),
       }),
     ])
-    .refine(({ positions, sizes }) => positions.length === sizes.batch, {
-      path: ['positions'],
-      error: 'there must be one for each batch row',
-    });
+    .check(
+      z.refine(({ positions, sizes }) => positions.length === sizes.batch, {
+        path: ['positions'],
+        error: 'there must be one for each batch row',
+      }),
+    );
 });
 
 /** A decoding state as plain data: restore it with the attention's `restoreState`. */
@@ -73,9 +75,9 @@ function toBase64(array: Float32Array): string {
   return btoa(text);
 }
 
-function fromBase64(text: string, context: z.RefinementCtx): Float32Array {
+function fromBase64(text: string, payload: z.core.ParsePayload): Float32Array {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
-  context.addIssue({ code: 'custom', message: 'the bytes are not a whole number of floats' });
+  payload.issues.push({ code: 'custom', message: 'the bytes are not a whole number of floats', input: text });
   return z.NEVER;
 }

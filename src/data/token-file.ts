@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import { z } from '../tensor/zod.ts';
 import { openText } from './files.ts';
 import { type Part, planSplit, type SplitPlan, type SplitRule, type TextDocument } from './split.ts';
 import { checkRange, type TokenCounts, type TokenSplit, type TokenStore, tokenizePart } from './token-store.ts';
@@ -29,13 +29,10 @@ export interface TokenFileStore extends TokenStore {
   readonly fingerprint: string;
 }
 
-const countsSchema = () =>
-  z.object({
-    length: z.int().min(0),
-    characters: z.int().min(0),
-    bytes: z.int().min(0),
-    documents: z.array(z.int().min(0)),
-  });
+const countsSchema = () => {
+  const count = z.int().check(z.minimum(0));
+  return z.object({ length: count, characters: count, bytes: count, documents: z.array(count) });
+};
 
 const footerSchema = z.lazy(() =>
   z.object({

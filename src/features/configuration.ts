@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { featureMapKinds } from '../backend/types.ts';
+import { z } from '../tensor/zod.ts';
 import { projectionKinds } from './projection.ts';
 import { normKinds } from './projections/projection.ts';
 
@@ -7,7 +7,7 @@ import { normKinds } from './projections/projection.ts';
 export const [, , ...activations] = featureMapKinds;
 
 /** Authors' default. */
-const stabiliser = z.number().min(0).default(1e-6);
+const stabiliser = z._default(z.number().check(z.minimum(0)), 1e-6);
 
 const featureMap = z.discriminatedUnion('type', [
   /** exp(ωᵀx − ‖x‖²/2): unbiased for the softmax kernel, positive (paper Lemma 1). */
@@ -19,12 +19,12 @@ const featureMap = z.discriminatedUnion('type', [
   /** exp(‖x‖²/2)·(sin ωᵀx, cos ωᵀx): unbiased, may be negative. */
   z.strictObject({ type: z.literal('trigonometric'), stabiliser }),
   /** Optimal positive features (FAVOR++): p is the mean of ‖x + y‖²/dHead over scaled queries and keys. */
-  z.strictObject({ type: z.literal('favor++'), p: z.number().min(0) }),
+  z.strictObject({ type: z.literal('favor++'), p: z.number().check(z.minimum(0)) }),
   /** f(ωᵀx) + epsilon: a kernel of its own. Paper and authors: ReLU, 1e-3. */
   z.strictObject({
     type: z.literal('generalised'),
-    activation: z.enum(activations).default('relu'),
-    epsilon: z.number().min(0).default(1e-3),
+    activation: z._default(z.enum(activations), 'relu'),
+    epsilon: z._default(z.number().check(z.minimum(0)), 1e-3),
     stabiliser,
   }),
 ]);
@@ -33,21 +33,24 @@ const featureMap = z.discriminatedUnion('type', [
 const shorthands = ['positive', 'hyperbolic', 'smreg', 'trigonometric', ...activations] as const;
 
 /** A feature map: an object, or the name of one that needs no parameters. */
-export const featureMapConfiguration = z.preprocess((value) => {
-  if (typeof value !== 'string') return value;
-  const isActivation = (activations as readonly string[]).includes(value);
-  return isActivation ? { type: 'generalised', activation: value } : { type: value };
-}, featureMap);
+export const featureMapConfiguration = z.pipe(
+  z.transform((value: unknown) => {
+    if (typeof value !== 'string') return value;
+    const isActivation = (activations as readonly string[]).includes(value);
+    return isActivation ? { type: 'generalised', activation: value } : { type: value };
+  }),
+  featureMap,
+);
 
 /** What random features are drawn from. */
 export const featureConfiguration = z.strictObject({
   /** m, the number of features (both halves of hyperbolic and trigonometric ones). Paper: 256. Without a projection: dHead. */
-  numFeatures: z.int().min(1).default(256),
-  featureMap: featureMapConfiguration.default({ type: 'positive' }),
+  numFeatures: z._default(z.int().check(z.minimum(1)), 256),
+  featureMap: z._default(featureMapConfiguration, { type: 'positive' }),
   /** How the rows of the projection are drawn together. Default: orthogonal; none for the generalised map, as the authors have it. */
-  projection: z.enum(projectionKinds).optional(),
+  projection: z.optional(z.enum(projectionKinds)),
   /** Lengths of the rows: as a Gaussian vector's, or all √dHead. Default: gaussian; regularised for smreg. */
-  norms: z.enum(normKinds).optional(),
+  norms: z.optional(z.enum(normKinds)),
 });
 
 export type Activation = (typeof activations)[number];

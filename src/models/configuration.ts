@@ -1,52 +1,58 @@
-import { z } from 'zod';
 import {
   type AttentionConfiguration,
   type AttentionOptions,
   attentionConfiguration,
 } from '../attention/configuration.ts';
+import { z } from '../tensor/zod.ts';
 
 /** A type alone stands for its defaults: `"attention": "auto"`. */
 const attention = () =>
-  z.preprocess(
-    (value) => (typeof value === 'string' ? { type: value } : value),
-    attentionConfiguration.prefault({ type: 'favor' }),
+  z.prefault(
+    z.pipe(
+      z.transform((value: unknown) => (typeof value === 'string' ? { type: value } : value)),
+      attentionConfiguration,
+    ),
+    { type: 'favor' },
   );
 
 /** Everything that determines a Transformer's architecture; `config.json` of a checkpoint. Unknown keys are errors. */
-export const transformerConfiguration = z.lazy(() =>
-  z
+export const transformerConfiguration = z.lazy(() => {
+  const size = z.int().check(z.minimum(1));
+  return z
     .strictObject({
       /** Number of token ids. */
-      vocabSize: z.int().min(1),
+      vocabSize: size,
       /** Width of the residual stream. */
-      dModel: z.int().min(1).default(512),
-      numLayers: z.int().min(1).default(6),
+      dModel: z._default(size, 512),
+      numLayers: z._default(size, 6),
       /** Heads of width dModel/numHeads. */
-      numHeads: z.int().min(1).default(8),
+      numHeads: z._default(size, 8),
       /** Inner width of the feed-forward layers. */
-      dFeedForward: z.int().min(1).default(2048),
+      dFeedForward: z._default(size, 2048),
       /** Longest sequence, in tokens, that learned positions allow; training windows must not be longer. */
-      maxLength: z.int().min(1).default(1024),
-      positions: z.enum(['learned', 'sinusoidal', 'rotary', 'none']).default('learned'),
+      maxLength: z._default(size, 1024),
+      positions: z._default(z.enum(['learned', 'sinusoidal', 'rotary', 'none']), 'learned'),
       attention: attention(),
       /** Position i sees only positions j ≤ i. */
-      causal: z.boolean().default(true),
-      activation: z.enum(['relu', 'gelu', 'geluTanh']).default('gelu'),
+      causal: z._default(z.boolean(), true),
+      activation: z._default(z.enum(['relu', 'gelu', 'geluTanh']), 'gelu'),
       /** Probability of dropping an element while training. Paper: 0.1. */
-      dropout: z.number().min(0).lt(1).default(0.1),
+      dropout: z._default(z.number().check(z.minimum(0), z.lt(1)), 0.1),
       /** The output layer is the transposed token embedding. */
-      tiedEmbeddings: z.boolean().default(true),
-      layerNormEpsilon: z.number().positive().default(1e-5),
+      tiedEmbeddings: z._default(z.boolean(), true),
+      layerNormEpsilon: z._default(z.number().check(z.positive()), 1e-5),
     })
-    .refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
-      path: ['numHeads'],
-      error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
-    })
-    .refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
-      path: ['positions'],
-      error: 'rotary positions need an even head width dModel/numHeads',
-    }),
-);
+    .check(
+      z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
+        path: ['numHeads'],
+        error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
+      }),
+      z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
+        path: ['positions'],
+        error: 'rotary positions need an even head width dModel/numHeads',
+      }),
+    );
+});
 
 export type TransformerConfiguration = z.infer<typeof transformerConfiguration>;
 /** A configuration before its defaults are filled in. */

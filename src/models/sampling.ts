@@ -1,15 +1,15 @@
-import { z } from 'zod';
 import type { Random } from '../tensor/random.ts';
+import { z } from '../tensor/zod.ts';
 
 /** How the next token is chosen from the logits. */
 export const samplingOptions = z.lazy(() =>
   z.strictObject({
     /** Divides the logits; 0 = always the most likely token. Default 1. */
-    temperature: z.number().min(0).default(1),
+    temperature: z._default(z.number().check(z.minimum(0)), 1),
     /** Keep only the k most likely tokens; 0 = all. Default 0. */
-    topK: z.int().min(0).default(0),
+    topK: z._default(z.int().check(z.minimum(0)), 0),
     /** Keep the most likely tokens that together reach this probability. Default 1. */
-    topP: z.number().gt(0).max(1).default(1),
+    topP: z._default(z.number().check(z.gt(0), z.maximum(1)), 1),
   }),
 );
 export type SamplingOptions = z.infer<typeof samplingOptions>;

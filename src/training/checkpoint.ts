@@ -13,8 +13,8 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../pretrained/safetensors.ts';
+import { z } from '../tensor/zod.ts';
 import {
   cleanLeftovers,
   explainWriteError,
@@ -27,14 +27,15 @@ import { type TrainingConfiguration, trainingSchema } from './configuration.ts';
 import { parseConfiguration } from './parse.ts';
 
 const stateSchema = z.lazy(() => {
-  const word = z.int().min(0).max(0xffffffff);
+  const word = z.int().check(z.minimum(0), z.maximum(0xffffffff));
+  const count = z.int().check(z.minimum(0));
   return z.strictObject({
     /** Completed updates. */
-    step: z.int().min(0),
-    seed: z.int().min(0),
+    step: count,
+    seed: count,
     data: z.strictObject({
       /** Index of the micro-batch that comes next. */
-      position: z.int().min(0),
+      position: count,
       /** What identifies the data: a run must not resume on other data. */
       fingerprint: z.string(),
     }),
@@ -42,7 +43,7 @@ const stateSchema = z.lazy(() => {
     generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
     configuration: trainingSchema,
     /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */
-    best: z.strictObject({ step: z.int().min(0), loss: z.number() }).nullable(),
+    best: z.nullable(z.strictObject({ step: count, loss: z.number() })),
   });
 });
 

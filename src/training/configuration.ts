@@ -1,51 +1,52 @@
-import { z } from 'zod';
+import { z } from '../tensor/zod.ts';
 import { parseConfiguration } from './parse.ts';
 import type { Schedule } from './schedule.ts';
 
-const fraction = () => z.number().min(0).max(1);
+const fraction = () => z.number().check(z.minimum(0), z.maximum(1));
 
 const schedule = () =>
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('constant') }),
-    z.strictObject({ kind: z.literal('cosine'), finalFraction: fraction().default(0.1) }),
-    z.strictObject({ kind: z.literal('linear'), finalFraction: fraction().default(0) }),
-  ]) satisfies z.ZodType<Schedule>;
+    z.strictObject({ kind: z.literal('cosine'), finalFraction: z._default(fraction(), 0.1) }),
+    z.strictObject({ kind: z.literal('linear'), finalFraction: z._default(fraction(), 0) }),
+  ]) satisfies z.ZodMiniType<Schedule>;
 
 /** The training configuration with the paper's defaults; any other key is an error. Dropout belongs to the model. */
 export const trainingSchema = z.lazy(() => {
-  const positive = z.number().positive();
-  const count = z.int().min(1);
-  const decay = z.number().min(0).lt(1);
+  const positive = z.number().check(z.positive());
+  const count = z.int().check(z.minimum(1));
+  const countOrZero = z.int().check(z.minimum(0));
+  const decay = z.number().check(z.minimum(0), z.lt(1));
   return z.strictObject({
     /** Optimizer updates in all. */
-    steps: count.default(1000),
+    steps: z._default(count, 1000),
     /** Sequences in a micro-batch. */
-    batchSize: count.default(8),
+    batchSize: z._default(count, 8),
     /** Tokens in a sequence. */
-    length: count.default(512),
+    length: z._default(count, 512),
     /** Micro-batches whose gradients are averaged into one update. */
-    accumulate: count.default(1),
+    accumulate: z._default(count, 1),
     /** Peak learning rate. */
-    learningRate: positive.default(1e-3),
+    learningRate: z._default(positive, 1e-3),
     /** Updates of linear warm-up. */
-    warmupSteps: z.int().min(0).default(0),
+    warmupSteps: z._default(countOrZero, 0),
     /** Decay after warm-up: constant (the paper's), cosine or linear. */
-    schedule: schedule().default({ kind: 'constant' }),
-    beta1: decay.default(0.9),
-    beta2: decay.default(0.98),
-    epsilon: positive.default(1e-9),
+    schedule: z._default(schedule(), { kind: 'constant' }),
+    beta1: z._default(decay, 0.9),
+    beta2: z._default(decay, 0.98),
+    epsilon: z._default(positive, 1e-9),
     /** Decoupled weight decay of weight matrices. */
-    weightDecay: z.number().min(0).default(0.1),
+    weightDecay: z._default(z.number().check(z.minimum(0)), 0.1),
     /** Largest global norm of the gradient; null = no clipping. */
-    clip: positive.nullable().default(0.5),
+    clip: z._default(z.nullable(positive), 0.5),
     /** Updates between evaluations; the last update is always followed by one. 0 = only then. */
-    evaluateEvery: z.int().min(0).default(200),
+    evaluateEvery: z._default(countOrZero, 200),
     /** Updates between checkpoints; the last update is always followed by one. 0 = only then. */
-    checkpointEvery: z.int().min(0).default(200),
+    checkpointEvery: z._default(countOrZero, 200),
     /** Checkpoints kept, newest first. */
-    keepCheckpoints: count.default(3),
+    keepCheckpoints: z._default(count, 3),
     /** Seed of the initial weights, projections, data order and dropout. */
-    seed: z.int().min(0).default(0),
+    seed: z._default(countOrZero, 0),
   });
 });
 

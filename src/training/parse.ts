@@ -1,12 +1,12 @@
-import type { z } from 'zod';
+import { z } from '../tensor/zod.ts';
 
 /**
- * Validates `value` against a schema of strict objects.
+ * Validates `value` against a schema of strict objects, of zod or of zod/mini.
  * @param where names the file or option in errors
  * @throws one sentence that names the key, the nearest known key if it is unknown, and what was expected.
  */
-export function parseConfiguration<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
-  const result = schema.safeParse(value);
+export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
@@ -49,28 +49,36 @@ function editDistance(a: string, b: string): number {
 }
 
 /** Keys of the object schema that `path` leads to, in the branches of a union that `value` otherwise fits. */
-function keysAt(schema: z.ZodType, value: unknown, path: readonly PropertyKey[]): string[] {
-  const inner = unwrap(schema);
-  if (inner.options) {
-    const fits = inner.options.filter((option) =>
-      option.safeParse(value).error?.issues.every((issue) => issue.code === 'unrecognized_keys'),
+function keysAt(schema: z.core.$ZodType, value: unknown, path: readonly PropertyKey[]): string[] {
+  const { options, shape } = unwrap(schema);
+  if (options) {
+    const fits = options.filter((option) =>
+      z.safeParse(option, value).error?.issues.every((issue) => issue.code === 'unrecognized_keys'),
     );
     return [...new Set(fits.flatMap((option) => keysAt(option, value, path)))];
   }
-  if (!inner.shape) return [];
+  if (!shape) return [];
   const [first, ...rest] = path;
-  if (first === undefined) return Object.keys(inner.shape);
-  const child = inner.shape[String(first)];
+  if (first === undefined) return Object.keys(shape);
+  const child = shape[String(first)];
   return child ? keysAt(child, (value as Record<PropertyKey, unknown>)[first], rest) : [];
 }
 
-interface Inner {
-  shape?: Record<string, z.ZodType>;
-  options?: z.ZodType[];
+/** What zod's definitions of schemas hold, as far as keys are concerned. */
+interface Definition {
+  shape?: Record<string, z.core.$ZodType>;
+  options?: z.core.$ZodType[];
+  /** Of defaults, optional and nullable values. */
+  innerType?: z.core.$ZodType;
+  /** Of lazy schemas. */
+  getter?: () => z.core.$ZodType;
+  /** Of a pipe: what follows a transformation. */
+  out?: z.core.$ZodType;
 }
 
-function unwrap(schema: z.ZodType): Inner {
-  let current = schema as z.ZodType & { unwrap?: () => z.ZodType };
-  while (typeof current.unwrap === 'function') current = current.unwrap() as typeof current;
-  return current as Inner;
+/** The definition of the object or union inside defaults, lazy schemas and transformations. */
+function unwrap(schema: z.core.$ZodType): Definition {
+  const definition = schema._zod.def as Definition;
+  const inner = definition.innerType ?? definition.getter?.() ?? definition.out;
+  return inner ? unwrap(inner) : definition;
 }
