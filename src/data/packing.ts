@@ -8,7 +8,7 @@ export interface PackedRows {
 }
 
 /**
- * Packs sequences into rows of `capacity` by first fit, longest first (ties: smaller index first): at most 11/9 of the
+ * Packs sequences into rows of `capacity` by first fit, longest first (ties: in order): at most 11/9 of the
  * fewest rows possible, and two thirds of a row more. Depends on the lengths alone. O(n log n) for n sequences.
  *
  * @param lengths each from 1 to `capacity`
@@ -20,7 +20,7 @@ export function packSequences(lengths: ArrayLike<number>, capacity: number): Pac
     if (Number.isInteger(lengths[i]) && lengths[i] >= 1 && lengths[i] <= capacity) continue;
     throw new RangeError(`Sequence ${i} has ${lengths[i]} tokens; rows of ${capacity} take from 1 to ${capacity}.`);
   }
-  const byLength = Int32Array.from({ length: count }, (_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
+  const byLength = Int32Array.from({ length: count }, (_, i) => i).sort((a, b) => lengths[b] - lengths[a]);
   const rows = new FirstFit(count, capacity);
   const rowOf = new Int32Array(count);
   let numRows = 0;

@@ -1,4 +1,5 @@
-import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
+import { rememberSource, type SourceMemory } from '../attention/source-memory.ts';
+import type { AttendOptions, Attention, DecodingState, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { type RotaryOptions, rotary } from '../tensor/ops/rotary.ts';
@@ -57,14 +58,47 @@ export class MultiHeadAttention implements Layer {
     return this.#merge(this.attention.extend(queries, keys, values, state));
   }
 
+  /**
+   * Cross-attention: the queries are made of `x`, keys and values of `source`, which has positions of its own.
+   *
+   * @param x `[batch, lengthQ, dModel]`
+   * @param source `[batch, lengthK, dModel]`
+   * @returns `[batch, lengthQ, dModel]`
+   */
+  attendTo(x: Tensor, source: Tensor, options: AttendOptions): Tensor {
+    const [keys, values] = this.#sourceHeads(source);
+    return this.#merge(
+      this.attention.attend(this.#split(this.#query, x), keys, values, { ...options, layout: 'blhd' }),
+    );
+  }
+
+  /** The keys and values of a source `[batch, lengthK, dModel]`, for {@link recall}. The caller disposes them. */
+  remember(source: Tensor, keyMask?: KeyMask): SourceMemory {
+    return rememberSource(this.attention, ...this.#sourceHeads(source), keyMask);
+  }
+
+  /** As {@link attendTo}, of a source that was taken in before. Not differentiable. */
+  recall(x: Tensor, memory: SourceMemory): Tensor {
+    return this.#merge(memory.attend(this.#split(this.#query, x)));
+  }
+
   #heads(x: Tensor, places: RotaryOptions): AttentionHeads {
+    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
+    const queries = turn(this.#split(this.#query, x));
+    const keys = this.#key ? turn(this.#split(this.#key, x)) : queries;
+    return { queries, keys, values: this.#split(this.#value, x) };
+  }
+
+  #sourceHeads(source: Tensor): [keys: Tensor, values: Tensor] {
+    if (!this.#key) throw new Error('An attention that shares queries and keys cannot attend to another sequence.');
+    return [this.#split(this.#key, source), this.#split(this.#value, source)];
+  }
+
+  /** `[batch, length, dModel]` → `[batch, length, heads, dHead]` */
+  #split(layer: Linear, x: Tensor): Tensor {
     const [batch, length, dModel] = x.shape;
     const { numHeads } = this.sizes;
-    const split = (layer: Linear) => reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
-    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
-    const queries = turn(split(this.#query));
-    const keys = this.#key ? turn(split(this.#key)) : queries;
-    return { queries, keys, values: split(this.#value) };
+    return reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
   }
 
   #merge(heads: Tensor): Tensor {

@@ -1,0 +1,66 @@
+import {
+  type AttentionConfiguration,
+  type AttentionOptions,
+  attentionConfiguration,
+} from '../attention/configuration.ts';
+import { z } from '../tensor/zod.ts';
+
+/** A type alone stands for its defaults: `"attention": "exact"`. */
+const attention = () =>
+  z.pipe(
+    z.transform((value) => (typeof value === 'string' ? { type: value } : value)),
+    attentionConfiguration,
+  );
+
+/** Everything that determines an encoder–decoder's architecture. Unknown keys are errors. */
+export const encoderDecoderConfiguration = z.lazy(() => {
+  const count = (value: number) => z._default(z.int().check(z.minimum(1)), value);
+  return z
+    .strictObject({
+      /** Number of token ids of sources. */
+      sourceVocabSize: z.int().check(z.minimum(1)),
+      /** Number of token ids of targets. */
+      targetVocabSize: z.int().check(z.minimum(1)),
+      /** Width of the residual stream. */
+      dModel: count(512),
+      numEncoderLayers: count(6),
+      numDecoderLayers: count(6),
+      /** Heads of width dModel/numHeads. */
+      numHeads: count(8),
+      /** Inner width of the feed-forward layers. */
+      dFeedForward: count(2048),
+      /** Longest sequence, in tokens, that learned positions allow. */
+      maxLength: count(1024),
+      positions: z._default(z.enum(['learned', 'sinusoidal', 'rotary', 'none']), 'learned'),
+      /** Of the encoder and the decoder, each within its own sequence. */
+      attention: z.prefault(attention(), 'favor'),
+      /** Of the decoder to the encoder. Default: favor with its defaults. */
+      crossAttention: z.prefault(attention(), 'favor'),
+      activation: z._default(z.enum(['relu', 'gelu', 'geluTanh']), 'gelu'),
+      /** Probability of dropping an element while training. Paper: 0.1. */
+      dropout: z._default(z.number().check(z.minimum(0), z.lt(1)), 0.1),
+      layerNormEpsilon: z._default(z.number().check(z.positive()), 1e-5),
+    })
+    .check(
+      z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
+        path: ['numHeads'],
+        error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
+      }),
+      z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
+        path: ['positions'],
+        error: 'rotary positions need an even head width dModel/numHeads',
+      }),
+    );
+});
+
+export type EncoderDecoderConfiguration = z.output<typeof encoderDecoderConfiguration>;
+
+type AttentionInput = AttentionOptions | AttentionConfiguration['type'];
+/** A configuration before its defaults are filled in. */
+export type EncoderDecoderOptions = Omit<
+  z.input<typeof encoderDecoderConfiguration>,
+  'attention' | 'crossAttention'
+> & {
+  readonly attention?: AttentionInput | undefined;
+  readonly crossAttention?: AttentionInput | undefined;
+};

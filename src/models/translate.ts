@@ -1,0 +1,59 @@
+import { Random, streams } from '../tensor/random.ts';
+import { scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { EncoderDecoder } from './encoder-decoder.ts';
+import { type SamplingOptions, sampleToken, samplingOptions } from './sampling.ts';
+import { checkIds } from './transformer.ts';
+
+export interface TranslateOptions extends Partial<SamplingOptions> {
+  /** Id that starts every target. */
+  readonly start: number;
+  /** Id that ends a target. */
+  readonly stop: number;
+  /** Tokens to generate. Default 256. */
+  readonly maxTokens?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Generates the target of a source token by token, without `start` and `stop`.
+ *
+ * @param source token ids, at least one
+ * @throws when the source is empty, holds unknown tokens, or learned positions end
+ */
+export async function* translate(
+  model: EncoderDecoder,
+  source: ArrayLike<number>,
+  { start, stop, maxTokens = 256, seed = 0, signal, ...sampling }: TranslateOptions,
+): AsyncGenerator<number, void, undefined> {
+  const { backend, configuration } = model;
+  const options = samplingOptions.parse(sampling);
+  if (source.length === 0) throw new Error('translate: the source has no tokens; give at least one.');
+  checkIds(source, configuration.sourceVocabSize);
+  checkIds([start], configuration.targetVocabSize);
+  const random = new Random(seed, streams.sampling);
+  const states = scope(() =>
+    model.createStates(model.encode(tensor(backend, Int32Array.from(source), [1, source.length]))),
+  );
+  try {
+    let token = start;
+    for (let i = 0; i < maxTokens && !signal?.aborted; i++) {
+      const given = Int32Array.of(token);
+      const logits = scope(() => model.extend(tensor(backend, given, [1, 1]), states));
+      try {
+        token = sampleToken(await logits.data(), options, random);
+      } finally {
+        logits.dispose();
+      }
+      if (token === stop) return;
+      yield token;
+    }
+  } finally {
+    for (const { past, source: memory } of states) {
+      past.dispose();
+      memory.dispose();
+    }
+  }
+}
