@@ -10,7 +10,12 @@ export const attentionConfiguration = z.lazy(() => {
   const redrawInterval = z._default(z.int().check(z.minimum(0)), 1000);
   return z.discriminatedUnion('type', [
     /** FAVOR+ attention, O(length). */
-    z.extend(featureConfiguration, { type: z.literal('favor'), redrawInterval }),
+    z.extend(featureConfiguration, {
+      type: z.literal('favor'),
+      redrawInterval,
+      /** Rows of attention are divided by their sums. */
+      normalised: z._default(z.boolean(), true),
+    }),
     /** Exact softmax attention, O(length²). */
     z.strictObject({ type: z.literal('exact') }),
     /** Exact attention for short sequences, FAVOR+ for long ones. */

@@ -77,7 +77,7 @@ export class FavorAttention implements Attention<FavorState> {
 
   constructor(
     readonly backend: Backend,
-    readonly configuration: FeatureConfiguration,
+    readonly configuration: FeatureConfiguration & { readonly normalised?: boolean },
     readonly dHead: number,
     random: Random,
   ) {
@@ -93,8 +93,10 @@ export class FavorAttention implements Attention<FavorState> {
     return this.#features;
   }
 
+  /** `options.normalised` stands above the configuration's. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
-    return favorAttention(queries, keys, values, { ...options, features: this.features });
+    const { normalised } = this.configuration;
+    return favorAttention(queries, keys, values, { normalised, ...options, features: this.features });
   }
 
   createState(sizes: DecodingSizes): FavorState {
@@ -135,10 +137,14 @@ export class FavorAttention implements Attention<FavorState> {
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: FavorState): Tensor {
     const { batch, heads, dHead, dValue } = state.sizes;
     const length = queries.shape[1];
+    const { normalised } = this.configuration;
     if (length !== 1) {
       const out = scope(() => {
         const runs = denseRuns(this.backend, batch, length, length);
-        return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, { state: state.arrays });
+        return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, {
+          normalised,
+          state: state.arrays,
+        });
       });
       state.advance(length);
       return out;
@@ -150,7 +156,7 @@ export class FavorAttention implements Attention<FavorState> {
       v: values.storage,
       out: out.storage,
       ...featureStorages(this.features, dHead),
-      ...resultOf(this.features),
+      ...resultOf(this.features, { normalised }),
       ...state.arrays,
       batch,
       heads,

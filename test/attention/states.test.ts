@@ -21,6 +21,7 @@ const kinds: AttentionOptions[] = [
     (featureMap): AttentionOptions => ({ type: 'favor', numFeatures: 14, featureMap }),
   ),
   { type: 'favor', numFeatures: 14, featureMap: 'relu', projection: 'hadamard' },
+  { type: 'favor', numFeatures: 14, featureMap: 'abs', normalised: false },
   { type: 'favor', numFeatures: 14, featureMap: 'trigonometric', projection: 'givens' },
 ];
 
@@ -281,4 +282,26 @@ describe('states that do not fit are refused in one sentence', () => {
       'needs 4 numbers in scales but has 5',
     );
   });
+});
+
+it('an unnormalised configuration gives sums, whose quotient by those of ones is the normalised one', async () => {
+  const { backend } = backends[0];
+  const make = (normalised: boolean) =>
+    createAttention(
+      backend,
+      attentionConfiguration.parse({ type: 'favor', numFeatures: 14, featureMap: 'relu', normalised }),
+      { numHeads: heads, dHead, maxLength: 64 },
+      new Random(3),
+    );
+  const sequence = randomSequence(19, 4);
+  const ones = { ...sequence, values: sequence.values.map(() => 1) };
+  const [sums, totals] = [await whole(make(false), sequence, 19), await whole(make(false), ones, 19)];
+  const expected = await whole(make(true), sequence, 19);
+  expect(Math.max(...totals.map((total) => Math.abs(total - 1)))).toBeGreaterThan(0.5);
+  // The stabiliser of the normalised form, 1e-6, is what they differ by.
+  expectClose(
+    sums.map((sum, i) => sum / totals[i]),
+    expected,
+    1e-4,
+  );
 });

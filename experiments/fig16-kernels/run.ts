@@ -1,0 +1,42 @@
+import { type Contestant, type ContestOutcome, holdContest } from '../contest.ts';
+import type { ExperimentContext } from '../experiment.ts';
+import { modelOf, trainingOptions } from '../language-contest.ts';
+import { heldOutBatches, trainingData } from '../language-data.ts';
+import { readProteins } from '../proteins.ts';
+import type { Fig16Configuration } from './configuration.ts';
+
+export interface Fig16Numbers {
+  /** Rows of attention divided by their sums. */
+  readonly normalised: readonly ContestOutcome[];
+  readonly unnormalised: readonly ContestOutcome[];
+}
+
+/** Figures 16 and 17: next residues with generalised attention of several kernels, normalised or not. */
+export async function run(configuration: Fig16Configuration, context: ExperimentContext): Promise<Fig16Numbers> {
+  const { data, split, model, training, kernels, numFeatures, projection, epsilon } = configuration;
+  const { tokenizer, train, test } = await readProteins(data, split);
+  const { batchSize, length, evaluationBatches, testBatches, seed } = training;
+  const { vocabSize } = tokenizer;
+  const options = { direction: 'U', batchSize, length, vocabSize, mask: undefined, specials: [], seed } as const;
+  const contest = {
+    training: trainingOptions(training),
+    data: trainingData(train, options),
+    fingerprint: JSON.stringify(['U', data, train.length, split]),
+    validation: heldOutBatches(test, options, evaluationBatches),
+    tests: { test: heldOutBatches(test, options, testBatches) },
+  };
+  const contestants = (normalised: boolean): Contestant[] =>
+    kernels.map((activation) => {
+      const featureMap = { type: 'generalised', activation, epsilon };
+      const attention = { type: 'favor', featureMap, numFeatures, projection, normalised };
+      return { name: activation, model: modelOf({ attention }, model, { vocabSize, maxLength: length, causal: true }) };
+    });
+  const half = (start: number, label: string): ExperimentContext => ({
+    ...context,
+    progress: (done, what) => context.progress(start + done / 2, `${label}: ${what}`),
+  });
+  return {
+    normalised: await holdContest(contestants(true), contest, half(0, 'normalised')),
+    unnormalised: await holdContest(contestants(false), contest, half(0.5, 'not normalised')),
+  };
+}

@@ -1,0 +1,89 @@
+import { empiricalBaseline, targetCounts } from '../../src/node.ts';
+import { type ContestOutcome, holdContest } from '../contest.ts';
+import type { ExperimentContext } from '../experiment.ts';
+import { modelOf, trainingOptions } from '../language-contest.ts';
+import { type Direction, heldOutBatches, trainingData } from '../language-data.ts';
+import { type Proteins, readProteins } from '../proteins.ts';
+import type { Fig6Configuration } from './configuration.ts';
+
+/** What predicting by the frequencies of training residues reaches. */
+export interface Baseline {
+  readonly accuracy: number;
+  readonly loss: number;
+}
+
+export interface DirectionNumbers {
+  readonly outcomes: readonly ContestOutcome[];
+  /** By the name of the test. */
+  readonly baseline: Readonly<Record<string, Baseline>>;
+}
+
+export interface Fig6Numbers {
+  readonly U: DirectionNumbers;
+  readonly B: DirectionNumbers;
+  readonly records: Proteins['records'];
+  /** Tokens of training data, separators included. */
+  readonly trainingTokens: number;
+}
+
+/** Figure 6: protein language models with the attention of each contestant, on one budget of tokens. */
+export async function run(configuration: Fig6Configuration, context: ExperimentContext): Promise<Fig6Numbers> {
+  const proteins = await readProteins(configuration.data, configuration.split);
+  const half = (start: number): ExperimentContext => ({
+    ...context,
+    progress: (done, what) => context.progress(start + done / 2, `${start === 0 ? 'U' : 'B'}: ${what}`),
+  });
+  return {
+    U: await contestOf('U', proteins, configuration, half(0)),
+    B: await contestOf('B', proteins, configuration, half(0.5)),
+    records: proteins.records,
+    trainingTokens: proteins.train.length,
+  };
+}
+
+async function contestOf(
+  direction: Direction,
+  { tokenizer, train, test, outOfDistribution }: Proteins,
+  { data, split, model, training, contestants }: Fig6Configuration,
+  context: ExperimentContext,
+): Promise<DirectionNumbers> {
+  const { batchSize, length, evaluationBatches, testBatches, seed } = training;
+  const { vocabSize, specialTokens } = tokenizer;
+  const specials = Object.values(specialTokens);
+  const options = { direction, batchSize, length, vocabSize, mask: specialTokens.mask, specials, seed };
+  const tests = {
+    test: heldOutBatches(test, options, testBatches),
+    'out of distribution': heldOutBatches(outOfDistribution, options, testBatches),
+  };
+  const outcomes = await holdContest(
+    contestants
+      .filter(({ directions }) => directions.includes(direction))
+      .map(({ name, attention }) => ({
+        name,
+        model: modelOf({ attention }, model, { vocabSize, maxLength: length, causal: direction === 'U' }),
+      })),
+    {
+      training: trainingOptions(training),
+      data: trainingData(train, options),
+      fingerprint: JSON.stringify([direction, data, train.length, split]),
+      validation: heldOutBatches(test, options, evaluationBatches),
+      tests,
+    },
+    context,
+  );
+  return { outcomes, baseline: await baselines(train, options, tests) };
+}
+
+async function baselines(
+  train: Proteins['train'],
+  options: Parameters<typeof heldOutBatches>[1],
+  tests: Readonly<Record<string, ReturnType<typeof heldOutBatches>>>,
+): Promise<Record<string, Baseline>> {
+  const all = heldOutBatches(train, options, Number.POSITIVE_INFINITY);
+  const counts = await targetCounts(all.batches(), options.vocabSize);
+  const entries = Object.entries(tests).map(async ([name, { batches }]): Promise<[string, Baseline]> => {
+    const { accuracy, perplexity } = await empiricalBaseline(counts, batches());
+    return [name, { accuracy, loss: Math.log(perplexity) }];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
