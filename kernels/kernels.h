@@ -90,6 +90,18 @@ KERNEL(adamw, float* x, const float* gradient, float* firstMoment, float* second
 KERNEL(softmax_attention, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out, float* logSumExp, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale, Index normalise)
 KERNEL(softmax_attention_backward, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale, Index normalise)
 
+// — LSH attention (Reformer): queries serve as keys, at unit length; runs as above with keys = queries and offset 0 —
+// order [numHashes, batch, heads, length]: position within its run of every slot of the run's sorted order; chunks, same shape, by
+// position: in a hash query i sees key j iff 0 <= chunks[i] - chunks[j] <= 1, j is valid, and j < i (causal) or j != i.
+// rotations [numHashes, numRotations, dHead]; bucket = argmax of [R q; -R q], R the first rows: numBuckets/2 if causal, else as many as
+// make the least even number of buckets >= valid positions / chunkLength, at most numBuckets (even, <= 2 numRotations)
+KERNEL(lsh_sort, const float* q, const float* rotations, const float* keyMask, const int32_t* runs, int32_t* order, int32_t* chunks, Index numRuns, Index batch, Index heads, Index length, Index dHead, Index layout, Index causal, Index numHashes, Index numBuckets, Index numRotations, Index chunkLength)
+// one call for each hash, in order: after the last, out = softmax of scale·q·k̂ over the keys that any hash shows, times v; its own value
+// for a valid query that sees none; references, sums [batch, heads, length]: the row's largest score and Σ exp(score - reference)
+KERNEL(lsh_attention, const float* q, const float* v, const float* keyMask, const int32_t* runs, const int32_t* order, const int32_t* chunks, float* out, float* references, float* sums, Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout, Index causal, float scale, Index chunkLength, Index numHashes, Index hash)
+// likewise one call for each hash; dQ holds the gradient of q in both roles
+KERNEL(lsh_attention_backward, const float* q, const float* v, const float* keyMask, const int32_t* runs, const int32_t* order, const int32_t* chunks, const float* out, const float* references, const float* sums, const float* dOut, float* dQ, float* dV, Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout, Index causal, float scale, Index chunkLength, Index numHashes, Index hash)
+
 // — FAVOR+ —
 // features [batch, heads, length, numFeatures]: log φ_r for map 0, in nats; sin(u_r) for map 1; φ_r for the others
 KERNEL(favor_features, const float* x, ESTIMATOR, float* out, Index batch, Index heads, Index length, Index dHead, Index layout)
@@ -114,7 +126,7 @@ KERNEL(peak, float* out, Index iterations, Index units)
 #define KERNEL_LIST(X) \
   X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(activation) X(activation_backward) X(column_sum) \
   X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) \
-  X(rotary) X(dropout) X(softmax_cross_entropy) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(favor_features) \
-  X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
+  X(rotary) X(dropout) X(softmax_cross_entropy) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) \
+  X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

@@ -16,6 +16,7 @@ import {
   type FloatArray,
   featureMapKinds,
   type GemmArguments,
+  type LshArrays,
   projectionForms,
   RUN_COLUMNS,
   type Storage,
@@ -367,6 +368,56 @@ export class CompiledBackend implements Backend {
     const arrays = [outputs[0], this.#perQuery(args.logSumExp, args, 1), outputs[1], ...gradients];
     const sizes = [numRuns, heads, lengthQ, lengthK, dHead, dValue, layoutNumber(layout), +causal, scale, +normalise];
     this.#call('softmax_attention_backward', q, k, v, keyMask, runs, ...arrays, ...sizes);
+  }
+
+  #lshIndices(args: Omit<LshArrays, 'v' | 'dValue'>): number[] {
+    const count = args.numHashes * args.batch * args.heads * args.length;
+    return [this.#i32(args.order, count), this.#i32(args.chunks, count)];
+  }
+
+  #lsh(args: LshArrays & { scale: number }): { arrays: number[]; sizes: number[] } {
+    const { numRuns, batch, heads, length, dHead, dValue, causal, scale, chunkLength, numHashes } = args;
+    const rows = batch * heads * length;
+    const keyMask = this.#optional(args.keyMask, batch * length);
+    const runs = this.#i32(args.runs, numRuns * RUN_COLUMNS);
+    const arrays = [this.#f32(args.q, rows * dHead), this.#f32(args.v, rows * dValue), keyMask, runs];
+    const widths = [dHead, dValue, layoutNumber(args.layout)];
+    const sizes = [numRuns, batch, heads, length, ...widths, +causal, scale, chunkLength, numHashes];
+    return { arrays: [...arrays, ...this.#lshIndices(args)], sizes };
+  }
+
+  lshSort(args: Parameters<Backend['lshSort']>[0]): void {
+    const { numRuns, batch, heads, length, dHead, layout, causal, numHashes, numBuckets, numRotations } = args;
+    const arrays = [
+      this.#f32(args.q, batch * heads * length * dHead),
+      this.#f32(args.rotations, numHashes * numRotations * dHead),
+      this.#optional(args.keyMask, batch * length),
+      this.#i32(args.runs, numRuns * RUN_COLUMNS),
+    ];
+    const sizes = [numRuns, batch, heads, length, dHead, layoutNumber(layout), +causal, numHashes];
+    const buckets = [numBuckets, numRotations, args.chunkLength];
+    this.#call('lsh_sort', ...arrays, ...this.#lshIndices(args), ...sizes, ...buckets);
+  }
+
+  lshAttention(args: Parameters<Backend['lshAttention']>[0]): void {
+    const { arrays, sizes } = this.#lsh(args);
+    const rows = args.batch * args.heads * args.length;
+    const results = [args.references, args.sums].map((storage) => this.#f32(storage, rows));
+    const out = this.#f32(args.out, rows * args.dValue);
+    for (let hash = 0; hash < args.numHashes; hash++) {
+      this.#call('lsh_attention', ...arrays, out, ...results, ...sizes, hash);
+    }
+  }
+
+  lshAttentionBackward(args: Parameters<Backend['lshAttentionBackward']>[0]): void {
+    const { arrays, sizes } = this.#lsh(args);
+    const rows = args.batch * args.heads * args.length;
+    const results = [this.#f32(args.out, rows * args.dValue), this.#f32(args.references, rows)];
+    const gradients = [this.#f32(args.dQ, rows * args.dHead), this.#f32(args.dV, rows * args.dValue)];
+    const given = [...results, this.#f32(args.sums, rows), this.#f32(args.dOut, rows * args.dValue)];
+    for (let hash = 0; hash < args.numHashes; hash++) {
+      this.#call('lsh_attention_backward', ...arrays, ...given, ...gradients, ...sizes, hash);
+    }
   }
 
   favorFeatures(args: Parameters<Backend['favorFeatures']>[0]): void {

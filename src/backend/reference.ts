@@ -24,6 +24,7 @@ import { favorBackward, favorCausalBackward } from './reference/favor-backward.t
 import { favorFeatures } from './reference/favor-features.ts';
 import { gemm } from './reference/gemm.ts';
 import { layerNorm, layerNormBackward } from './reference/layer-norm.ts';
+import { lshAttention, lshAttentionBackward, lshSort } from './reference/lsh-attention.ts';
 import { rotary } from './reference/rotary.ts';
 import { softmaxAttention, softmaxAttentionBackward } from './reference/softmax-attention.ts';
 import { ReferenceMemory } from './reference/storage.ts';
@@ -68,6 +69,9 @@ export function createReferenceBackend(): Backend {
     adamW,
     softmaxAttention,
     softmaxAttentionBackward,
+    lshSort,
+    lshAttention,
+    lshAttentionBackward,
     favorFeatures,
     favor,
     favorBackward,

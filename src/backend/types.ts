@@ -161,6 +161,36 @@ export interface SoftmaxOptions {
   readonly normalise: boolean;
 }
 
+/**
+ * Arrays shared by the kernels of LSH attention, where queries serve as keys too, at unit length; shapes and meaning as in
+ * `kernels/kernels.h`. Every run has its keys where its queries are.
+ */
+export interface LshArrays {
+  /** `[batch, heads, length, dHead]`, or with layout `blhd` `[batch, length, heads, dHead]`. */
+  readonly q: Storage;
+  readonly v: Storage;
+  /** float32 `[batch, length]`: 1 = valid, 0 = masked: neither sees nor is seen. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, 6]` as for the other attentions; only batch, queryStart and queryLength count. */
+  readonly runs: Storage;
+  /** int32 `[numHashes, batch, heads, length]`: the position, within its run, in every slot of the run's sorted order. */
+  readonly order: Storage;
+  /** int32, same shape, by position: in a hash, query i sees the keys j of which `0 ≤ chunks[i] − chunks[j] ≤ 1`. */
+  readonly chunks: Storage;
+  readonly numRuns: number;
+  readonly batch: number;
+  readonly heads: number;
+  readonly length: number;
+  readonly dHead: number;
+  readonly dValue: number;
+  readonly layout: AttentionLayout;
+  /** Query i sees keys j < i only. */
+  readonly causal: boolean;
+  /** Most positions in a chunk. */
+  readonly chunkLength: number;
+  readonly numHashes: number;
+}
+
 export interface AdamWArguments {
   readonly parameter: Storage;
   readonly gradient: Storage;
@@ -278,6 +308,30 @@ export interface Backend {
 
   softmaxAttention(args: AttentionArrays & SoftmaxOptions & { out: Storage; logSumExp: Storage }): void;
   softmaxAttentionBackward(args: AttentionArrays & AttentionGradients & SoftmaxOptions & { logSumExp: Storage }): void;
+  /** Sorts every run by hash buckets and cuts it into chunks: fills `order` and `chunks`. */
+  lshSort(
+    args: Omit<LshArrays, 'v' | 'dValue'> & {
+      /** `[numHashes, numRotations, dHead]`: a bucket is the argmax of `[R q; −R q]`. */
+      rotations: Storage;
+      numRotations: number;
+      /** Even. Bidirectional: the most; as many are used as make the least even number ≥ valid positions / chunkLength. */
+      numBuckets: number;
+    },
+  ): void;
+  /** `references` and `sums` `[batch, heads, length]`: each row's largest score, and Σ exp(score − reference). */
+  lshAttention(args: LshArrays & { scale: number; out: Storage; references: Storage; sums: Storage }): void;
+  /** dQ is the gradient of q in both roles. */
+  lshAttentionBackward(
+    args: LshArrays & {
+      scale: number;
+      out: Storage;
+      references: Storage;
+      sums: Storage;
+      dOut: Storage;
+      dQ: Storage;
+      dV: Storage;
+    },
+  ): void;
   /** log φ for the map `exponential`, sin(u) for `sine`, φ for the others: `[batch, heads, length, numFeatures]`. */
   favorFeatures(
     args: FavorFeatures & {

@@ -22,7 +22,7 @@ export interface Case {
   readonly because: string;
   readonly inputs: (random: Random) => Record<string, Data>;
   /** Lengths of the outputs (first filled with {@link UNTOUCHED}), or their contents before the call. */
-  readonly outputs: (random: Random) => Record<string, number | Float32Array>;
+  readonly outputs: (random: Random) => Record<string, number | Data>;
   readonly call: (backend: Backend, arrays: Readonly<Record<string, Storage>>) => void;
   /** What is compared, if not the outputs as they are. */
   readonly observe?: (outputs: Readonly<Record<string, Float64Array>>) => Record<string, Float64Array>;

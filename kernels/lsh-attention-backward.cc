@@ -1,0 +1,198 @@
+// Gradients of LSH attention through one hash, added to what earlier hashes left; probabilities are recomputed.
+//
+//   P = exp(scale·q·k̂ - reference) / (sum · N)   D_i = dO_i · O_i   dS = scale · P ∘ (dO Vᵀ - D)
+//   dV = Pᵀ dO     dq (as a query) = dS K̂     dk̂ = dSᵀ Q,   dq (as a key) = (dk̂ - (dk̂·k̂) k̂) · k̂/q
+// A unit is a piece of a (run, head)'s order: it owns the rows of its chunks. Their keys meet the queries of the next piece's
+// first chunk, and its queries the keys of the chunk before: these two blocks of scores are computed by both neighbours.
+#include "lsh-attention.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+struct Buffers {
+  float *queries, *dOut, *references, *inverses, *deltas;                           // of a chunk of queries
+  float *keys, *keyPanels, *valuePanels, *factors, *rows, *dKeys, *dValues;          // of a chunk of keys
+  float *probabilities, *dScores, *dQueries;
+  int32_t *queryIds, *keyIds;
+  Index bytes;
+  Buffers(void* scratch, const LshJob& job) {
+    const Index count = job.chunkLength, dHead = job.queries.width, dValue = job.values.width, larger = atLeast(dHead, dValue);
+    Scratch pieces{(char*)scratch};
+    queries = pieces.floats(count * dHead);
+    dOut = pieces.floats(count * dValue);
+    references = pieces.floats(count);
+    inverses = pieces.floats(count);
+    deltas = pieces.floats(count);
+    keys = pieces.floats(count * dHead);
+    keyPanels = pieces.floats(packedPanelsSize(count, dHead));
+    valuePanels = pieces.floats(packedPanelsSize(count, dValue));
+    factors = pieces.floats(count);
+    rows = pieces.floats(count * larger);
+    dKeys = pieces.floats(count * dHead);
+    dValues = pieces.floats(count * dValue);
+    probabilities = pieces.floats(count * job.lanes);
+    dScores = pieces.floats(count * job.lanes);
+    dQueries = pieces.floats(count * dHead);
+    queryIds = (int32_t*)pieces.floats((1 + job.numHashes) * job.lanes);
+    keyIds = (int32_t*)pieces.floats((1 + job.numHashes) * job.lanes);
+    bytes = pieces.used;
+  }
+};
+
+struct Arrays {
+  const float *q, *v, *out, *references, *sums, *dOut;
+  float *dQ, *dV;
+};
+
+float dot(const float* a, const float* b, Index count) {
+  Vector total{};
+  Index x = 0;
+  for (; x + kWidth <= count; x += kWidth) total = fma(load(a + x), load(b + x), total);
+  return sum(fma(loadPartial(a + x, int(count - x)), loadPartial(b + x, int(count - x)), total));
+}
+
+// y += alpha · x
+void addRow(float* y, const float* x, Index count, float alpha) {
+  Index i = 0;
+  for (; i + kWidth <= count; i += kWidth) store(y + i, fma(load(x + i), splat(alpha), load(y + i)));
+  if (i < count) storePartial(y + i, fma(loadPartial(x + i, int(count - i)), splat(alpha), loadPartial(y + i, int(count - i))), int(count - i));
+}
+
+void zero(float* x, Index count) {
+  for (Index i = 0; i < count; i++) x[i] = 0;
+}
+
+void prepareQueries(const LshOrder& order, const Arrays& arrays, Index first, Index count, const Buffers& buffers) {
+  const LshPair& pair = order.pair;
+  const Index dHead = pair.job.queries.width, dValue = pair.job.values.width;
+  gatherIds(order, first, count, buffers.queryIds, pair.job.lanes);
+  for (Index i = 0; i < count; i++) {
+    const Index position = buffers.queryIds[i], value = pair.valueAt(position);
+    const float sum = arrays.sums[pair.row + position];
+    copyRows(arrays.q + pair.queryAt(position), 0, 1, dHead, buffers.queries + i * dHead);
+    copyRows(arrays.dOut + value, 0, 1, dValue, buffers.dOut + i * dValue);
+    buffers.references[i] = arrays.references[pair.row + position];
+    buffers.inverses[i] = sum > 0 ? 1 / sum : 0;
+    buffers.deltas[i] = dot(arrays.out + value, arrays.dOut + value, dValue);
+  }
+}
+
+void prepareKeys(const LshOrder& order, const Arrays& arrays, Index first, Index count, const Buffers& buffers) {
+  const LshPair& pair = order.pair;
+  const Index dHead = pair.job.queries.width, dValue = pair.job.values.width, lanes = pair.job.lanes;
+  gatherIds(order, first, count, buffers.keyIds, lanes);
+  for (Index j = 0; j < count; j++) copyRows(arrays.q + pair.queryAt(buffers.keyIds[j]), 0, 1, dHead, buffers.rows + j * dHead);
+  normaliseRows(buffers.rows, count, dHead, buffers.keys, buffers.factors);
+  packPanels(count, dHead, buffers.keys, 1, dHead, buffers.keyPanels);
+  for (Index j = 0; j < count; j++) copyRows(arrays.v + pair.valueAt(buffers.keyIds[j]), 0, 1, dValue, buffers.rows + j * dValue);
+  packPanels(count, dValue, buffers.rows, 1, dValue, buffers.valuePanels);
+  hideKeys(pair, count, lanes, buffers.keyIds, lanes);
+}
+
+// What a chunk of queries and a chunk of keys give each other, both prepared.
+void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, Index numKeys, bool wantQ, bool wantKV, const Buffers& buffers) {
+  const LshPair& pair = order.pair;
+  const LshJob& job = pair.job;
+  const Index dHead = job.queries.width, dValue = job.values.width, lanes = job.lanes;
+  float *p = buffers.probabilities, *dS = buffers.dScores;
+  tileMultiplyPacked(numQueries, numKeys, dHead, buffers.queries, dHead, 1, buffers.keyPanels, p, lanes, Mode::store);
+  tileMultiplyPacked(numQueries, numKeys, dValue, buffers.dOut, dValue, 1, buffers.valuePanels, dS, lanes, Mode::store);
+  const Vector rate = splat(job.scale * kLog2E), scale = splat(job.scale);
+  for (Index i = 0; i < numQueries; i++) {
+    const Vector reference = splat(-buffers.references[i] * kLog2E), inverse = splat(buffers.inverses[i]), delta = splat(buffers.deltas[i]);
+    for (Index x = 0; x < numKeys; x += kWidth) {
+      float *pAt = p + i * lanes + x, *dAt = dS + i * lanes + x;
+      const Vector count = timesSeen(job, buffers.queryIds + i, lanes, buffers.keyIds + x, lanes);
+      Vector probability = exp2Bounded(fma(load(pAt), rate, reference)) * inverse / count;
+      probability = count > Vector{} ? probability : Vector{};
+      store(pAt, probability);
+      store(dAt, count > Vector{} ? probability * (load(dAt) - delta) * scale : Vector{});
+    }
+  }
+  if (wantKV) {
+    tileMultiply(numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue, buffers.dValues, dValue, Mode::add);
+    tileMultiply(numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead, buffers.dKeys, dHead, Mode::add);
+  }
+  if (!wantQ) return;
+  tileMultiply(numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead, buffers.dQueries, dHead, Mode::store);
+  for (Index i = 0; i < numQueries; i++) addRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1);
+}
+
+// What the keys of the chunk [first, end) gain from its own queries and the next chunk's, and those queries from them.
+void differentiateKeys(const LshOrder& order, const Arrays& arrays, Index first, Index end, Index owned, const Buffers& buffers) {
+  const LshPair& pair = order.pair;
+  const Index dHead = pair.job.queries.width, dValue = pair.job.values.width, count = end - first;
+  zero(buffers.dKeys, count * dHead);
+  zero(buffers.dValues, count * dValue);
+  prepareKeys(order, arrays, first, count, buffers);
+  prepareQueries(order, arrays, first, count, buffers);
+  addChunks(order, arrays, count, count, true, true, buffers);
+  if (end < pair.count && order.seesPrevious(end)) {
+    const Index next = order.endOf(end) - end;
+    prepareQueries(order, arrays, end, next, buffers);
+    addChunks(order, arrays, next, count, end < owned, true, buffers);
+  }
+  for (Index j = 0; j < count; j++) {
+    const Index position = order.order[first + j];
+    float *key = buffers.keys + j * dHead, *dKey = buffers.dKeys + j * dHead, *dQ = arrays.dQ + pair.queryAt(position);
+    addRow(dQ, dKey, dHead, buffers.factors[j]);
+    addRow(dQ, key, dHead, -buffers.factors[j] * dot(key, dKey, dHead));
+    addRow(arrays.dV + pair.valueAt(position), buffers.dValues + j * dValue, dValue, 1);
+  }
+}
+
+// Before the first hash: no gradient, but for a query that saw nothing that of its own value.
+void startRows(const LshOrder& order, const Arrays& arrays, Index first, Index end) {
+  const LshPair& pair = order.pair;
+  for (Index slot = first; slot < end; slot++) {
+    const Index position = order.order[slot], value = pair.valueAt(position);
+    zero(arrays.dQ + pair.queryAt(position), pair.job.queries.width);
+    zero(arrays.dV + value, pair.job.values.width);
+    if (arrays.sums[pair.row + position] == 0 && pair.isValid(position)) addRow(arrays.dV + value, arrays.dOut + value, pair.job.values.width, 1);
+  }
+}
+
+}  // namespace
+
+Plan lsh_attention_backward_plan(const float*, const float*, const float*, const int32_t*, const int32_t*, const int32_t*, const float*,
+                                 const float*, const float*, const float*, float*, float*, Index numRuns, Index batch, Index heads,
+                                 Index length, Index dHead, Index dValue, Index layout, Index causal, float scale, Index chunkLength,
+                                 Index numHashes, Index) {
+  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  return {numRuns * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
+}
+
+void lsh_attention_backward(Work work, const float* q, const float* v, const float* keyMask, const int32_t* runs, const int32_t* order,
+                            const int32_t* chunks, const float* out, const float* references, const float* sums, const float* dOut, float* dQ,
+                            float* dV, Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout,
+                            Index causal, float scale, Index chunkLength, Index numHashes, Index hash) {
+  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  const Arrays arrays{q, v, out, references, sums, dOut, dQ, dV};
+  const Buffers buffers(work.scratch, job);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index index = unit / job.piecesPerPair, piece = unit % job.piecesPerPair * job.piece;
+    const LshPair pair(job, runs + index / heads * 6, index % heads, keyMask, order, chunks);
+    const LshOrder sorted(pair, hash);
+    const Index last = atMost(piece + job.piece, pair.count);
+    Index slot = piece;
+    while (slot < last && !sorted.isStart(slot)) slot++;
+    if (slot >= last) continue;
+    Index owned = last;  // where the first chunk of the next piece starts
+    while (owned < pair.count && !sorted.isStart(owned)) owned++;
+    if (hash == 0) startRows(sorted, arrays, slot, owned);
+    if (sorted.seesPrevious(slot)) {
+      const Index before = sorted.startOf(slot - 1), count = sorted.endOf(slot) - slot;
+      prepareKeys(sorted, arrays, before, slot - before, buffers);
+      prepareQueries(sorted, arrays, slot, count, buffers);
+      addChunks(sorted, arrays, count, slot - before, true, false, buffers);
+    }
+    while (slot < last) {
+      const Index end = sorted.endOf(slot);
+      differentiateKeys(sorted, arrays, slot, end, owned, buffers);
+      slot = end;
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE

@@ -1,0 +1,118 @@
+// What the passes of LSH attention share: chunks of the sorted order, and which keys a query sees how often.
+//
+// A hash lists the positions of a run in an order, cut into chunks. With c(i) the chunk of position i, query i sees key j in
+// this hash iff 0 <= c(i) - c(j) <= 1: chunks that must not see each other have numbers further apart. N(i, j) counts the
+// hashes in which i sees j; summing exp(score)/N over all hashes is one softmax over the union of what they show.
+#pragma once
+#include "softmax-attention.h"
+
+namespace KERNELS_NAMESPACE {
+
+constexpr int32_t kNoChunk = -0x40000000;  // seen from nowhere
+constexpr float kNormEpsilon = 1e-6f;      // of the mean square of a query made a key
+
+struct LshJob {
+  HeadLayout queries, values;
+  Index batch, length, chunkLength, numHashes, piece, piecesPerPair, lanes;  // lanes: chunkLength in whole vectors
+  bool causal;
+  float scale;
+
+  LshJob(Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout, Index causal, float scale,
+         Index chunkLength, Index numHashes)
+      : queries{heads, length, dHead, layout}, values{heads, length, dValue, layout}, batch(batch), length(length),
+        chunkLength(chunkLength), numHashes(numHashes), piece(2048), lanes(roundUp(chunkLength, kWidth)), causal(causal != 0), scale(scale) {
+    while (piece > 256 && numRuns * heads * blocksOf(length, piece) < 16) piece /= 2;
+    piecesPerPair = blocksOf(length, piece);
+  }
+  Index perHash() const { return batch * queries.heads * length; }
+};
+
+// One (run, head): where its rows lie, and its order and chunks of hash 0.
+struct LshPair {
+  const LshJob& job;
+  Index count, row, query, value;  // row: of arrays [batch, heads, length]
+  const float* mask;
+  const int32_t *order, *chunks;
+
+  LshPair(const LshJob& job, const int32_t* r, Index head, const float* keyMask, const int32_t* orders, const int32_t* allChunks)
+      : job(job), count(r[2]), row((r[0] * job.queries.heads + head) * job.length + r[1]), query(job.queries.offset(r[0], head, r[1])),
+        value(job.values.offset(r[0], head, r[1])), mask(keyMask ? keyMask + r[0] * job.length + r[1] : nullptr), order(orders + row),
+        chunks(allChunks + row) {}
+
+  bool isValid(Index position) const { return !mask || mask[position] != 0.0f; }
+  Index queryAt(Index position) const { return query + position * job.queries.rowStride(); }
+  Index valueAt(Index position) const { return value + position * job.values.rowStride(); }
+};
+
+// The order of one hash and its chunks, as slots [first, end) of that order.
+struct LshOrder {
+  const LshPair& pair;
+  const int32_t *order, *chunks;
+  LshOrder(const LshPair& pair, Index hash)
+      : pair(pair), order(pair.order + hash * pair.job.perHash()), chunks(pair.chunks + hash * pair.job.perHash()) {}
+
+  int32_t chunkAt(Index slot) const { return chunks[order[slot]]; }
+  bool isStart(Index slot) const { return slot == 0 || chunkAt(slot) != chunkAt(slot - 1); }
+  Index endOf(Index slot) const {
+    do slot++;
+    while (slot < pair.count && !isStart(slot));
+    return slot;
+  }
+  Index startOf(Index slot) const {
+    while (!isStart(slot)) slot--;
+    return slot;
+  }
+  // Whether the chunk that starts at `slot` sees the one before it.
+  bool seesPrevious(Index slot) const { return slot > 0 && chunkAt(slot) == chunkAt(slot - 1) + 1; }
+};
+
+// Positions and chunks, in every hash, of slots of one order: ids [1 + numHashes, stride].
+static inline void gatherIds(const LshOrder& order, Index slot, Index count, int32_t* ids, Index stride) {
+  const LshPair& pair = order.pair;
+  for (Index j = 0; j < count; j++) {
+    const int32_t position = order.order[slot + j];
+    ids[j] = position;
+    for (Index hash = 0; hash < pair.job.numHashes; hash++) ids[(1 + hash) * stride + j] = pair.chunks[hash * pair.job.perHash() + position];
+  }
+}
+
+// Makes keys of slots that no query may see: masked ones among the first `count`, and all from there to `lanes`.
+static inline void hideKeys(const LshPair& pair, Index count, Index lanes, int32_t* ids, Index stride) {
+  for (Index j = 0; j < lanes; j++) {
+    if (j < count && pair.isValid(ids[j])) continue;
+    ids[j] = 0;
+    for (Index hash = 1; hash <= pair.job.numHashes; hash++) ids[hash * stride + j] = kNoChunk;
+  }
+}
+
+// keys [count, dHead] = rows of queries at unit length, with the factors that made them so.
+static inline void normaliseRows(const float* rows, Index count, Index width, float* keys, float* factors) {
+  for (Index j = 0; j < count; j++, rows += width, keys += width) {
+    Vector total{};
+    Index x = 0;
+    for (; x + kWidth <= width; x += kWidth) total = fma(load(rows + x), load(rows + x), total);
+    if (x < width) {
+      const Vector rest = loadPartial(rows + x, int(width - x));
+      total = fma(rest, rest, total);
+    }
+    const Vector factor = splat(1.0f) / squareRoot(splat(sum(total) + kNormEpsilon * float(width)));
+    factors[j] = factor[0];
+    for (x = 0; x + kWidth <= width; x += kWidth) store(keys + x, load(rows + x) * factor);
+    if (x < width) storePartial(keys + x, loadPartial(rows + x, int(width - x)) * factor, int(width - x));
+  }
+}
+
+// How often the query in `queryIds` (stride queryStride) sees the keys of a vector of lanes: N, or 0 for what it must not see.
+static inline Vector timesSeen(const LshJob& job, const int32_t* queryIds, Index queryStride, const int32_t* keyIds, Index keyStride) {
+  IntVector key, seen{};
+  for (Index hash = 1; hash <= job.numHashes; hash++) {
+    __builtin_memcpy(&key, keyIds + hash * keyStride, sizeof key);
+    seen -= ((queryIds[hash * queryStride] - key) & ~1) == 0;
+  }
+  __builtin_memcpy(&key, keyIds, sizeof key);
+  const IntVector position = key - key + queryIds[0];
+  seen = (job.causal ? key < position : key != position) ? seen : IntVector{};
+  return __builtin_convertvector(seen, Vector);
+}
+
+}  // namespace KERNELS_NAMESPACE
