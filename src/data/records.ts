@@ -29,6 +29,14 @@ export class BadRecords {
   readonly #examples: BadRecord[] = [];
   #count = 0;
 
+  /** What was known of others: their number, and the first of them. */
+  static of(count: number, examples: readonly BadRecord[]): BadRecords {
+    const records = new BadRecords();
+    records.#count = count;
+    records.#examples.push(...examples);
+    return records;
+  }
+
   /** Number of bad records. */
   get count(): number {
     return this.#count;

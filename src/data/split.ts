@@ -13,7 +13,7 @@ export interface TextDocument {
 }
 
 /** The cut of a document that is all for training. */
-const UNCUT = Number.POSITIVE_INFINITY;
+export const UNCUT = Number.POSITIVE_INFINITY;
 
 export type SplitRule =
   /** Whole documents, about `fraction` of them and at least one, by a hash of seed and index. Seed default 0. */
@@ -24,6 +24,10 @@ export type SplitRule =
   | { readonly by: 'none' };
 
 export type Part = 'train' | 'heldOut';
+
+/** Parts that a dataset may have, in the order in which a token file holds them. */
+export const partNames = ['train', 'heldOut', 'test', 'outOfDistribution'] as const;
+export type PartName = (typeof partNames)[number];
 
 /** What a part holds of one document. */
 export interface DocumentPart {
@@ -49,14 +53,18 @@ export interface SplitPlan {
 export async function planSplit(documents: readonly TextDocument[], rule: SplitRule): Promise<SplitPlan> {
   if (documents.length === 0) throw new Error('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
-  if (!(rule.fraction > 0 && rule.fraction < 1)) {
-    throw new RangeError(`The held-out fraction is ${rule.fraction}; use a number between 0 and 1.`);
-  }
+  checkFraction(rule.fraction);
   if (rule.by === 'document') {
     const heldOut = heldOutDocuments(documents.length, rule.fraction, rule.seed ?? 0);
     return { documents, cuts: documents.map((_, i) => (heldOut.has(i) ? 0 : UNCUT)) };
   }
   return { documents, cuts: await tailCuts(documents, rule.fraction) };
+}
+
+/** @throws unless `fraction` is in (0, 1) */
+export function checkFraction(fraction: number): void {
+  if (fraction > 0 && fraction < 1) return;
+  throw new RangeError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
 }
 
 /** The documents, or what the split leaves of them, that make up a part. */
@@ -107,16 +115,18 @@ export function indexOfCharacter(text: string, count: number): number {
   return index;
 }
 
+/** Uniform on [0, 1), from a document's index and the seed. */
+export const shareOf = (document: number, seed: number) => permute(document, 2 ** 32, seed) / 2 ** 32;
+
 /** A document's hash depends on its index and the seed alone, so that documents added later change nothing before. */
 function heldOutDocuments(count: number, fraction: number, seed: number): Set<number> {
   if (count < 2) {
     throw new Error("A single document cannot be split by document; split it by 'tail', or give more documents.");
   }
-  const range = 2 ** 32;
-  const hashes = Array.from({ length: count }, (_, i) => permute(i, range, seed));
+  const hashes = Array.from({ length: count }, (_, i) => shareOf(i, seed));
   const heldOut = new Set<number>();
   hashes.forEach((hash, i) => {
-    if (hash < fraction * range) heldOut.add(i);
+    if (hash < fraction) heldOut.add(i);
   });
   if (heldOut.size === 0) heldOut.add(hashes.indexOf(Math.min(...hashes)));
   if (heldOut.size === count) heldOut.delete(hashes.indexOf(Math.max(...hashes)));
@@ -130,6 +140,11 @@ async function tailCuts(documents: readonly TextDocument[], fraction: number): P
     for await (const chunk of read()) length += countCharacters(chunk);
     lengths.push(length);
   }
+  return tailCutsOf(lengths, fraction);
+}
+
+/** Where documents of these lengths, in characters, are cut. @throws if a part would be empty */
+export function tailCutsOf(lengths: readonly number[], fraction: number): number[] {
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const numTrain = total - Math.round(fraction * total);
   if (numTrain === 0 || numTrain === total) {
@@ -143,7 +158,8 @@ async function tailCuts(documents: readonly TextDocument[], fraction: number): P
   });
 }
 
-async function* readBefore(source: TextDocument, cut: number): AsyncGenerator<string> {
+/** The first `cut` characters. */
+export async function* readBefore(source: TextDocument, cut: number): AsyncGenerator<string> {
   let left = cut;
   for await (const text of source.read()) {
     const length = left === UNCUT ? 0 : countCharacters(text);
@@ -156,7 +172,8 @@ async function* readBefore(source: TextDocument, cut: number): AsyncGenerator<st
   }
 }
 
-async function* readAfter(source: TextDocument, cut: number): AsyncGenerator<string> {
+/** All but the first `cut` characters. */
+export async function* readAfter(source: TextDocument, cut: number): AsyncGenerator<string> {
   let skip = cut;
   for await (const text of source.read()) {
     if (skip === 0) {

@@ -1,8 +1,10 @@
 import { segments } from './segments.ts';
 import {
   countCharacters,
+  type DocumentPart,
   documentParts,
   type Part,
+  type PartName,
   planSplit,
   type SplitPlan,
   type SplitRule,
@@ -22,7 +24,7 @@ export interface TokenCounts {
   readonly documents: readonly number[];
 }
 
-/** The training or the held-out part of a tokenised corpus. */
+/** One part of a tokenised corpus. */
 export interface TokenSplit extends TokenCounts {
   /** Tokens `offset … offset + length − 1`. @throws if these are not all inside. */
   read(offset: number, length: number): Promise<Int32Array>;
@@ -30,13 +32,10 @@ export interface TokenSplit extends TokenCounts {
 
 /**
  * A corpus, tokenised once. Where the tokenizer has `<|endoftext|>`, every document ends with it; it counts as a token
- * but as no character.
+ * but as no character. Parts that the split does not make are empty.
  */
-export interface TokenStore {
+export interface TokenStore extends Readonly<Record<PartName, TokenSplit>> {
   readonly vocabSize: number;
-  readonly train: TokenSplit;
-  /** Empty where the rule is `{ by: 'none' }`. */
-  readonly heldOut: TokenSplit;
   /** Releases the file, if there is one. */
   close(): Promise<void>;
 }
@@ -67,9 +66,26 @@ export async function fromTexts(texts: readonly string[], tokenizer: Tokenizer, 
       },
     };
   };
-  const train = await gather('train');
-  return { vocabSize: tokenizer.vocabSize, train, heldOut: await gather('heldOut'), close: async () => {} };
+  return {
+    vocabSize: tokenizer.vocabSize,
+    train: await gather('train'),
+    heldOut: await gather('heldOut'),
+    test: noTokens,
+    outOfDistribution: noTokens,
+    close: async () => {},
+  };
 }
+
+const noTokens: TokenSplit = {
+  length: 0,
+  characters: 0,
+  bytes: 0,
+  documents: [],
+  read: async (start, length) => {
+    checkRange(start, length, 0);
+    return new Int32Array(0);
+  },
+};
 
 /** Hands the tokens of one part to `write`, in order, and returns their counts. Memory does not grow with the text. */
 export async function tokenizePart(
@@ -78,26 +94,45 @@ export async function tokenizePart(
   tokenizer: Tokenizer,
   write: (ids: Int32Array) => Promise<void>,
 ): Promise<TokenCounts> {
-  const documents: number[] = [];
-  const encoder = new TextEncoder();
-  let length = 0;
-  let characters = 0;
-  let bytes = 0;
-  const emit = async (ids: Int32Array) => {
-    length += ids.length;
-    await write(ids);
-  };
-  for (const document of documentParts(plan, part)) {
-    const start = length;
-    for await (const segment of segments(document.read())) {
-      characters += countCharacters(segment);
-      bytes += encoder.encode(segment).length;
-      await emit(tokenizer.encode(segment));
-    }
-    if (document.endsDocument && tokenizer.endOfText !== undefined) await emit(Int32Array.of(tokenizer.endOfText));
-    if (length > start) documents.push(start);
+  const counter = new PartCounter(tokenizer, write);
+  for (const document of documentParts(plan, part)) await counter.add(document);
+  return counter.counts;
+}
+
+/** Tokenises documents of one part one after the other, and counts. */
+export class PartCounter {
+  #length = 0;
+  #characters = 0;
+  #bytes = 0;
+  readonly #documents: number[] = [];
+  readonly #encoder = new TextEncoder();
+
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly write: (ids: Int32Array) => Promise<void> | undefined,
+  ) {}
+
+  get counts(): TokenCounts {
+    const documents = this.#documents;
+    return { length: this.#length, characters: this.#characters, bytes: this.#bytes, documents };
   }
-  return { length, characters, bytes, documents };
+
+  async add({ read, endsDocument }: Pick<DocumentPart, 'read' | 'endsDocument'>): Promise<void> {
+    const start = this.#length;
+    for await (const segment of segments(read())) {
+      this.#characters += countCharacters(segment);
+      this.#bytes += this.#encoder.encode(segment).length;
+      await this.#emit(this.tokenizer.encode(segment));
+    }
+    const { endOfText } = this.tokenizer;
+    if (endsDocument && endOfText !== undefined) await this.#emit(Int32Array.of(endOfText));
+    if (this.#length > start) this.#documents.push(start);
+  }
+
+  #emit(ids: Int32Array): Promise<void> | undefined {
+    this.#length += ids.length;
+    return this.write(ids);
+  }
 }
 
 /** @throws unless `offset … offset + length − 1` is inside `0 … size − 1`. */

@@ -1,0 +1,99 @@
+/**
+ * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint16 (uint32
+ * where the vocabulary is larger than 65,536), where their documents start (float64), a JSON footer, its length as uint32,
+ * and the magic.
+ */
+import { Buffer } from 'node:buffer';
+import { type FileHandle, open } from 'node:fs/promises';
+import { z } from '../tensor/zod.ts';
+import { type PartName, partNames } from './split.ts';
+import type { TokenCounts } from './token-store.ts';
+
+const MAGIC = 'PERFTOK2';
+const TRAILER = 4 + MAGIC.length;
+
+export const BYTES_PER_START = 8;
+
+const footerSchema = z.lazy(() => {
+  const count = z.int().check(z.minimum(0));
+  const part = z.object({ length: count, characters: count, bytes: count, numDocuments: count });
+  return z.object({
+    /** Everything that the contents depend on. */
+    key: z.string(),
+    bytesPerToken: z.union([z.literal(2), z.literal(4)]),
+    parts: z.object(Object.fromEntries(partNames.map((name) => [name, part])) as Record<PartName, typeof part>),
+    /** SHA-256 of the training tokens. */
+    fingerprint: z.string(),
+    /** What reading the data left out. */
+    bad: z.object({
+      count,
+      examples: z.array(z.object({ file: z.string(), line: z.number(), reason: z.string() })),
+    }),
+    skipped: z.record(z.string(), count),
+  });
+});
+
+export type TokenFooter = z.infer<typeof footerSchema>;
+
+/** Where the tokens and the starts of documents of a part begin in the file, in bytes. */
+export function offsetsOf({ parts, bytesPerToken }: TokenFooter, wanted: PartName): { tokens: number; starts: number } {
+  const before = partNames.slice(0, partNames.indexOf(wanted));
+  const sum = (names: readonly PartName[], key: 'length' | 'numDocuments') =>
+    names.reduce((total, name) => total + parts[name][key], 0);
+  return {
+    tokens: bytesPerToken * sum(before, 'length'),
+    starts: bytesPerToken * sum(partNames, 'length') + BYTES_PER_START * sum(before, 'numDocuments'),
+  };
+}
+
+export function packFooter(footer: TokenFooter): Buffer {
+  const json = Buffer.from(JSON.stringify(footer));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  return Buffer.concat([json, length, Buffer.from(MAGIC)]);
+}
+
+export function packStarts({ documents }: TokenCounts): Buffer {
+  const buffer = Buffer.alloc(BYTES_PER_START * documents.length);
+  documents.forEach((start, i) => void buffer.writeDoubleLE(start, BYTES_PER_START * i));
+  return buffer;
+}
+
+export function unpackStarts(buffer: Buffer): number[] {
+  return Array.from({ length: buffer.length / BYTES_PER_START }, (_, i) => buffer.readDoubleLE(BYTES_PER_START * i));
+}
+
+/** The footer of a complete token file; undefined for anything else, which is then written anew. */
+export async function readFooter(file: string): Promise<TokenFooter | undefined> {
+  const handle = await open(file).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const { size } = await handle.stat();
+    const trailer = await readBytes(handle, size - TRAILER, TRAILER);
+    if (trailer?.toString('latin1', 4) !== MAGIC) return undefined;
+    const length = trailer.readUInt32LE(0);
+    const json = await readBytes(handle, size - TRAILER - length, length);
+    const { data } = z.safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
+    if (data === undefined) return undefined;
+    const last = partNames.at(-1)!;
+    const end = offsetsOf(data, last).starts + BYTES_PER_START * data.parts[last].numDocuments;
+    return size === end + length + TRAILER ? data : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes of an open file; undefined where it is shorter. */
+export async function readBytes(handle: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
+  if (offset < 0) return undefined;
+  const buffer = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, offset + done);
+    if (bytesRead === 0) return undefined;
+    done += bytesRead;
+  }
+  return buffer;
+}
