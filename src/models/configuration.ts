@@ -6,7 +6,7 @@ import {
 import { z } from '../tensor/zod.ts';
 
 /** A type alone stands for its defaults: `"attention": "auto"`. */
-const attention = () =>
+export const attentionOrType = () =>
   z.prefault(
     z.pipe(
       z.transform((value: unknown) => (typeof value === 'string' ? { type: value } : value)),
@@ -32,7 +32,7 @@ export const transformerConfiguration = z.lazy(() => {
       /** Longest sequence, in tokens, that learned positions allow; training windows must not be longer. */
       maxLength: z._default(size, 1024),
       positions: z._default(z.enum(['learned', 'sinusoidal', 'rotary', 'none']), 'learned'),
-      attention: attention(),
+      attention: attentionOrType(),
       /** Position i sees only positions j ≤ i. */
       causal: z._default(z.boolean(), true),
       activation: z._default(z.enum(['relu', 'gelu', 'geluTanh']), 'gelu'),
@@ -41,6 +41,10 @@ export const transformerConfiguration = z.lazy(() => {
       /** The output layer is the transposed token embedding. */
       tiedEmbeddings: z._default(z.boolean(), true),
       layerNormEpsilon: z._default(z.number().check(z.positive()), 1e-5),
+      /** Number of classes of a classification head. Default: none. */
+      numClasses: z.optional(z.int().check(z.minimum(2))),
+      /** What that head reads: the mean over a sequence, or its first or last place. Default: mean. */
+      pooling: z.optional(z.enum(['mean', 'first', 'last'])),
     })
     .check(
       z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {

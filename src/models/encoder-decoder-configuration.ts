@@ -1,16 +1,6 @@
-import {
-  type AttentionConfiguration,
-  type AttentionOptions,
-  attentionConfiguration,
-} from '../attention/configuration.ts';
+import type { AttentionConfiguration, AttentionOptions } from '../attention/configuration.ts';
 import { z } from '../tensor/zod.ts';
-
-/** A type alone stands for its defaults: `"attention": "exact"`. */
-const attention = () =>
-  z.pipe(
-    z.transform((value) => (typeof value === 'string' ? { type: value } : value)),
-    attentionConfiguration,
-  );
+import { attentionOrType } from './configuration.ts';
 
 /** Everything that determines an encoder–decoder's architecture. Unknown keys are errors. */
 export const encoderDecoderConfiguration = z.lazy(() => {
@@ -33,9 +23,9 @@ export const encoderDecoderConfiguration = z.lazy(() => {
       maxLength: count(1024),
       positions: z._default(z.enum(['learned', 'sinusoidal', 'rotary', 'none']), 'learned'),
       /** Of the encoder and the decoder, each within its own sequence. */
-      attention: z.prefault(attention(), 'favor'),
+      attention: attentionOrType(),
       /** Of the decoder to the encoder. Default: favor with its defaults. */
-      crossAttention: z.prefault(attention(), 'favor'),
+      crossAttention: attentionOrType(),
       activation: z._default(z.enum(['relu', 'gelu', 'geluTanh']), 'gelu'),
       /** Probability of dropping an element while training. Paper: 0.1. */
       dropout: z._default(z.number().check(z.minimum(0), z.lt(1)), 0.1),

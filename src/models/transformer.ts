@@ -6,7 +6,9 @@ import { Dropout } from '../nn/dropout.ts';
 import { FeedForward } from '../nn/feed-forward.ts';
 import { gather, type Layer, normalParameter } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
+import { Linear } from '../nn/linear.ts';
 import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import { pool } from '../nn/pooling.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
@@ -36,6 +38,7 @@ export class Transformer implements Layer {
   readonly #output: Tensor | undefined;
   readonly #blocks: Block[];
   readonly #norm: LayerNorm;
+  readonly #classifier: Linear | undefined;
 
   /** @param seed determines the initial parameters and projections */
   constructor(
@@ -64,6 +67,10 @@ export class Transformer implements Layer {
       });
     });
     this.#norm = new LayerNorm(backend, dModel, layerNormEpsilon);
+    const { numClasses } = configuration;
+    if (numClasses !== undefined) {
+      this.#classifier = new Linear(backend, dModel, numClasses, initialDeviation, random);
+    }
   }
 
   /**
@@ -113,6 +120,21 @@ export class Transformer implements Layer {
     return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#output ?? this.#embedding.tokens);
   }
 
+  /**
+   * Class logits of one sequence per row, which the configuration's `pooling` makes one vector of.
+   *
+   * @param hidden `[batch, length, dModel]` from {@link forward}
+   * @param options those of `forward`: padding and masked places do not count
+   * @returns `[batch, numClasses]`
+   * @throws when the configuration has no numClasses
+   */
+  classify(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    if (!this.#classifier) {
+      throw new Error('This model has no classification head; set "numClasses" in the model configuration.');
+    }
+    return this.#classifier.forward(pool(hidden, this.configuration.pooling ?? 'mean', options));
+  }
+
   /** One empty decoding state per layer. @throws for a bidirectional model. */
   createStates(batch = 1): DecodingState[] {
     if (!this.configuration.causal)
@@ -159,7 +181,8 @@ export class Transformer implements Layer {
     const blocks = gather(Object.fromEntries(this.#blocks.map((block, layer) => [`blocks.${layer}`, block])));
     const norm = gather({ norm: this.#norm });
     const output = new Map<string, Tensor>(this.#output ? [['output.weight', this.#output]] : []);
-    return new Map([...this.#embedding.parameters(), ...blocks, ...norm, ...output]);
+    const classifier = this.#classifier ? gather({ classifier: this.#classifier }) : [];
+    return new Map([...this.#embedding.parameters(), ...blocks, ...norm, ...output, ...classifier]);
   }
 
   /** Untrained tensors that a checkpoint must hold: the projections. */
