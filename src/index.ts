@@ -29,6 +29,8 @@ export {
   type WeightedKey,
 } from './attention/inspect.ts';
 export { KeyValueCache } from './attention/key-value-cache.ts';
+export { LinformerAttention, type LinformerProjections, linformerAttention } from './attention/linformer.ts';
+export { LshAttention, lshAttention } from './attention/lsh.ts';
 export type { MeasureOptions } from './attention/measured-outputs.ts';
 export {
   type FeatureError,

@@ -5,6 +5,8 @@ import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
 import { IdentityAttention } from './identity.ts';
+import { LinformerAttention } from './linformer.ts';
+import { LshAttention } from './lsh.ts';
 import type { Attention, AttentionLayerSizes } from './types.ts';
 
 /**
@@ -27,6 +29,10 @@ export function createAttention(
       return new FavorAttention(backend, configuration, sizes.dHead, random);
     case 'auto':
       return new AutoAttention(backend, configuration, sizes.dHead, random);
+    case 'lsh':
+      return new LshAttention(backend, configuration, sizes, random);
+    case 'linformer':
+      return new LinformerAttention(backend, configuration, sizes, random);
     case 'identity':
       return new IdentityAttention(backend);
   }

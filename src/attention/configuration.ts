@@ -3,6 +3,7 @@ import { z } from '../tensor/zod.ts';
 
 /** The `attention` of a model: a value, not a class. */
 export const attentionConfiguration = z.lazy(() => {
+  const size = z.int().check(z.minimum(1));
   /**
    * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
    * its authors' code leaves it to the user. 1,000 is what later implementations settled on.
@@ -32,6 +33,33 @@ export const attentionConfiguration = z.lazy(() => {
           error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
         }),
       ),
+    /**
+     * The Reformer's LSH attention, O(length) at a given number of hashes: queries serve as keys. Defaults are those of its
+     * authors' code but for 4 hashes, where the paper's gain flattens.
+     */
+    z.strictObject({
+      type: z.literal('lsh'),
+      /** Rounds of hashing: keys are missed less often, time grows in proportion. */
+      numHashes: z._default(size, 4),
+      /** Positions that attend to each other, and to as many before them, in each round. */
+      chunkLength: z._default(size, 64),
+      /** Most buckets of a round: long sequences have fewer than one for each chunk. */
+      maxBuckets: z._default(size.check(z.multipleOf(2)), 128),
+      /** Training steps between redraws of the rotations; 0 = never. */
+      redrawInterval: z._default(z.int().check(z.minimum(0)), 1),
+    }),
+    /** Linformer, O(length): exact attention to mixtures of positions; bidirectional, up to the model's maxLength. */
+    z.strictObject({
+      type: z.literal('linformer'),
+      /** Mixtures of keys and of values (the paper's k). */
+      projectedLength: z._default(size, 256),
+      /** One pair of projections for all heads of a layer, or a pair for each. */
+      sharing: z._default(z.enum(['heads', 'none']), 'heads'),
+      /** Trained, or random and redrawn, as in the Performer paper's comparison. */
+      projections: z._default(z.enum(['learned', 'random']), 'learned'),
+      /** Means nothing for learned projections. */
+      redrawInterval,
+    }),
     /** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
     z.strictObject({ type: z.literal('identity') }),
   ]);
@@ -41,5 +69,7 @@ export type AttentionConfiguration = z.infer<typeof attentionConfiguration>;
 export type ExactConfiguration = Extract<AttentionConfiguration, { type: 'exact' }>;
 export type FavorConfiguration = Extract<AttentionConfiguration, { type: 'favor' }>;
 export type AutoConfiguration = Extract<AttentionConfiguration, { type: 'auto' }>;
+export type LshConfiguration = Extract<AttentionConfiguration, { type: 'lsh' }>;
+export type LinformerConfiguration = Extract<AttentionConfiguration, { type: 'linformer' }>;
 /** A configuration before its defaults are filled in. */
 export type AttentionOptions = z.input<typeof attentionConfiguration>;

@@ -45,6 +45,10 @@ export const transformerConfiguration = z.lazy(() => {
       numClasses: z.optional(z.int().check(z.minimum(2))),
       /** What that head reads: the mean over a sequence, or its first or last place. Default: mean. */
       pooling: z.optional(z.enum(['mean', 'first', 'last'])),
+      /** Reversible residual layers: activations are computed again in the backward pass, memory is flat in depth. */
+      reversible: z._default(z.boolean(), false),
+      /** Pieces in which a feed-forward layer is computed, so that its inner activations are held for one alone. */
+      feedForwardChunks: z._default(size, 1),
     })
     .check(
       z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
@@ -54,6 +58,11 @@ export const transformerConfiguration = z.lazy(() => {
       z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
         path: ['positions'],
         error: 'rotary positions need an even head width dModel/numHeads',
+      }),
+      z.refine(({ attention, causal }) => attention.type !== 'linformer' || !causal, {
+        path: ['causal'],
+        error:
+          'Linformer mixes all positions, so it is bidirectional only: set causal: false, or take attention favor, lsh or exact',
       }),
     );
 });

@@ -1,0 +1,139 @@
+import type { AttentionLayout, Backend } from '../backend/types.ts';
+import { multiply } from '../tensor/ops/multiply.ts';
+import { projectLength } from '../tensor/ops/project-length.ts';
+import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
+import type { Random } from '../tensor/random.ts';
+import { keep } from '../tensor/scope.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { scopeUnlessTracked } from '../tensor/tape.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
+import type { LinformerConfiguration } from './configuration.ts';
+import { attentionInputs } from './inputs.ts';
+import { denseRuns } from './runs.ts';
+import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
+
+/** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */
+export interface LinformerProjections {
+  readonly keyProjection: Tensor;
+  readonly valueProjection: Tensor;
+}
+
+/**
+ * Linformer (Wang et al. 2020, arXiv 2006.04768): `softmax(Q(EK)ᵀ/√dHead)(FV)`, exact attention to projectedLength
+ * mixtures of keys and of values, in O(length·projectedLength) time. A mixture holds later positions too, so it is
+ * bidirectional only. Masked keys and their values count as zeros; a length below maxLength uses the first columns.
+ *
+ * @param queries `[batch, heads, lengthQ, dHead]`
+ * @param keys `[batch, heads, lengthK, dHead]`, lengthK ≤ maxLength
+ * @param values `[batch, heads, lengthK, dValue]`
+ * @returns `[batch, heads, lengthQ, dValue]`
+ * @throws one sentence for causal attention, for packed sequences, and where lengthK exceeds maxLength.
+ */
+export function linformerAttention(
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  { keyProjection, valueProjection, ...options }: AttendOptions & LinformerProjections,
+): Tensor {
+  if (options.causal) {
+    throw new Error(
+      'Linformer mixes all positions, so it cannot be causal: train with causal: false, or use favor, lsh or exact.',
+    );
+  }
+  if (options.segments) {
+    throw new Error(
+      'Linformer mixes all positions of a row, so it takes no segments: give one sequence a row, padded under a keyMask.',
+    );
+  }
+  return scopeUnlessTracked([queries, keys, values, keyProjection, valueProjection], () => {
+    const { backend } = queries;
+    const { layout, keyMask } = attentionInputs(queries, keys, values, options);
+    const [lengthQ, lengthK] = [queries, keys].map(({ shape }) => shape[layout === 'bhld' ? 2 : 1]);
+    const [projectedLength, maxLength] = keyProjection.shape.slice(-2);
+    if (lengthK > maxLength) {
+      throw new Error(
+        `Linformer: the sequence has ${lengthK} positions but the projections end at ${maxLength}: shorten it, or make the model with a larger maxLength.`,
+      );
+    }
+    const valid = (x: Tensor) => (keyMask ? multiply(x, spread(keyMask, x.shape, layout)) : x);
+    const mixed = {
+      keys: projectLength(valid(keys), keyProjection, layout),
+      values: projectLength(valid(values), valueProjection, layout),
+    };
+    const runs = denseRuns(backend, queries.shape[0], lengthQ, projectedLength);
+    return softmaxAttention({ queries, ...mixed, layout, runs }, { normalised: options.normalised });
+  });
+}
+
+/** A mask `[batch, length]` as an array of `shape`. */
+function spread(mask: Tensor, shape: Shape, layout: AttentionLayout): Tensor {
+  const { backend } = mask;
+  const out = Tensor.empty(backend, shape);
+  const [batch, first, second, d] = shape;
+  const ones = (count: number) => tensor(backend, new Float32Array(count).fill(1), [count]).storage;
+  // Products with one column of ones.
+  if (layout === 'blhd') {
+    backend.gemm({ a: mask.storage, b: ones(second * d), c: out.storage, m: batch * first, n: second * d, k: 1 });
+    return out;
+  }
+  const b = ones(d);
+  for (let row = 0; row < batch; row++) {
+    const a = backend.slice(mask.storage, row * second, second);
+    const c = backend.slice(out.storage, row * first * second * d, first * second * d);
+    backend.gemm({ a, b, c, m: second, n: d, k: 1, batch: first, strideA: 0, strideB: 0 });
+  }
+  return out;
+}
+
+/** Linformer as a configuration value's meaning: holds the projections of one layer, trained or drawn. */
+export class LinformerAttention implements Attention<never> {
+  readonly projections: LinformerProjections;
+  readonly #shape: Shape;
+
+  constructor(
+    readonly backend: Backend,
+    readonly configuration: LinformerConfiguration,
+    { numHeads, maxLength }: AttentionLayerSizes,
+    random: Random,
+  ) {
+    const { projectedLength, sharing } = configuration;
+    this.#shape = [...(sharing === 'none' ? [numHeads] : []), projectedLength, maxLength];
+    const draw = () => keep(tensor(backend, this.#draw(random), this.#shape));
+    this.projections = { keyProjection: draw(), valueProjection: draw() };
+  }
+
+  /** Entries of N(0, 1/projectedLength), as in the paper's Theorem 2: `EᵀE` is then the identity in the mean. */
+  #draw(random: Random): Float32Array {
+    const deviation = this.configuration.projectedLength ** -0.5;
+    return Float32Array.from({ length: sizeOf(this.#shape) }, () => deviation * random.normal());
+  }
+
+  attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    return linformerAttention(queries, keys, values, { ...options, ...this.projections });
+  }
+
+  createState = refuse;
+  restoreState = refuse;
+  stackStates = refuse;
+  extend = refuse;
+
+  parameters(): Map<string, Tensor> {
+    return new Map(this.configuration.projections === 'learned' ? Object.entries(this.projections) : []);
+  }
+
+  buffers(): Map<string, Tensor> {
+    return new Map(this.configuration.projections === 'random' ? Object.entries(this.projections) : []);
+  }
+
+  redraw(random: Random): void {
+    for (const buffer of this.buffers().values()) this.backend.write(buffer.storage, this.#draw(random));
+  }
+
+  dispose(): void {
+    for (const projection of Object.values(this.projections)) projection.dispose();
+  }
+}
+
+function refuse(): never {
+  throw new Error('Linformer mixes all positions, so it cannot decode one after another: use favor, lsh or exact.');
+}

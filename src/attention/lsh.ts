@@ -1,0 +1,134 @@
+import type { Backend } from '../backend/types.ts';
+import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/lsh-attention.ts';
+import type { Random } from '../tensor/random.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { scopeUnlessTracked } from '../tensor/tape.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
+import type { LshConfiguration } from './configuration.ts';
+import { attentionInputs } from './inputs.ts';
+import { KeyValueCache } from './key-value-cache.ts';
+import { denseRuns } from './runs.ts';
+import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
+import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
+
+/**
+ * LSH attention of the Reformer (Kitaev, Kaiser & Levskaya 2020, arXiv 2001.04451), with queries for keys. In each hash a
+ * sequence is sorted by (bucket, position) and cut into chunks of chunkLength; a chunk attends to itself and to the one
+ * before it. As the paper's N_ij asks, a key that several hashes show counts once: the result is one softmax over the
+ * union. A position attends to itself only where it sees nothing else.
+ *
+ * Bidirectional, a sequence of n valid positions has the least even number of buckets ≥ n/chunkLength, at most
+ * numBuckets. Causal, it has numBuckets, and a chunk also ends with its bucket and sees the one before only in the same
+ * bucket: were chunks to run on, as in the authors' code, each token would move the chunks of earlier ones, and so change
+ * what they see. Segments are hashed and sorted each on its own; masked positions neither see nor are seen.
+ *
+ * @param queries `[batch, heads, length, dHead]`
+ * @param values `[batch, heads, length, dValue]`
+ * @returns `[batch, heads, length, dValue]`
+ * @throws one sentence for options that mean nothing here: keySegments, offset, normalised: false.
+ */
+export function lshAttention(
+  queries: Tensor,
+  values: Tensor,
+  { rotations, chunkLength, numBuckets, ...options }: AttendOptions & Omit<LshOptions, 'scale'>,
+): Tensor {
+  if (options.keySegments || options.offset) {
+    throw new Error('LSH attention takes its queries as keys: leave keySegments and offset out.');
+  }
+  if (options.normalised === false) {
+    throw new Error(
+      'LSH attention sees only the keys nearest to a query, so its rows must be normalised: use exact or favor.',
+    );
+  }
+  return scopeUnlessTracked([queries, values], () => {
+    const inputs = attentionInputs(queries, queries, values, options);
+    return lshOp(inputs, { rotations, chunkLength, numBuckets, causal: options.causal });
+  });
+}
+
+/** LSH attention as a configuration value's meaning: holds the rotations of one layer. */
+export class LshAttention implements Attention<KeyValueCache> {
+  readonly sharesKeys = true;
+  /** `[numHashes, maxBuckets/2, dHead]` */
+  readonly rotations: Tensor;
+  /** Of causal sequences, whatever their length: enough for the layer's longest. */
+  readonly #causalBuckets: number;
+  readonly #shape: Shape;
+
+  constructor(
+    readonly backend: Backend,
+    readonly configuration: LshConfiguration,
+    { dHead, maxLength }: AttentionLayerSizes,
+    random: Random,
+  ) {
+    const { numHashes, maxBuckets, chunkLength } = configuration;
+    this.#shape = [numHashes, maxBuckets / 2, dHead];
+    this.rotations = keep(tensor(backend, this.#draw(random), this.#shape));
+    this.#causalBuckets = Math.min(maxBuckets, 2 * Math.ceil(maxLength / chunkLength / 2));
+  }
+
+  #draw(random: Random): Float32Array {
+    return Float32Array.from({ length: sizeOf(this.#shape) }, () => random.normal());
+  }
+
+  #options(causal = false) {
+    const { chunkLength, maxBuckets } = this.configuration;
+    const numBuckets = causal ? this.#causalBuckets : maxBuckets;
+    return { rotations: this.rotations, chunkLength, numBuckets, causal };
+  }
+
+  /** @throws one sentence unless `keys` is `queries`, or as {@link lshAttention} does. */
+  attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    if (keys !== queries) {
+      throw new Error('LSH attention takes its queries as keys: pass the same tensor as both, or use exact or favor.');
+    }
+    return lshAttention(queries, values, { ...options, ...this.#options(options.causal) });
+  }
+
+  createState(sizes: DecodingSizes): KeyValueCache {
+    return new KeyValueCache(this.backend, sizes);
+  }
+
+  restoreState(saved: SavedState | SavedStateJson): KeyValueCache {
+    return KeyValueCache.restore(this.backend, parseSavedState(saved));
+  }
+
+  stackStates(states: readonly KeyValueCache[]): KeyValueCache {
+    return KeyValueCache.stack(states);
+  }
+
+  /** What `attend` gives at the new positions, to the last bit, computed anew over the whole past: O(past + length). */
+  extend(queries: Tensor, keys: Tensor, values: Tensor, state: KeyValueCache): Tensor {
+    const { backend } = this;
+    state.append(keys, values);
+    const { position } = state;
+    const { batch, heads, dValue } = state.sizes;
+    const length = queries.shape[1];
+    return scope(() => {
+      const runs = denseRuns(backend, batch, position, position);
+      const inputs = { queries: state.keys, values: state.values, layout: 'blhd', runs } as const;
+      const all = lshOp(inputs, this.#options(true));
+      const out = Tensor.empty(backend, [batch, length, heads, dValue]);
+      const width = heads * dValue;
+      for (let row = 0; row < batch; row++) {
+        const from = (row * state.capacity + position - length) * width;
+        const target = backend.slice(out.storage, row * length * width, length * width);
+        backend.copy(backend.slice(all.storage, from, length * width), target);
+      }
+      return out;
+    });
+  }
+
+  buffers(): Map<string, Tensor> {
+    return new Map([['rotations', this.rotations]]);
+  }
+
+  redraw(random: Random): void {
+    this.backend.write(this.rotations.storage, this.#draw(random));
+  }
+
+  dispose(): void {
+    this.rotations.dispose();
+  }
+}
