@@ -9,12 +9,13 @@ import { LayerNorm } from '../nn/layer-norm.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
 import { pool } from '../nn/pooling.ts';
+import { ReversibleStack } from '../nn/reversible-stack.ts';
+import { ResidualStack, type Stack } from '../nn/stack.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { Random, streams } from '../tensor/random.ts';
-import { scope } from '../tensor/scope.ts';
-import { scopeUnlessTracked } from '../tensor/tape.ts';
+import { adopt, keep, scope } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 
@@ -37,6 +38,7 @@ export class Transformer implements Layer {
   readonly #embedding: TokenEmbedding;
   readonly #output: Tensor | undefined;
   readonly #blocks: Block[];
+  readonly #stack: Stack;
   readonly #norm: LayerNorm;
   readonly #classifier: Linear | undefined;
 
@@ -66,6 +68,7 @@ export class Transformer implements Layer {
         feedForward: new FeedForward(backend, configuration, deviations, random),
       });
     });
+    this.#stack = configuration.reversible ? new ReversibleStack(this.#blocks) : new ResidualStack(this.#blocks);
     this.#norm = new LayerNorm(backend, dModel, layerNormEpsilon);
     const { numClasses } = configuration;
     if (numClasses !== undefined) {
@@ -80,13 +83,8 @@ export class Transformer implements Layer {
    */
   forward(ids: Tensor, { dropout = Dropout.off, keyMask, segments }: ForwardOptions = {}): Tensor {
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
-    let x = dropout.forward(this.#embedding.forward(ids, { segments }));
-    for (const block of this.#blocks) {
-      const given = x;
-      // Without a tape, what a block made on the way is freed before the next one starts.
-      x = scopeUnlessTracked([given, ...block.parameters().values()], () => block.forward(given, attend, dropout));
-    }
-    return this.#norm.forward(x);
+    const x = dropout.forward(this.#embedding.forward(ids, { segments }));
+    return this.#norm.forward(this.#stack.forward(x, attend, dropout));
   }
 
   /**
@@ -98,18 +96,21 @@ export class Transformer implements Layer {
    */
   attentionInputs(ids: Tensor, { keyMask, segments }: Omit<ForwardOptions, 'dropout'> = {}): AttentionHeads[] {
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
-    const all = scope(() => {
-      const found: Tensor[] = [];
-      let x = this.#embedding.forward(ids, { segments });
-      for (const block of this.#blocks) {
-        x = block.forward(x, attend, Dropout.off, ({ queries, keys, values }) => {
-          found.push(headsFirst(queries), headsFirst(keys), headsFirst(values));
+    const found: Tensor[] = [];
+    try {
+      scope(() => {
+        const x = this.#embedding.forward(ids, { segments });
+        this.#stack.forward(x, attend, Dropout.off, ({ queries, keys, values }) => {
+          for (const heads of [queries, keys, values]) found.push(keep(headsFirst(heads)));
         });
-      }
-      return found;
-    });
+      });
+    } catch (error) {
+      for (const tensor of found) tensor.dispose();
+      throw error;
+    }
+    for (const tensor of found) adopt(tensor);
     return this.#blocks.map((_, layer) => {
-      const [queries, keys, values] = all.slice(3 * layer);
+      const [queries, keys, values] = found.slice(3 * layer);
       return { queries, keys, values };
     });
   }
@@ -168,11 +169,8 @@ export class Transformer implements Layer {
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
     return scope(() => {
-      let x = this.#embedding.forward(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
-      this.#blocks.forEach((block, layer) => {
-        x = block.extend(x, states[layer], Dropout.off);
-      });
-      return this.#lastLogits(this.#norm.forward(x));
+      const x = this.#embedding.forward(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
+      return this.#lastLogits(this.#norm.forward(this.#stack.extend(x, states)));
     });
   }
 

@@ -24,18 +24,29 @@ export class Block implements Layer {
    * @param observe is shown what the attention is given
    */
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
-    return this.#around(x, dropout, (normed) => this.layers.attention.forward(normed, options, observe));
+    const attended = add(x, dropout.forward(this.attend(x, options, observe)));
+    return add(attended, dropout.forward(this.feed(attended)));
   }
 
   /** Causal continuation of `state`. */
   extend(x: Tensor, state: DecodingState, dropout: Dropout): Tensor {
-    return this.#around(x, dropout, (normed) => this.layers.attention.extend(normed, state));
+    const attended = add(x, dropout.forward(this.attendOn(x, state)));
+    return add(attended, dropout.forward(this.feed(attended)));
   }
 
-  #around(x: Tensor, dropout: Dropout, attend: (normed: Tensor) => Tensor): Tensor {
-    const { attentionNorm, feedForwardNorm, feedForward } = this.layers;
-    const attended = add(x, dropout.forward(attend(attentionNorm.forward(x))));
-    return add(attended, dropout.forward(feedForward.forward(feedForwardNorm.forward(attended))));
+  /** `attention(norm(x))` */
+  attend(x: Tensor, options: AttendOptions, observe?: (heads: AttentionHeads) => void): Tensor {
+    return this.layers.attention.forward(this.layers.attentionNorm.forward(x), options, observe);
+  }
+
+  /** `attention(norm(x))`, x being the continuation of `state`. */
+  attendOn(x: Tensor, state: DecodingState): Tensor {
+    return this.layers.attention.extend(this.layers.attentionNorm.forward(x), state);
+  }
+
+  /** `feedForward(norm(x))` */
+  feed(x: Tensor): Tensor {
+    return this.layers.feedForward.forward(this.layers.feedForwardNorm.forward(x));
   }
 
   parameters(): Map<string, Tensor> {

@@ -18,7 +18,14 @@ export class Dropout {
   static readonly off = new Dropout(0, [0, 0]);
 
   forward(x: Tensor): Tensor {
-    if (this.rate === 0) return x;
-    return dropout(x, { rate: this.rate, seed: this.seed, stream: this.#stream++ });
+    return this.next()(x);
+  }
+
+  /** Takes the next stream: what is returned drops the same elements as often as it is called. */
+  next(): (x: Tensor) => Tensor {
+    const { rate, seed } = this;
+    if (rate === 0) return (x) => x;
+    const stream = this.#stream++;
+    return (x) => dropout(x, { rate, seed, stream });
   }
 }

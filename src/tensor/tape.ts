@@ -62,16 +62,29 @@ export function scopeUnlessTracked<T>(inputs: readonly Tensor[], fn: () => T): T
   return isTracked(...inputs) ? fn() : scope(fn);
 }
 
+/** Runs `fn` with the tape off: nothing that it does is recorded. */
+export function untaped<T>(fn: () => T): T {
+  const held = current;
+  current = undefined;
+  try {
+    return fn();
+  } finally {
+    current = held;
+  }
+}
+
 /**
- * Runs `loss` and differentiates the sum of its elements by each of `parameters`.
+ * Runs `loss` and differentiates the sum of its elements by each of `parameters`. An adjoint may call this.
  *
  * @param loss builds a tensor from the parameters by ops; everything else it makes is freed before this returns.
+ * @param seed weighs the elements in that sum (a vector–Jacobian product); shaped like the loss. Default: all ones.
  * @returns the loss tensor and one gradient for each parameter, in order (zeros where the loss does not depend on it);
  *   the caller (or its scope) disposes them.
  */
 export function valueAndGradients(
   loss: () => Tensor,
   parameters: readonly Tensor[],
+  seed?: Tensor,
 ): { value: Tensor; gradients: Tensor[] } {
   if (current) throw new Error('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
   const tape = new Tape(parameters);
@@ -83,7 +96,7 @@ export function valueAndGradients(
     } finally {
       current = undefined;
     }
-    const gradients = backward(tape, value);
+    const gradients = backward(tape, value, seed);
     return {
       value,
       gradients: parameters.map((p) => gradients.get(p) ?? Tensor.zeros(p.backend, p.shape)),
@@ -91,17 +104,17 @@ export function valueAndGradients(
   });
 }
 
-function backward(tape: Tape, root: Tensor): Map<Tensor, Tensor> {
+function backward(tape: Tape, root: Tensor, given?: Tensor): Map<Tensor, Tensor> {
   const gradients = new Map<Tensor, Tensor>();
-  const seed = Tensor.empty(root.backend, root.shape);
-  root.backend.fill(seed.storage, 1);
+  if (given) checkShape('valueAndGradients: the seed', given.shape, root.shape);
+  const seed = given ? given.view() : ones(root);
   gradients.set(root, seed);
   for (const { inputs, output, adjoint } of tape.entries.reverse()) {
     const gradient = gradients.get(output);
     if (!gradient) continue;
     gradients.delete(output);
     const needed = inputs.map((input) => tape.tracked.has(input));
-    const results = adjoint(gradient, needed, gradient === seed);
+    const results = adjoint(gradient, needed, !given && gradient === seed);
     inputs.forEach((input, i) => {
       const result = results[i];
       if (!needed[i] || !result) return;
@@ -114,8 +127,14 @@ function backward(tape: Tape, root: Tensor): Map<Tensor, Tensor> {
   return gradients;
 }
 
-/** Sum of two gradients, in place where nobody else sees the memory. */
-function accumulate(a: Tensor, b: Tensor): Tensor {
+function ones({ backend, shape }: Tensor): Tensor {
+  const filled = Tensor.empty(backend, shape);
+  backend.fill(filled.storage, 1);
+  return filled;
+}
+
+/** Sum of two gradients, in place where nobody else sees the memory; disposes of what it does not return. */
+export function accumulate(a: Tensor, b: Tensor): Tensor {
   if (!a.isSoleOwner && !b.isSoleOwner) {
     const total = Tensor.empty(a.backend, a.shape);
     a.backend.add(a.storage, b.storage, total.storage);
