@@ -45,12 +45,33 @@ export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson
 export { FavorState } from './attention/state.ts';
 export type * from './attention/types.ts';
 export { type EmpiricalBaseline, empiricalBaseline, orderKModel, targetCounts } from './data/baselines.ts';
+export { stripGutenberg } from './data/formats/gutenberg.ts';
+export { type WikitextOptions, wikitextToText } from './data/formats/wikitext.ts';
 export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/group-split.ts';
+export {
+  evaluationExamples,
+  type LabelledBatchOptions,
+  type LabelledRecord,
+  type LabelledTokens,
+  labelledTokens,
+  trainingExamples,
+} from './data/labelled.ts';
+export {
+  evaluateListOps,
+  LISTOPS_SYMBOLS,
+  type ListOpsExample,
+  type ListOpsOptions,
+  ListOpsTokenizer,
+  listOpsExample,
+  listOpsExamples,
+  listOpsText,
+  parseListOps,
+} from './data/listops.ts';
 export { Masking, type MaskingOptions, maskedEvaluation, maskedTraining } from './data/masking.ts';
 export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
 export { segments } from './data/segments.ts';
 export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/sequences.ts';
-export { documentParts, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
+export { documentParts, type PartName, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
 export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
 export type { SpecialRole, SpecialTokens, Tokenizer, TokenizerJson, TokenStream } from './data/tokenizer.ts';
 export type { SpecialTokenOptions } from './data/tokenizers/added-tokens.ts';
@@ -61,6 +82,8 @@ export { loadTokenizer } from './data/tokenizers/load.ts';
 export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
 export { type TrainCharactersOptions, trainCharacters } from './data/tokenizers/train-characters.ts';
+export { type TrainUnigramOptions, trainUnigram } from './data/tokenizers/train-unigram.ts';
+export { UnigramTokenizer } from './data/tokenizers/unigram.ts';
 export {
   type Batch,
   type EvaluationWindows,
@@ -73,16 +96,24 @@ export { activations, featureConfiguration } from './features/configuration.ts';
 export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
 export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
 export type { NormKind, Projection } from './features/projections/projection.ts';
+export { classificationLoss, classificationLoss } from './models/classification.ts';
 export {
   type TransformerConfiguration,
   type TransformerOptions,
   transformerConfiguration,
   transformerPresets,
 } from './models/configuration.ts';
+export { EncoderDecoder, type EncoderDecoderPass, translationLoss } from './models/encoder-decoder.ts';
+export {
+  type EncoderDecoderConfiguration,
+  type EncoderDecoderOptions,
+  encoderDecoderConfiguration,
+} from './models/encoder-decoder-configuration.ts';
 export { Decoder, type GenerateOptions, generate, streamText } from './models/generate.ts';
 export { languageModelLoss } from './models/language-model.ts';
 export { type SamplingOptions, sampleToken } from './models/sampling.ts';
 export { Transformer } from './models/transformer.ts';
+export { type TranslateOptions, translate } from './models/translate.ts';
 export { Dropout } from './nn/dropout.ts';
 export type { AttentionHeads } from './nn/multi-head-attention.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
@@ -92,11 +123,20 @@ export { keep, scope } from './tensor/scope.ts';
 export { valueAndGradients } from './tensor/tape.ts';
 export { Tensor, tensor } from './tensor/tensor.ts';
 export {
+  type Objective,
   parseTrainingConfiguration,
   type TrainingConfiguration,
   type TrainingConfigurationInput,
   trainingSchema,
 } from './training/configuration.ts';
 export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
+export {
+  checkObjective,
+  heldOutBatches,
+  type LossFunction,
+  objectiveLoss,
+  trainingBatches,
+  type Vocabulary,
+} from './training/objective.ts';
 export { parseConfiguration } from './training/parse.ts';
 export { Trainer, type TrainingData } from './training/trainer.ts';

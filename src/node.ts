@@ -14,6 +14,16 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
 }
 
 export { brotliBitsPerCharacter } from './data/compression.ts';
+export type { DatasetConfiguration } from './data/dataset-configuration.ts';
+export { type DatasetFormat, datasetFormats } from './data/dataset-files.ts';
+export type { DatasetDocument, DatasetSplit } from './data/dataset-split.ts';
+export {
+  type Dataset,
+  datasetText,
+  openDataset,
+  type TokenizeDatasetOptions,
+  tokenizeDataset,
+} from './data/datasets.ts';
 export { expandPaths, openText } from './data/files.ts';
 export { type FastaHeader, type FastaOptions, parseFastaHeader, readFasta } from './data/formats/fasta.ts';
 export {
@@ -23,7 +33,20 @@ export {
   readImageFiles,
   readNpzImages,
 } from './data/formats/images.ts';
+export { type FieldOptions, readJsonl } from './data/formats/jsonl.ts';
+export {
+  type LabelledFolderOptions,
+  type LabelledTableOptions,
+  labelledFolderClasses,
+  readLabelledFolder,
+  readLabelledTable,
+} from './data/formats/labelled-text.ts';
+export { readListOps } from './data/formats/listops.ts';
+export { readParquet } from './data/formats/parquet.ts';
+export { bookFiles, readPg19, readPg19 } from './data/formats/pg19.ts';
+export { readText, type TextOptions } from './data/formats/text.ts';
 export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/formats/uniprot.ts';
+export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
 export { type Checkpoint, findCheckpoint, loadCheckpoint, parseJson } from './training/checkpoint.ts';
 export { type LoadedModel, loadModel } from './training/load-model.ts';

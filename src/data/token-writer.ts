@@ -15,7 +15,7 @@ const BLOCK = 1 << 20;
 export interface ReadingReport {
   readonly bad: BadRecords;
   /** Number of records that were left out though nothing is wrong with them, by reason. */
-  readonly skipped: ReadonlyMap<string, number>;
+  readonly skipped: Map<string, number>;
 }
 
 /**

@@ -27,7 +27,7 @@ const BOOK = /\.txt(?:\.(?:gz|bz2|zst))?$/i;
  */
 export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator<DataRecord> {
   const books = await bookFiles(folder);
-  const metadata = await readMetadata(join(folder, METADATA), bad);
+  const metadata = await readMetadata(folder, bad);
   for (const path of books) yield* readBook(path, bad, metadata);
 }
 
@@ -67,8 +67,9 @@ export async function* readBook(
   else yield { text, id, file: path, line: 1 };
 }
 
-/** Rows of metadata.csv by id; none where there is no such file. A first row of headings is skipped. */
-async function readMetadata(path: string, bad: BadRecords): Promise<Map<string, BookMetadata>> {
+/** Rows of a folder's metadata.csv by id; none where there is no such file. A first row of headings is skipped. */
+export async function readMetadata(folder: string, bad: BadRecords): Promise<Map<string, BookMetadata>> {
+  const path = join(folder, METADATA);
   const books = new Map<string, BookMetadata>();
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return books;

@@ -1,0 +1,80 @@
+import { dirname } from 'node:path';
+import type { ResolvedDatasetConfiguration } from './dataset-configuration.ts';
+import { partOfPath } from './dataset-files.ts';
+import type { DatasetDocument } from './dataset-split.ts';
+import { openText } from './files.ts';
+import type { BookMetadata } from './formats/pg19.ts';
+import type { DataRecord } from './records.ts';
+import type { ReadingReport } from './token-writer.ts';
+
+/** The documents of files of one format, in order. */
+export async function* readDocuments(
+  configuration: ResolvedDatasetConfiguration,
+  files: readonly string[],
+  report: ReadingReport,
+): AsyncGenerator<DatasetDocument> {
+  const { format } = configuration;
+  if (format === 'text' && configuration.documents === 'file') {
+    const { lineFeeds } = await import('./formats/text.ts');
+    for (const file of files) {
+      // Read as it is used: a file may be larger than memory.
+      yield { name: file, part: partOfPath(file, format), read: () => lineFeeds(openText(file)) };
+    }
+    return;
+  }
+  const titles = format === 'pg19' ? bookTitles(report) : undefined;
+  for (const file of files) {
+    const part = partOfPath(file, format);
+    for await (const { text, id, group, line } of await openRecords(configuration, file, report, titles)) {
+      yield { name: `${file}:${line}`, id, group, part, read: () => [text] };
+    }
+  }
+}
+
+async function openRecords(
+  configuration: ResolvedDatasetConfiguration,
+  file: string,
+  { bad, skipped }: ReadingReport,
+  titles: BookTitles | undefined,
+): Promise<AsyncIterable<DataRecord>> {
+  switch (configuration.format) {
+    case 'text':
+      return (await import('./formats/text.ts')).readText(file, bad, configuration);
+    case 'jsonl':
+      return (await import('./formats/jsonl.ts')).readJsonl(file, bad, configuration);
+    case 'parquet':
+      return (await import('./formats/parquet.ts')).readParquet(file, bad, configuration);
+    case 'fasta':
+      return (await import('./formats/fasta.ts')).readFasta(file, bad, configuration);
+    case 'uniprot':
+      return (await import('./formats/uniprot.ts')).readUniProt(file, bad, configuration);
+    case 'pg19': {
+      const { readBook } = await import('./formats/pg19.ts');
+      return readBook(file, bad, await titles?.(file));
+    }
+    case 'wikipedia': {
+      const onSkip = (reason: string) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+      return (await import('./formats/wikipedia.ts')).readWikipedia(file, bad, { onSkip });
+    }
+  }
+}
+
+type BookTitles = (file: string) => Promise<ReadonlyMap<string, BookMetadata>>;
+
+/** Finds the metadata.csv of books, in their folder or the one above; each is read once. */
+function bookTitles({ bad }: ReadingReport): BookTitles {
+  const known = new Map<string, Promise<ReadonlyMap<string, BookMetadata>>>();
+  const inFolder = async (folder: string) => {
+    const { readMetadata } = await import('./formats/pg19.ts');
+    return readMetadata(folder, bad);
+  };
+  const cached = (folder: string) => {
+    const found = known.get(folder) ?? inFolder(folder);
+    known.set(folder, found);
+    return found;
+  };
+  return async (file) => {
+    const near = await cached(dirname(file));
+    return near.size > 0 ? near : cached(dirname(dirname(file)));
+  };
+}

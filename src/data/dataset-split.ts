@@ -1,0 +1,180 @@
+/** Which part of a dataset each of its documents belongs to, decided while they stream past. */
+import { GroupSplit } from './group-split.ts';
+import {
+  checkFraction,
+  countCharacters,
+  type DocumentPart,
+  type PartName,
+  readAfter,
+  readBefore,
+  type SplitRule,
+  shareOf,
+  type TextDocument,
+  tailCutsOf,
+  UNCUT,
+} from './split.ts';
+
+/** A document of a dataset. */
+export interface DatasetDocument extends TextDocument {
+  /** Name within the data, such as a title or an accession. */
+  readonly id?: string | undefined;
+  /** What it belongs to, such as a family or an organism. */
+  readonly group?: string | undefined;
+  /** The part that the data itself puts it in. */
+  readonly part?: PartName | undefined;
+}
+
+export type DatasetSplit =
+  | SplitRule
+  /** As the data is divided: PG-19 by its folders, other files by words such as `train` and `validation` in their names. */
+  | { readonly by: 'given' }
+  /**
+   * Whole groups, about `fraction` of them, become the part `outOfDistribution`: see `GroupSplit`. Of the other documents
+   * about the fractions `heldOut` and `test` (default 0.1 and 0) become these parts, by a hash of seed and index.
+   */
+  | {
+      readonly by: 'group';
+      readonly fraction: number;
+      readonly heldOut?: number;
+      readonly test?: number;
+      readonly seed?: number;
+    };
+
+/** What a document gives to a part. */
+export type DatasetPiece = Pick<DocumentPart, 'read' | 'endsDocument'> & { readonly part: PartName };
+
+/** Decides on documents one after the other. */
+export interface DatasetSplitter {
+  /** What the next document, the first at first, gives to the parts. */
+  divide(document: DatasetDocument): DatasetPiece[];
+  /** @throws when all documents have been seen and a part that the rule makes is empty */
+  check(): void;
+}
+
+/**
+ * Makes the splitter for a rule. By tail all documents are read once, to count their characters; by document they are
+ * read until one is held out and one is not, so that both parts have something, as `planSplit` has it.
+ *
+ * @param documents the documents from the start, as often as it is called
+ * @throws if a fraction is not in (0, 1), there are too few documents, or a part would be empty
+ */
+export async function createSplitter(
+  documents: () => AsyncIterable<DatasetDocument>,
+  rule: DatasetSplit,
+): Promise<DatasetSplitter> {
+  switch (rule.by) {
+    case 'none':
+      return splitter(() => 'train');
+    case 'given':
+      return givenSplitter();
+    case 'tail':
+      return tailSplitter(documents, rule.fraction);
+    case 'document':
+      return documentSplitter(documents, rule.fraction, rule.seed ?? 0);
+    case 'group':
+      return groupSplitter(rule);
+  }
+}
+
+const whole = (document: DatasetDocument, part: PartName): DatasetPiece => ({
+  part,
+  endsDocument: true,
+  read: () => toAsync(document.read()),
+});
+
+function splitter(
+  partOf: (document: DatasetDocument, index: number) => PartName,
+  check: () => void = () => {},
+): DatasetSplitter {
+  let index = 0;
+  return { divide: (document) => [whole(document, partOf(document, index++))], check };
+}
+
+function givenSplitter(): DatasetSplitter {
+  let hasTraining = false;
+  return splitter(
+    ({ part = 'train' }) => {
+      hasTraining ||= part === 'train';
+      return part;
+    },
+    () => {
+      if (!hasTraining)
+        throw new Error('By their names all files are held out; name files to train on, or split otherwise.');
+    },
+  );
+}
+
+async function tailSplitter(
+  documents: () => AsyncIterable<DatasetDocument>,
+  fraction: number,
+): Promise<DatasetSplitter> {
+  checkFraction(fraction);
+  const lengths: number[] = [];
+  for await (const document of documents()) {
+    let length = 0;
+    for await (const chunk of document.read()) length += countCharacters(chunk);
+    lengths.push(length);
+  }
+  const cuts = tailCutsOf(lengths, fraction);
+  let index = 0;
+  return {
+    divide: (document) => {
+      const cut = cuts[index++] ?? 0;
+      if (cut === UNCUT) return [whole(document, 'train')];
+      if (cut === 0) return [whole(document, 'heldOut')];
+      return [
+        { part: 'train', endsDocument: false, read: () => readBefore(document, cut) },
+        { part: 'heldOut', endsDocument: true, read: () => readAfter(document, cut) },
+      ];
+    },
+    check: () => {},
+  };
+}
+
+async function documentSplitter(
+  documents: () => AsyncIterable<DatasetDocument>,
+  fraction: number,
+  seed: number,
+): Promise<DatasetSplitter> {
+  checkFraction(fraction);
+  let lowest = { index: -1, share: 2 };
+  let highest = { index: -1, share: -1 };
+  let count = 0;
+  for await (const _ of documents()) {
+    const index = count++;
+    const share = shareOf(index, seed);
+    if (share < lowest.share) lowest = { index, share };
+    if (share > highest.share) highest = { index, share };
+    if (lowest.share < fraction && highest.share >= fraction) break;
+  }
+  if (count === 1) {
+    throw new Error("A single document cannot be split by document; split it by 'tail', or give more documents.");
+  }
+  return splitter((_, index) => {
+    if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
+    if (highest.share < fraction && index === highest.index) return 'train';
+    return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
+  });
+}
+
+function groupSplitter(rule: Extract<DatasetSplit, { by: 'group' }>): DatasetSplitter {
+  const { heldOut = 0.1, test = 0, seed = 0 } = rule;
+  if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
+    throw new RangeError(
+      `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
+    );
+  }
+  const groups = new GroupSplit({ by: 'group', fraction: rule.fraction, seed });
+  return splitter(
+    (document, index) => {
+      if (groups.partOf({ group: document.group }) === 'heldOut') return 'outOfDistribution';
+      const share = shareOf(index, seed);
+      return share < heldOut ? 'heldOut' : share < heldOut + test ? 'test' : 'train';
+    },
+    () => groups.check(),
+  );
+}
+
+async function* toAsync(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+  yield* chunks;
+}

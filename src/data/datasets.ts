@@ -1,0 +1,112 @@
+/** One door to data as people have it on disk: what it is, where it lies and how it is divided is a configuration value. */
+import { resolve } from 'node:path';
+import {
+  checkDatasetNames,
+  type DatasetConfiguration,
+  parseDatasetConfiguration,
+  type ResolvedDatasetConfiguration,
+} from './dataset-configuration.ts';
+import { type DatasetFormat, findDataFiles, partOfPath } from './dataset-files.ts';
+import { readDocuments } from './dataset-readers.ts';
+import { createSplitter, type DatasetDocument, type DatasetSplit } from './dataset-split.ts';
+import { BadRecords } from './records.ts';
+import { segments } from './segments.ts';
+import type { PartName } from './split.ts';
+import { keyOf, openOrWrite, type TokenFileOptions, type TokenFileStore } from './token-file.ts';
+import type { ReadingReport } from './token-writer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** Documents in files. */
+export interface Dataset {
+  readonly format: DatasetFormat;
+  /** Absolute paths, sorted. */
+  readonly files: readonly string[];
+  /** The configuration with all defaults; of the hub, `data` has the commit that was taken. */
+  readonly configuration: ResolvedDatasetConfiguration;
+  readonly split: DatasetSplit;
+  /** How many documents there are, where that is known without reading them. */
+  readonly numDocuments: number | undefined;
+  /**
+   * Streams the documents in order, from the start at every call; memory does not grow with the files.
+   *
+   * @param report takes what cannot be used and what is left out. Default: neither is remembered
+   */
+  documents(report?: ReadingReport): AsyncGenerator<DatasetDocument>;
+}
+
+/**
+ * Finds the files of a dataset. Where the split is left out, it is as the files' names have it, if they name both training
+ * and held-out files; else the tail of a tenth for text files, and a tenth of the documents for all other formats.
+ *
+ * @throws in one sentence, for options that do not fit, for what gives no file, and where a format cannot be told
+ */
+export async function openDataset(configuration: DatasetConfiguration): Promise<Dataset> {
+  const { data, format: given } = checkDatasetNames(configuration);
+  const { format, files: found } = await findDataFiles(data, given);
+  const files = found.map((file) => resolve(file));
+  const resolved = parseDatasetConfiguration({ ...configuration, data, format });
+  return {
+    format,
+    files,
+    configuration: resolved,
+    split: resolved.split ?? defaultSplit(resolved, files),
+    numDocuments: resolved.format === 'text' && resolved.documents === 'file' ? files.length : undefined,
+    documents: (report = { bad: new BadRecords(), skipped: new Map() }) => readDocuments(resolved, files, report),
+  };
+}
+
+function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readonly string[]): DatasetSplit {
+  const { format } = configuration;
+  if (format === 'text' && configuration.documents === 'file') return { by: 'tail', fraction: 0.1 };
+  const parts = new Set(files.map((file) => partOfPath(file, format)));
+  if (parts.has('train') && (parts.has('heldOut') || parts.has('test'))) return { by: 'given' };
+  return { by: 'document', fraction: 0.1, seed: 0 };
+}
+
+/** The text of one part, such as a tokenizer is trained on, cut where no token crosses. */
+export async function* datasetText(dataset: Dataset, part: PartName): AsyncGenerator<string> {
+  const splitter = await createSplitter(() => dataset.documents(), dataset.split);
+  for await (const document of dataset.documents()) {
+    for (const piece of splitter.divide(document)) {
+      if (piece.part === part) yield* segments(piece.read());
+    }
+  }
+}
+
+export interface TokenizeDatasetOptions extends Omit<TokenFileOptions, 'split'> {}
+
+/**
+ * Tokenises a dataset into `options.file`, all parts in one pass with bounded memory (by tail, a pass before counts
+ * characters), or uses that file if files, tokenizer, format and split are what they were. The file appears only once it is
+ * complete. What reading left out is in the result, also where the file is used again.
+ *
+ * @throws as the readers and `createSplitter` do, where no record can be used, and when the file cannot be written; an
+ * earlier file then stays as it was
+ */
+export async function tokenizeDataset(
+  dataset: Dataset,
+  tokenizer: Tokenizer,
+  options: TokenizeDatasetOptions,
+): Promise<TokenFileStore> {
+  const { split, files } = dataset;
+  const { data: _, split: __, ...reading } = dataset.configuration;
+  const key = await keyOf(files, tokenizer, { reading, split });
+  return openOrWrite(key, tokenizer, options, async (writer) => {
+    const splitter = await createSplitter(() => dataset.documents(), split);
+    const report = { bad: new BadRecords(), skipped: new Map<string, number>() };
+    let numDocuments = 0;
+    for await (const document of dataset.documents(report)) {
+      numDocuments++;
+      for (const piece of splitter.divide(document)) await writer.add(piece.part, piece);
+    }
+    if (numDocuments === 0) {
+      const why = report.bad.examples[0]?.reason ?? 'nothing is in them that is read';
+      throw new Error(`No record of ${describeFiles(files)} can be used (${why}); check the files and their format.`);
+    }
+    splitter.check();
+    return report;
+  });
+}
+
+const describeFiles = (files: readonly string[]) =>
+  files.length === 1 ? files[0]! : `${files.length} files (${files[0]}, …)`;
