@@ -33,6 +33,8 @@ export const streams = {
   sampling: 6,
   /** Which groups of records are held out; fork by a hash of the group's name. */
   heldOutGroups: 7,
+  /** Expressions of ListOps; fork by example. */
+  listOps: 8,
 } as const;
 
 /** What a {@link Random} continues from; plain data. */
