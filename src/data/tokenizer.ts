@@ -58,13 +58,15 @@ export interface AddedTokenJson {
 }
 
 /** The parts of a tokenizer.json that this package writes: one of three forms. */
-export type TokenizerJson = ByteLevelBpeJson | CharacterJson;
+export type TokenizerJson = ByteLevelJson<ByteLevelModelJson> | CharacterJson;
 
-/** Bytes and BPE. */
-export interface ByteLevelBpeJson extends CommonJson {
-  pre_tokenizer: ByteLevelPreTokenizerJson;
-  decoder: ByteLevelDecoderJson;
-  model: BpeModelJson<null>;
+export type ByteLevelModelJson = BpeModelJson<null> | UnigramModelJson;
+
+/** Bytes, BPE and unigram: models over GPT-2's alphabet of bytes. */
+export interface ByteLevelJson<Model extends ByteLevelModelJson> extends CommonJson {
+  pre_tokenizer: { type: 'ByteLevel'; add_prefix_space: false; trim_offsets: true; use_regex: true };
+  decoder: { type: 'ByteLevel'; add_prefix_space: true; trim_offsets: true; use_regex: true };
+  model: Model;
 }
 
 /** Characters and proteins: BPE over characters, without merges. */
@@ -83,21 +85,7 @@ interface CommonJson {
   post_processor: null;
 }
 
-interface ByteLevelPreTokenizerJson {
-  type: 'ByteLevel';
-  add_prefix_space: false;
-  trim_offsets: true;
-  use_regex: true;
-}
-
-interface ByteLevelDecoderJson {
-  type: 'ByteLevel';
-  add_prefix_space: true;
-  trim_offsets: true;
-  use_regex: true;
-}
-
-interface BpeModelJson<Unknown> {
+export interface BpeModelJson<Unknown> {
   type: 'BPE';
   dropout: null;
   unk_token: Unknown;
@@ -108,4 +96,13 @@ interface BpeModelJson<Unknown> {
   ignore_merges: false;
   vocab: Record<string, number>;
   merges: [left: string, right: string][];
+}
+
+export interface UnigramModelJson {
+  type: 'Unigram';
+  /** Nothing is unknown where every byte is a token. */
+  unk_id: null;
+  byte_fallback: false;
+  /** By id: token and log-probability. */
+  vocab: [token: string, score: number][];
 }

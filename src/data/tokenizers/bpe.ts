@@ -1,16 +1,8 @@
+import type { BpeModelJson } from '../tokenizer.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { PRE_TOKEN_PATTERN } from './byte-level.ts';
 import { ByteLevelTokenizer } from './byte-level-tokenizer.ts';
-import type { IdBuffer } from './id-buffer.ts';
 import { mergePairs } from './merge.ts';
 import { PairMap } from './pair-map.ts';
-
-/** Pieces up to this length, in UTF-16 units, are remembered with their ids. */
-const LONGEST_CACHED = 64;
-const CACHE_SIZE = 1 << 16;
-
-/** V8 keeps a substring this long as a view that holds the whole text alive. */
-const SLICE_LENGTH = 13;
 
 export interface BpeParts {
   /** Bytes of every id, added tokens included. */
@@ -21,16 +13,15 @@ export interface BpeParts {
 }
 
 /** Byte-level byte-pair encoding with GPT-2's pre-tokenizer. Make one with `trainBpe` or `loadTokenizer`. */
-export class BpeTokenizer extends ByteLevelTokenizer {
+export class BpeTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
+  private readonly merges: BpeParts['merges'];
   private readonly ranks = new PairMap();
   private readonly merged: Int32Array;
   private readonly idOfByte = new Int32Array(256);
-  private readonly cache = new Map<string, Int32Array>();
-  private readonly encoder = new TextEncoder();
-  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
   constructor({ tokens, merges, added }: BpeParts) {
-    super(tokens, merges, added);
+    super(tokens, added);
+    this.merges = merges;
     const addedIds = new Set(added.map(({ id }) => id));
     const ids = new Map<string, number>();
     tokens.forEach((bytes, id) => {
@@ -45,23 +36,33 @@ export class BpeTokenizer extends ByteLevelTokenizer {
     });
   }
 
-  protected override encodePlain(text: string, ids: IdBuffer): void {
-    for (const piece of text.match(PRE_TOKEN_PATTERN) ?? []) {
-      const cached = this.cache.get(piece);
-      ids.append(cached ?? this.encodePiece(piece));
-    }
+  protected override encodeBytes(bytes: Uint8Array): Int32Array {
+    const symbols = Int32Array.from(bytes, (byte) => this.idOfByte[byte]!);
+    return mergePairs(symbols, this.ranks, this.merged);
   }
 
-  private encodePiece(piece: string): Int32Array {
-    const bytes = this.encoder.encode(piece);
-    const symbols = Int32Array.from(bytes, (byte) => this.idOfByte[byte]!);
-    const ids = mergePairs(symbols, this.ranks, this.merged);
-    if (piece.length <= LONGEST_CACHED) {
-      if (this.cache.size === CACHE_SIZE) this.cache.clear();
-      this.cache.set(piece.length < SLICE_LENGTH ? piece : this.decoder.decode(bytes), ids);
-    }
-    return ids;
+  protected override modelToJson(names: readonly string[]): BpeModelJson<null> {
+    return bpeModelToJson(
+      names,
+      this.merges.map(([left, right]) => [names[left]!, names[right]!]),
+    );
   }
+}
+
+/** @param names text of every id; the empty string for those that are only added */
+export function bpeModelToJson(names: readonly string[], merges: [left: string, right: string][]): BpeModelJson<null> {
+  return {
+    type: 'BPE',
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    vocab: Object.fromEntries(names.map((name, id) => [name, id]).filter(([name]) => name !== '')),
+    merges,
+  };
 }
 
 /** Bytes as a string of the same length. */

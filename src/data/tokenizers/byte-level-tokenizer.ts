@@ -1,26 +1,41 @@
-import type { ByteLevelBpeJson } from '../tokenizer.ts';
-import { type AddedToken, addedTokenToJson } from './added-tokens.ts';
-import { bytesToToken } from './byte-level.ts';
+import type { ByteLevelJson, ByteLevelModelJson } from '../tokenizer.ts';
+import { addedTokenToJson } from './added-tokens.ts';
+import { bytesToToken, PRE_TOKEN_PATTERN } from './byte-level.ts';
+import type { IdBuffer } from './id-buffer.ts';
 import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
-/** What the byte and the BPE tokenizer share: their tokenizer.json. */
-export abstract class ByteLevelTokenizer extends VocabularyTokenizer {
+/** Pieces up to this length, in UTF-16 units, are remembered with their ids. */
+const LONGEST_CACHED = 64;
+const CACHE_SIZE = 1 << 16;
+
+/** V8 keeps a substring this long as a view that holds the whole text alive. */
+const SLICE_LENGTH = 13;
+
+/** What bytes, BPE and unigram share: GPT-2's alphabet of bytes and its pre-tokenizer. */
+export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> extends VocabularyTokenizer {
+  private readonly cache = new Map<string, Int32Array>();
+  private readonly encoder = new TextEncoder();
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+  /** Ids of one pre-token. */
+  protected abstract encodeBytes(bytes: Uint8Array): Int32Array;
+
   /**
-   * @param tokens bytes of every id, added tokens included
-   * @param merges pairs of ids, the first to be merged first
+   * The model of tokenizer.json.
+   *
+   * @param names every token in the alphabet of bytes; the empty string for those that are only added
    */
-  protected constructor(
-    tokens: readonly Uint8Array[],
-    private readonly merges: readonly (readonly [left: number, right: number])[],
-    added: readonly AddedToken[],
-  ) {
-    super(tokens, added);
+  protected abstract modelToJson(names: readonly string[]): Model;
+
+  protected override encodePlain(text: string, ids: IdBuffer): void {
+    for (const piece of text.match(PRE_TOKEN_PATTERN) ?? []) {
+      const cached = this.cache.get(piece);
+      ids.append(cached ?? this.encodePiece(piece));
+    }
   }
 
-  override toJSON(): ByteLevelBpeJson {
+  override toJSON(): ByteLevelJson<Model> {
     const isAdded = new Set(this.added.map(({ id }) => id));
-    const names = this.tokens.map((bytes, id) => (isAdded.has(id) ? '' : bytesToToken(bytes)));
-    const vocab = Object.fromEntries(names.map((name, id) => [name, id]).filter(([name]) => name !== ''));
     return {
       version: '1.0',
       truncation: null,
@@ -30,18 +45,17 @@ export abstract class ByteLevelTokenizer extends VocabularyTokenizer {
       pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       post_processor: null,
       decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab,
-        merges: this.merges.map(([left, right]) => [names[left]!, names[right]!]),
-      },
+      model: this.modelToJson(this.tokens.map((bytes, id) => (isAdded.has(id) ? '' : bytesToToken(bytes)))),
     };
+  }
+
+  private encodePiece(piece: string): Int32Array {
+    const bytes = this.encoder.encode(piece);
+    const ids = this.encodeBytes(bytes);
+    if (piece.length <= LONGEST_CACHED) {
+      if (this.cache.size === CACHE_SIZE) this.cache.clear();
+      this.cache.set(piece.length < SLICE_LENGTH ? piece : this.decoder.decode(bytes), ids);
+    }
+    return ids;
   }
 }

@@ -1,4 +1,6 @@
+import type { BpeModelJson } from '../tokenizer.ts';
 import { type AddedToken, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
+import { bpeModelToJson } from './bpe.ts';
 import { BYTE_ORDER } from './byte-level.ts';
 import { ByteLevelTokenizer } from './byte-level-tokenizer.ts';
 import type { IdBuffer } from './id-buffer.ts';
@@ -12,20 +14,28 @@ const ID_OF_BYTE: Int32Array = (() => {
 })();
 
 /** One token per UTF-8 byte, in GPT-2's order: BPE without merges. */
-export class ByteTokenizer extends ByteLevelTokenizer {
-  private readonly encoder = new TextEncoder();
+export class ByteTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
+  private readonly textEncoder = new TextEncoder();
 
   /** @param options special tokens, with ids from 256 on */
   constructor(options: SpecialTokenOptions & { added?: readonly AddedToken[] } = {}) {
     const added = options.added ?? specialTokensFrom(256, specialTexts(options));
-    super([...BYTE_TOKENS, ...added.map(({ content }) => new TextEncoder().encode(content))], [], added);
+    super([...BYTE_TOKENS, ...added.map(({ content }) => new TextEncoder().encode(content))], added);
   }
 
+  /** Pre-tokens would part nothing. */
   protected override encodePlain(text: string, ids: IdBuffer): void {
-    const bytes = this.encoder.encode(text);
+    ids.append(this.encodeBytes(this.textEncoder.encode(text)));
+  }
+
+  protected override encodeBytes(bytes: Uint8Array): Int32Array {
     const encoded = new Int32Array(bytes.length);
     for (let i = 0; i < bytes.length; i++) encoded[i] = ID_OF_BYTE[bytes[i]!]!;
-    ids.append(encoded);
+    return encoded;
+  }
+
+  protected override modelToJson(names: readonly string[]): BpeModelJson<null> {
+    return bpeModelToJson(names, []);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { CharacterJson } from '../tokenizer.ts';
 import { type AddedToken, addedTokenToJson } from './added-tokens.ts';
+import { bpeModelToJson } from './bpe.ts';
 import type { IdBuffer } from './id-buffer.ts';
 import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
@@ -63,18 +64,7 @@ export class CharacterTokenizer extends VocabularyTokenizer {
       pre_tokenizer: null,
       post_processor: null,
       decoder: { type: 'Fuse' },
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: this.texts[this.unknown]!,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab: Object.fromEntries(this.texts.map((text, id) => [text, id])),
-        merges: [],
-      },
+      model: { ...bpeModelToJson(this.texts, []), unk_token: this.texts[this.unknown]! },
     };
   }
 }

@@ -5,11 +5,12 @@ import { BYTE_ORDER, BYTE_TO_CHARACTER, tokenToBytes } from './byte-level.ts';
 import { ByteTokenizer } from './bytes.ts';
 import { CharacterTokenizer } from './characters.ts';
 import { PROTEIN_SPECIALS, PROTEIN_TOKENS, PROTEIN_UNKNOWN, ProteinTokenizer } from './proteins.ts';
-import { byteLevelBpeSchema, characterSchema, formSchema } from './tokenizer-schemas.ts';
+import { byteLevelBpeSchema, byteLevelUnigramSchema, characterSchema, formSchema } from './tokenizer-schemas.ts';
+import { UnigramTokenizer } from './unigram.ts';
 
 /**
  * Makes a tokenizer from the parsed contents of a tokenizer.json, of a form that this package writes: bytes, byte-level
- * BPE (GPT-2's form), characters or proteins.
+ * BPE (GPT-2's form), byte-level unigram, characters or proteins.
  *
  * @param name what error messages call the source, such as its path
  * @throws in one sentence, if the file is of another form or contradicts itself
@@ -18,9 +19,9 @@ export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer
   const fail: Fail = (what) => {
     throw new Error(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
-  const { pre_tokenizer } = read(formSchema, json, fail);
+  const { pre_tokenizer, model } = read(formSchema, json, fail);
   if (pre_tokenizer === null || pre_tokenizer === undefined) return loadCharacters(json, fail);
-  return loadByteLevelBpe(json, fail);
+  return model.type === 'Unigram' ? loadUnigram(json, fail) : loadByteLevelBpe(json, fail);
 }
 
 /** Ends loading with a sentence about `what`. */
@@ -47,14 +48,20 @@ function loadByteLevelBpe(json: unknown, fail: Fail): Tokenizer {
   const added = added_tokens.map(toAddedToken);
   const tokens = toBytes(gatherTokens(Object.entries(model.vocab), added, fail), added, fail);
   const merges = gatherMerges(model.vocab, model.merges, new Set(added.map(({ content }) => content)), fail);
-  for (let byte = 0; byte < 256; byte++) {
-    if (!Object.hasOwn(model.vocab, BYTE_TO_CHARACTER[byte]!)) {
-      fail(`the vocabulary lacks byte ${byte}, written ${JSON.stringify(BYTE_TO_CHARACTER[byte])}`);
-    }
-  }
+  checkBytes(new Set(Object.keys(model.vocab)), fail);
   const isBytes = BYTE_ORDER.every((byte, id) => model.vocab[BYTE_TO_CHARACTER[byte]!] === id);
   if (isBytes && merges.length === 0 && tokens.length === 256 + added.length) return new ByteTokenizer({ added });
   return new BpeTokenizer({ tokens, merges, added });
+}
+
+function loadUnigram(json: unknown, fail: Fail): Tokenizer {
+  const { model, added_tokens } = read(byteLevelUnigramSchema, json, fail);
+  const added = added_tokens.map(toAddedToken);
+  const names = model.vocab.map(([token], id) => [token, id] as const);
+  if (new Set(model.vocab.map(([token]) => token)).size < names.length) fail('model.vocab names a token twice');
+  const tokens = toBytes(gatherTokens(names, added, fail), added, fail);
+  checkBytes(new Set(model.vocab.map(([token]) => token)), fail);
+  return new UnigramTokenizer({ tokens: model.vocab.map(([, score], id) => ({ bytes: tokens[id]!, score })), added });
 }
 
 function loadCharacters(json: unknown, fail: Fail): Tokenizer {
@@ -107,6 +114,12 @@ function gatherTokens(
   }
   return Array.from({ length: tokens.size }, (_, id) => {
     return tokens.get(id) ?? fail(`no token has id ${id} though ids must run from 0 to ${tokens.size - 1}`);
+  });
+}
+
+function checkBytes(tokens: ReadonlySet<string>, fail: Fail): void {
+  BYTE_TO_CHARACTER.forEach((character, byte) => {
+    if (!tokens.has(character)) fail(`the vocabulary lacks byte ${byte}, written ${JSON.stringify(character)}`);
   });
 }
 

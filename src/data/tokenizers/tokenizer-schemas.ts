@@ -72,6 +72,19 @@ export const characterSchema = z.lazy(() =>
   }),
 );
 
+/** Unigram over bytes. */
+export const byteLevelUnigramSchema = z.lazy(() =>
+  z.object({
+    ...byteLevel(),
+    model: z.object({
+      type: z.literal('Unigram'),
+      unk_id: z.nullish(z.int()),
+      byte_fallback: no(),
+      vocab: z.array(z.tuple([z.string(), z.number()])),
+    }),
+  }),
+);
+
 /** The form of a file, told by what distinguishes the forms; everything else is then held to the form's schema. */
 export const formSchema = z.lazy(() =>
   z.object({

@@ -3,11 +3,11 @@
  * again and again. Equal pre-tokens are counted once. The places where each pair stands are kept in a list of its own,
  * so that a merge costs only as much as it changes.
  */
-import { segmentsOf } from '../segments.ts';
-import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
+import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BpeTokenizer, keyOf } from './bpe.ts';
-import { BYTE_ORDER, PRE_TOKEN_PATTERN } from './byte-level.ts';
+import { BYTE_ORDER } from './byte-level.ts';
 import { PairQueue } from './pair-queue.ts';
+import { countPreTokens } from './pre-tokens.ts';
 
 export interface TrainBpeOptions extends SpecialTokenOptions {
   /** Ids wanted, the 256 bytes and the special tokens included. Fewer if the text has no further frequent pairs. */
@@ -43,30 +43,6 @@ export async function trainBpe(
   const added = specialTokensFrom(tokens.length, specials);
   tokens.push(...added.map(({ content }) => new TextEncoder().encode(content)));
   return new BpeTokenizer({ tokens, merges, added });
-}
-
-async function countPreTokens(
-  texts: Iterable<string> | AsyncIterable<string>,
-  specials: readonly string[],
-): Promise<Map<string, number>> {
-  const separator = specials.length > 0 ? patternOf(specials) : undefined;
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const encoder = new TextEncoder();
-  const counts = new Map<string, number>();
-  const add = (text: string) => {
-    for (const piece of text.match(PRE_TOKEN_PATTERN) ?? []) {
-      const count = counts.get(piece);
-      // A copy, because a substring would keep the whole text alive.
-      if (count === undefined) counts.set(decoder.decode(encoder.encode(piece)), 1);
-      else counts.set(piece, count + 1);
-    }
-  };
-  for await (const text of texts) {
-    for (const section of separator ? text.split(separator) : [text]) {
-      for (const segment of segmentsOf(section)) add(segment);
-    }
-  }
-  return counts;
 }
 
 function findMerges(

@@ -4,6 +4,7 @@ import { segments } from '../../../src/data/segments.ts';
 import { loadTokenizer } from '../../../src/data/tokenizers/load.ts';
 import { ProteinTokenizer, RESIDUES } from '../../../src/data/tokenizers/proteins.ts';
 import { trainCharacters } from '../../../src/data/tokenizers/train-characters.ts';
+import { Random } from '../../../src/tensor/random.ts';
 import { mixedLines } from '../text-mixture.ts';
 import { describeTokenizer } from './conformance.ts';
 
@@ -17,12 +18,26 @@ function replacing(known: ReadonlySet<string>, specials: ReadonlySet<string>, un
   return (text: string) => text.replace(pattern, (match) => (kept.has(match) ? match : unknown));
 }
 
+/** Residues, now and then broken by a special token or what is no residue. */
+function* proteinLines(count: number): Generator<string> {
+  const random = new Random(6);
+  const others = ['<s>', '</s>', '<pad>', '<mask>', '<unk>', 'J', 'a', '*', ' ', 'é', '😀'];
+  for (let line = 0; line < count; line++) {
+    let text = '';
+    for (let n = random.integer(60); n > 0; n--) {
+      text += random.integer(10) === 0 ? others[random.integer(others.length)] : RESIDUES[random.integer(25)];
+    }
+    yield text;
+  }
+}
+
 const isSeen = new Set(lines.flatMap((line) => [...line.replaceAll('<|endoftext|>', '')]));
 describeTokenizer('characters', trained, replacing(isSeen, new Set(trained.specials.keys()), '\ufffd'));
 describeTokenizer(
   'proteins',
   new ProteinTokenizer(),
   replacing(new Set(RESIDUES), new Set(new ProteinTokenizer().specials.keys()), '<unk>'),
+  [...mixedLines(1000, 2), ...proteinLines(2000)],
 );
 
 describe('trainCharacters', () => {

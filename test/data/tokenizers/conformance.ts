@@ -9,20 +9,23 @@ import { mixedLines } from '../text-mixture.ts';
  * What holds for every tokenizer.
  *
  * @param expectedDecoding what `decode(encode(text))` is; default: the text
+ * @param lines 3000 lines to compare ids on
  */
 export function describeTokenizer(
   name: string,
   tokenizer: Tokenizer,
   expectedDecoding: (text: string) => string = (text) => text,
+  lines: readonly string[] = [...mixedLines(3000, 2)],
 ): void {
   describe(name, () => {
     const json: unknown = JSON.parse(JSON.stringify(tokenizer.toJSON()));
     const reloaded = loadTokenizer(json);
     const reference = new HuggingFaceTokenizer(json as object, {});
 
-    test('gives the ids and texts of @huggingface/tokenizers on 3000 mixed lines', () => {
+    test('gives the ids and texts of @huggingface/tokenizers on 3000 lines', () => {
+      expect(lines).toHaveLength(3000);
       const decode = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
-      for (const line of mixedLines(3000, 2)) {
+      for (const line of lines) {
         const ids = [...tokenizer.encode(line)];
         expect(ids.join(), JSON.stringify(line)).toBe(reference.encode(line).ids.join());
         expect(tokenizer.decode(ids)).toBe(expectedDecoding(line));
@@ -33,7 +36,10 @@ export function describeTokenizer(
     test('gives the ids of @huggingface/tokenizers on one long text', () => {
       const text = [...mixedLines(6000, 3)].join('\n') + 'x'.repeat(3000) + '東京'.repeat(1000);
       expect(text.length).toBeGreaterThan(2 * 65536);
-      expect(tokenizer.encode(text).join()).toBe(reference.encode(text).ids.join());
+      const { ids } = reference.encode(text);
+      const own = tokenizer.encode(text);
+      const differs = ids.findIndex((id, i) => own[i] !== id);
+      expect([differs, own.length]).toEqual([-1, ids.length]);
     });
 
     test('is the same after tokenizer.json', () => {

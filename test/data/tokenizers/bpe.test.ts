@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Tokenizer } from '../../src/data/tokenizer.ts';
-import { ByteTokenizer } from '../../src/data/tokenizers/bytes.ts';
-import { loadTokenizer } from '../../src/data/tokenizers/load.ts';
-import { mergeByHeap, mergeByScan } from '../../src/data/tokenizers/merge.ts';
-import { PairMap } from '../../src/data/tokenizers/pair-map.ts';
-import { trainBpe } from '../../src/data/tokenizers/train-bpe.ts';
-import { mixedLines } from './text-mixture.ts';
+import type { Tokenizer } from '../../../src/data/tokenizer.ts';
+import { ByteTokenizer } from '../../../src/data/tokenizers/bytes.ts';
+import { loadTokenizer } from '../../../src/data/tokenizers/load.ts';
+import { mergeByHeap, mergeByScan } from '../../../src/data/tokenizers/merge.ts';
+import { PairMap } from '../../../src/data/tokenizers/pair-map.ts';
+import { trainBpe } from '../../../src/data/tokenizers/train-bpe.ts';
+import { mixedLines } from '../text-mixture.ts';
+import { describeTokenizer } from './conformance.ts';
 
 const trainingLines = [...mixedLines(500, 1)];
 const bpe = await trainBpe(trainingLines, { vocabSize: 700, endOfText: true });
-const golden = new URL('../golden/tokenizers/', import.meta.url);
+const golden = new URL('../../golden/tokenizers/', import.meta.url);
 const goldenMerges: [string, string][] = JSON.parse(readFileSync(new URL('merges.json', golden), 'utf8'));
 
 /** A tokenizer with these merges, written in the byte-level alphabet. */
@@ -39,86 +39,7 @@ const tokenizers: [string, Tokenizer][] = [
   ['BPE without <|endoftext|>', await trainBpe(trainingLines, { vocabSize: 400 })],
 ];
 
-describe.each(tokenizers)('%s', (_, tokenizer) => {
-  const json: unknown = JSON.parse(JSON.stringify(tokenizer.toJSON()));
-  const reloaded = loadTokenizer(json);
-  const reference = new HuggingFaceTokenizer(json as object, {});
-
-  test('gives the ids of @huggingface/tokenizers on 4000 mixed lines', () => {
-    for (const line of mixedLines(4000, 2)) {
-      const ids = [...tokenizer.encode(line)];
-      expect(ids, JSON.stringify(line)).toEqual(reference.encode(line).ids);
-      expect(tokenizer.decode(ids)).toBe(line);
-      if (ids.length > 0) {
-        expect(reference.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false })).toBe(line);
-      }
-    }
-  });
-
-  test('gives the ids of @huggingface/tokenizers on one long text', () => {
-    const text = [...mixedLines(6000, 3)].join('\n') + 'x'.repeat(3000) + '東京'.repeat(1000);
-    expect(text.length).toBeGreaterThan(2 * 65536);
-    expect([...tokenizer.encode(text)]).toEqual(reference.encode(text).ids);
-  });
-
-  test('is the same after tokenizer.json', () => {
-    expect(reloaded.toJSON()).toEqual(tokenizer.toJSON());
-    expect(reloaded.constructor).toBe(tokenizer.constructor);
-    expect([...reloaded.specials]).toEqual([...tokenizer.specials]);
-    const text = trainingLines.slice(0, 100).join(' ');
-    expect(reloaded.encode(text)).toEqual(tokenizer.encode(text));
-  });
-
-  test('round-trips every well-formed string', () => {
-    fc.assert(
-      fc.property(
-        fc.string({ unit: 'binary', maxLength: 200 }),
-        (text) => tokenizer.decode(tokenizer.encode(text)) === text,
-      ),
-      { numRuns: 500 },
-    );
-    for (const text of [
-      '',
-      '\0',
-      '\r\n\r\n',
-      '\ufeffx',
-      '👩‍👩‍👧',
-      ' \t\u3000 ',
-      '<|endoftext|><|endoftext|>',
-      '<|endof',
-    ]) {
-      expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
-    }
-  });
-
-  test('reads a lone surrogate as U+FFFD', () => {
-    expect(tokenizer.decode(tokenizer.encode('a\ud800b\udc00'))).toBe('a\ufffdb\ufffd');
-    expect(tokenizer.encode('a\ud800b')).toEqual(tokenizer.encode('a\ufffdb'));
-  });
-
-  test('streams only whole characters', () => {
-    const text = [...mixedLines(200, 4)].join('\n');
-    const stream = tokenizer.decodeStream();
-    let streamed = '';
-    for (const id of tokenizer.encode(text)) {
-      const piece = stream.push(id);
-      expect(piece).not.toMatch(/\p{Surrogate}/u);
-      streamed += piece;
-      expect(text.startsWith(streamed)).toBe(true);
-    }
-    expect(streamed + stream.end()).toBe(text);
-  });
-
-  test('bytesOf gives what decode joins', () => {
-    const text = 'naïve 東京 😀';
-    const bytes = [...tokenizer.encode(text)].flatMap((id) => [...tokenizer.bytesOf(id)]);
-    expect(bytes).toEqual([...new TextEncoder().encode(text)]);
-  });
-
-  test.each([-1, 1.5, 1_000_000, Number.NaN])('refuses id %s', (id) => {
-    expect(() => tokenizer.decode([id])).toThrow(`Token id ${id} is outside the vocabulary of ${tokenizer.vocabSize}`);
-  });
-});
+for (const [name, tokenizer] of tokenizers) describeTokenizer(name, tokenizer);
 
 test('the byte tokenizer uses the ids of GPT-2', () => {
   // "!" is 0 and the space, written Ġ, is 220 in GPT-2's vocabulary.
