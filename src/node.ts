@@ -43,7 +43,7 @@ export {
 } from './data/formats/labelled-text.ts';
 export { readListOps } from './data/formats/listops.ts';
 export { readParquet } from './data/formats/parquet.ts';
-export { bookFiles, readPg19, readPg19 } from './data/formats/pg19.ts';
+export { bookFiles, readPg19 } from './data/formats/pg19.ts';
 export { readText, type TextOptions } from './data/formats/text.ts';
 export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/formats/uniprot.ts';
 export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
