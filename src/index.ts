@@ -69,7 +69,7 @@ export {
 } from './data/listops.ts';
 export { Masking, type MaskingOptions, maskedEvaluation, maskedTraining } from './data/masking.ts';
 export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
-export { segments } from './data/segments.ts';
+export { segments, segmentsOf } from './data/segments.ts';
 export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/sequences.ts';
 export { documentParts, type PartName, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
 export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
@@ -79,6 +79,7 @@ export { BpeTokenizer } from './data/tokenizers/bpe.ts';
 export { ByteTokenizer } from './data/tokenizers/bytes.ts';
 export { CharacterTokenizer } from './data/tokenizers/characters.ts';
 export { loadTokenizer } from './data/tokenizers/load.ts';
+export { PixelTokenizer, pixelText } from './data/tokenizers/pixels.ts';
 export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
 export { type TrainCharactersOptions, trainCharacters } from './data/tokenizers/train-characters.ts';
@@ -96,7 +97,7 @@ export { activations, featureConfiguration } from './features/configuration.ts';
 export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
 export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
 export type { NormKind, Projection } from './features/projections/projection.ts';
-export { classificationLoss, classificationLoss } from './models/classification.ts';
+export { classificationLoss } from './models/classification.ts';
 export {
   type TransformerConfiguration,
   type TransformerOptions,
@@ -133,7 +134,6 @@ export { type Evaluation, evaluate, type LossFunction } from './training/evaluat
 export {
   checkObjective,
   heldOutBatches,
-  type LossFunction,
   objectiveLoss,
   trainingBatches,
   type Vocabulary,

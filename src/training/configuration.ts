@@ -11,6 +11,21 @@ const schedule = () =>
     z.strictObject({ kind: z.literal('linear'), finalFraction: z._default(fraction(), 0) }),
   ]) satisfies z.ZodMiniType<Schedule>;
 
+/** What is predicted, which decides what batches hold and how a model is measured. */
+const objective = () =>
+  z.discriminatedUnion('type', [
+    /** Each token from those before it; needs a causal model. */
+    z.strictObject({ type: z.literal('nextToken') }),
+    /** Hidden tokens from all others; needs a bidirectional model. */
+    z.strictObject({
+      type: z.literal('maskedToken'),
+      /** Probability that a token is to be predicted. Default 0.15. */
+      fraction: z._default(z.number().check(z.gt(0), z.maximum(1)), 0.15),
+    }),
+    /** The class of a whole sequence; needs a model with numClasses. */
+    z.strictObject({ type: z.literal('classification') }),
+  ]);
+
 /** The training configuration with the paper's defaults; any other key is an error. Dropout belongs to the model. */
 export const trainingSchema = z.lazy(() => {
   const positive = z.number().check(z.positive());
@@ -24,6 +39,12 @@ export const trainingSchema = z.lazy(() => {
     batchSize: z._default(count, 8),
     /** Tokens in a sequence. */
     length: z._default(count, 512),
+    objective: z._default(objective(), { type: 'nextToken' }),
+    /**
+     * How rows are made of documents: `windows` of one long stream, or whole documents, as many to a row as fit (`pack`)
+     * or one to a row (`pad`). Default: windows; with classification, pad.
+     */
+    packing: z.optional(z.enum(['windows', 'pack', 'pad'])),
     /** Micro-batches whose gradients are averaged into one update. */
     accumulate: z._default(count, 1),
     /** Peak learning rate. */
@@ -51,6 +72,7 @@ export const trainingSchema = z.lazy(() => {
 });
 
 export type TrainingConfiguration = z.output<typeof trainingSchema>;
+export type Objective = TrainingConfiguration['objective'];
 /** A configuration as written by a person: every key optional. */
 export type TrainingConfigurationInput = z.input<typeof trainingSchema>;
 

@@ -1,27 +1,23 @@
 import type { Batch } from '../data/windows.ts';
-import { languageModelLoss } from '../models/language-model.ts';
-import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
-import type { CrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import { checkIds, type Transformer } from '../models/transformer.ts';
 import { scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Objective } from './configuration.ts';
+import { type LossFunction, objectiveLoss } from './objective.ts';
 
-/** A loss per token from a batch on the backend; {@link languageModelLoss} is the default everywhere. */
-export type LossFunction = (
-  model: Transformer,
-  inputs: Tensor,
-  targets: Tensor,
-  options: ForwardOptions & { weight?: number },
-) => CrossEntropy;
+export type { LossFunction } from './objective.ts';
 
 export interface Evaluation {
-  /** Mean negative log-likelihood of a token, nats. */
+  /** Mean negative log-likelihood of a target (a token, or the class of a sequence), nats. */
   readonly loss: number;
   /** exp(loss). */
   readonly perplexity: number;
+  /** loss/ln 2; of images, whose tokens are values of pixels, the bits per dimension. */
   readonly bitsPerToken: number;
   /** Bits per character of text; undefined when the number of characters was not given. */
   readonly bitsPerCharacter: number | undefined;
-  /** Share of tokens whose target was the most likely one. */
+  /** Share of targets that were the most likely token or class. */
   readonly accuracy: number;
   /** Targets counted. */
   readonly tokens: number;
@@ -31,19 +27,26 @@ export interface Evaluation {
  * Evaluates a model without dropout on all of `batches`.
  *
  * @param options.characters number of characters that the counted targets stand for
+ * @param options.objective what the batches ask for. Default: the next token.
+ * @param options.loss Default: that of the objective.
  * @throws one sentence when there is no target to count or a token lies outside the vocabulary.
  */
 export async function evaluate(
   model: Transformer,
   batches: Iterable<Batch> | AsyncIterable<Batch>,
-  options: { readonly characters?: number; readonly loss?: LossFunction } = {},
+  options: {
+    readonly characters?: number | undefined;
+    readonly objective?: Objective | undefined;
+    readonly loss?: LossFunction | undefined;
+  } = {},
 ): Promise<Evaluation> {
-  const lossFunction = options.loss ?? languageModelLoss;
+  const { objective = { type: 'nextToken' } } = options;
+  const lossFunction = options.loss ?? objectiveLoss(objective);
   let nats = 0;
   let hits = 0;
   let tokens = 0;
   for await (const batch of batches) {
-    checkBatch(batch, model.configuration.vocabSize);
+    checkBatch(batch, model.configuration, objective);
     const { loss, correct } = scope(() => {
       const [inputs, targets] = batchTensors(model, batch);
       return lossFunction(model, inputs, targets, { segments: batch.segments });
@@ -75,10 +78,17 @@ export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor,
   ];
 }
 
-/** @throws one sentence when a token lies outside the vocabulary. */
-export function checkBatch({ inputs, targets }: Batch, vocabSize: number): void {
+/** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
+export function checkBatch({ inputs, targets }: Batch, model: TransformerConfiguration, objective: Objective): void {
+  const { vocabSize, numClasses = 0 } = model;
   checkIds(inputs, vocabSize);
-  for (const target of targets) if (target >= vocabSize) checkIds([target], vocabSize);
+  const isClass = objective.type === 'classification';
+  const end = isClass ? numClasses : vocabSize;
+  const beyond = targets.find((target) => target >= end);
+  if (beyond === undefined) return;
+  if (isClass)
+    throw new Error(`Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`);
+  checkIds([beyond], vocabSize);
 }
 
 /** Number of targets that count. */

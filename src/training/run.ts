@@ -114,7 +114,11 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
     async function evaluateNow(held: HeldOutData): Promise<RunEvent> {
       const step = trainer.completedSteps;
       const evaluation = await timed(() =>
-        evaluate(model, held.batches(), { characters: held.characters, loss: options.loss }),
+        evaluate(model, held.batches(), {
+          characters: held.characters,
+          objective: configuration.objective,
+          loss: options.loss,
+        }),
       );
       if (!best || evaluation.loss < best.loss) best = { step, loss: evaluation.loss };
       metrics?.append({

@@ -1,5 +1,4 @@
 import type { Batch } from '../data/windows.ts';
-import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { Dropout } from '../nn/dropout.ts';
 import type { TensorEntry } from '../pretrained/safetensors.ts';
@@ -8,7 +7,8 @@ import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TrainingConfiguration } from './configuration.ts';
-import { batchTensors, breathe, checkBatch, countTargets, type LossFunction, takeSum } from './evaluate.ts';
+import { batchTensors, breathe, checkBatch, countTargets, takeSum } from './evaluate.ts';
+import { checkObjective, type LossFunction, objectiveLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 
@@ -21,7 +21,7 @@ export interface TrainerOptions {
   readonly model: Transformer;
   readonly data: TrainingData;
   readonly configuration: TrainingConfiguration;
-  /** Default: next-token loss. */
+  /** Default: that of the configuration's objective. */
   readonly loss?: LossFunction;
 }
 
@@ -52,11 +52,15 @@ export class Trainer {
   #step = 0;
   #position = 0;
 
-  constructor({ model, data, configuration, loss = languageModelLoss }: TrainerOptions) {
+  /** @throws one sentence when the model cannot learn the configuration's objective */
+  constructor({ model, data, configuration, loss }: TrainerOptions) {
+    if (!loss && configuration.objective.type !== 'nextToken') {
+      checkObjective(configuration.objective, model.configuration);
+    }
     this.model = model;
     this.configuration = configuration;
     this.#data = data;
-    this.#loss = loss;
+    this.#loss = loss ?? objectiveLoss(configuration.objective);
     this.#optimizer = new AdamW(model.parameters(), configuration);
   }
 
@@ -135,7 +139,7 @@ export class Trainer {
     gradients: Tensor[],
   ): Promise<{ loss: number; hits: number }> {
     const { model } = this;
-    checkBatch(batch, model.configuration.vocabSize);
+    checkBatch(batch, model.configuration, this.configuration.objective);
     const dropout = this.#dropout(index);
     let correct: Tensor | undefined;
     const parameters = [...this.#optimizer.parameters.values()];

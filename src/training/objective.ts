@@ -1,0 +1,128 @@
+import { Masking, maskedEvaluation, maskedTraining } from '../data/masking.ts';
+import { evaluationSequences, trainingSequences } from '../data/sequences.ts';
+import type { TokenSplit } from '../data/token-store.ts';
+import type { Tokenizer } from '../data/tokenizer.ts';
+import { type EvaluationWindows, evaluationWindows, type TrainingWindows, trainingWindows } from '../data/windows.ts';
+import { classificationLoss } from '../models/classification.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import { languageModelLoss } from '../models/language-model.ts';
+import type { ForwardOptions, Transformer } from '../models/transformer.ts';
+import type { CrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Objective, TrainingConfiguration } from './configuration.ts';
+
+/** A loss per target from a batch on the backend; that of the objective is the default everywhere. */
+export type LossFunction = (
+  model: Transformer,
+  inputs: Tensor,
+  targets: Tensor,
+  options: ForwardOptions & { weight?: number },
+) => CrossEntropy;
+
+/** The loss that a model is trained and measured by. */
+export function objectiveLoss({ type }: Objective): LossFunction {
+  return type === 'classification' ? classificationLoss : languageModelLoss;
+}
+
+/** @throws one sentence when a model of this configuration cannot learn the objective */
+export function checkObjective({ type }: Objective, { causal, numClasses, pooling }: TransformerConfiguration): void {
+  if (type === 'nextToken') {
+    if (causal) return;
+    throw new Error(
+      'Objective nextToken needs a causal model, as a bidirectional one sees what it predicts: set "causal": true.',
+    );
+  }
+  if (type === 'classification' && numClasses === undefined) {
+    throw new Error(
+      'Objective classification needs a classification head: set "numClasses" in the model configuration.',
+    );
+  }
+  // A causal model's last place has seen the whole sequence.
+  if (causal && !(type === 'classification' && pooling === 'last')) {
+    throw new Error(`Objective ${type} needs a bidirectional model: set "causal": false in the model configuration.`);
+  }
+}
+
+/** What batches need to know of a tokenizer. */
+export type Vocabulary = Pick<Tokenizer, 'vocabSize' | 'specials' | 'specialTokens'>;
+
+/**
+ * Training batches for the configuration's objective and packing: a function of (seed, index), so that a run resumes
+ * exactly.
+ *
+ * @param classes the class of each document, for classification
+ * @throws one sentence when the data, the tokenizer and the objective do not fit together
+ */
+export function trainingBatches(
+  tokens: TokenSplit,
+  configuration: TrainingConfiguration,
+  vocabulary: Vocabulary,
+  classes?: ArrayLike<number>,
+): TrainingWindows {
+  const { batchSize, seed } = configuration;
+  const plan = planOf(configuration, vocabulary, classes);
+  const windows =
+    plan.packing === 'windows'
+      ? trainingWindows(tokens, { ...plan, batchSize, seed })
+      : trainingSequences(tokens, { ...plan, packing: plan.packing, batchSize, seed });
+  const masking = maskingOf(configuration, vocabulary, seed);
+  return masking ? maskedTraining(windows, masking) : windows;
+}
+
+/**
+ * Held-out batches likewise; the same tokens are masked at every evaluation, whatever the seed and size of the batches.
+ */
+export function heldOutBatches(
+  tokens: TokenSplit,
+  configuration: Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>,
+  vocabulary: Vocabulary,
+  batchSize: number,
+  classes?: ArrayLike<number>,
+): Omit<EvaluationWindows, 'numPredicted'> {
+  const plan = planOf(configuration, vocabulary, classes);
+  const windows =
+    plan.packing === 'windows'
+      ? evaluationWindows(tokens, { ...plan, batchSize })
+      : evaluationSequences(tokens, { ...plan, packing: plan.packing, batchSize });
+  const masking = maskingOf(configuration, vocabulary, heldOutSeed);
+  return masking ? maskedEvaluation(windows, masking, batchSize) : windows;
+}
+
+/** Masks of held-out tokens are the same for every run, so that runs compare. */
+const heldOutSeed = 0;
+
+/** How rows are made. @throws when packing, objective and classes do not fit together */
+function planOf(
+  { objective, packing, length }: Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>,
+  { specialTokens }: Vocabulary,
+  classes: ArrayLike<number> | undefined,
+) {
+  const isClassification = objective.type === 'classification';
+  if (isClassification && !classes) {
+    throw new Error('Objective classification needs a class for each document: give data with labels.');
+  }
+  if (isClassification && packing !== undefined && packing !== 'pad') {
+    throw new Error(`Objective classification has one sequence to a row: use packing pad, not ${packing}.`);
+  }
+  return {
+    length,
+    packing: packing ?? (isClassification ? ('pad' as const) : ('windows' as const)),
+    targets: objective.type === 'maskedToken' ? ('itself' as const) : ('following' as const),
+    classes: isClassification ? classes : undefined,
+    begin: specialTokens.beginning,
+    padding: specialTokens.padding,
+  };
+}
+
+function maskingOf(
+  { objective }: Pick<TrainingConfiguration, 'objective'>,
+  { vocabSize, specials, specialTokens }: Vocabulary,
+  seed: number,
+): Masking | undefined {
+  if (objective.type !== 'maskedToken') return undefined;
+  const { mask } = specialTokens;
+  if (mask === undefined) {
+    throw new Error('Objective maskedToken needs a mask token, which this tokenizer lacks: use one that has it.');
+  }
+  return new Masking({ fraction: objective.fraction, mask, vocabSize, specials: specials.values(), seed });
+}
