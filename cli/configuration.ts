@@ -2,13 +2,24 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseConfiguration, trainingSchema } from '../src/node.ts';
 
+/** Add `<mask>`, for training with tokens masked. Default false. */
+const mask = z.boolean().optional();
+
 const tokenizer = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('bytes') }),
+  z.strictObject({ type: z.literal('bytes'), mask }),
   z.strictObject({
-    type: z.literal('bpe'),
-    /** Number of tokens, the 256 bytes included. */
-    vocabSize: z.int().min(256),
+    type: z.literal('characters'),
+    /** Most tokens: the most frequent characters are kept. Default: all that the text has. */
+    vocabSize: z.int().min(1).optional(),
+    mask,
   }),
+  z.strictObject({
+    type: z.enum(['bpe', 'unigram']),
+    /** Number of tokens, the 256 bytes and special tokens included. */
+    vocabSize: z.int().min(256),
+    mask,
+  }),
+  z.strictObject({ type: z.literal('protein') }),
 ]);
 
 const split = z.discriminatedUnion('by', [

@@ -5,6 +5,7 @@ import {
   documentParts,
   expandPaths,
   fileDocuments,
+  ProteinTokenizer,
   planSplit,
   type SplitRule,
   segments,
@@ -12,6 +13,8 @@ import {
   type Tokenizer,
   tokenizeFiles,
   trainBpe,
+  trainCharacters,
+  trainUnigram,
 } from '../src/node.ts';
 import type { RunConfiguration } from './configuration.ts';
 
@@ -43,11 +46,13 @@ export async function tokenize(
 }
 
 async function makeTokenizer({ tokenizer, split }: RunConfiguration, files: readonly string[]): Promise<Tokenizer> {
-  const endOfText = files.length > 1;
-  if (tokenizer.type === 'bytes') return new ByteTokenizer({ endOfText });
+  if (tokenizer.type === 'protein') return new ProteinTokenizer();
+  const options = { ...tokenizer, endOfText: files.length > 1 };
+  if (options.type === 'bytes') return new ByteTokenizer(options);
   const parts = documentParts(await planSplit(fileDocuments(files), split), 'train');
   async function* trainingText() {
     for (const part of parts) yield* segments(part.read());
   }
-  return trainBpe(trainingText(), { vocabSize: tokenizer.vocabSize, endOfText });
+  if (options.type === 'characters') return trainCharacters(trainingText(), options);
+  return options.type === 'bpe' ? trainBpe(trainingText(), options) : trainUnigram(trainingText(), options);
 }

@@ -24,6 +24,8 @@ import {
 import { formatCount, printJson, say } from '../output.ts';
 import { describeSpeed, finishRun, interruptSignal, resumeRun, startRun } from '../run.ts';
 
+const tokenizerTypes = ['bytes', 'characters', 'bpe', 'unigram', 'protein'] as const;
+
 interface TrainFlags extends BackendFlags {
   data?: string[];
   out: string;
@@ -34,7 +36,7 @@ interface TrainFlags extends BackendFlags {
   features?: number;
   featureMap?: string;
   projection?: (typeof projectionKinds)[number];
-  tokenizer?: 'bytes' | 'bpe';
+  tokenizer?: (typeof tokenizerTypes)[number];
   vocabSize?: number;
   split?: 'tail' | 'document' | 'none';
   heldOut?: number;
@@ -79,8 +81,17 @@ export function trainCommand(): Command {
         'how directions are drawn together (default: orthogonal; from relu on: none)',
       ).choices(projectionKinds),
     )
-    .addOption(new Option('--tokenizer <type>', 'bytes, or BPE trained here (default: bpe)').choices(['bytes', 'bpe']))
-    .option('--vocab-size <n>', 'tokens of a BPE tokenizer (default: 1024)', positiveInteger)
+    .addOption(
+      new Option(
+        '--tokenizer <type>',
+        'bytes, characters of the text, BPE or unigram trained here, or protein (default: bpe)',
+      ).choices(tokenizerTypes),
+    )
+    .option(
+      '--vocab-size <n>',
+      'tokens of BPE and unigram (default: 1024), at most of characters (default: all)',
+      positiveInteger,
+    )
     .addOption(new Option('--split <rule>', 'what is held out (default: tail)').choices(['tail', 'document', 'none']))
     .option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)', positiveNumber)
     .option('--steps <n>', 'updates (default: 1000)', positiveInteger)
@@ -147,9 +158,12 @@ function splitOf({ split, heldOut }: TrainFlags): RunConfigurationInput['split']
 }
 
 function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInput['tokenizer'] {
-  if (tokenizer === 'bytes') return { type: 'bytes' };
   if (tokenizer === undefined && vocabSize === undefined) return undefined;
-  return { type: 'bpe', vocabSize: vocabSize ?? 1024 };
+  const type = tokenizer ?? 'bpe';
+  if (type === 'characters') return { type, ...defined({ vocabSize }) };
+  if (type === 'bpe' || type === 'unigram') return { type, vocabSize: vocabSize ?? 1024 };
+  if (vocabSize !== undefined) throw new Error(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
+  return { type };
 }
 
 function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
