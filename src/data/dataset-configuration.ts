@@ -51,6 +51,12 @@ export const datasetSchema = z.lazy(() => {
       residues,
       group: z._default(z.enum(['organism', 'family']), 'organism'),
     }),
+    z.strictObject({
+      format: z.literal('images'),
+      ...common,
+      /** Width and height. */
+      size: z._default(z.int().check(z.minimum(1)), 64),
+    }),
   ]);
 });
 

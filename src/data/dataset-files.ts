@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { expandPaths } from './files.ts';
 import type { PartName } from './split.ts';
 
-export const datasetFormats = ['text', 'jsonl', 'parquet', 'wikipedia', 'pg19', 'fasta', 'uniprot'] as const;
+export const datasetFormats = ['text', 'jsonl', 'parquet', 'wikipedia', 'pg19', 'fasta', 'uniprot', 'images'] as const;
 export type DatasetFormat = (typeof datasetFormats)[number];
 
 const ENDINGS: Readonly<Record<string, DatasetFormat>> = {
@@ -18,6 +18,10 @@ const ENDINGS: Readonly<Record<string, DatasetFormat>> = {
   fa: 'fasta',
   faa: 'fasta',
   dat: 'uniprot',
+  npz: 'images',
+  png: 'images',
+  jpg: 'images',
+  jpeg: 'images',
 };
 
 /** What stands in the names of files and folders for a part, as the Hugging Face hub reads them. */

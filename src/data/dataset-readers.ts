@@ -4,8 +4,9 @@ import { partOfPath } from './dataset-files.ts';
 import type { DatasetDocument } from './dataset-split.ts';
 import { openText } from './files.ts';
 import type { BookMetadata } from './formats/pg19.ts';
-import type { DataRecord } from './records.ts';
+import type { BadRecords, DataRecord } from './records.ts';
 import type { ReadingReport } from './token-writer.ts';
+import { pixelText } from './tokenizers/pixels.ts';
 
 /** The documents of files of one format, in order. */
 export async function* readDocuments(
@@ -22,6 +23,10 @@ export async function* readDocuments(
     }
     return;
   }
+  if (format === 'images') {
+    yield* readImages(files, configuration.size, report.bad);
+    return;
+  }
   const titles = format === 'pg19' ? bookTitles(report) : undefined;
   for (const file of files) {
     const part = partOfPath(file, format);
@@ -31,8 +36,22 @@ export async function* readDocuments(
   }
 }
 
+/** Images as texts, see `PixelTokenizer`: those of .npz files, and files that are images. */
+async function* readImages(files: readonly string[], size: number, bad: BadRecords): AsyncGenerator<DatasetDocument> {
+  const { readImageFiles, readNpzImages } = await import('./formats/images.ts');
+  const isArchive = (file: string) => /\.npz$/i.test(file);
+  const records = async function* () {
+    for (const file of files.filter(isArchive)) yield* readNpzImages(file, { size });
+    const images = files.filter((file) => !isArchive(file));
+    if (images.length > 0) yield* readImageFiles(images, bad, { size });
+  };
+  for await (const { pixels, file, line } of records()) {
+    yield { name: `${file}:${line}`, part: partOfPath(file, 'images'), read: () => [pixelText(pixels)] };
+  }
+}
+
 async function openRecords(
-  configuration: ResolvedDatasetConfiguration,
+  configuration: Exclude<ResolvedDatasetConfiguration, { format: 'images' }>,
   file: string,
   { bad, skipped }: ReadingReport,
   titles: BookTitles | undefined,
