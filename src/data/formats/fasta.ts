@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { BadRecords, DataRecord } from '../records.ts';
+import { RESIDUES } from '../tokenizers/proteins.ts';
 import { lineBlocks } from './line-blocks.ts';
-import { RESIDUES, ResidueBuffer } from './residues.ts';
+import { ResidueBuffer } from './residues.ts';
 
 const HEADER = '>'.charCodeAt(0);
 const NEWLINE = 10;

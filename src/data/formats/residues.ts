@@ -1,8 +1,5 @@
 import { Buffer } from 'node:buffer';
 
-/** The letters of protein sequences (paper, Appendix C.1): the 20 standard amino acids and the codes B, O, U, X and Z. */
-export const RESIDUES = 'ACDEFGHIKLMNPQRSTVWYBOUXZ';
-
 /** What {@link residueTable} gives for a byte that is no residue. */
 export const ILLEGAL = 0;
 export const BLANK = 1;
@@ -32,7 +29,7 @@ export class ResidueBuffer {
   readonly #table: Uint8Array;
   readonly #residues: string;
 
-  /** @param residues legal letters, such as {@link RESIDUES} @throws if one is no ASCII letter */
+  /** @param residues legal letters, such as those of `ProteinTokenizer` @throws if one is no ASCII letter */
   constructor(residues: string) {
     if (!/^[A-Za-z]+$/.test(residues)) {
       throw new Error(`residues is ${JSON.stringify(residues)}; give the letters that sequences may have, as A to Z.`);

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { GROUP_SEPARATOR } from '../group-split.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
+import { RESIDUES } from '../tokenizers/proteins.ts';
 import { lineBlocks } from './line-blocks.ts';
-import { RESIDUES, ResidueBuffer } from './residues.ts';
+import { ResidueBuffer } from './residues.ts';
 
 const NEWLINE = 10;
 const SPACE = 32;

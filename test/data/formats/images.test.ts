@@ -6,7 +6,7 @@ import { imagePaths, readImageFiles, readNpzImages } from '../../../src/data/for
 import { parseNpyHeader } from '../../../src/data/formats/npy.ts';
 import { Random } from '../../../src/tensor/random.ts';
 import { readAll, temporaryFolder } from './support.ts';
-import { zip } from './zip-writer.ts';
+import { npy, zip } from './zip-writer.ts';
 
 const { folder, file } = temporaryFolder();
 const golden = (name: string) => new URL(`../../golden/images/${name}.npz`, import.meta.url).pathname;
@@ -15,19 +15,6 @@ async function all<T>(generator: AsyncIterable<T>): Promise<T[]> {
   const records: T[] = [];
   for await (const record of generator) records.push(record);
   return records;
-}
-
-/** An .npy file by the book, with a head padded to 64 bytes as NumPy pads it. */
-function npy(shape: readonly number[], data: Uint8Array, version = 1): Buffer {
-  const text = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
-  const start = version === 1 ? 10 : 12;
-  const length = Math.ceil((start + text.length + 1) / 64) * 64 - start;
-  const head = Buffer.alloc(start);
-  head.write('\x93NUMPY', 'latin1');
-  head[6] = version;
-  if (version === 1) head.writeUInt16LE(length, 8);
-  else head.writeUInt32LE(length, 8);
-  return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`), data]);
 }
 
 describe('readNpzImages', () => {

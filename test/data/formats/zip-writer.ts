@@ -83,3 +83,16 @@ function u64(value: number): Buffer {
   buffer.writeBigUInt64LE(BigInt(value));
   return buffer;
 }
+
+/** An .npy file by the book, with a head padded to 64 bytes as NumPy pads it. */
+export function npy(shape: readonly number[], data: Uint8Array, version = 1): Buffer {
+  const text = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
+  const start = version === 1 ? 10 : 12;
+  const length = Math.ceil((start + text.length + 1) / 64) * 64 - start;
+  const head = Buffer.alloc(start);
+  head.write('\x93NUMPY', 'latin1');
+  head[6] = version;
+  if (version === 1) head.writeUInt16LE(length, 8);
+  else head.writeUInt32LE(length, 8);
+  return Buffer.concat([head, Buffer.from(`${text.padEnd(length - 1)}\n`), data]);
+}
