@@ -40,6 +40,19 @@ function zstdFrame(data: Uint8Array, blockSize = 100_000): Uint8Array {
 const ZSTD_PHRASE = 'the whale, the whale, the white whale; call me Ishmael… ';
 const ZSTD_FIXTURE = 'KLUv/QRofQEAJAJ0aGUgd2hhbGUsIGl0OyBjYWxsIG1lIElzaG1hZWzigKYgAwCX6Oozmi72XLystftX';
 
+// Output of Python's bz2: the phrase 20 times; two streams; several blocks of 100 kB; nothing.
+const BZIP2_FIXTURE =
+  'QlpoOTFBWSZTWTRvbr0AAeId0UAEAAgAICpmDIBAAAEAEAAgAJAoaaYAApVJ6ajCZNPZME3J+JkTUoZJyTgq4JgmCYE6JoTYq5J2ValWhOyZJkmQ' +
+  'm5ME2J0TsnooeE8JsT+LuSKcKEgaN7degA==';
+const BZIP2_STREAMS =
+  'QlpoOTFBWSZTWaRjnbsAAACRgEAAASAcACAAIYAMAycu4u5IpwoSFIxzt2BCWmg5MUFZJlNZnaE1+QAAAxGUQAACIASQBAAIACAAMQwIGIyaLXjn' +
+  'W+LuSKcKEhO0Jr8g';
+const BZIP2_BLOCKS =
+  'QlpoMTFBWSZTWdYCeNUAHgpJAAAQf+AwACAAkCAaAApVBoNNNJAq2SBVrikCrmkCrFIFXVIFXdIFXlIFXtIFWaQKvqQKtUgVZSBV+YoKyTKay39l' +
+  'k6AFogpIAACD/wGAAQAEgQDQAFKkNAaapAqxSBVtSBVvSBVxSBVmkCrmkCrqkCrukCrykCr1IFXyQKsaSBV+YoKyTKayVeydKgC0ZZIAACD/wGAA' +
+  'QAEgQDQAFKoNGhpqkCNkgRukCOEgRykCMJAjpIEdpAjKQI8SBGfUgR9SBGqQI/F3JFOFCQrSbJKg';
+const BZIP2_NOTHING = 'QlpoORdyRThQkAAAAAA=';
+
 describe('openText', () => {
   // Longer than a read, with characters of every width at all offsets.
   const text = [...mixedLines(20_000, 5)].join('\n');
@@ -56,6 +69,10 @@ describe('openText', () => {
     ],
     ['Zstandard', zstdFrame(bytes), text],
     ['Zstandard of several frames', Buffer.concat([zstdFrame(bytes), zstdFrame(bytes, 131_072)]), text + text],
+    ['bzip2', Buffer.from(BZIP2_FIXTURE, 'base64'), ZSTD_PHRASE.repeat(20)],
+    ['bzip2 of several streams', Buffer.from(BZIP2_STREAMS, 'base64'), 'first zweite ä'],
+    ['bzip2 of several blocks', Buffer.from(BZIP2_BLOCKS, 'base64'), '0123456789ab\n'.repeat(20_000)],
+    ['text that begins like bzip2', Buffer.from('BZh is no magic'), 'BZh is no magic'],
     ['compressed Zstandard blocks', Buffer.from(ZSTD_FIXTURE, 'base64'), ZSTD_PHRASE.repeat(20)],
     ['a byte order mark', Buffer.from('\ufeffa\ufeffb'), 'a\ufeffb'],
     ['a byte order mark in gzip', gzipSync('\ufeffa'), 'a'],
@@ -96,6 +113,15 @@ describe('openText', () => {
     await expect(readAll(file('cut.gz', gzipSync(bytes).subarray(0, 5000)))).rejects.toThrow(damaged);
     await expect(readAll(file('cut.zst', zstdFrame(bytes).subarray(0, 150_000)))).rejects.toThrow(damaged);
     await expect(readAll(file('header.zst', zstdFrame(bytes).subarray(0, 5)))).rejects.toThrow(damaged);
+    await expect(readAll(file('empty.bz2', Buffer.from(BZIP2_NOTHING, 'base64')))).rejects.toThrow(
+      'empty.bz2 is empty',
+    );
+    const bzip2 = Buffer.from(BZIP2_BLOCKS, 'base64');
+    for (const size of [4, 5, 90, bzip2.length - 1]) {
+      await expect(readAll(file('cut.bz2', bzip2.subarray(0, size)))).rejects.toThrow(damaged);
+    }
+    bzip2[100]! ^= 1;
+    await expect(readAll(file('flipped.bz2', bzip2))).rejects.toThrow(damaged);
     const flipped = gzipSync(bytes);
     flipped[flipped.length - 6]! ^= 1;
     await expect(readAll(file('flipped.gz', flipped))).rejects.toThrow(damaged);

@@ -30,7 +30,8 @@ const CATEGORIES = '14';
  * `wikitextToText`. Of pages with several revisions the last is read. A record's id is the title. Redirects, pages outside
  * namespace 0, pages that are no wikitext and pages without text give no record; `onSkip` is told of each.
  *
- * Added to `bad` are pages whose XML is faulty and a page that the end of the file cuts off.
+ * Added to `bad` are pages whose XML is faulty and a page that the end of the file cuts off. Pages that a fault hides from
+ * the XML parser, such as after a bare `&`, count with the page that has the fault.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, bytes that are not UTF-8, and
  * a file without a `<mediawiki>` element
@@ -74,7 +75,7 @@ async function createDumpParser(path: string) {
   const { SaxesParser } = await import('saxes');
   const parser = new SaxesParser({ position: true });
   const names = { fileNamespaces: [] as string[], categoryNamespaces: [] as string[] };
-  const elements: string[] = [];
+  let hasRoot = false;
   let ready: Page[] = [];
   let page: Page | undefined;
   let namespaceKey = '';
@@ -86,12 +87,13 @@ async function createDumpParser(path: string) {
     else fault ??= { line: parser.line, reason };
   });
   parser.on('opentag', ({ name, attributes }) => {
-    if (elements.length === 0 && name !== 'mediawiki') {
+    if (!hasRoot && name !== 'mediawiki') {
       throw new Error(`${path} begins with <${name}>; give a MediaWiki dump, which begins with <mediawiki>.`);
     }
-    elements.push(name);
+    hasRoot = true;
     text = '';
     if (name === 'page') {
+      if (page) ready.push({ ...page, fault: page.fault ?? 'the page has no end' });
       page = { line: parser.line, title: '', namespace: '', model: '', text: '', isRedirect: false, fault: undefined };
     } else if (name === 'redirect' && page) page.isRedirect = true;
     else if (name === 'namespace') namespaceKey = String(attributes.key);
@@ -103,7 +105,6 @@ async function createDumpParser(path: string) {
     text += characters;
   });
   parser.on('closetag', ({ name }) => {
-    elements.pop();
     if (name === 'page' && page) {
       ready.push(page);
       page = undefined;

@@ -1,0 +1,112 @@
+/** A Parquet file of one required column of strings: uncompressed pages, plain encoding, `rowsPerGroup` rows a group. */
+export function parquetFile(column: string, texts: readonly string[], rowsPerGroup: number): Uint8Array {
+  const parts: Buffer[] = [Buffer.from('PAR1')];
+  let size = 4;
+  const groups: Buffer[] = [];
+  for (let start = 0; start < texts.length; start += rowsPerGroup) {
+    const rows = texts.slice(start, start + rowsPerGroup);
+    const values = Buffer.concat(rows.flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]));
+    const page = struct([
+      [1, i32(0)],
+      [2, i32(values.length)],
+      [3, i32(values.length)],
+      [
+        5,
+        {
+          type: 12,
+          bytes: struct([
+            [1, i32(rows.length)],
+            [2, i32(0)],
+            [3, i32(3)],
+            [4, i32(3)],
+          ]),
+        },
+      ],
+    ]);
+    const length = page.length + values.length;
+    const metadata = struct([
+      [1, i32(6)],
+      [2, list(5, [zigzag(0)])],
+      [3, list(8, [string(column)])],
+      [4, i32(0)],
+      [5, i64(rows.length)],
+      [6, i64(length)],
+      [7, i64(length)],
+      [9, i64(size)],
+    ]);
+    const chunk = struct([
+      [2, i64(size)],
+      [3, { type: 12, bytes: metadata }],
+    ]);
+    groups.push(
+      struct([
+        [1, list(12, [chunk])],
+        [2, i64(length)],
+        [3, i64(rows.length)],
+      ]),
+    );
+    parts.push(page, values);
+    size += length;
+  }
+  const root = struct([
+    [4, binary('schema')],
+    [5, i32(1)],
+  ]);
+  const element = struct([
+    [1, i32(6)],
+    [3, i32(0)],
+    [4, binary(column)],
+    [6, i32(0)],
+  ]);
+  const footer = struct([
+    [1, i32(1)],
+    [2, list(12, [root, element])],
+    [3, i64(texts.length)],
+    [4, list(12, groups)],
+  ]);
+  return Buffer.concat([...parts, footer, uint32(footer.length), Buffer.from('PAR1')]);
+}
+
+// Thrift's compact protocol.
+interface Value {
+  readonly type: number;
+  readonly bytes: Buffer;
+}
+
+function struct(fields: readonly (readonly [id: number, value: Value])[]): Buffer {
+  let last = 0;
+  const parts = fields.map(([id, { type, bytes }]) => {
+    const header = Buffer.from([((id - last) << 4) | type]);
+    last = id;
+    return Buffer.concat([header, bytes]);
+  });
+  return Buffer.concat([...parts, Buffer.from([0])]);
+}
+
+function list(type: number, items: readonly Buffer[]): Value {
+  const header =
+    items.length < 15
+      ? [Buffer.from([(items.length << 4) | type])]
+      : [Buffer.from([0xf0 | type]), varint(items.length)];
+  return { type: 9, bytes: Buffer.concat([...header, ...items]) };
+}
+
+const i32 = (value: number): Value => ({ type: 5, bytes: zigzag(value) });
+const i64 = (value: number): Value => ({ type: 6, bytes: zigzag(value) });
+const binary = (text: string): Value => ({ type: 8, bytes: string(text) });
+const string = (text: string) => Buffer.concat([varint(Buffer.byteLength(text)), Buffer.from(text)]);
+const zigzag = (value: number) => varint(2 * value);
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let left = value; ; left = Math.floor(left / 128)) {
+    if (left < 128) return Buffer.from([...bytes, left]);
+    bytes.push((left % 128) | 128);
+  }
+}
+
+function uint32(value: number): Buffer {
+  const buffer = Buffer.alloc(4);
+  buffer.writeUInt32LE(value);
+  return buffer;
+}
