@@ -17,7 +17,7 @@ const KERNELS = ['kernels', 'kernels-relaxed', 'kernels-threads', 'kernels-relax
 const inDist = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const compressed = (bytes: string | Uint8Array): number => gzipSync(bytes, { level: 9 }).length;
 
-/** A page's JavaScript as a bundler's user gets it: one module, minified. */
+/** A page's JavaScript as a bundler's user gets it, minified: what it loads at its start, so without the reference backend. */
 async function bundlePage(source: string): Promise<string> {
   const { rolldown } = await import('rolldown');
   const page = await rolldown({
@@ -33,7 +33,12 @@ async function bundlePage(source: string): Promise<string> {
   });
   const { output } = await page.generate({ format: 'esm', minify: true });
   await page.close();
-  return output.map((part) => (part.type === 'chunk' ? part.code : '')).join('');
+  const chunks = new Map(output.flatMap((part) => (part.type === 'chunk' ? [[part.fileName, part] as const] : [])));
+  const loaded = new Set(
+    output.filter((part) => part.type === 'chunk' && part.isEntry).map(({ fileName }) => fileName),
+  );
+  for (const fileName of loaded) for (const imported of chunks.get(fileName)?.imports ?? []) loaded.add(imported);
+  return [...loaded].map((fileName) => chunks.get(fileName)?.code ?? '').join('');
 }
 
 async function sizes(): Promise<Measurement[]> {

@@ -2,7 +2,6 @@
 import { CompiledBackend } from './compiled.ts';
 import type { Host } from './host.ts';
 import { createNativeModule } from './native.ts';
-import { createReferenceBackend } from './reference.ts';
 import type { Backend, BackendName } from './types.ts';
 import { createWasmModule } from './wasm.ts';
 
@@ -24,8 +23,10 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
     throw new RangeError(`numThreads is ${numThreads}: it must be a whole number of at least 1.`);
   }
   switch (backend) {
-    case 'reference':
+    case 'reference': {
+      const { createReferenceBackend } = await import('./reference.ts');
       return createReferenceBackend();
+    }
     case 'wasm':
       return new CompiledBackend(await createWasmModule(host, numThreads));
     case 'native':
