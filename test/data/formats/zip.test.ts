@@ -64,6 +64,16 @@ describe('zipEntries and readZipEntry', () => {
     await expect(zipEntries(`${folder}/none.zip`)).rejects.toThrow('none.zip does not exist; check the path.');
   });
 
+  test('what looks like the end inside the comment is not, and sizes beyond the file are refused', async () => {
+    const part = { name: 'a', data: Uint8Array.of(1, 2, 3) };
+    const comment = `PK\x05\x06${'x'.repeat(30)}`;
+    expect((await zipEntries(file('comment.zip', zip([part], { comment })))).map(({ name }) => name)).toEqual(['a']);
+    const large = zip([part], { isLarge: true });
+    // The directory's size in the record of 64 bits, which is followed by its offset, the locator and the end.
+    large.writeBigUInt64LE(2n ** 52n, large.length - 22 - 20 - 16);
+    await expect(zipEntries(file('large.zip', large))).rejects.toThrow('large.zip is no ZIP archive');
+  });
+
   test.each([true, false])('damaged bytes are found (deflated: %s)', async (isDeflated) => {
     const data = Uint8Array.from({ length: 4000 }, (_, i) => (i * 7) % 251);
     const whole = zip([{ name: 'a', data, isDeflated }]);
