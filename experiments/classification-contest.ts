@@ -1,11 +1,5 @@
 import type { z } from 'zod';
-import {
-  classificationLoss,
-  evaluationExamples,
-  type HeldOutData,
-  type LabelledTokens,
-  trainingExamples,
-} from '../src/node.ts';
+import { evaluationExamples, type LabelledTokens, trainingExamples } from '../src/node.ts';
 import { type ContestOutcome, holdContest } from './contest.ts';
 import { accuracyMeasure, curvesFigure, outcomesTable } from './curves.ts';
 import type { ExperimentContext } from './experiment.ts';
@@ -16,6 +10,7 @@ import {
   type modelSizes,
   trainingOptions,
 } from './language-contest.ts';
+import { spread } from './language-data.ts';
 
 export interface ClassificationData {
   readonly train: LabelledTokens;
@@ -47,6 +42,7 @@ export async function classify(
   const { batchSize, length, seed, evaluationBatches, testBatches } = training;
   const numClasses = Math.max(train.numClasses, test.numClasses);
   const vocabSize = Math.max(train.vocabSize, test.vocabSize);
+  const examples = evaluationExamples(test, { batchSize, length });
   const outcomes = await holdContest(
     contestants.map(({ name, attention }) => ({
       name,
@@ -56,9 +52,8 @@ export async function classify(
       training: { ...trainingOptions(training), objective: { type: 'classification' } },
       data: trainingExamples(train, { batchSize, length, seed }),
       fingerprint,
-      validation: firstBatches(test, { batchSize, length }, evaluationBatches),
-      tests: { test: firstBatches(test, { batchSize, length }, testBatches) },
-      loss: classificationLoss,
+      validation: spread(examples, evaluationBatches),
+      tests: { test: spread(examples, testBatches) },
     },
     context,
   );
@@ -71,19 +66,6 @@ export async function classify(
     numTraining: train.classes.length,
     numTest,
     majority: Math.max(...counts) / numTest,
-  };
-}
-
-function firstBatches(
-  data: LabelledTokens,
-  options: { readonly batchSize: number; readonly length: number },
-  count: number,
-): HeldOutData {
-  const examples = evaluationExamples(data, options);
-  return {
-    batches: async function* () {
-      for (let i = 0; i < Math.min(count, examples.numBatches); i++) yield await examples.batchAt(i);
-    },
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type HeldOutData,
   type LossFunction,
   loadCheckpoint,
+  objectiveLoss,
   parseTrainingConfiguration,
   restoreModel,
   type TrainingConfiguration,
@@ -37,7 +38,7 @@ export interface Contest {
   readonly validation: HeldOutData;
   /** Evaluated at the end, by name. */
   readonly tests: Readonly<Record<string, HeldOutData>>;
-  /** Default: next-token loss. */
+  /** Default: that of the objective. */
   readonly loss?: LossFunction;
 }
 
@@ -97,7 +98,7 @@ async function take(contestant: Contestant, contest: Contest, context: Experimen
 async function trainAndEvaluate(
   { name, model: options }: Contestant,
   training: TrainingConfiguration,
-  { data, fingerprint, validation, tests, loss }: Contest,
+  { data, fingerprint, validation, tests, loss = objectiveLoss(training.objective) }: Contest,
   directory: string,
   { backend, signal, progress }: ExperimentContext,
 ): Promise<ContestOutcome> {

@@ -1,7 +1,8 @@
+import { parseTrainingConfiguration, trainingBatches } from '../../src/node.ts';
 import { type Contestant, type ContestOutcome, holdContest } from '../contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { modelOf, trainingOptions } from '../language-contest.ts';
-import { heldOutBatches, trainingData } from '../language-data.ts';
+import { objectives, spreadBatches } from '../language-data.ts';
 import { readProteins } from '../proteins.ts';
 import type { Fig16Configuration } from './configuration.ts';
 
@@ -15,15 +16,15 @@ export interface Fig16Numbers {
 export async function run(configuration: Fig16Configuration, context: ExperimentContext): Promise<Fig16Numbers> {
   const { data, split, model, training, kernels, numFeatures, projection, epsilon } = configuration;
   const { tokenizer, train, test } = await readProteins(data, split);
-  const { batchSize, length, evaluationBatches, testBatches, seed } = training;
+  const { length, evaluationBatches, testBatches } = training;
   const { vocabSize } = tokenizer;
-  const options = { direction: 'U', batchSize, length, vocabSize, mask: undefined, specials: [], seed } as const;
+  const options = { ...trainingOptions(training), objective: objectives.U };
   const contest = {
-    training: trainingOptions(training),
-    data: trainingData(train, options),
-    fingerprint: JSON.stringify(['U', data, train.length, split]),
-    validation: heldOutBatches(test, options, evaluationBatches),
-    tests: { test: heldOutBatches(test, options, testBatches) },
+    training: options,
+    data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
+    fingerprint: JSON.stringify([data, train.length, split]),
+    validation: spreadBatches(test, options, tokenizer, evaluationBatches),
+    tests: { test: spreadBatches(test, options, tokenizer, testBatches) },
   };
   const contestants = (normalised: boolean): Contestant[] =>
     kernels.map((activation) => {

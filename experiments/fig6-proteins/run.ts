@@ -1,8 +1,14 @@
-import { empiricalBaseline, targetCounts } from '../../src/node.ts';
+import {
+  empiricalBaseline,
+  parseTrainingConfiguration,
+  type TokenSplit,
+  targetCounts,
+  trainingBatches,
+} from '../../src/node.ts';
 import { type ContestOutcome, holdContest } from '../contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { modelOf, trainingOptions } from '../language-contest.ts';
-import { type Direction, heldOutBatches, trainingData } from '../language-data.ts';
+import { type Direction, objectives, spreadBatches } from '../language-data.ts';
 import { type Proteins, readProteins } from '../proteins.ts';
 import type { Fig6Configuration } from './configuration.ts';
 
@@ -47,43 +53,31 @@ async function contestOf(
   { data, split, model, training, contestants }: Fig6Configuration,
   context: ExperimentContext,
 ): Promise<DirectionNumbers> {
-  const { batchSize, length, evaluationBatches, testBatches, seed } = training;
-  const { vocabSize, specialTokens } = tokenizer;
-  const specials = Object.values(specialTokens);
-  const options = { direction, batchSize, length, vocabSize, mask: specialTokens.mask, specials, seed };
+  const { length, evaluationBatches, testBatches } = training;
+  const options = { ...trainingOptions(training), objective: objectives[direction] };
+  const heldOut = (tokens: TokenSplit, numBatches: number) => spreadBatches(tokens, options, tokenizer, numBatches);
   const tests = {
-    test: heldOutBatches(test, options, testBatches),
-    'out of distribution': heldOutBatches(outOfDistribution, options, testBatches),
+    test: heldOut(test, testBatches),
+    'out of distribution': heldOut(outOfDistribution, testBatches),
   };
+  const sizes = { vocabSize: tokenizer.vocabSize, maxLength: length, causal: direction === 'U' };
   const outcomes = await holdContest(
     contestants
       .filter(({ directions }) => directions.includes(direction))
-      .map(({ name, attention }) => ({
-        name,
-        model: modelOf({ attention }, model, { vocabSize, maxLength: length, causal: direction === 'U' }),
-      })),
+      .map(({ name, attention }) => ({ name, model: modelOf({ attention }, model, sizes) })),
     {
-      training: trainingOptions(training),
-      data: trainingData(train, options),
-      fingerprint: JSON.stringify([direction, data, train.length, split]),
-      validation: heldOutBatches(test, options, evaluationBatches),
+      training: options,
+      data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
+      fingerprint: JSON.stringify([data, train.length, split]),
+      validation: heldOut(test, evaluationBatches),
       tests,
     },
     context,
   );
-  return { outcomes, baseline: await baselines(train, options, tests) };
-}
-
-async function baselines(
-  train: Proteins['train'],
-  options: Parameters<typeof heldOutBatches>[1],
-  tests: Readonly<Record<string, ReturnType<typeof heldOutBatches>>>,
-): Promise<Record<string, Baseline>> {
-  const all = heldOutBatches(train, options, Number.POSITIVE_INFINITY);
-  const counts = await targetCounts(all.batches(), options.vocabSize);
-  const entries = Object.entries(tests).map(async ([name, { batches }]): Promise<[string, Baseline]> => {
+  const counts = await targetCounts(heldOut(train, Number.POSITIVE_INFINITY).batches(), tokenizer.vocabSize);
+  const baseline = Object.entries(tests).map(async ([name, { batches }]): Promise<[string, Baseline]> => {
     const { accuracy, perplexity } = await empiricalBaseline(counts, batches());
     return [name, { accuracy, loss: Math.log(perplexity) }];
   });
-  return Object.fromEntries(await Promise.all(entries));
+  return { outcomes, baseline: Object.fromEntries(await Promise.all(baseline)) };
 }

@@ -1,0 +1,62 @@
+import {
+  BadRecords,
+  fromTexts,
+  parseTrainingConfiguration,
+  readPg19,
+  segmentsOf,
+  splitText,
+  textDocuments,
+  trainingBatches,
+  trainUnigram,
+} from '../../src/node.ts';
+import { type ContestOutcome, holdContest } from '../contest.ts';
+import type { ExperimentContext } from '../experiment.ts';
+import { modelOf, trainingOptions } from '../language-contest.ts';
+import { objectives, spreadBatches } from '../language-data.ts';
+import type { Fig5Configuration } from './configuration.ts';
+
+export interface Fig5Numbers {
+  readonly outcomes: readonly ContestOutcome[];
+  readonly numBooks: number;
+  readonly trainingTokens: number;
+  readonly heldOutTokens: number;
+}
+
+/**
+ * Figure 5, right: language models of books with the estimates of softmax attention. Hidden tokens are predicted, from
+ * both sides, as Linformer can do nothing else.
+ */
+export async function run(configuration: Fig5Configuration, context: ExperimentContext): Promise<Fig5Numbers> {
+  const { data, heldOut, vocabSize, model, training, contestants } = configuration;
+  const { length, evaluationBatches, testBatches, seed } = training;
+  const bad = new BadRecords();
+  const books: string[] = [];
+  for await (const { text } of readPg19(data, bad)) books.push(text);
+  if (bad.count > 0) throw new Error(`Some books cannot be used; mend or remove them:\n${bad.describe()}`);
+  const split = { by: 'document', fraction: heldOut, seed } as const;
+  context.progress(0, 'training the tokenizer');
+  const { train: trainingText } = await splitText(textDocuments(books), split);
+  const tokenizer = await trainUnigram(segmentsOf(trainingText), { vocabSize, mask: true, endOfText: true });
+  const store = await fromTexts(books, tokenizer, split);
+  const options = { ...trainingOptions(training), objective: objectives.B };
+  const outcomes = await holdContest(
+    contestants.map(({ name, attention }) => ({
+      name,
+      model: modelOf({ attention }, model, { vocabSize: tokenizer.vocabSize, maxLength: length, causal: false }),
+    })),
+    {
+      training: options,
+      data: trainingBatches(store.train, parseTrainingConfiguration(options), tokenizer),
+      fingerprint: JSON.stringify([data, heldOut, store.train.length]),
+      validation: spreadBatches(store.heldOut, options, tokenizer, evaluationBatches),
+      tests: { test: spreadBatches(store.heldOut, options, tokenizer, testBatches) },
+    },
+    context,
+  );
+  return {
+    outcomes,
+    numBooks: books.length,
+    trainingTokens: store.train.length,
+    heldOutTokens: store.heldOut.length,
+  };
+}
