@@ -7,6 +7,7 @@ import { type Backend, createBackend } from '../src/node.ts';
 import { bundle } from './bundle.ts';
 import type { BackendKind, BenchmarkCase } from './case.ts';
 import { decoding } from './decoding.ts';
+import { depth } from './depth.ts';
 import { favor } from './favor.ts';
 import { favorCausal } from './favor-causal.ts';
 import { featureMaps } from './feature-maps.ts';
@@ -26,6 +27,7 @@ import { type CaseReport, formatCase } from './report.ts';
 import { runCase } from './run.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { start } from './start.ts';
+import { tokenizers } from './tokenizers.ts';
 import { trainingStep } from './training-step.ts';
 import { trainingStepCompact } from './training-step-compact.ts';
 
@@ -40,9 +42,11 @@ const cases: readonly BenchmarkCase[] = [
   projections,
   trainingStep,
   trainingStepCompact,
+  depth,
   decoding,
   memory,
   start,
+  tokenizers,
   bundle,
 ];
 

@@ -1,4 +1,11 @@
-import { type Backend, parseTrainingConfiguration, Trainer, Transformer, transformerPresets } from '../src/node.ts';
+import {
+  type Backend,
+  parseTrainingConfiguration,
+  Trainer,
+  Transformer,
+  type TransformerOptions,
+  transformerPresets,
+} from '../src/node.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from './case.ts';
 import type { Subject } from './measure.ts';
 
@@ -16,16 +23,23 @@ export interface TrainingSize {
   readonly length: number;
 }
 
-const NUM_FEATURES = 256;
+export const NUM_FEATURES = 256;
 export const labelOf = (attention: Attention, length: number) => `${attention}, L=${length}`;
 
-function createTrainer(backend: Backend, size: TrainingSize, attention: Attention, numFeatures: number): Trainer {
+export function createTrainer(
+  backend: Backend,
+  size: TrainingSize,
+  attention: Attention,
+  numFeatures: number,
+  options: Partial<TransformerOptions> = {},
+): Trainer {
   const { batchSize, length, ...architecture } = size;
   const model = new Transformer(backend, {
     ...architecture,
     positions: 'rotary',
     maxLength: length,
     attention: attention === 'favor' ? { type: 'favor', numFeatures, redrawInterval: 0 } : { type: 'exact' },
+    ...options,
   });
   const batchAt = (index: number) => {
     const tokens = Int32Array.from({ length: batchSize * length + 1 }, (_, i) => ((i + index) * 7919) % size.vocabSize);

@@ -11,6 +11,7 @@ const ENTRIES = {
   'dist/node.js': 'src/node.ts',
   'dist/cli.js': 'cli/main.ts',
   'dist/bench.js': 'bench/main.ts',
+  'dist/bench-depth.js': 'bench/depth-child.ts',
   'dist/bench-memory.js': 'bench/memory-child.ts',
   'dist/kernels/worker.js': 'src/backend/wasm-worker.ts',
 };
