@@ -45,20 +45,6 @@ struct Arrays {
   float *dQ, *dV;
 };
 
-float dot(const float* a, const float* b, Index count) {
-  Vector total{};
-  Index x = 0;
-  for (; x + kWidth <= count; x += kWidth) total = fma(load(a + x), load(b + x), total);
-  return sum(fma(loadPartial(a + x, int(count - x)), loadPartial(b + x, int(count - x)), total));
-}
-
-// y += alpha · x
-void addRow(float* y, const float* x, Index count, float alpha) {
-  Index i = 0;
-  for (; i + kWidth <= count; i += kWidth) store(y + i, fma(load(x + i), splat(alpha), load(y + i)));
-  if (i < count) storePartial(y + i, fma(loadPartial(x + i, int(count - i)), splat(alpha), loadPartial(y + i, int(count - i))), int(count - i));
-}
-
 void zero(float* x, Index count) {
   for (Index i = 0; i < count; i++) x[i] = 0;
 }
@@ -70,11 +56,11 @@ void prepareQueries(const LshOrder& order, const Arrays& arrays, Index first, In
   for (Index i = 0; i < count; i++) {
     const Index position = buffers.queryIds[i], value = pair.valueAt(position);
     const float sum = arrays.sums[pair.row + position];
-    copyRows(arrays.q + pair.queryAt(position), 0, 1, dHead, buffers.queries + i * dHead);
-    copyRows(arrays.dOut + value, 0, 1, dValue, buffers.dOut + i * dValue);
+    blendRow(buffers.queries + i * dHead, arrays.q + pair.queryAt(position), dHead, 0, 1);
+    blendRow(buffers.dOut + i * dValue, arrays.dOut + value, dValue, 0, 1);
     buffers.references[i] = arrays.references[pair.row + position];
     buffers.inverses[i] = sum > 0 ? 1 / sum : 0;
-    buffers.deltas[i] = dot(arrays.out + value, arrays.dOut + value, dValue);
+    buffers.deltas[i] = dotRows(arrays.out + value, arrays.dOut + value, dValue);
   }
 }
 
@@ -82,11 +68,11 @@ void prepareKeys(const LshOrder& order, const Arrays& arrays, Index first, Index
   const LshPair& pair = order.pair;
   const Index dHead = pair.job.queries.width, dValue = pair.job.values.width, lanes = pair.job.lanes;
   gatherIds(order, first, count, buffers.keyIds, lanes);
-  for (Index j = 0; j < count; j++) copyRows(arrays.q + pair.queryAt(buffers.keyIds[j]), 0, 1, dHead, buffers.rows + j * dHead);
+  for (Index j = 0; j < count; j++) blendRow(buffers.rows + j * dHead, arrays.q + pair.queryAt(buffers.keyIds[j]), dHead, 0, 1);
   normaliseRows(buffers.rows, count, dHead, buffers.keys, buffers.factors);
-  packPanels(count, dHead, buffers.keys, 1, dHead, buffers.keyPanels);
-  for (Index j = 0; j < count; j++) copyRows(arrays.v + pair.valueAt(buffers.keyIds[j]), 0, 1, dValue, buffers.rows + j * dValue);
-  packPanels(count, dValue, buffers.rows, 1, dValue, buffers.valuePanels);
+  packTransposed(count, dHead, buffers.keys, dHead, buffers.keyPanels);
+  for (Index j = 0; j < count; j++) blendRow(buffers.rows + j * dValue, arrays.v + pair.valueAt(buffers.keyIds[j]), dValue, 0, 1);
+  packTransposed(count, dValue, buffers.rows, dValue, buffers.valuePanels);
   hideKeys(pair, count, lanes, buffers.keyIds, lanes);
 }
 
@@ -96,8 +82,8 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
   const LshJob& job = pair.job;
   const Index dHead = job.queries.width, dValue = job.values.width, lanes = job.lanes;
   float *p = buffers.probabilities, *dS = buffers.dScores;
-  tileMultiplyPacked(numQueries, numKeys, dHead, buffers.queries, dHead, 1, buffers.keyPanels, p, lanes, Mode::store);
-  tileMultiplyPacked(numQueries, numKeys, dValue, buffers.dOut, dValue, 1, buffers.valuePanels, dS, lanes, Mode::store);
+  productPacked(numQueries, numKeys, dHead, buffers.queries, buffers.keyPanels, p, lanes);
+  productPacked(numQueries, numKeys, dValue, buffers.dOut, buffers.valuePanels, dS, lanes);
   const Vector rate = splat(job.scale * kLog2E), scale = splat(job.scale);
   for (Index i = 0; i < numQueries; i++) {
     const Vector reference = splat(-buffers.references[i] * kLog2E), inverse = splat(buffers.inverses[i]), delta = splat(buffers.deltas[i]);
@@ -111,12 +97,12 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
     }
   }
   if (wantKV) {
-    tileMultiply(numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue, buffers.dValues, dValue, Mode::add);
-    tileMultiply(numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead, buffers.dKeys, dHead, Mode::add);
+    product(numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue, buffers.dValues, dValue, Mode::add);
+    product(numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead, buffers.dKeys, dHead, Mode::add);
   }
   if (!wantQ) return;
-  tileMultiply(numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead, buffers.dQueries, dHead, Mode::store);
-  for (Index i = 0; i < numQueries; i++) addRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1);
+  product(numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead, buffers.dQueries, dHead, Mode::store);
+  for (Index i = 0; i < numQueries; i++) blendRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1, 1);
 }
 
 // What the keys of the chunk [first, end) gain from its own queries and the next chunk's, and those queries from them.
@@ -136,9 +122,9 @@ void differentiateKeys(const LshOrder& order, const Arrays& arrays, Index first,
   for (Index j = 0; j < count; j++) {
     const Index position = order.order[first + j];
     float *key = buffers.keys + j * dHead, *dKey = buffers.dKeys + j * dHead, *dQ = arrays.dQ + pair.queryAt(position);
-    addRow(dQ, dKey, dHead, buffers.factors[j]);
-    addRow(dQ, key, dHead, -buffers.factors[j] * dot(key, dKey, dHead));
-    addRow(arrays.dV + pair.valueAt(position), buffers.dValues + j * dValue, dValue, 1);
+    blendRow(dQ, dKey, dHead, 1, buffers.factors[j]);
+    blendRow(dQ, key, dHead, 1, -buffers.factors[j] * dotRows(key, dKey, dHead));
+    blendRow(arrays.dV + pair.valueAt(position), buffers.dValues + j * dValue, dValue, 1, 1);
   }
 }
 
@@ -149,7 +135,7 @@ void startRows(const LshOrder& order, const Arrays& arrays, Index first, Index e
     const Index position = order.order[slot], value = pair.valueAt(position);
     zero(arrays.dQ + pair.queryAt(position), pair.job.queries.width);
     zero(arrays.dV + value, pair.job.values.width);
-    if (arrays.sums[pair.row + position] == 0 && pair.isValid(position)) addRow(arrays.dV + value, arrays.dOut + value, pair.job.values.width, 1);
+    if (arrays.sums[pair.row + position] == 0 && pair.isValid(position)) blendRow(arrays.dV + value, arrays.dOut + value, pair.job.values.width, 1, 1);
   }
 }
 

@@ -50,15 +50,6 @@ Row softmaxRow(const LshJob& job, const int32_t* queryIds, Index lanes, float* s
   return {reference * job.scale, sum(total)};
 }
 
-// out = (out · before + found · now) · inverse
-void blendRow(float* out, const float* found, Index width, float before, float now, float inverse) {
-  const Vector a = splat(before * inverse), b = splat(now * inverse);
-  Index x = 0;
-  for (; x + kWidth <= width; x += kWidth) store(out + x, before == 0.0f ? load(found + x) * b : fma(load(out + x), a, load(found + x) * b));
-  if (const int lanes = int(width - x); lanes > 0)
-    storePartial(out + x, before == 0.0f ? loadPartial(found + x, lanes) * b : fma(loadPartial(out + x, lanes), a, loadPartial(found + x, lanes) * b), lanes);
-}
-
 struct Arrays {
   const float *q, *v;
   float *out, *references, *sums;
@@ -73,20 +64,20 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
   const Index lanes = roundUp(numKeys, kWidth), stride = 2 * job.lanes;
   for (Index j = 0; j < numKeys; j++) {
     const Index position = order.order[start + j];
-    copyRows(arrays.q + pair.queryAt(position), 0, 1, dHead, buffers.queries + j * dHead);
-    copyRows(arrays.v + pair.valueAt(position), 0, 1, dValue, buffers.values + j * dValue);
+    blendRow(buffers.queries + j * dHead, arrays.q + pair.queryAt(position), dHead, 0, 1);
+    blendRow(buffers.values + j * dValue, arrays.v + pair.valueAt(position), dValue, 0, 1);
   }
   normaliseRows(buffers.queries, numKeys, dHead, buffers.keys, buffers.factors);
-  packPanels(numKeys, dHead, buffers.keys, 1, dHead, buffers.panels);
+  packTransposed(numKeys, dHead, buffers.keys, dHead, buffers.panels);
   gatherIds(order, first, rows, buffers.queryIds, job.lanes);
   gatherIds(order, start, numKeys, buffers.keyIds, stride);
   hideKeys(pair, numKeys, lanes, buffers.keyIds, stride);
-  tileMultiplyPacked(rows, numKeys, dHead, buffers.queries + (first - start) * dHead, dHead, 1, buffers.panels, buffers.scores, stride, Mode::store);
+  productPacked(rows, numKeys, dHead, buffers.queries + (first - start) * dHead, buffers.panels, buffers.scores, stride);
   Row found[kWidth];
   for (Index i = 0; i < rows; i += kWidth) {
     const Index group = atMost(kWidth, rows - i);
     for (Index l = 0; l < group; l++) found[l] = softmaxRow(job, buffers.queryIds + i + l, lanes, buffers.scores + (i + l) * stride, buffers);
-    tileMultiply(group, dValue, numKeys, buffers.scores + i * stride, stride, 1, buffers.values, dValue, buffers.outputs, dValue, Mode::store);
+    product(group, dValue, numKeys, buffers.scores + i * stride, stride, 1, buffers.values, dValue, buffers.outputs, dValue, Mode::store);
     for (Index l = 0; l < group; l++) {
       const Index position = buffers.queryIds[i + l];
       float &reference = arrays.references[pair.row + position], &sum = arrays.sums[pair.row + position];
@@ -109,7 +100,7 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
           inverse = 1;
         }
       }
-      blendRow(arrays.out + pair.valueAt(position), output, dValue, before, now, inverse);
+      blendRow(arrays.out + pair.valueAt(position), output, dValue, before * inverse, now * inverse);
     }
   }
 }

@@ -11,6 +11,35 @@ namespace KERNELS_NAMESPACE {
 constexpr int32_t kNoChunk = -0x40000000;  // seen from nowhere
 constexpr float kNormEpsilon = 1e-6f;      // of the mean square of a query made a key
 
+// One copy for all of LSH attention: inlined, these loops would be most of its code.
+#define SHARED __attribute__((noinline)) inline
+SHARED void product(Index m, Index n, Index k, const float* a, Index aRow, Index aK, const float* b, Index ldb, float* c, Index ldc, Mode mode) {
+  tileMultiply(m, n, k, a, aRow, aK, b, ldb, c, ldc, mode);
+}
+SHARED void productPacked(Index m, Index n, Index k, const float* a, const float* panels, float* c, Index ldc) {
+  tileMultiplyPacked(m, n, k, a, k, 1, panels, c, ldc, Mode::store);
+}
+SHARED void packTransposed(Index rows, Index width, const float* x, Index stride, float* panels) { packPanels(rows, width, x, 1, stride, panels); }
+
+// out = a · out + b · x; out need not hold numbers where a is 0
+SHARED void blendRow(float* out, const float* x, Index width, float a, float b) {
+  const Vector old = splat(a), now = splat(b);
+  for (Index i = 0; i < width; i += kWidth) {
+    const int lanes = int(atMost(kWidth, width - i));
+    Vector y = (lanes == kWidth ? load(x + i) : loadPartial(x + i, lanes)) * now;
+    if (a != 0.0f) y = fma(lanes == kWidth ? load(out + i) : loadPartial(out + i, lanes), old, y);
+    if (lanes == kWidth) store(out + i, y);
+    else storePartial(out + i, y, lanes);
+  }
+}
+
+SHARED float dotRows(const float* a, const float* b, Index width) {
+  Vector total{};
+  Index i = 0;
+  for (; i + kWidth <= width; i += kWidth) total = fma(load(a + i), load(b + i), total);
+  return sum(fma(loadPartial(a + i, int(width - i)), loadPartial(b + i, int(width - i)), total));
+}
+
 struct LshJob {
   HeadLayout queries, values;
   Index batch, length, chunkLength, numHashes, piece, piecesPerPair, lanes;  // lanes: chunkLength in whole vectors
@@ -67,7 +96,7 @@ struct LshOrder {
 };
 
 // Positions and chunks, in every hash, of slots of one order: ids [1 + numHashes, stride].
-static inline void gatherIds(const LshOrder& order, Index slot, Index count, int32_t* ids, Index stride) {
+SHARED void gatherIds(const LshOrder& order, Index slot, Index count, int32_t* ids, Index stride) {
   const LshPair& pair = order.pair;
   for (Index j = 0; j < count; j++) {
     const int32_t position = order.order[slot + j];
@@ -77,7 +106,7 @@ static inline void gatherIds(const LshOrder& order, Index slot, Index count, int
 }
 
 // Makes keys of slots that no query may see: masked ones among the first `count`, and all from there to `lanes`.
-static inline void hideKeys(const LshPair& pair, Index count, Index lanes, int32_t* ids, Index stride) {
+SHARED void hideKeys(const LshPair& pair, Index count, Index lanes, int32_t* ids, Index stride) {
   for (Index j = 0; j < lanes; j++) {
     if (j < count && pair.isValid(ids[j])) continue;
     ids[j] = 0;
@@ -88,17 +117,8 @@ static inline void hideKeys(const LshPair& pair, Index count, Index lanes, int32
 // keys [count, dHead] = rows of queries at unit length, with the factors that made them so.
 static inline void normaliseRows(const float* rows, Index count, Index width, float* keys, float* factors) {
   for (Index j = 0; j < count; j++, rows += width, keys += width) {
-    Vector total{};
-    Index x = 0;
-    for (; x + kWidth <= width; x += kWidth) total = fma(load(rows + x), load(rows + x), total);
-    if (x < width) {
-      const Vector rest = loadPartial(rows + x, int(width - x));
-      total = fma(rest, rest, total);
-    }
-    const Vector factor = splat(1.0f) / squareRoot(splat(sum(total) + kNormEpsilon * float(width)));
-    factors[j] = factor[0];
-    for (x = 0; x + kWidth <= width; x += kWidth) store(keys + x, load(rows + x) * factor);
-    if (x < width) storePartial(keys + x, loadPartial(rows + x, int(width - x)) * factor, int(width - x));
+    factors[j] = 1.0f / squareRoot(splat(dotRows(rows, rows, width) + kNormEpsilon * float(width)))[0];
+    blendRow(keys, rows, width, 0, factors[j]);
   }
 }
 

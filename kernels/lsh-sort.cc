@@ -26,8 +26,8 @@ struct Buffers {
 // Buckets of up to kTileColumns positions, which lie in the lanes.
 void hashRows(const float* q, Index stride, Index rows, Index dHead, const float* rotations, Index half, const Buffers& buffers,
               int32_t* buckets) {
-  packPanels(rows, dHead, q, 1, stride, buffers.panel);
-  tileMultiplyPacked(half, kTileColumns, dHead, rotations, dHead, 1, buffers.panel, buffers.rotated, kTileColumns, Mode::store);
+  packTransposed(rows, dHead, q, stride, buffers.panel);
+  productPacked(half, kTileColumns, dHead, rotations, buffers.panel, buffers.rotated, kTileColumns);
   for (Index x = 0; x < rows; x += kWidth) {
     Vector best = load(buffers.rotated + x);
     IntVector bucket{};

@@ -33,10 +33,7 @@ export const attentionConfiguration = z.lazy(() => {
           error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
         }),
       ),
-    /**
-     * The Reformer's LSH attention, O(length) at a given number of hashes: queries serve as keys. Defaults are those of its
-     * authors' code but for 4 hashes, where the paper's gain flattens.
-     */
+    /** The Reformer's LSH attention, O(length): queries serve as keys, near ones are found by hashing. */
     z.strictObject({
       type: z.literal('lsh'),
       /** Rounds of hashing: keys are missed less often, time grows in proportion. */

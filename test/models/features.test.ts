@@ -22,6 +22,7 @@ const attentions: Exclude<TransformerOptions['attention'], string | undefined>[]
   { type: 'favor', numFeatures: 10, featureMap: 'smreg', projection: 'givens' },
   { type: 'favor', featureMap: 'relu' },
   { type: 'auto', crossover: 3, numFeatures: 8, featureMap: 'trigonometric' },
+  { type: 'lsh', numHashes: 2, chunkLength: 2, maxBuckets: 6 },
 ];
 
 const logitsOf = async (model: Transformer) =>
@@ -32,7 +33,7 @@ const buffersOf = async (model: Transformer) => {
   return Object.fromEntries(await Promise.all(entries));
 };
 
-it.each(['exact', 'favor', 'auto', 'identity'] as const)('attention %j alone means its defaults', (type) => {
+it.each(['exact', 'favor', 'auto', 'lsh', 'identity'] as const)('attention %j alone means its defaults', (type) => {
   const model = new Transformer(backend, { ...tiny, attention: type }, 1);
   const written = new Transformer(backend, { ...tiny, attention: { type } }, 1);
   expect(model.configuration).toEqual(written.configuration);
