@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
@@ -88,5 +89,21 @@ describe('the examples of the documentation run as they stand', () => {
     // A fresh model is about as good as guessing one byte of 256.
     expect(Math.abs(losses[0] - Math.log(256))).toBeLessThan(0.2);
     expect(losses[4]).toBeLessThan(losses[0]);
+  });
+
+  it('docs/data-proteins-and-images.md: proteins with organisms held out', () => {
+    const records = Array.from({ length: 200 }, (_, i) => `>p${i} OS=Organism ${i % 50} PE=1\nACDEFGHIKL\n`);
+    const output = run(examples('docs/data-proteins-and-images.md')[0], (directory) => {
+      writeFileSync(join(directory, 'proteins.fasta.gz'), gzipSync(`${records.join('')}>gap\nA-C\n`));
+    });
+    const [train, heldOut, outOfDistribution, bad] = output.match(/\d+/g)!.map(Number);
+    expect(train + heldOut + outOfDistribution).toBe(200);
+    expect(outOfDistribution % 4).toBe(0);
+    expect(Math.min(heldOut, outOfDistribution)).toBeGreaterThan(0);
+    expect(bad).toBe(1);
+  });
+
+  it('docs/data-proteins-and-images.md: ListOps', () => {
+    expect(run(examples('docs/data-proteins-and-images.md')[1]).trim()).toBe('16000 8 8');
   });
 });

@@ -87,6 +87,7 @@ describe('readNpzImages', () => {
       /data\.npy in \S+ holds 2 images and 5 bytes, not 3; the file may be damaged\.$/,
     );
     await expect(short(npy([3, 12], new Uint8Array(37)))).rejects.toThrow('holds 3 images and 1 bytes, not 3');
+    await expect(short(npy([3, 12], new Uint8Array(49)))).rejects.toThrow('holds 3 images and 13 bytes, not 3');
     await expect(short(npy([3, 12], new Uint8Array(0)).subarray(0, 50))).rejects.toThrow('ends inside its head');
     await expect(short(Buffer.from('text, no array'))).rejects.toThrow(
       'is no NumPy array (its first bytes are others)',
