@@ -36,6 +36,8 @@ interface TrainFlags extends BackendFlags {
   features?: number;
   featureMap?: string;
   projection?: (typeof projectionKinds)[number];
+  reversible?: boolean;
+  feedForwardChunks?: number;
   tokenizer?: (typeof tokenizerTypes)[number];
   vocabSize?: number;
   split?: 'tail' | 'document' | 'none';
@@ -80,6 +82,12 @@ export function trainCommand(): Command {
         '--projection <kind>',
         'how directions are drawn together (default: orthogonal; from relu on: none)',
       ).choices(projectionKinds),
+    )
+    .option('--reversible', 'reversible layers: memory of activations does not grow with the depth, steps take longer')
+    .option(
+      '--feed-forward-chunks <n>',
+      'pieces in which a feed-forward layer is computed, to save memory (default: 1)',
+      positiveInteger,
     )
     .addOption(
       new Option(
@@ -140,11 +148,13 @@ async function trainFromFlags(flags: TrainFlags): Promise<void> {
 async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
   const { vocabSize: _, ...preset }: Partial<TransformerOptions> = transformerPresets[flags.preset ?? 'compact'];
+  const { reversible, feedForwardChunks } = flags;
+  const depth = defined({ reversible, feedForwardChunks });
   const configuration = {
     data: flags.data ?? file.data ?? [],
     split: splitOf(flags) ?? file.split,
     tokenizer: tokenizerOf(flags) ?? file.tokenizer,
-    model: { ...preset, ...file.model, ...attentionOf(flags, file.model) },
+    model: { ...preset, ...file.model, ...attentionOf(flags, file.model), ...depth },
     training: { ...file.training, ...trainingOf(flags) },
   };
   if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
