@@ -5,8 +5,8 @@ interface TrainingProgressOptions {
   readonly label: string;
   readonly steps: number;
   readonly startStep: number;
-  /** Characters that a token stands for on average. */
-  readonly charactersPerToken: number;
+  /** Characters that a token stands for on average; undefined where the loss is not that of a text. */
+  readonly charactersPerToken: number | undefined;
 }
 
 /** Weight of the newest value in the moving averages that the bar shows. */
@@ -44,11 +44,15 @@ export class TrainingProgress {
     this.#loss = average(this.#loss, loss);
     this.#tokensPerSecond = average(this.#tokensPerSecond, tokens / seconds);
     this.#secondsPerStep = average(this.#secondsPerStep, seconds);
-    const bits = this.#loss / Math.LN2 / this.#options.charactersPerToken;
+    const { charactersPerToken } = this.#options;
+    const bits =
+      charactersPerToken === undefined
+        ? ''
+        : `${(this.#loss / Math.LN2 / charactersPerToken).toFixed(3)} bits/character │ `;
     const left = (this.#options.steps - step) * this.#secondsPerStep;
     this.#step = step;
     this.#text =
-      `${formatSeconds(left)} left │ loss ${this.#loss.toFixed(3)} │ ${bits.toFixed(3)} bits/character │ ` +
+      `${formatSeconds(left)} left │ loss ${this.#loss.toFixed(3)} │ ${bits}` +
       `${formatCount(this.#tokensPerSecond)} tokens/s`;
     if (this.#bar) {
       this.#bar.update(step, { text: this.#text });

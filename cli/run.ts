@@ -3,20 +3,26 @@ import { join } from 'node:path';
 import {
   type Backend,
   type Checkpoint,
+  checkObjective,
   type Evaluation,
-  evaluationWindows,
   findCheckpoint,
+  type HeldOutData,
+  heldOutBatches,
   loadCheckpoint,
   loadTokenizer,
+  type Objective,
   parseConfiguration,
   parseJson,
   restoreModel,
   type TokenSplit,
+  type TrainingConfiguration,
   Transformer,
   train,
-  trainingWindows,
+  trainingBatches,
   transformerConfiguration,
+  type Vocabulary,
 } from '../src/node.ts';
+import { type Classes, folderClasses } from './classes.ts';
 import { type RunConfiguration, runSchema } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize } from './corpus.ts';
 import { formatCount, formatSeconds, say } from './output.ts';
@@ -28,6 +34,8 @@ export interface Run {
   readonly configuration: RunConfiguration;
   readonly corpus: Corpus;
   readonly model: Transformer;
+  /** Of the documents; for classification alone. */
+  readonly classes: Classes | undefined;
   readonly resume: { checkpoint: Checkpoint; directory: string } | undefined;
 }
 
@@ -59,16 +67,20 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
   }
   const corpus = await openCorpus(configuration, out);
   const { training, model: options } = configuration;
-  const maxLength = Math.max(training.length, Number(options.maxLength ?? training.length));
-  const values = { ...options, maxLength, vocabSize: corpus.tokenizer.vocabSize };
-  const model = new Transformer(
-    backend,
-    parseConfiguration(transformerConfiguration, values, 'the model configuration'),
-    training.seed,
-  );
+  const classes = await classesOf(configuration, corpus);
+  const values = {
+    causal: training.objective.type === 'nextToken',
+    ...options,
+    ...(classes && { numClasses: classes.names.length }),
+    maxLength: Math.max(training.length, Number(options.maxLength ?? training.length)),
+    vocabSize: corpus.tokenizer.vocabSize,
+  };
+  const modelConfiguration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
+  checkObjective(training.objective, modelConfiguration);
+  const model = new Transformer(backend, modelConfiguration, training.seed);
   const stored = { ...configuration, data: [...corpus.files] };
   await writeFile(join(out, 'run.json'), `${JSON.stringify(stored, null, 2)}\n`);
-  return { out, configuration: stored, corpus, model, resume: undefined };
+  return { out, configuration: stored, corpus, model, classes, resume: undefined };
 }
 
 /**
@@ -91,8 +103,13 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
   const where = join(directory, 'tokenizer.json');
   const tokenizer = loadTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
   const corpus = await tokenize(configuration.data, tokenizer, configuration.split, out);
+  const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
-  return { out, configuration, corpus, model, resume: { checkpoint, directory } };
+  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory } };
+}
+
+async function classesOf({ training, split }: RunConfiguration, { files }: Corpus): Promise<Classes | undefined> {
+  return training.objective.type === 'classification' ? folderClasses(files, split) : undefined;
 }
 
 /**
@@ -101,7 +118,7 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
  * @param label names the run on the progress bar
  */
 export async function finishRun(run: Run, label: string, signal: AbortSignal): Promise<RunResult> {
-  const { configuration, corpus, model, resume, out } = run;
+  const { configuration, corpus, model, classes, resume, out } = run;
   const { training } = configuration;
   const { store, tokenizer } = corpus;
   const startStep = resume?.checkpoint.training.step ?? 0;
@@ -109,7 +126,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
     label,
     steps: training.steps,
     startStep,
-    charactersPerToken: store.train.characters / store.train.length,
+    charactersPerToken: predictsText(training) ? store.train.characters / store.train.length : undefined,
   });
   let step = startStep;
   let evaluation: Evaluation | undefined;
@@ -120,9 +137,9 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
     const events = train({
       out,
       model,
-      data: trainingWindows(store.train, training),
-      dataFingerprint: store.fingerprint,
-      heldOut: store.heldOut.length > 1 ? heldOutData(store.heldOut, training.length) : undefined,
+      data: trainingBatches(store.train, training, tokenizer, classes?.train),
+      dataFingerprint: [store.fingerprint, ...(classes?.names ?? [])].join(' '),
+      heldOut: store.heldOut.length > 1 ? heldOutData(store.heldOut, training, tokenizer, classes?.heldOut) : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
       resume,
@@ -132,11 +149,15 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
       if (event.kind === 'step') {
         step = event.step;
         seconds += event.seconds;
-        tokens += event.tokens;
-        progress.update(event);
+        // All places of the batches, where only some of them are predicted.
+        const places = predictsText(training)
+          ? event.tokens
+          : training.accumulate * training.batchSize * training.length;
+        tokens += places;
+        progress.update({ ...event, tokens: places });
       } else if (event.kind === 'evaluation') {
         evaluation = event;
-        progress.note(`${label}: step ${formatCount(event.step)}, ${describeEvaluation(event)}`);
+        progress.note(`${label}: step ${formatCount(event.step)}, ${describeEvaluation(event, training.objective)}`);
       } else {
         checkpoint = event.directory;
       }
@@ -147,15 +168,47 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   return { step, interrupted: step < training.steps, evaluation, seconds, tokens, checkpoint };
 }
 
-/** Held-out text in consecutive windows, each token predicted once. */
-export function heldOutData(tokens: TokenSplit, length: number) {
-  const windows = evaluationWindows(tokens, { batchSize: evaluationBatchSize, length });
-  return { batches: () => windows.batches(), characters: tokens.characters };
+/** What decides how held-out data is measured. */
+export type Measured = Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>;
+
+/** Held-out data as batches of the objective. */
+export function heldOutData(
+  tokens: TokenSplit,
+  measured: Measured,
+  vocabulary: Vocabulary,
+  classes?: readonly number[],
+): HeldOutData {
+  const { batches } = heldOutBatches(tokens, measured, vocabulary, evaluationBatchSize, classes);
+  return { batches, characters: predictsText(measured) ? tokens.characters : undefined };
 }
 
-export function describeEvaluation({ bitsPerCharacter, perplexity, accuracy }: Evaluation): string {
-  const bits = bitsPerCharacter === undefined ? '' : `${bitsPerCharacter.toFixed(3)} bits/character, `;
-  return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, next-token accuracy ${(100 * accuracy).toFixed(1)} %`;
+/** Whether the targets are all tokens of a text, so that bits per character can be told. */
+function predictsText({
+  objective,
+  packing = 'windows',
+}: Pick<TrainingConfiguration, 'objective' | 'packing'>): boolean {
+  return objective.type === 'nextToken' && packing === 'windows';
+}
+
+/**
+ * One line about held-out data.
+ *
+ * @param isImages tokens are values of pixels, so that bits per token are bits per dimension
+ */
+export function describeEvaluation(
+  { bitsPerCharacter, bitsPerToken, perplexity, accuracy }: Evaluation,
+  { type }: Objective,
+  isImages = false,
+): string {
+  const share = `${(100 * accuracy).toFixed(1)} %`;
+  if (type === 'classification') return `held out: class accuracy ${share}, perplexity ${perplexity.toFixed(2)}`;
+  const bits = isImages
+    ? `${bitsPerToken.toFixed(3)} bits/dimension, `
+    : bitsPerCharacter === undefined
+      ? ''
+      : `${bitsPerCharacter.toFixed(3)} bits/character, `;
+  const what = type === 'maskedToken' ? 'masked-token' : isImages ? 'next-value' : 'next-token';
+  return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, ${what} accuracy ${share}`;
 }
 
 /**

@@ -140,7 +140,7 @@ async function contend(run: Run, label: string, signal: AbortSignal): Promise<Co
   );
   const result = await finishRun(run, label, signal);
   const { heldOut } = run.corpus.store;
-  const { batches, characters } = heldOutData(heldOut, training.length);
+  const { batches, characters } = heldOutData(heldOut, training, run.corpus.tokenizer);
   const evaluation = result.evaluation ?? (await evaluate(run.model, batches(), { characters }));
   const tokensPerSecond = result.seconds > 0 ? result.tokens / result.seconds : undefined;
   if (result.seconds > 0) say(pico.dim(`  ${formatSeconds(result.seconds)}; saved as ${result.checkpoint}`));

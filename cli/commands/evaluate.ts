@@ -1,8 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { createBackend, evaluate, expandPaths, loadModel, tokenizeFiles } from '../../src/node.ts';
+import {
+  checkObjective,
+  createBackend,
+  evaluate,
+  expandPaths,
+  loadModel,
+  parseJson,
+  parseTrainingConfiguration,
+  type TrainingConfiguration,
+  tokenizeFiles,
+} from '../../src/node.ts';
+import { folderClasses } from '../classes.ts';
 import { type BackendFlags, backendOptions, jsonOption, positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { describeEvaluation, heldOutData } from '../run.ts';
@@ -16,7 +27,7 @@ interface EvaluateFlags extends BackendFlags {
 
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
-    .description('Measure a model on text: bits per character, perplexity, next-token accuracy.')
+    .description('Measure a model on text: bits per character, perplexity, accuracy of tokens or classes.')
     .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
     .requiredOption('--data <files...>', 'files or globs (plain, .gz or .zst), all of it held out from training')
     .option(
@@ -37,19 +48,40 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     const files = await expandPaths(flags.data);
     const file = join(temporary, 'tokens.bin');
     const { train: tokens, close } = await tokenizeFiles(files, tokenizer, { file, split: { by: 'none' } });
-    const { batches, characters } = heldOutData(tokens, flags.length ?? model.configuration.maxLength);
+    const { objective, packing } = await trainedFor(directory);
+    checkObjective(objective, model.configuration);
+    const classes = objective.type === 'classification' ? await folderClasses(files, { by: 'none' }) : undefined;
+    const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
+    const { batches, characters } = heldOutData(tokens, measured, tokenizer, classes?.train);
     const start = performance.now();
-    const evaluation = await evaluate(model, batches(), { characters });
+    const evaluation = await evaluate(model, batches(), { characters, objective });
     const seconds = (performance.now() - start) / 1000;
     await close();
     if (flags.json) {
-      printJson({ model: directory, ...evaluation, characters, seconds, backend: backend.description });
+      printJson({
+        model: directory,
+        objective: objective.type,
+        ...evaluation,
+        characters,
+        seconds,
+        backend: backend.description,
+      });
     } else {
-      process.stdout.write(`${describeEvaluation(evaluation)}\n`);
-      say(`${formatCount(evaluation.tokens)} tokens, ${formatCount(characters)} characters, ${formatSeconds(seconds)}`);
+      process.stdout.write(`${describeEvaluation(evaluation, objective)}\n`);
+      const targets = objective.type === 'classification' ? 'sequences' : 'tokens';
+      const text = characters === undefined ? '' : `${formatCount(characters)} characters, `;
+      say(`${formatCount(evaluation.tokens)} ${targets}, ${text}${formatSeconds(seconds)}`);
     }
   } finally {
     await rm(temporary, { recursive: true, force: true });
     backend.close();
   }
+}
+
+/** What the model of a checkpoint was trained for; the next token where it does not say. */
+async function trainedFor(directory: string): Promise<Pick<TrainingConfiguration, 'objective' | 'packing'>> {
+  const path = join(directory, 'training.json');
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const state = text === undefined ? {} : (parseJson(text, path) as { configuration?: unknown });
+  return parseTrainingConfiguration(state.configuration ?? {}, path);
 }

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import {
   activations,
   createBackend,
+  type Objective,
   parseConfiguration,
   projectionKinds,
   type TransformerOptions,
@@ -24,6 +25,12 @@ import {
 import { formatCount, printJson, say } from '../output.ts';
 import { describeSpeed, finishRun, interruptSignal, resumeRun, startRun } from '../run.ts';
 
+const objectives = {
+  'next-token': 'nextToken',
+  'masked-token': 'maskedToken',
+  classification: 'classification',
+} as const;
+const packings = ['windows', 'pack', 'pad'] as const;
 const tokenizerTypes = ['bytes', 'characters', 'bpe', 'unigram', 'protein'] as const;
 
 interface TrainFlags extends BackendFlags {
@@ -32,6 +39,8 @@ interface TrainFlags extends BackendFlags {
   config?: string;
   resume?: boolean;
   preset?: keyof typeof transformerPresets;
+  objective?: keyof typeof objectives;
+  packing?: (typeof packings)[number];
   attention?: 'favor' | 'exact' | 'auto';
   features?: number;
   featureMap?: string;
@@ -58,12 +67,26 @@ interface TrainFlags extends BackendFlags {
 export function trainCommand(): Command {
   const presets = Object.keys(transformerPresets);
   const command = new Command('train')
-    .description('Train a causal language model on text files (plain, .gz or .zst). Ctrl-C saves; --resume continues.')
+    .description(
+      'Train a language model or a classifier on text files (plain, .gz or .zst). Ctrl-C saves; --resume continues.',
+    )
     .option('--data <files...>', 'files or globs, one document each')
     .requiredOption('--out <dir>', 'directory of the run: checkpoints, metrics.jsonl, tokens.bin')
     .option('--config <file.json>', 'configuration {data, split, tokenizer, model, training}; flags override it')
     .option('--resume', 'continue the run in --out from its newest checkpoint')
     .addOption(new Option('--preset <name>', 'size of the model (default: compact)').choices(presets))
+    .addOption(
+      new Option(
+        '--objective <type>',
+        "what is predicted; a file's class is the name of its folder (default: next-token)",
+      ).choices(Object.keys(objectives)),
+    )
+    .addOption(
+      new Option(
+        '--packing <how>',
+        'rows: windows of one stream, whole documents packed, or one padded (default: windows; classification: pad)',
+      ).choices(packings),
+    )
     .addOption(
       new Option(
         '--attention <type>',
@@ -148,23 +171,28 @@ async function trainFromFlags(flags: TrainFlags): Promise<void> {
 async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
   const { vocabSize: _, ...preset }: Partial<TransformerOptions> = transformerPresets[flags.preset ?? 'compact'];
+  const training = { ...file.training, ...trainingOf(flags, file.training) };
+  const type = training.objective?.type ?? 'nextToken';
   const { reversible, feedForwardChunks } = flags;
   const depth = defined({ reversible, feedForwardChunks });
   const configuration = {
     data: flags.data ?? file.data ?? [],
-    split: splitOf(flags) ?? file.split,
-    tokenizer: tokenizerOf(flags) ?? file.tokenizer,
+    split: splitOf(flags, type) ?? file.split ?? (type === 'classification' ? byDocument : undefined),
+    tokenizer: withMask(tokenizerOf(flags) ?? file.tokenizer, type),
     model: { ...preset, ...file.model, ...attentionOf(flags, file.model), ...depth },
-    training: { ...file.training, ...trainingOf(flags) },
+    training,
   };
   if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
   return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
 
-function splitOf({ split, heldOut }: TrainFlags): RunConfigurationInput['split'] {
+/** Files of one class follow each other, so that a tail would hold out a single class. */
+const byDocument = { by: 'document', fraction: 0.1, seed: 0 } as const;
+
+function splitOf({ split, heldOut }: TrainFlags, objective: Objective['type']): RunConfigurationInput['split'] {
   if (split === 'none') return { by: 'none' };
   if (split === undefined && heldOut === undefined) return undefined;
-  return { by: split ?? 'tail', fraction: heldOut ?? 0.1 };
+  return { by: split ?? (objective === 'classification' ? 'document' : 'tail'), fraction: heldOut ?? 0.1 };
 }
 
 function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInput['tokenizer'] {
@@ -174,6 +202,12 @@ function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInpu
   if (type === 'bpe' || type === 'unigram') return { type, vocabSize: vocabSize ?? 1024 };
   if (vocabSize !== undefined) throw new Error(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
   return { type };
+}
+
+/** The tokenizer, with a mask token where tokens are masked. */
+function withMask(tokenizer: RunConfigurationInput['tokenizer'], objective: Objective['type']): typeof tokenizer {
+  if (objective !== 'maskedToken' || tokenizer?.type === 'protein') return tokenizer;
+  return { ...(tokenizer ?? { type: 'bpe', vocabSize: 1024 }), mask: true };
 }
 
 function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
@@ -195,10 +229,15 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
   return { attention: { ...kept, type, ...features, ...(type === 'auto' ? defined({ crossover }) : {}) } };
 }
 
-function trainingOf(flags: TrainFlags): Partial<RunConfiguration['training']> {
-  const { steps, batchSize, length, accumulate, learningRate, warmupSteps, seed } = flags;
+function trainingOf(
+  flags: TrainFlags,
+  file: RunConfigurationInput['training'],
+): NonNullable<RunConfigurationInput['training']> {
+  const { packing, steps, batchSize, length, accumulate, learningRate, warmupSteps, seed } = flags;
   const { evaluateEvery, checkpointEvery, keepCheckpoints } = flags;
-  const given = { steps, batchSize, length, accumulate, learningRate, warmupSteps, seed };
+  const type = flags.objective && objectives[flags.objective];
+  const objective = type === undefined || type === file?.objective?.type ? undefined : { type };
+  const given = { objective, packing, steps, batchSize, length, accumulate, learningRate, warmupSteps, seed };
   return defined({ ...given, evaluateEvery, checkpointEvery, keepCheckpoints });
 }
 
