@@ -14,17 +14,11 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr float kHeadroom = 30;
-constexpr Index kSegment = 1024;  // keys between two snapshots of the state
+constexpr Index kSegment = 256;  // keys between two snapshots of the state
 static_assert(kSegment % kRows == 0);
 constexpr Index kChunk = 32;   // rows of a chunk at most
 constexpr Index kGroup = kWidth < 8 ? 8 : 16;  // rows in a step of the triangle below the diagonal
 static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);
-
-static inline bool any(IntVector x) {
-  int32_t all = 0;
-  for (int i = 0; i < kWidth; i++) all |= x[i];
-  return all != 0;
-}
 
 // Above the diagonal: row[from … end) = 0.
 static inline void clear(float* row, Index from, Index end) {
@@ -251,7 +245,8 @@ struct CausalState {
     IntVector moved = {};
     Index r = 0;
     for (; r + kWidth <= numFeatures; r += kWidth) moved |= load(newScale + r) * splat(sign) != load(scale + r);
-    for (; r < numFeatures; r++) moved[0] |= newScale[r] * sign != scale[r];
+    for (; r < numFeatures; r++)
+      if (newScale[r] * sign != scale[r]) return false;
     return !any(moved);
   }
 

@@ -60,8 +60,7 @@ struct KeysScratch {
       const Vector old = load(scale + r + j * kWidth), now = maximum(wholeNear(high[j]), old);
       store(before + j * kWidth, old);
       store(scale + r + j * kWidth, now);
-      const IntVector higher = now > old;
-      for (int i = 0; i < kWidth; i++) rises |= higher[i] != 0;
+      rises |= any(now > old);
     }
     if (!rises) return;
     const Index stride = tile.valueStride();

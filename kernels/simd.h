@@ -57,8 +57,39 @@ static inline void storePartial(float* p, Vector x, int lanes) {
 #endif
 }
 
-static inline Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
-static inline Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
+// b where either is NaN.
+static inline Vector maximum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_max_ps((__m512)a, (__m512)b);  // where a is a constant, GCC would compare and blend
+#else
+  return a > b ? a : b;
+#endif
+}
+static inline Vector minimum(Vector a, Vector b) {
+#if defined(__AVX512F__)
+  return (Vector)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+// Whether a comparison holds in any lane.
+static inline bool any(IntVector holds) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)holds, (__m512i)holds) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)holds) != 0;
+#elif defined(__SSE2__)
+  return __builtin_ia32_movmskps((Vector)holds) != 0;
+#elif defined(__wasm_simd128__)
+  typedef signed char Bytes __attribute__((__vector_size__(16)));
+  return __builtin_wasm_any_true_v128((Bytes)holds);
+#else
+  int32_t all = 0;
+  for (int i = 0; i < kWidth; i++) all |= holds[i];
+  return all != 0;
+#endif
+}
 
 // a·b + c: fused where the instruction set has it (relaxed SIMD included), two roundings elsewhere.
 static inline Vector fma(Vector a, Vector b, Vector c) {

@@ -157,11 +157,10 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
     dOut = buffers.dOut;
   }
   float *p = buffers.probabilities, *dS = buffers.dScores;
-  for (Index panel = 0; panel < block.count; panel += kTileColumns)
-    for (Index x = 0; x < dHead || x == 0; x += kDotPiece)
-      tileMultiplyPacked(rows, kTileColumns, atMost(kDotPiece, dHead - x), q + x, dHead, 1,
-                         buffers.keysTransposed + panel * dHead + x * kTileColumns, p + panel, kKeys, x ? Mode::add : Mode::store);
-  tileMultiplyPacked(rows, roundUp(block.count, kTileColumns), dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
+  const Index columns = roundUp(block.count, kTileColumns);
+  // As in the forward pass, so that the scores equal the first ones.
+  chainedMultiply(rows, columns, dHead, q, dHead, 1, buffers.keysTransposed, kTileColumns, dHead * kTileColumns, p, kKeys);
+  tileMultiplyPacked(rows, columns, dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
   if (!job.normalise || block.mask || (job.causal && pair.run.visibleKeys(row, true) < block.start + block.count))
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
   else

@@ -96,7 +96,6 @@ template <bool MASKED>
 void softmaxPanel(float* scores, Index numKeys, float rate, float* references, float* sums, float* outputs, Index dValue) {
   const Vector slack = splat(kSlack) / splat(rate), rates = splat(rate);
   Vector offset[kTileVectors], total[kTileVectors];
-  bool rescale = false;
   UNROLL for (int x = 0; x < kTileVectors; x++) {
     Vector even = splat(kMasked), odd = even;
     Index j = 0;
@@ -106,17 +105,19 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
     }
     if (j < numKeys) even = maximum(even, load(scores + j * kPanel + x * kWidth));
     const Vector highest = maximum(even, odd), reference = load(references + x * kWidth);
-    const Vector moved = highest > reference + slack ? highest : reference;
-    const Vector factor = exp2Bounded((reference - moved) * rates);
-    for (int l = 0; l < kWidth; l++) rescale |= moved[l] != reference[l];
-    store(references + x * kWidth, moved);
+    const IntVector rises = highest > reference + slack;
+    const Vector moved = rises ? highest : reference;
     offset[x] = moved * rates;
-    total[x] = load(sums + x * kWidth) * factor;
-    if (rescale)
+    total[x] = load(sums + x * kWidth);
+    if (any(rises)) {
+      const Vector factor = exp2Bounded((reference - moved) * rates);
+      store(references + x * kWidth, moved);
+      total[x] *= factor;
       for (Index i = 0; i < dValue; i++) {
         float* row = outputs + i * kPanel + x * kWidth;
         store(row, load(row) * factor);
       }
+    }
   }
   Vector part[kTileVectors] = {};
   for (Index j = 0; j < numKeys; j++, scores += kPanel) {
@@ -187,9 +188,7 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
       float* references = buffers.references + panel * kPanel;
       float* sums = buffers.sums + panel * kPanel;
       const float* queries = buffers.queries + panel * dHead * kPanel;
-      for (Index x = 0; x < dHead || x == 0; x += kDotPiece)
-        tileMultiplyPacked(numKeys, kPanel, atMost(kDotPiece, dHead - x), k + x, dHead, 1, queries + x * kPanel, buffers.scores, kPanel,
-                           x ? Mode::add : Mode::store);
+      chainedMultiply(numKeys, kPanel, dHead, k, dHead, 1, queries, kPanel, dHead * kPanel, buffers.scores, kPanel);
       if (diagonal || blockMask) {
         maskScores(buffers.scores, numKeys, blockMask, diagonal, visible);
         softmaxPanel<true>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);

@@ -1,16 +1,12 @@
 // What the forward and the backward pass of exact attention share: where a run lies, which keys it sees, the exponential.
 #pragma once
+#include "chained-product.h"
 #include "kernels.h"
-#include "tile.h"
 
 namespace KERNELS_NAMESPACE {
 
 // A score that is masked. Finite, so that differences of scores are never NaN; no valid score comes near it.
 constexpr float kMasked = -1e30f;
-
-// Scores are sums of sums of this many products: half the rounding error where they run to hundreds. Both passes do the same,
-// so that the recomputed scores equal the first ones.
-constexpr Index kDotPiece = 16;
 
 static inline Index atMost(Index a, Index b) { return a < b ? a : b; }
 static inline Index atLeast(Index a, Index b) { return a > b ? a : b; }

@@ -15,7 +15,7 @@ export function projectionLength(estimator: Estimator, dHead: number): number {
 }
 
 /** Keys between two snapshots of the state of causal FAVOR+. */
-const SEGMENT = 1024;
+const SEGMENT = 256;
 
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {

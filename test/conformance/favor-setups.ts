@@ -136,9 +136,9 @@ export const estimatorOffsetSetups: FavorSetup[] = offsetSetups
     estimatorSetup(shape, { map: 'exponential', form: 'hadamard', numFeatures: 23 }, i),
   ]);
 
-/** Longer than the segments (1,024 positions) of the causal gradients; few keys are valid, which keeps the quadratic form quick. */
+/** Longer than several segments (256 positions) of the causal gradients; few keys are valid, which keeps the quadratic form quick. */
 export const longFavorSetups: FavorSetup[] = [
-  // the last keys of every second segment raise the scales within their chunk: short ones for exp(u − D), long ones for exp(D)
+  // the last keys of every eighth segment raise the scales within their chunk: short ones for exp(u − D), long ones for exp(D)
   { estimator: { map: 'exponential', numFeatures: 3 } as const, lengths: [4, 2, 1, 1] },
   { estimator: { ...trigonometric, form: 'givens', numFeatures: 6 } as const, lengths: [0.3, 2, 4, 4] },
 ].map(({ estimator, lengths }, i) => {
