@@ -19,6 +19,7 @@ export { type DatasetFormat, datasetFormats } from './data/dataset-files.ts';
 export type { DatasetDocument, DatasetSplit } from './data/dataset-split.ts';
 export {
   type Dataset,
+  type DatasetOptions,
   datasetText,
   openDataset,
   type TokenizeDatasetOptions,
@@ -47,6 +48,7 @@ export { bookFiles, readPg19 } from './data/formats/pg19.ts';
 export { readText, type TextOptions } from './data/formats/text.ts';
 export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/formats/uniprot.ts';
 export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
+export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/hub.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
 export { type Checkpoint, findCheckpoint, loadCheckpoint, parseJson } from './training/checkpoint.ts';
 export { type LoadedModel, loadModel } from './training/load-model.ts';

@@ -41,6 +41,24 @@ export function formatOfName(name: string): DatasetFormat | undefined {
   return Object.hasOwn(ENDINGS, ending.toLowerCase()) ? ENDINGS[ending.toLowerCase()] : undefined;
 }
 
+/** Files of the Hugging Face hub that describe data and hold none. */
+const DESCRIPTIONS = /(?:^|\/)(?:dataset_infos?|dataset_dict|state|metadata|config)\.json$/;
+
+/**
+ * Of the files of a repository those of the format, or of one that there are files of: Parquet before JSONL before others,
+ * since the hub often has the same data as Parquet besides.
+ */
+export function chooseDataFiles(paths: readonly string[], format?: DatasetFormat): readonly string[] {
+  const data = paths.filter((path) => !DESCRIPTIONS.test(path));
+  const formats: DatasetFormat[] = format ? [format] : ['parquet', 'jsonl', 'text', 'fasta', 'uniprot', 'wikipedia'];
+  for (const wanted of formats) {
+    const byName = wanted === 'pg19' ? 'text' : wanted;
+    const found = data.filter((path) => formatOfName(path) === byName);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
 /** The part that the name of a file says, or else that of its folder; undefined where neither does. */
 export function partOfPath(path: string, format: DatasetFormat): PartName | undefined {
   // Books have titles for names.

@@ -6,9 +6,10 @@ import {
   parseDatasetConfiguration,
   type ResolvedDatasetConfiguration,
 } from './dataset-configuration.ts';
-import { type DatasetFormat, findDataFiles, partOfPath } from './dataset-files.ts';
+import { chooseDataFiles, type DatasetFormat, findDataFiles, partOfPath } from './dataset-files.ts';
 import { readDocuments } from './dataset-readers.ts';
 import { createSplitter, type DatasetDocument, type DatasetSplit } from './dataset-split.ts';
+import type { HubOptions } from './hub.ts';
 import { BadRecords } from './records.ts';
 import { segments } from './segments.ts';
 import type { PartName } from './split.ts';
@@ -34,15 +35,22 @@ export interface Dataset {
   documents(report?: ReadingReport): AsyncGenerator<DatasetDocument>;
 }
 
+export interface DatasetOptions {
+  /** How `hf://…` names are fetched. */
+  readonly hub?: HubOptions | undefined;
+}
+
 /**
- * Finds the files of a dataset. Where the split is left out, it is as the files' names have it, if they name both training
+ * Finds the files of a dataset, and fetches those of the Hugging Face hub (see `fetchFromHub`). Where the split is left out, it is as the files' names have it, if they name both training
  * and held-out files; else the tail of a tenth for text files, and a tenth of the documents for all other formats.
  *
- * @throws in one sentence, for options that do not fit, for what gives no file, and where a format cannot be told
+ * @throws in one sentence, for options that do not fit, for what gives no file, and where a format cannot be told; and as
+ * `fetchFromHub` does
  */
-export async function openDataset(configuration: DatasetConfiguration): Promise<Dataset> {
-  const { data, format: given } = checkDatasetNames(configuration);
-  const { format, files: found } = await findDataFiles(data, given);
+export async function openDataset(configuration: DatasetConfiguration, options: DatasetOptions = {}): Promise<Dataset> {
+  const { data: names, format: given } = checkDatasetNames(configuration);
+  const { data, paths } = await fetchNames(names, given, options.hub);
+  const { format, files: found } = await findDataFiles(paths, given);
   const files = found.map((file) => resolve(file));
   const resolved = parseDatasetConfiguration({ ...configuration, data, format });
   return {
@@ -53,6 +61,26 @@ export async function openDataset(configuration: DatasetConfiguration): Promise<
     numDocuments: resolved.format === 'text' && resolved.documents === 'file' ? files.length : undefined,
     documents: (report = { bad: new BadRecords(), skipped: new Map() }) => readDocuments(resolved, files, report),
   };
+}
+
+/** Names with the commits of the hub's, and the paths that they stand for. */
+async function fetchNames(names: readonly string[], format: DatasetFormat | undefined, options: HubOptions = {}) {
+  const data: string[] = [];
+  const paths: string[] = [];
+  for (const name of names) {
+    if (!name.startsWith('hf://')) {
+      data.push(name);
+      paths.push(name);
+      continue;
+    }
+    // Loaded where a name needs it.
+    const { fetchFromHub } = await import('./hub.ts');
+    const choose = (found: readonly string[]) => (found.length === 1 ? found : chooseDataFiles(found, format));
+    const snapshot = await fetchFromHub(name, { choose, ...options });
+    data.push(snapshot.name);
+    paths.push(...snapshot.files);
+  }
+  return { data, paths };
 }
 
 function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readonly string[]): DatasetSplit {

@@ -1,0 +1,345 @@
+/**
+ * Files of the Hugging Face hub by name, `hf://datasets/ORG/NAME[@REVISION][/PATH]` or `hf://ORG/NAME…` for models, in the
+ * cache that Python's huggingface_hub and the npm package use: HF_HUB_CACHE, else HF_HOME/hub, else
+ * ~/.cache/huggingface/hub, with `snapshots/COMMIT/PATH` linking to `blobs/HASH`.
+ */
+import type { Stats } from 'node:fs';
+import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { z } from '../tensor/zod.ts';
+import { downloadVerified, type HubFile } from './hub-download.ts';
+
+const SCHEME = 'hf://';
+const HUB_URL = 'https://huggingface.co';
+const COMMIT = /^[0-9a-f]{40}$/;
+
+export interface HubName {
+  readonly type: 'dataset' | 'model';
+  /** `ORG/NAME` */
+  readonly repository: string;
+  /** Branch, tag or commit. */
+  readonly revision: string;
+  /** File, folder or glob (`*`, `**`, `?`) in the repository; empty: everything. */
+  readonly path: string;
+}
+
+export interface HubOptions {
+  /** Default: HF_ENDPOINT, else https://huggingface.co. */
+  readonly hubUrl?: string | undefined;
+  /** Default as above. */
+  readonly cacheDir?: string | undefined;
+  /** For repositories that need one. Default: HF_TOKEN, else none. */
+  readonly accessToken?: string | undefined;
+  /** Uses the cache alone. Default: whether HF_HUB_OFFLINE is 1. */
+  readonly offline?: boolean | undefined;
+  /** Chooses among the files that the name stands for. Default: all. */
+  readonly choose?: ((paths: readonly string[]) => readonly string[]) | undefined;
+  /** Called as bytes of a file arrive. */
+  readonly onProgress?: ((progress: { path: string; received: number; size: number }) => void) | undefined;
+}
+
+export interface HubSnapshot {
+  /** The name with the commit as its revision. */
+  readonly name: string;
+  /** Where the files of this commit are; paths below it are those of the repository. */
+  readonly folder: string;
+  /** Paths on this machine, sorted. */
+  readonly files: string[];
+}
+
+export const isHubName = (name: string) => name.startsWith(SCHEME);
+
+/** @throws in one sentence, for a name of another form */
+export function parseHubName(name: string): HubName {
+  const [, kind, repository, revision, path] =
+    /^hf:\/\/(datasets\/)?([\w.-]+\/[\w.-]+)(?:@([^/]+))?(?:\/(.*))?$/.exec(name) ?? [];
+  if (
+    repository === undefined ||
+    repository.startsWith('datasets/') ||
+    /(?:^|\/)\.{1,2}(?:\/|$)/.test(`${repository}/${path ?? ''}`)
+  ) {
+    throw new Error(
+      `${name} is no name of the hub; write hf://datasets/ORG/NAME or hf://ORG/NAME, and /PATH for a file.`,
+    );
+  }
+  return {
+    type: kind ? 'dataset' : 'model',
+    repository,
+    revision: decodeURIComponent(revision ?? 'main'),
+    path: (path ?? '').replace(/\/+$/, ''),
+  };
+}
+
+/**
+ * Brings the files that a name stands for into the cache, each checked against the hub's size and hash, and says where they
+ * are. A download that was broken off goes on where it stopped. What is in the cache is not loaded again; without a network
+ * the cache is enough. The commit is fixed first, so that all files are of one, and the result's name names it.
+ *
+ * @throws in one sentence, for a name of another form, what the hub does not have or does not give, a file that is not what
+ * the hub says, and, without a network, what is not in the cache: with the address to load and the place to put it
+ */
+export async function fetchFromHub(name: string, options: HubOptions = {}): Promise<HubSnapshot> {
+  const target = parseHubName(name);
+  const hub = new Hub(name, target, options);
+  const commit = await hub.commit();
+  const listing = await hub.listing(commit);
+  const folder = hub.snapshot(commit);
+  const wanted = filesOf(
+    listing.map(({ path }) => path),
+    target.path,
+  );
+  if (wanted.length === 0) throw new Error(`${name} has no such file; see ${hub.page} for what there is.`);
+  const chosen = new Set(options.choose?.(wanted) ?? wanted);
+  if (chosen.size === 0) throw new Error(`${name} has no file of a known format; name a file: see ${hub.page}.`);
+  for (const file of listing) if (chosen.has(file.path)) await hub.bring(commit, file);
+  const kind = target.type === 'dataset' ? 'datasets/' : '';
+  const pinned = `${SCHEME}${kind}${target.repository}@${commit}${target.path && `/${target.path}`}`;
+  return { name: pinned, folder, files: [...chosen].sort().map((path) => join(folder, path)) };
+}
+
+/** The file, what lies in the folder, or what the glob matches. */
+function filesOf(paths: readonly string[], wanted: string): string[] {
+  if (wanted === '' || paths.includes(wanted)) return paths.filter((path) => wanted === '' || path === wanted);
+  const source = wanted
+    .split('/')
+    .map((part) => (part === '**' ? '(?:.+/)?' : `${globPart(part)}/`))
+    .join('')
+    .replace(/\/$/, '');
+  const pattern = new RegExp(`^${source}$`);
+  return paths.filter((path) => path.startsWith(`${wanted}/`) || pattern.test(path));
+}
+
+const globPart = (part: string) =>
+  part
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]');
+
+const listingSchema = z.lazy(() =>
+  z.array(z.object({ path: z.string(), size: z.number(), oid: z.string(), sha256: z.optional(z.string()) })),
+);
+
+/** One repository of the hub and its place in the cache. */
+class Hub {
+  readonly #url: string;
+  readonly #folder: string;
+  readonly #accessToken: string | undefined;
+  readonly #offline: boolean;
+
+  constructor(
+    private readonly name: string,
+    private readonly target: HubName,
+    private readonly options: HubOptions,
+  ) {
+    const { env } = process;
+    this.#url = (options.hubUrl ?? env.HF_ENDPOINT ?? HUB_URL).replace(/\/+$/, '');
+    this.#accessToken = options.accessToken ?? env.HF_TOKEN;
+    this.#offline = options.offline ?? env.HF_HUB_OFFLINE === '1';
+    const cache = options.cacheDir ?? cacheFolder();
+    this.#folder = join(cache, `${target.type}s--${target.repository.replace('/', '--')}`);
+  }
+
+  /** Where a browser shows the files. */
+  get page(): string {
+    return `${this.#address}/tree/${this.target.revision}`;
+  }
+
+  get #address(): string {
+    return `${this.#url}/${this.target.type === 'dataset' ? 'datasets/' : ''}${this.target.repository}`;
+  }
+
+  get #parameters() {
+    return { hubUrl: this.#url, ...(this.#accessToken ? { accessToken: this.#accessToken } : {}) };
+  }
+
+  get #repo() {
+    return { type: this.target.type, name: this.target.repository };
+  }
+
+  snapshot(commit: string): string {
+    return join(this.#folder, 'snapshots', commit);
+  }
+
+  /** The commit of the revision, as the hub says or, without it, the cache; a revision whose files were put there by hand. */
+  async commit(): Promise<string> {
+    const { type, repository, revision } = this.target;
+    if (COMMIT.test(revision)) return revision;
+    const reference = join(this.#folder, 'refs', revision);
+    return this.#ask(
+      async () => {
+        const { datasetInfo, modelInfo } = await import('@huggingface/hub');
+        const parameters = { name: repository, revision, additionalFields: ['sha' as const], ...this.#parameters };
+        const { sha } = type === 'dataset' ? await datasetInfo(parameters) : await modelInfo(parameters);
+        await writeWhole(reference, sha);
+        return sha;
+      },
+      async () => {
+        const known = await readFile(reference, 'utf8').catch(() => undefined);
+        if (known !== undefined) return known.trim();
+        return (await statOf(this.snapshot(revision)))?.isDirectory() ? revision : undefined;
+      },
+    );
+  }
+
+  /** The files of a commit. A commit never changes, so that a listing is asked for once. */
+  async listing(commit: string): Promise<HubFile[]> {
+    const kept = join(this.#folder, 'listings', `${commit}.json`);
+    const earlier = await readFile(kept, 'utf8').catch(() => undefined);
+    if (earlier !== undefined) {
+      const { data } = z.safeParse(listingSchema, parseJson(earlier));
+      if (data) return data;
+    }
+    return this.#ask(
+      async () => {
+        const { listFiles } = await import('@huggingface/hub');
+        const files: HubFile[] = [];
+        for await (const entry of listFiles({
+          repo: this.#repo,
+          recursive: true,
+          revision: commit,
+          ...this.#parameters,
+        })) {
+          if (entry.type !== 'file') continue;
+          checkPath(this.name, entry.path);
+          files.push({ path: entry.path, size: entry.size, oid: entry.oid ?? '', sha256: entry.lfs?.oid });
+        }
+        await writeWhole(kept, JSON.stringify(files));
+        return files;
+      },
+      async () => {
+        const folder = this.snapshot(commit);
+        const paths = await readdir(folder, { recursive: true }).catch(() => []);
+        const files: HubFile[] = [];
+        for (const path of paths) {
+          const entry = await statOf(join(folder, path));
+          if (entry?.isFile())
+            files.push({ path: path.split(sep).join('/'), size: entry.size, oid: '', sha256: undefined });
+        }
+        return files.length > 0 ? files : undefined;
+      },
+    );
+  }
+
+  /** Sees to it that a file is in the snapshot. */
+  async bring(commit: string, file: HubFile): Promise<void> {
+    const place = join(this.snapshot(commit), file.path);
+    if (await statOf(place)) return;
+    const blob = join(this.#folder, 'blobs', file.sha256 ?? file.oid);
+    if (!(await statOf(blob))) {
+      await this.#ask(
+        async () => {
+          const { downloadFile } = await import('@huggingface/hub');
+          const open = async () => {
+            const content = await downloadFile({
+              repo: this.#repo,
+              path: file.path,
+              revision: commit,
+              ...this.#parameters,
+            });
+            if (content === null) throw new Error(`${this.name} has no ${file.path} any more.`);
+            return content;
+          };
+          await downloadVerified(file, open, blob, this.options.onProgress);
+          return true;
+        },
+        async () => undefined,
+        file.path,
+      );
+    }
+    await mkdir(dirname(place), { recursive: true });
+    // Where links are not allowed, the file itself moves.
+    await symlink(relative(dirname(place), blob), place).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') return rename(blob, place);
+    });
+  }
+
+  /** Asks the hub, or the cache where the hub cannot be reached. */
+  async #ask<T>(online: () => Promise<T>, cached: () => Promise<T | undefined>, path?: string): Promise<T> {
+    let why = 'HF_HUB_OFFLINE is set';
+    if (!this.#offline) {
+      try {
+        return await online();
+      } catch (error) {
+        const reason = networkFault(error);
+        if (reason === undefined) throw this.#explain(error);
+        why = reason;
+      }
+    }
+    const known = await cached();
+    if (known !== undefined) return known;
+    throw new Error(this.#whatToLoad(why, path ?? this.target.path));
+  }
+
+  #whatToLoad(why: string, path: string): string {
+    const { revision } = this.target;
+    const place = join(this.#folder, 'snapshots', revision);
+    const isFile = path !== '' && !/[*?]/.test(path);
+    const what = isFile
+      ? `load ${this.#address}/resolve/${revision}/${path} and save it as ${join(place, path)}`
+      : `load the files of ${this.page} and save them in ${place}`;
+    return `${this.name} cannot be reached (${why}) and is not in the cache; ${what}.`;
+  }
+
+  #explain(error: unknown): Error {
+    const status = (error as { statusCode?: number }).statusCode;
+    if (status === undefined) return error as Error;
+    const options = { cause: error };
+    if (status === 401 || status === 403) {
+      return new Error(
+        `The hub does not give ${this.name} (status ${status}); check the name, ask for access at ${this.#address}, and set HF_TOKEN.`,
+        options,
+      );
+    }
+    if (status === 404) {
+      return new Error(
+        `The hub does not have ${this.name}; check the name and the revision at ${this.#address}.`,
+        options,
+      );
+    }
+    return new Error(`The hub failed at ${this.name} (status ${status}); try again later.`, options);
+  }
+}
+
+function cacheFolder(): string {
+  const { env } = process;
+  const home =
+    env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? env.USERPROFILE ?? '.', '.cache'), 'huggingface');
+  return env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, 'hub');
+}
+
+const statOf = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
+
+/** Why the network failed; undefined for an error of another kind. */
+function networkFault(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (/^(?:E(?:NOTFOUND|CONN|AI_|HOST|NET|PIPE|TIMEDOUT)|UND_ERR|CERT_|DEPTH_ZERO|SELF_SIGNED)/.test(code ?? ''))
+      return code;
+  }
+  return error instanceof TypeError && error.message === 'fetch failed' ? error.message : undefined;
+}
+
+/** @throws unless the path stays below where it is put */
+function checkPath(name: string, path: string): void {
+  if (path.split(/[\\/]/).some((part) => part === '' || part === '..' || part === '.')) {
+    throw new Error(
+      `${name} has a file named ${JSON.stringify(path)}, which would lie outside the cache; it is not loaded.`,
+    );
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file appears only once it is complete. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, text);
+  await rename(temporary, path);
+}
