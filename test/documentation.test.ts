@@ -83,6 +83,10 @@ describe('the examples of the documentation run as they stand', () => {
     expect(Number(rows.split('] ')[1])).toBeCloseTo(1, 6);
   });
 
+  it('docs/tokenizers.md: a tokenizer trained, stored and loaded', () => {
+    expect(run(examples('docs/tokenizers.md')[0])).toBe('true  sail about<|endoftext|>\n');
+  });
+
   it('docs/training.md: training in code', () => {
     const losses = run(examples('docs/training.md')[0]).trim().split('\n').map(Number);
     expect(losses).toHaveLength(5);
