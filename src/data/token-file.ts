@@ -85,7 +85,8 @@ export async function openOrWrite(
   }
 }
 
-function unpack(buffer: Buffer, bytesPerToken: 2 | 4): Int32Array {
+function unpack(buffer: Buffer, bytesPerToken: 1 | 2 | 4): Int32Array {
+  if (bytesPerToken === 1) return Int32Array.from(buffer);
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   const ids = new Int32Array(buffer.length / bytesPerToken);
   for (let i = 0; i < ids.length; i++) {

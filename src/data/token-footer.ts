@@ -1,7 +1,6 @@
 /**
- * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint16 (uint32
- * where the vocabulary is larger than 65,536), where their documents start (float64), a JSON footer, its length as uint32,
- * and the magic.
+ * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or
+ * uint32, as the vocabulary needs, where their documents start (float64), a JSON footer, its length as uint32, and the magic.
  */
 import { Buffer } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -20,7 +19,7 @@ const footerSchema = z.lazy(() => {
   return z.object({
     /** Everything that the contents depend on. */
     key: z.string(),
-    bytesPerToken: z.union([z.literal(2), z.literal(4)]),
+    bytesPerToken: z.union([z.literal(1), z.literal(2), z.literal(4)]),
     parts: z.object(Object.fromEntries(partNames.map((name) => [name, part])) as Record<PartName, typeof part>),
     /** SHA-256 of the training tokens. */
     fingerprint: z.string(),

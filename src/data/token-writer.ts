@@ -25,7 +25,7 @@ export interface ReadingReport {
 export class TokenFileWriter {
   #written = 0;
   readonly #parts = new Map<PartName, PartFile>();
-  readonly #bytesPerToken: 2 | 4;
+  readonly #bytesPerToken: 1 | 2 | 4;
 
   private constructor(
     private readonly file: string,
@@ -33,7 +33,8 @@ export class TokenFileWriter {
     private readonly hash: Hash,
     private readonly onProgress: (tokens: number) => void,
   ) {
-    this.#bytesPerToken = tokenizer.vocabSize <= 65536 ? 2 : 4;
+    const { vocabSize } = tokenizer;
+    this.#bytesPerToken = vocabSize <= 256 ? 1 : vocabSize <= 65536 ? 2 : 4;
   }
 
   /**
@@ -135,7 +136,7 @@ class Blocks {
   #length = 0;
 
   constructor(
-    private readonly bytesPerToken: 2 | 4,
+    private readonly bytesPerToken: 1 | 2 | 4,
     private readonly consume: (block: Buffer) => Promise<void>,
   ) {}
 
@@ -161,7 +162,10 @@ class Blocks {
   #put(ids: Int32Array): void {
     const block = this.#block;
     let at = this.#length;
-    if (this.bytesPerToken === 2) {
+    if (this.bytesPerToken === 1) {
+      block.set(ids, at);
+      at += ids.length;
+    } else if (this.bytesPerToken === 2) {
       for (const id of ids) {
         block[at++] = id;
         block[at++] = id >> 8;

@@ -94,6 +94,7 @@ describe('in a file', () => {
   }
 
   test.each<[string, () => Tokenizer]>([
+    ['8', () => new ByteTokenizer()],
     ['16', () => bpe],
     ['32', wideTokenizer],
   ])('equals the store in memory, with %s bits', async (bits, make) => {
@@ -115,6 +116,9 @@ describe('in a file', () => {
         await expect(memory[part].read(offset, length)).rejects.toThrow('are not inside');
       }
     }
+    const ids = await whole(file.train);
+    const packed = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array }[Number(bits) as 8 | 16 | 32].from(ids);
+    expect(file.fingerprint).toBe(createHash('sha256').update(Buffer.from(packed.buffer)).digest('hex'));
     await file.close();
   });
 
