@@ -156,6 +156,16 @@ describe('performers', () => {
     expect(trained('exact', '--attention', 'exact')).toEqual({ type: 'exact' });
   });
 
+  it('trains reversible layers with feed-forward layers in pieces, and decodes with them', () => {
+    const flags = ['--steps', '2', '--reversible', '--feed-forward-chunks', '3', ...tinyFlags];
+    const run = performers('train', '--data', at('text.txt'), '--out', at('reversible'), ...flags);
+    expect(run.status, run.stderr).toBe(0);
+    const { model } = JSON.parse(performers('info', '--model', at('reversible'), '--json').stdout);
+    expect(model).toMatchObject({ reversible: true, feedForwardChunks: 3 });
+    const text = performers('generate', '--model', at('reversible'), '--prompt', 'The whale', '--tokens', '5');
+    expect(text.status, text.stderr).toBe(0);
+  });
+
   it('saves on Ctrl-C and says how to go on', async () => {
     const args = ['train', '--data', at('text.txt'), '--out', at('stopped'), '--steps', '100000', ...tinyFlags];
     const { status, stderr } = await interrupted(directory, 'training tokens', ...args);
