@@ -132,7 +132,12 @@ function tableFields(text: string, columns: readonly string[]): Fields | string 
   return Object.fromEntries(values.map((value, i) => [columns[i]!, value]));
 }
 
-const unquote = (value: string) => (/^".*"$/s.test(value) ? value.slice(1, -1).replaceAll('""', '"') : value);
+/** Takes a value out of its quotes, unless it has others than doubled ones inside. */
+function unquote(value: string): string {
+  if (value.length < 2 || !value.startsWith('"') || !value.endsWith('"')) return value;
+  const inside = value.slice(1, -1);
+  return inside.replaceAll('""', '').includes('"') ? value : inside.replaceAll('""', '"');
+}
 
 function jsonFields(text: string): Fields | string {
   try {

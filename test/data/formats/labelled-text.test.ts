@@ -107,12 +107,17 @@ describe('readLabelledTable', () => {
 
   test('names of columns and of classes; text that only looks quoted stays', async () => {
     const options = { text: 'review', label: 'mood', classes: ['bad', 'good'] };
-    const { records, bad } = await read('mood\treview\ngood\t"So" he said\nbad\t"\nugly\tx\n', options);
+    const { records, bad } = await read(
+      'mood\treview\ngood\t"So" he said\nbad\t"\nbad\t"A" and "B"\ngood\t"say ""so"""\nugly\tx\n',
+      options,
+    );
     expect(records.map(({ text, label }) => [text, label])).toEqual([
       ['"So" he said', 1],
       ['"', 0],
+      ['"A" and "B"', 0],
+      ['say "so"', 1],
     ]);
-    expect(bad).toEqual([[4, '"mood" is "ugly", not one of bad, good']]);
+    expect(bad).toEqual([[6, '"mood" is "ugly", not one of bad, good']]);
     const json = await read('{"review": "x", "mood": "good"}\n{"review": "y", "mood": 1}', options);
     expect(json.records.map(({ label }) => label)).toEqual([1]);
     expect(json.bad).toEqual([[2, '"mood" is 1, not one of bad, good']]);
