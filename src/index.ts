@@ -78,6 +78,7 @@ export type { SpecialTokenOptions } from './data/tokenizers/added-tokens.ts';
 export { BpeTokenizer } from './data/tokenizers/bpe.ts';
 export { ByteTokenizer } from './data/tokenizers/bytes.ts';
 export { CharacterTokenizer } from './data/tokenizers/characters.ts';
+export { type ForeignTokenizer, loadForeignTokenizer } from './data/tokenizers/foreign.ts';
 export { loadTokenizer } from './data/tokenizers/load.ts';
 export { PixelTokenizer, pixelText } from './data/tokenizers/pixels.ts';
 export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
