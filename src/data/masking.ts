@@ -61,7 +61,7 @@ export class Masking {
     for (let row = 0; row < batchSize; row++) {
       const random = this.#random.fork(firstRow + row);
       for (let i = row * length; i < (row + 1) * length; i++) {
-        const isChosen = random.uniform() < this.#fraction;
+        const isChosen = random.uint32() < this.#fraction * 2 ** 32;
         if (targets[i] < 0 || this.#specials.has(targets[i]) || !isChosen) targets[i] = -1;
         else inputs[i] = this.#shown(inputs[i], random);
       }

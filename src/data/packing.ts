@@ -20,7 +20,9 @@ export function packSequences(lengths: ArrayLike<number>, capacity: number): Pac
     if (Number.isInteger(lengths[i]) && lengths[i] >= 1 && lengths[i] <= capacity) continue;
     throw new RangeError(`Sequence ${i} has ${lengths[i]} tokens; rows of ${capacity} take from 1 to ${capacity}.`);
   }
-  const byLength = Int32Array.from({ length: count }, (_, i) => i).sort((a, b) => lengths[b] - lengths[a]);
+  // Numbers sort faster than by a comparison: longest first, then in order.
+  const keys = Float64Array.from({ length: count }, (_, i) => (capacity - lengths[i]) * count + i).sort();
+  const byLength = Int32Array.from(keys, (key) => key % count);
   const rows = new FirstFit(count, capacity);
   const rowOf = new Int32Array(count);
   let numRows = 0;

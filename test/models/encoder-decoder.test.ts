@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { exactAttention } from '../../src/attention/exact.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { EncoderDecoder, translationLoss } from '../../src/models/encoder-decoder.ts';
 import type { EncoderDecoderOptions } from '../../src/models/encoder-decoder-configuration.ts';
 import { translate } from '../../src/models/translate.ts';
 import { Dropout } from '../../src/nn/dropout.ts';
+import { activation } from '../../src/tensor/ops/activation.ts';
+import { add } from '../../src/tensor/ops/add.ts';
+import { embedding } from '../../src/tensor/ops/embedding.ts';
+import { layerNorm } from '../../src/tensor/ops/layer-norm.ts';
+import { linear } from '../../src/tensor/ops/linear.ts';
+import { reshape } from '../../src/tensor/ops/reshape.ts';
 import { Random } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -133,6 +140,41 @@ describe.each(attentions)('EncoderDecoder with $attention.type, $crossAttention.
 });
 
 describe('EncoderDecoder', () => {
+  it('is pre-norm residual parts: self-attention, attention to the encoded source, feed-forward', async () => {
+    const exact = { type: 'exact' } as const;
+    const made = model({ positions: 'none', attention: exact, crossAttention: exact });
+    const of = (name: string) => made.parameters().get(name)!;
+    const project = (x: Tensor, name: string) => linear(x, of(`${name}.weight`), of(`${name}.bias`));
+    const norm = (x: Tensor, name: string) => layerNorm(x, of(`${name}.weight`), of(`${name}.bias`), 1e-5);
+    const attend = (x: Tensor, from: Tensor, name: string, causal: boolean) => {
+      const [queries, keys, values] = ['query', 'key', 'value'].map((part, i) => {
+        const given = i === 0 ? x : from;
+        return reshape(project(given, `${name}.${part}`), [1, given.shape[1], 3, 2]);
+      });
+      const heads = exactAttention(queries, keys, values, { causal, layout: 'blhd' });
+      return project(reshape(heads, x.shape), `${name}.output`);
+    };
+    const feedForward = (x: Tensor, name: string) =>
+      project(activation(project(x, `${name}.expand`), 'gelu'), `${name}.contract`);
+    const expected = await numbers(() => {
+      let x = embedding(of('source.tokens.weight'), ids(source));
+      const first = norm(x, 'encoder.0.attentionNorm');
+      x = add(x, attend(first, first, 'encoder.0.attention', false));
+      x = add(x, feedForward(norm(x, 'encoder.0.feedForwardNorm'), 'encoder.0.feedForward'));
+      const encoded = norm(x, 'encoderNorm');
+      let y = embedding(of('target.tokens.weight'), ids(target));
+      for (const block of ['decoder.0', 'decoder.1']) {
+        const own = norm(y, `${block}.attentionNorm`);
+        y = add(y, attend(own, own, `${block}.attention`, true));
+        y = add(y, attend(norm(y, `${block}.crossNorm`), encoded, `${block}.crossAttention`, false));
+        y = add(y, feedForward(norm(y, `${block}.feedForwardNorm`), `${block}.feedForward`));
+      }
+      return linear(norm(y, 'decoderNorm'), of('target.tokens.weight'));
+    });
+    expectClose(await numbers(() => made.logits(made.decode(ids(target), made.encode(ids(source))))), expected);
+    made.dispose();
+  });
+
   it('leaves nothing behind', () => {
     const before = backend.bytesAllocated;
     const made = model({});
