@@ -135,6 +135,12 @@ describe('trainingBatches and heldOutBatches', () => {
       expect(
         await all(heldOutBatches(tokens, { ...given, seed: 99 } as typeof given, vocabulary, 3).batches()),
       ).toEqual(heldOut);
+      const unmasked =
+        packing === 'windows'
+          ? evaluationWindows(tokens, options)
+          : evaluationSequences(tokens, { ...options, packing });
+      const fixed = new Masking({ fraction: 0.4, mask: 14, vocabSize: 16, specials: [13, 15], seed: 0 });
+      expect(heldOut[1]).toEqual(fixed.apply(await unmasked.batchAt(1), 3));
       expect(heldOut.some(({ inputs }) => inputs.includes(14))).toBe(true);
       for (const { inputs, targets } of heldOut) {
         inputs.forEach((id, i) => {
