@@ -9,7 +9,7 @@ import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { attentionInputs } from './inputs.ts';
-import { denseRuns } from './runs.ts';
+import { denseRuns, paddingMask } from './runs.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
 
 /** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */
@@ -21,7 +21,7 @@ export interface LinformerProjections {
 /**
  * Linformer (Wang et al. 2020, arXiv 2006.04768): `softmax(Q(EK)ᵀ/√dHead)(FV)`, exact attention to projectedLength
  * mixtures of keys and of values, in O(length·projectedLength) time. A mixture holds later positions too, so it is
- * bidirectional only. Masked keys and their values count as zeros; a length below maxLength uses the first columns.
+ * bidirectional only. Masked keys, padding and their values count as zeros; a length below maxLength uses the first columns.
  *
  * @param queries `[batch, heads, lengthQ, dHead]`
  * @param keys `[batch, heads, lengthK, dHead]`, lengthK ≤ maxLength
@@ -33,17 +33,22 @@ export function linformerAttention(
   queries: Tensor,
   keys: Tensor,
   values: Tensor,
-  { keyProjection, valueProjection, ...options }: AttendOptions & LinformerProjections,
+  {
+    keyProjection,
+    valueProjection,
+    segments,
+    keySegments = segments,
+    ...options
+  }: AttendOptions & LinformerProjections,
 ): Tensor {
   if (options.causal) {
     throw new Error(
       'Linformer mixes all positions, so it cannot be causal: train with causal: false, or use favor, lsh or exact.',
     );
   }
-  if (options.segments) {
-    throw new Error(
-      'Linformer mixes all positions of a row, so it takes no segments: give one sequence a row, padded under a keyMask.',
-    );
+  const padding = keySegments && paddingMask(keySegments);
+  if (keySegments && !padding) {
+    throw new Error('Linformer mixes all positions of a row, so it takes no packed sequences: give one a row, padded.');
   }
   return scopeUnlessTracked([queries, keys, values, keyProjection, valueProjection], () => {
     const { backend } = queries;
@@ -55,7 +60,9 @@ export function linformerAttention(
         `Linformer: the sequence has ${lengthK} positions but the projections end at ${maxLength}: shorten it, or make the model with a larger maxLength.`,
       );
     }
-    const valid = (x: Tensor) => (keyMask ? multiply(x, spread(keyMask, x.shape, layout)) : x);
+    const rows = padding && attentionInputs(queries, keys, values, { layout, keyMask: padding }).keyMask;
+    const masks = [keyMask, rows].filter((mask) => mask !== undefined);
+    const valid = (x: Tensor) => masks.reduce((kept, mask) => multiply(kept, spread(mask, x.shape, layout)), x);
     const mixed = {
       keys: projectLength(valid(keys), keyProjection, layout),
       values: projectLength(valid(values), valueProjection, layout),

@@ -84,6 +84,15 @@ function covers(found: Pieces, length: number): boolean {
   return covered === length;
 }
 
+/**
+ * The key mask that means the same as `segments`, where no row holds more than one sequence: 0 on padding. Undefined
+ * where one does.
+ */
+export function paddingMask(segments: Segments): Float32Array[] | undefined {
+  const isSingle = segments.every((ids) => new Set(Array.from(ids).filter((id) => id >= 0)).size <= 1);
+  return isSingle ? segments.map((ids) => Float32Array.from(ids, (id) => (id < 0 ? 0 : 1))) : undefined;
+}
+
 /** Segments of a padded batch: row b holds one sequence of `lengths[b]` positions, then padding. */
 export function paddedSegments(lengths: readonly number[], maxLength: number): Segments {
   return lengths.map((length) => Int32Array.from({ length: maxLength }, (_, i) => (i < length ? 0 : -1)));

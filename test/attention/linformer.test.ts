@@ -121,8 +121,8 @@ it('what is masked changes nothing, and columns beyond the length neither', asyn
 it('refuses what it cannot be: causal, packed, too long, decoding', () => {
   const inputs = given(reference, 'bhld', 'heads');
   expect(() => attend(inputs, { causal: true })).toThrow(/^Linformer mixes all positions, .* causal: false/);
-  const segments = [new Array(11).fill(0), new Array(11).fill(0)];
-  expect(() => attend(inputs, { segments })).toThrow(/^Linformer .* one sequence a row/);
+  const packed = [0, 1].map(() => Array.from({ length: sizes.lengthK }, (_, i) => (i < 5 ? 0 : 1)));
+  expect(() => attend(inputs, { keySegments: packed })).toThrow(/^Linformer .* no packed sequences/);
   const long = randomTensor(reference, [2, 3, 19, 5], 1);
   expect(() => attend({ ...inputs, keys: long, values: long })).toThrow('19 positions but the projections end at 17');
   const attention = made({ type: 'linformer' });
@@ -176,4 +176,21 @@ describe('the projections of a layer', () => {
     expect(gradients).toHaveLength(parameters.size);
     expect(() => new Transformer(reference, { ...options, attention })).toThrow(/Linformer.*causal: false/);
   });
+});
+
+it('takes one padded sequence a row, with a key mask or without', async () => {
+  const inputs = given(reference, 'bhld', 'heads');
+  const { lengthK } = sizes;
+  const ends = [lengthK - 3, lengthK - 1];
+  const keySegments = ends.map((end) => Array.from({ length: lengthK }, (_, i) => (i < end ? 4 : -1)));
+  const padding = ends.map((end) => Array.from({ length: lengthK }, (_, i) => (i < end ? 1 : 0)));
+  const expected = await attend(inputs, { keyMask: padding }).data();
+  expect(await attend(inputs, { keySegments }).data()).toEqual(expected);
+  expect(expected).not.toEqual(await attend(inputs, {}).data());
+  const second = padding.map((row) => row.map((value, i) => (i === 1 ? 0 : value)));
+  const both = await attend(inputs, {
+    keyMask: second.map((row) => row.map((_, i) => (i === 1 ? 0 : 1))),
+    keySegments,
+  }).data();
+  expect(both).toEqual(await attend(inputs, { keyMask: second }).data());
 });

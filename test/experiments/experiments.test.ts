@@ -240,7 +240,8 @@ describe('every experiment', () => {
   });
 
   it('stops where it is told to', async () => {
-    for (const experiment of experiments) {
+    // Those that train stop and go on: see contest.test.ts.
+    for (const experiment of experiments.filter(({ name }) => name === 'fig3' || name in tiny)) {
       const controller = new AbortController();
       const progress = () => controller.abort();
       const context = { backend, directory: 'unused', signal: controller.signal, progress };

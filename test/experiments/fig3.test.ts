@@ -26,6 +26,9 @@ const tiny: Fig3Configuration = fig3Configuration.parse({
   minLength: 7,
   vocabSize: 13,
   numFeatures: 5,
+  numHashes: 2,
+  chunkLength: 3,
+  projectedLength: 4,
   causal: false,
   rounds: 3,
   secondsPerPoint: 0.05,
@@ -93,8 +96,8 @@ describe('curves', () => {
 });
 
 describe('the measurement, from known costs', () => {
-  const seconds = { exact: 1e-5, favor: 6e-4, identity: 2e-4 };
-  const exponents = { exact: 2, favor: 1, identity: 1 };
+  const seconds = { exact: 1e-5, favor: 6e-4, lsh: 5e-4, linformer: 3e-4, identity: 2e-4 };
+  const exponents = { exact: 2, favor: 1, lsh: 1, linformer: 1, identity: 1 };
   const costOf = (attention: AttentionName, pass: Pass, length: number) => {
     const factor = pass === 'forward' ? 1 : 3;
     return {
@@ -156,7 +159,7 @@ describe('the measurement, from known costs', () => {
     expect(curveOf(numbers, 'favor', 'forward + backward').cross).toMatchObject({ length: 56, reason: 'time' });
     expect(curveOf(numbers, 'identity', 'forward + backward').cross).toMatchObject({ length: 112, reason: 'memory' });
     // By turns while memory allows it, and never what a cross stands for.
-    expect(asked.slice(0, 4)).toEqual(attentions.map((name) => `${name}, forward, 7`).concat('exact, forward, 7'));
+    expect(asked.slice(0, 6)).toEqual(attentions.map((name) => `${name}, forward, 7`).concat('exact, forward, 7'));
     expect(asked.filter((name) => name === 'favor, forward, 56')).toHaveLength(2);
     expect(asked).not.toContain('exact, forward, 112');
     const [forward] = numbers.closeness;
@@ -200,26 +203,32 @@ describe('the measurement itself', () => {
     const targets = Int32Array.from({ length: 29 }, (_, i) => (i * 7) % 13);
     const { name, maxLength, ...sizes } = tiny.models[0];
     for (const attention of attentions) {
-      const subject = await Subject.open(backend, tiny.models[0], attention, tiny);
+      const subject = await Subject.open(backend, tiny.models[0], attention, tiny, 29);
       const forward = await subject.run('forward', ids, targets);
       const both = await subject.run('forward + backward', ids, targets);
       expect(both.loss).toBe(forward.loss);
-      const configured = attention === 'favor' ? { type: attention, numFeatures: 5 } : { type: attention };
-      const options = { ...sizes, vocabSize: 13, causal: false, attention: configured, positions: 'none' } as const;
-      const model = new Transformer(backend, options, tiny.seed);
+      const own = {
+        favor: { numFeatures: 5 },
+        lsh: { numHashes: 2, chunkLength: 3 },
+        linformer: { projectedLength: 4 },
+      };
+      const configured = { type: attention, ...(attention in own ? own[attention as keyof typeof own] : {}) };
+      const model = { ...sizes, maxLength: 29, vocabSize: 13, causal: false, positions: 'none' } as const;
+      const options = { ...model, attention: configured };
+      const transformer = new Transformer(backend, options, tiny.seed);
       const losses = scope(() => {
         const [x, y] = [ids, targets].map((tokens) => tensor(backend, tokens, [1, 29]));
-        return languageModelLoss(model, x, y).loss;
+        return languageModelLoss(transformer, x, y).loss;
       });
       expect(forward.loss).toBeCloseTo(mean(await losses.data()), 5);
       expect(forward.loss).toBeCloseTo(Math.log(13), 1);
       // Gradients of all parameters at least, and what the forward pass made.
-      const parameters = [...model.parameters().values()].reduce((total, { size }) => total + 4 * size, 0);
+      const parameters = [...transformer.parameters().values()].reduce((total, { size }) => total + 4 * size, 0);
       expect(both.bytes).toBeGreaterThan(parameters + 4 * 29 * 2 * 7);
       subject.trim();
       expect((await subject.run('forward', ids, targets)).bytes).toBe(forward.bytes);
       expect(forward.bytes).toBeLessThan(both.bytes);
-      for (const one of [losses, model]) one.dispose();
+      for (const one of [losses, transformer]) one.dispose();
       subject.close();
     }
   });
@@ -243,7 +252,7 @@ describe('performers reproduce fig3', () => {
     expect(stderr).toContain('| tiny, forward + backward: X |');
     expect(stderr).toContain('Performer’s time over X’s');
     const { curves, closeness } = JSON.parse(stdout).numbers as Fig3Numbers;
-    expect(curves.map(({ points }) => points.length)).toEqual([5, 5, 5, 5, 5, 5]);
+    expect(curves.map(({ points }) => points.length)).toEqual(new Array(2 * attentions.length).fill(5));
     for (const { points } of curves) {
       for (const { seconds, bytes } of points) expect(Math.min(seconds, bytes)).toBeGreaterThan(0);
       expect(points[4].bytes).toBeGreaterThan(points[0].bytes);
