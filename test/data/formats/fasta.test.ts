@@ -78,7 +78,7 @@ describe('readFasta', () => {
     const huge = letters(5_000_011, 7);
     const sequences = [huge, ...Array.from({ length: 4000 }, (_, i) => letters(1 + ((i * 37) % 700), i + 1)), huge];
     const wrap = (sequence: string) => sequence.replace(/.{61}/g, '$&\n');
-    const text = sequences.map((s, i) => `>r${i}\n${i % 2 === 0 ? s : wrap(s)}\n`).join('');
+    const text = sequences.map((s, i) => `>r${i}\n${i % 2 === 1 ? s : wrap(s)}\n`).join('');
     const { records, count } = await read(text);
     expect(count).toBe(0);
     expect(records.length).toBe(sequences.length);
