@@ -6,9 +6,10 @@ import { linear } from '../../src/tensor/ops/linear.ts';
 import { multiply } from '../../src/tensor/ops/multiply.ts';
 import { recompute } from '../../src/tensor/ops/recompute.ts';
 import { reversible } from '../../src/tensor/ops/reversible.ts';
+import { softmaxCrossEntropy } from '../../src/tensor/ops/softmax-cross-entropy.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';
 
 const backend = createReferenceBackend();
@@ -31,6 +32,23 @@ describe('valueAndGradients with a seed', () => {
     // The seed may be the gradient itself.
     const same = valueAndGradients(() => add(x, y), [x, y], seed);
     expect(await numbers(same.gradients)).toEqual([weights, weights]);
+  });
+
+  it('weighs the rows of a fused cross-entropy, recomputed', async () => {
+    const { expand } = wide();
+    const x = random([11, 3], 3);
+    const targets = tensor(
+      backend,
+      Int32Array.from({ length: 11 }, (_, i) => (3 * i) % 7),
+      [11],
+    );
+    const rows = () => softmaxCrossEntropy(linear(x, expand), targets).loss;
+    const weights = random([11], 4);
+    await expectGradients(() => multiply(recompute(rows, x, [expand]), weights), { expand });
+    const { gradients } = valueAndGradients(rows, [expand], weights);
+    const expected = valueAndGradients(() => multiply(rows(), weights), [expand]).gradients;
+    const [actual, wanted] = await numbers([gradients[0], expected[0]]);
+    for (const i of wanted.keys()) expect(actual[i]).toBeCloseTo(wanted[i], 12);
   });
 
   it('refuses a seed of another shape', () => {
