@@ -62,8 +62,8 @@ describe('trainCharacters', () => {
   });
 
   test('keeps the most frequent characters, of equally frequent ones the smaller', async () => {
-    const tokenizer = await trainCharacters(['zzzyyxxwv'], { vocabSize: 4 });
-    expect(Object.keys(tokenizer.toJSON().model.vocab)).toEqual(['\ufffd', 'x', 'y', 'z']);
+    const tokenizer = await trainCharacters(['zzzyyxxwv'], { vocabSize: 3 });
+    expect(Object.keys(tokenizer.toJSON().model.vocab)).toEqual(['\ufffd', 'x', 'z']);
     const all = await trainCharacters(['zzzyyxxwv'], { vocabSize: 100 });
     expect(all.vocabSize).toBe(6);
   });
@@ -90,6 +90,12 @@ describe('trainCharacters', () => {
   ])('refuses %j', async (options, message) => {
     await expect(trainCharacters([], options)).rejects.toThrow(message);
   });
+});
+
+test('a lone surrogate is U+FFFD also where that is not the unknown token', () => {
+  const json = trained.toJSON();
+  const tokenizer = loadTokenizer({ ...json, model: { ...json.model, unk_token: 'a' } });
+  expect([...tokenizer.encode('\ud800\u{10ffff}')]).toEqual([0, json.model.vocab.a]);
 });
 
 test('the ids of proteins are fixed', () => {

@@ -75,9 +75,9 @@ export function describeTokenizer(
       let streamed = '';
       for (const id of tokenizer.encode(text)) {
         const piece = stream.push(id);
-        expect(piece).not.toMatch(/\p{Surrogate}/u);
+        if (/\p{Surrogate}/u.test(piece) || !text.startsWith(piece, streamed.length))
+          expect.fail(`${streamed}|${piece}`);
         streamed += piece;
-        expect(text.startsWith(streamed)).toBe(true);
       }
       expect(streamed + stream.end()).toBe(text);
     });
