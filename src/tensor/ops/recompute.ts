@@ -14,7 +14,7 @@ import { Tensor } from '../tensor.ts';
  * @param x `[…, width]`; its rows are the product of the leading axes
  * @param parameters what else of what `fn` uses is to be differentiated
  * @param numPieces at least 1; more than there are rows is one piece for every row
- * @returns shaped like x, but for the last axis
+ * @returns what `fn` gives; in several pieces, shaped like x but for the last axis
  */
 export function recompute(fn: (x: Tensor) => Tensor, x: Tensor, parameters: readonly Tensor[], numPieces = 1): Tensor {
   const pieces = piecesOf(x, numPieces);
@@ -23,7 +23,7 @@ export function recompute(fn: (x: Tensor) => Tensor, x: Tensor, parameters: read
     const wanted = parameters.filter((_, i) => needed[i + 1]);
     let totals: Tensor[] | undefined;
     const dX = joined(x, pieces, (piece, at) => {
-      const seed = takeRows(gradient, at);
+      const seed = takeRows(gradient, at, pieces.length);
       const { value, gradients } = valueAndGradients(() => fn(piece), [piece, ...wanted], seed);
       for (const used of [value, seed]) used.dispose();
       const [dPiece, ...dParameters] = gradients;
@@ -51,9 +51,9 @@ function piecesOf(x: Tensor, numPieces: number): Piece[] {
   return Array.from({ length: count }, (_, i) => ({ start: startOf(i), count: startOf(i + 1) - startOf(i) }));
 }
 
-/** A copy of some rows, `[count, width]`; all of them are `x` under its own shape. */
-function takeRows(x: Tensor, { start, count }: Piece): Tensor {
-  if (count === rowsOf(x)) return x.view();
+/** A copy of some rows, `[count, width]`; the only piece is `x` under its own shape. */
+function takeRows(x: Tensor, { start, count }: Piece, numPieces: number): Tensor {
+  if (numPieces === 1) return x.view();
   const width = x.shape.at(-1)!;
   const rows = Tensor.empty(x.backend, [count, width]);
   x.backend.copy(x.backend.slice(x.storage, start * width, rows.size), rows.storage);
@@ -64,7 +64,7 @@ function takeRows(x: Tensor, { start, count }: Piece): Tensor {
 function joined(x: Tensor, pieces: readonly Piece[], fn: (rows: Tensor, piece: Piece) => Tensor): Tensor {
   let out: Tensor | undefined;
   for (const piece of pieces) {
-    const rows = takeRows(x, piece);
+    const rows = takeRows(x, piece, pieces.length);
     const result = fn(rows, piece);
     if (result !== rows) rows.dispose();
     if (pieces.length === 1) return result;
