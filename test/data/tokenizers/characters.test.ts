@@ -98,6 +98,12 @@ test('a lone surrogate is U+FFFD also where that is not the unknown token', () =
   expect([...tokenizer.encode('\ud800\u{10ffff}')]).toEqual([0, json.model.vocab.a]);
 });
 
+test('of special tokens that start alike the longest is found', () => {
+  const json = JSON.parse(JSON.stringify(trained.toJSON()).replaceAll('<|endoftext|>', '<mask>s'));
+  const { mask, end } = trained.specialTokens;
+  expect([...loadTokenizer(json).encode('<mask>s<mask>')]).toEqual([end, mask]);
+});
+
 test('the ids of proteins are fixed', () => {
   const tokenizer = new ProteinTokenizer();
   expect(tokenizer.vocabSize).toBe(30);
