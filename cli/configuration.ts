@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { parseConfiguration, trainingSchema } from '../src/node.ts';
+import { type DatasetSplit, parseConfiguration, type SplitRule, trainingSchema } from '../src/node.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
 const mask = z.boolean().optional();
@@ -26,13 +26,30 @@ const split = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('tail'), fraction: z.number().gt(0).lt(1) }),
   z.strictObject({ by: z.literal('document'), fraction: z.number().gt(0).lt(1), seed: z.int().min(0).default(0) }),
   z.strictObject({ by: z.literal('none') }),
+  z.strictObject({ by: z.literal('given') }),
+  z.strictObject({
+    by: z.literal('group'),
+    fraction: z.number().gt(0).lt(1),
+    heldOut: z.number().min(0).lt(1).optional(),
+    test: z.number().min(0).lt(1).optional(),
+    seed: z.int().min(0).default(0),
+  }),
 ]);
+
+/** @throws for a split that is not by text or document, where nothing else will do */
+export function textSplit(split: DatasetSplit = { by: 'tail', fraction: 0.1 }): SplitRule {
+  if (split.by !== 'given' && split.by !== 'group') return split;
+  throw new Error(`A split by ${JSON.stringify(split.by)} does not fit here: choose tail, document or none.`);
+}
 
 /** What `--config FILE.json` may hold; flags override it. */
 export const runSchema = z.strictObject({
-  /** Files and globs. */
+  /** Files, globs, folders and `hf://` names. */
   data: z.array(z.string()).default([]),
-  split: split.default({ by: 'tail', fraction: 0.1 }),
+  /** What `openDataset` takes besides: `format` and the options of the format. */
+  dataset: z.record(z.string(), z.unknown()).default({}),
+  /** Default: as `openDataset` has it. */
+  split: split.optional(),
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. */
   model: z.record(z.string(), z.unknown()).default({}),

@@ -1,58 +1,91 @@
 import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import {
   ByteTokenizer,
-  documentParts,
-  expandPaths,
-  fileDocuments,
+  type Dataset,
+  type DatasetConfiguration,
+  datasetText,
+  isHubName,
+  openDataset,
   ProteinTokenizer,
-  planSplit,
-  type SplitRule,
-  segments,
   type TokenFileStore,
   type Tokenizer,
-  tokenizeFiles,
+  tokenizeDataset,
   trainBpe,
   trainCharacters,
   trainUnigram,
 } from '../src/node.ts';
 import type { RunConfiguration } from './configuration.ts';
+import { formatCount, say } from './output.ts';
 
-/** Files, tokenised with a tokenizer. */
+/** Data, tokenised with a tokenizer. */
 export interface Corpus {
   readonly files: readonly string[];
+  /** What of a configuration finds the same data again, wherever the program runs. */
+  readonly source: Pick<RunConfiguration, 'data' | 'dataset' | 'split'>;
   readonly tokenizer: Tokenizer;
   readonly store: TokenFileStore;
 }
 
 /**
- * Trains the tokenizer that `configuration` asks for, on the training part alone, and tokenises its files into
+ * Trains the tokenizer that `configuration` asks for, on the training part alone, and tokenises its data into
  * `out/tokens.bin` (or uses that file, if nothing has changed).
  */
 export async function openCorpus(configuration: RunConfiguration, out: string): Promise<Corpus> {
-  const files = (await expandPaths(configuration.data)).map((file) => resolve(file));
-  return tokenize(files, await makeTokenizer(configuration, files), configuration.split, out);
+  const dataset = await open(configuration);
+  return store(dataset, configuration, await makeTokenizer(configuration, dataset), out);
 }
 
-/** Tokenises files with a tokenizer that is there already. */
-export async function tokenize(
-  files: readonly string[],
+/** Tokenises data with a tokenizer that is there already. */
+export async function tokenize(configuration: RunConfiguration, tokenizer: Tokenizer, out: string): Promise<Corpus> {
+  return store(await open(configuration), configuration, tokenizer, out);
+}
+
+function open({ data, dataset, split }: RunConfiguration): Promise<Dataset> {
+  // The format decides about the other options, which openDataset checks.
+  return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetConfiguration);
+}
+
+async function store(
+  dataset: Dataset,
+  configuration: RunConfiguration,
   tokenizer: Tokenizer,
-  split: SplitRule,
   out: string,
 ): Promise<Corpus> {
   await mkdir(out, { recursive: true });
-  return { files, tokenizer, store: await tokenizeFiles(files, tokenizer, { file: join(out, 'tokens.bin'), split }) };
+  const { files, format, split } = dataset;
+  const { data } = dataset.configuration;
+  const source = {
+    data: data.some(isHubName) ? data : [...files],
+    dataset: { ...configuration.dataset, format },
+    split: split as RunConfiguration['split'],
+  };
+  const onProgress = tokenProgress();
+  const store = await tokenizeDataset(dataset, tokenizer, { file: join(out, 'tokens.bin'), onProgress });
+  sayWhatIsLeftOut(store);
+  return { files, source, tokenizer, store };
 }
 
-async function makeTokenizer({ tokenizer, split }: RunConfiguration, files: readonly string[]): Promise<Tokenizer> {
+/** Says every ten seconds how far it is. */
+function tokenProgress(): (tokens: number) => void {
+  let last = performance.now();
+  return (tokens) => {
+    if (performance.now() - last < 10_000) return;
+    last = performance.now();
+    say(`${formatCount(tokens)} tokens read`);
+  };
+}
+
+function sayWhatIsLeftOut({ bad, skipped }: TokenFileStore): void {
+  for (const [reason, count] of skipped) say(`${formatCount(count)} left out: ${reason}`);
+  if (bad.count > 0) say(`${formatCount(bad.count)} records cannot be used:\n${bad.describe()}`);
+}
+
+async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
   if (tokenizer.type === 'protein') return new ProteinTokenizer();
-  const options = { ...tokenizer, endOfText: files.length > 1 };
+  const options = { ...tokenizer, endOfText: dataset.numDocuments !== 1 };
   if (options.type === 'bytes') return new ByteTokenizer(options);
-  const parts = documentParts(await planSplit(fileDocuments(files), split), 'train');
-  async function* trainingText() {
-    for (const part of parts) yield* segments(part.read());
-  }
-  if (options.type === 'characters') return trainCharacters(trainingText(), options);
-  return options.type === 'bpe' ? trainBpe(trainingText(), options) : trainUnigram(trainingText(), options);
+  const text = datasetText(dataset, 'train');
+  if (options.type === 'characters') return trainCharacters(text, options);
+  return options.type === 'bpe' ? trainBpe(text, options) : trainUnigram(text, options);
 }

@@ -23,7 +23,7 @@ import {
   type Vocabulary,
 } from '../src/node.ts';
 import { type Classes, folderClasses } from './classes.ts';
-import { type RunConfiguration, runSchema } from './configuration.ts';
+import { type RunConfiguration, runSchema, textSplit } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize } from './corpus.ts';
 import { formatCount, formatSeconds, say } from './output.ts';
 import { TrainingProgress } from './progress.ts';
@@ -78,7 +78,7 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
   const modelConfiguration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
   checkObjective(training.objective, modelConfiguration);
   const model = new Transformer(backend, modelConfiguration, training.seed);
-  const stored = { ...configuration, data: [...corpus.files] };
+  const stored = { ...configuration, ...corpus.source };
   await writeFile(join(out, 'run.json'), `${JSON.stringify(stored, null, 2)}\n`);
   return { out, configuration: stored, corpus, model, classes, resume: undefined };
 }
@@ -102,14 +102,14 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
   };
   const where = join(directory, 'tokenizer.json');
   const tokenizer = loadTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
-  const corpus = await tokenize(configuration.data, tokenizer, configuration.split, out);
+  const corpus = await tokenize(configuration, tokenizer, out);
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory } };
 }
 
 async function classesOf({ training, split }: RunConfiguration, { files }: Corpus): Promise<Classes | undefined> {
-  return training.objective.type === 'classification' ? folderClasses(files, split) : undefined;
+  return training.objective.type === 'classification' ? folderClasses(files, textSplit(split)) : undefined;
 }
 
 /**

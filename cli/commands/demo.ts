@@ -15,7 +15,7 @@ import {
   Trainer,
   trainingWindows,
 } from '../../src/node.ts';
-import { type RunConfiguration, runSchema } from '../configuration.ts';
+import { type RunConfiguration, runSchema, textSplit } from '../configuration.ts';
 import { type BackendFlags, backendOptions, jsonOption, positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
 import { finishRun, hasCheckpoint, heldOutData, interruptSignal, type Run, resumeRun, startRun } from '../run.ts';
@@ -149,7 +149,7 @@ async function contend(run: Run, label: string, signal: AbortSignal): Promise<Co
 
 async function report(run: Run, contestants: readonly Contestant[], flags: DemoFlags): Promise<void> {
   const { files, store } = run.corpus;
-  const { train, heldOut } = await splitText(fileDocuments(files), run.configuration.split);
+  const { train, heldOut } = await splitText(fileDocuments(files), textSplit(run.configuration.split));
   const brotli = await brotliBitsPerCharacter(train, heldOut);
   const baselines: [string, number][] = [
     ['brotli, quality 11, having seen the training text', brotli.givenTrain],

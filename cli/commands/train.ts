@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import {
   activations,
   createBackend,
+  type DatasetFormat,
+  datasetFormats,
   type Objective,
   parseConfiguration,
   projectionKinds,
@@ -30,18 +32,22 @@ const objectives = {
   'masked-token': 'maskedToken',
   classification: 'classification',
 } as const;
+/** Attentions without random features, as sentences name them. */
+const featureless = { exact: 'Exact attention', lsh: 'LSH attention', linformer: 'Linformer' } as const;
 const packings = ['windows', 'pack', 'pad'] as const;
 const tokenizerTypes = ['bytes', 'characters', 'bpe', 'unigram', 'protein'] as const;
 
 interface TrainFlags extends BackendFlags {
   data?: string[];
+  format?: DatasetFormat;
+  textField?: string;
   out: string;
   config?: string;
   resume?: boolean;
   preset?: keyof typeof transformerPresets;
   objective?: keyof typeof objectives;
   packing?: (typeof packings)[number];
-  attention?: 'favor' | 'exact' | 'auto';
+  attention?: 'favor' | 'auto' | keyof typeof featureless;
   features?: number;
   featureMap?: string;
   projection?: (typeof projectionKinds)[number];
@@ -49,7 +55,7 @@ interface TrainFlags extends BackendFlags {
   feedForwardChunks?: number;
   tokenizer?: (typeof tokenizerTypes)[number];
   vocabSize?: number;
-  split?: 'tail' | 'document' | 'none';
+  split?: NonNullable<RunConfigurationInput['split']>['by'];
   heldOut?: number;
   steps?: number;
   batchSize?: number;
@@ -70,9 +76,14 @@ export function trainCommand(): Command {
     .description(
       'Train a language model or a classifier on text files (plain, .gz or .zst). Ctrl-C saves; --resume continues.',
     )
-    .option('--data <files...>', 'files or globs, one document each')
+    .option('--data <names...>', 'files, globs, folders, or hf://datasets/ORG/NAME')
+    .addOption(new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats))
+    .option('--text-field <name>', 'field of JSONL or column of Parquet that has the text (default: text)')
     .requiredOption('--out <dir>', 'directory of the run: checkpoints, metrics.jsonl, tokens.bin')
-    .option('--config <file.json>', 'configuration {data, split, tokenizer, model, training}; flags override it')
+    .option(
+      '--config <file.json>',
+      'configuration {data, dataset, split, tokenizer, model, training}; flags override it',
+    )
     .option('--resume', 'continue the run in --out from its newest checkpoint')
     .addOption(new Option('--preset <name>', 'size of the model (default: compact)').choices(presets))
     .addOption(
@@ -90,8 +101,8 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--attention <type>',
-        'favor (linear time), exact, or auto: exact where that is faster (default: favor)',
-      ).choices(['favor', 'exact', 'auto']),
+        'favor (linear time), exact, auto: exact where that is faster, or the rivals lsh (Reformer) and linformer (default: favor)',
+      ).choices(['favor', 'auto', ...Object.keys(featureless)]),
     )
     .option('--features <m>', 'random features of favor and auto (default: 256)', positiveInteger)
     .addOption(
@@ -123,7 +134,12 @@ export function trainCommand(): Command {
       'tokens of BPE and unigram (default: 1024), at most of characters (default: all)',
       positiveInteger,
     )
-    .addOption(new Option('--split <rule>', 'what is held out (default: tail)').choices(['tail', 'document', 'none']))
+    .addOption(
+      new Option(
+        '--split <rule>',
+        'what is held out (default: tail of text files, as named or by document of others)',
+      ).choices(['tail', 'document', 'none', 'given', 'group']),
+    )
     .option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)', positiveNumber)
     .option('--steps <n>', 'updates (default: 1000)', positiveInteger)
     .option('--batch-size <n>', 'sequences in a batch (default: 8)', positiveInteger)
@@ -177,6 +193,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const depth = defined({ reversible, feedForwardChunks });
   const configuration = {
     data: flags.data ?? file.data ?? [],
+    dataset: { ...file.dataset, ...defined({ format: flags.format, text: flags.textField }) },
     split: splitOf(flags, type) ?? file.split ?? (type === 'classification' ? byDocument : undefined),
     tokenizer: withMask(tokenizerOf(flags) ?? file.tokenizer, type),
     model: { ...preset, ...file.model, ...attentionOf(flags, file.model), ...depth },
@@ -190,7 +207,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
 const byDocument = { by: 'document', fraction: 0.1, seed: 0 } as const;
 
 function splitOf({ split, heldOut }: TrainFlags, objective: Objective['type']): RunConfigurationInput['split'] {
-  if (split === 'none') return { by: 'none' };
+  if (split === 'none' || split === 'given') return { by: split };
   if (split === undefined && heldOut === undefined) return undefined;
   return { by: split ?? (objective === 'classification' ? 'document' : 'tail'), fraction: heldOut ?? 0.1 };
 }
@@ -217,14 +234,15 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
     projection: flags.projection,
   });
   const isGiven = Object.keys(features).length > 0;
-  if (flags.attention === 'exact') {
-    if (isGiven)
-      throw new Error('Exact attention has no features: leave the flags for them out, or --attention exact.');
-    return { attention: { type: 'exact' } };
-  }
-  if (!flags.attention && !isGiven) return {};
   const given = typeof model.attention === 'string' ? { type: model.attention } : model.attention;
   const { type: earlier, crossover, ...kept } = { ...(given as Record<string, unknown> | undefined) };
+  if (flags.attention && flags.attention in featureless) {
+    const type = flags.attention as keyof typeof featureless;
+    if (isGiven)
+      throw new Error(`${featureless[type]} has no features: leave the flags for them out, or --attention ${type}.`);
+    return { attention: { type, ...(earlier === type ? kept : {}) } };
+  }
+  if (!flags.attention && !isGiven) return {};
   const type = flags.attention ?? (earlier === 'auto' ? 'auto' : 'favor');
   return { attention: { ...kept, type, ...features, ...(type === 'auto' ? defined({ crossover }) : {}) } };
 }

@@ -6,7 +6,7 @@ const cli = join(import.meta.dirname, '../../dist/cli.js');
 
 // Continuous integration and terminals colour the output, which would hide the words that tests look for.
 const { FORCE_COLOR: _, ...inherited } = process.env;
-const env = { ...inherited, NO_COLOR: '1' };
+const env = { ...inherited, NO_COLOR: '1', HF_HUB_OFFLINE: '1' };
 
 export interface CommandResult {
   status: number | null;
