@@ -6,6 +6,7 @@ import pico from 'picocolors';
 import { type Backend, createBackend } from '../src/node.ts';
 import { bundle } from './bundle.ts';
 import type { BackendKind, BenchmarkCase } from './case.ts';
+import { data } from './data.ts';
 import { decoding } from './decoding.ts';
 import { depth } from './depth.ts';
 import { favor } from './favor.ts';
@@ -48,6 +49,7 @@ const cases: readonly BenchmarkCase[] = [
   start,
   tokenizers,
   bundle,
+  data,
 ];
 
 interface Options {
