@@ -1,5 +1,5 @@
 import type { BadRecords, DataRecord } from '../records.ts';
-import { lineBatches, NOT_TEXT } from './lines.ts';
+import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface FieldOptions {
   /** Field, or column, that holds the text. Default `text`. */
@@ -24,15 +24,15 @@ export async function* readJsonl(
 ): AsyncGenerator<DataRecord> {
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
-      if (text?.trim() === '') continue;
-      const result = text === undefined ? NOT_TEXT : parseRecord(text, options);
+      if (text !== undefined && isBlank(text)) continue;
+      const result = text === undefined ? NOT_TEXT : parseRecord(text, options, path, line);
       if (typeof result === 'string') bad.add({ file: path, line, reason: result });
-      else yield { ...result, file: path, line };
+      else yield result;
     }
   }
 }
 
-function parseRecord(text: string, options: FieldOptions): RecordFields | string {
+function parseRecord(text: string, options: FieldOptions, file: string, line: number): DataRecord | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -40,16 +40,16 @@ function parseRecord(text: string, options: FieldOptions): RecordFields | string
     return `not JSON (${(error as Error).message})`;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'JSON, but no object';
-  return recordFields(value as Record<string, unknown>, options);
+  return recordOf(value as Record<string, unknown>, options, file, line);
 }
 
-type RecordFields = Pick<DataRecord, 'text' | 'id' | 'group'>;
-
-/** What a record takes from an object, or why it cannot. */
-export function recordFields(
+/** The record that an object is, or why it is none. */
+export function recordOf(
   object: Readonly<Record<string, unknown>>,
   { text: textField = 'text', id: idField, group: groupField }: FieldOptions,
-): RecordFields | string {
+  file: string,
+  line: number,
+): DataRecord | string {
   const text = object[textField];
   if (text === undefined) {
     const fields = Object.keys(object)
@@ -57,11 +57,14 @@ export function recordFields(
       .map((field) => JSON.stringify(field));
     return `no field ${JSON.stringify(textField)}; there is ${fields.join(', ') || 'none'}`;
   }
-  if (typeof text !== 'string') return `${JSON.stringify(textField)} is ${text === null ? 'null' : `no text`}`;
+  if (typeof text !== 'string') return `${JSON.stringify(textField)} is ${text === null ? 'null' : 'no text'}`;
   if (text === '') return `${JSON.stringify(textField)} is empty`;
+  const record: { -readonly [K in keyof DataRecord]: DataRecord[K] } = { text, file, line };
   const id = idField === undefined ? undefined : asName(object[idField]);
   const group = groupField === undefined ? undefined : asName(object[groupField]);
-  return { text, ...(id === undefined ? {} : { id }), ...(group === undefined ? {} : { group }) };
+  if (id !== undefined) record.id = id;
+  if (group !== undefined) record.group = group;
+  return record;
 }
 
 function asName(value: unknown): string | undefined {

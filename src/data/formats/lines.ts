@@ -66,3 +66,9 @@ const withoutReturn = (text: string) => (text.endsWith('\r') ? text.slice(0, -1)
 
 /** Why a {@link Line} has no text. */
 export const NOT_TEXT = 'not UTF-8, or longer than a string can be';
+
+/** Whether a line is white space alone; mostly its first character tells. */
+export function isBlank(text: string): boolean {
+  const first = text.charCodeAt(0);
+  return !(first > 32 && first < 128) && text.trim() === '';
+}

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { readMagic } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
-import { type FieldOptions, recordFields } from './jsonl.ts';
+import { type FieldOptions, recordOf } from './jsonl.ts';
 
 /** Stands for text whose bytes are not UTF-8. */
 const NOT_UTF8 = Symbol('not UTF-8');
@@ -32,10 +32,10 @@ export async function* readParquet(
     const rows = await orDamaged(path, () => readRows(file, metadata, columns, rowStart, rowEnd));
     for (const [i, row] of rows.entries()) {
       const isFaulty = Object.values(row).includes(NOT_UTF8);
-      const result = isFaulty ? 'not UTF-8' : recordFields(row, options);
       const line = rowStart + i + 1;
+      const result = isFaulty ? 'not UTF-8' : recordOf(row, options, path, line);
       if (typeof result === 'string') bad.add({ file: path, line, reason: result });
-      else yield { ...result, file: path, line };
+      else yield result;
     }
     rowStart = rowEnd;
   }

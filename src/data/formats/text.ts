@@ -1,6 +1,6 @@
 import { openText } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
-import { lineBatches, NOT_TEXT } from './lines.ts';
+import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface TextOptions {
   /** What is a document: the file, a block of lines between blank lines, or every line that is not blank. Default file. */
@@ -27,7 +27,7 @@ export async function* readText(path: string, bad: BadRecords, options: TextOpti
     for await (const batch of lineBatches(path)) {
       for (const { text, line } of batch) {
         if (text === undefined) bad.add({ file: path, line, reason: NOT_TEXT });
-        else if (text.trim() !== '') yield { text, file: path, line };
+        else if (!isBlank(text)) yield { text, file: path, line };
       }
     }
   } else {
@@ -48,7 +48,7 @@ async function* blocks(path: string, bad: BadRecords): AsyncGenerator<DataRecord
   };
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
-      if (text?.trim() === '') {
+      if (text !== undefined && isBlank(text)) {
         const record = finish();
         if (record) yield record;
         continue;
