@@ -108,8 +108,16 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory } };
 }
 
-async function classesOf({ training, split }: RunConfiguration, { files }: Corpus): Promise<Classes | undefined> {
-  return training.objective.type === 'classification' ? folderClasses(files, textSplit(split)) : undefined;
+async function classesOf(
+  { training, split }: RunConfiguration,
+  { files, source }: Corpus,
+): Promise<Classes | undefined> {
+  if (training.objective.type !== 'classification') return undefined;
+  const { format, documents = 'file' } = source.dataset;
+  if (format !== 'text' || documents !== 'file') {
+    throw new Error('Classification takes text files, one document each, in a folder for each class.');
+  }
+  return folderClasses(files, textSplit(split));
 }
 
 /**
@@ -121,12 +129,13 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   const { configuration, corpus, model, classes, resume, out } = run;
   const { training } = configuration;
   const { store, tokenizer } = corpus;
+  const isImages = corpus.source.dataset.format === 'images';
   const startStep = resume?.checkpoint.training.step ?? 0;
   const progress = new TrainingProgress({
     label,
     steps: training.steps,
     startStep,
-    charactersPerToken: predictsText(training) ? store.train.characters / store.train.length : undefined,
+    charactersPerToken: predictsText(training) && !isImages ? store.train.characters / store.train.length : undefined,
   });
   let step = startStep;
   let evaluation: Evaluation | undefined;
@@ -157,7 +166,9 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
         progress.update({ ...event, tokens: places });
       } else if (event.kind === 'evaluation') {
         evaluation = event;
-        progress.note(`${label}: step ${formatCount(event.step)}, ${describeEvaluation(event, training.objective)}`);
+        progress.note(
+          `${label}: step ${formatCount(event.step)}, ${describeEvaluation(event, training.objective, isImages)}`,
+        );
       } else {
         checkpoint = event.directory;
       }

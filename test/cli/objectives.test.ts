@@ -95,6 +95,17 @@ describe('performers train --objective', () => {
     const { stdout } = run('evaluate', '--model', 'classes', ...data, '--length', '24');
     expect(stdout).toMatch(/class accuracy 100\.0 %/);
     expect(JSON.parse(readFileSync(join(directory, 'classes/run.json'), 'utf8')).split.by).toBe('document');
+    writeFileSync(join(directory, 'lines.json'), JSON.stringify({ model, dataset: { documents: 'line' } }));
+    const lines = flags.map((flag) => (flag === 'tiny.json' ? 'lines.json' : flag));
+    fails(
+      'Classification takes text files, one document each',
+      'train',
+      ...data,
+      '--out',
+      'lines',
+      ...lines,
+      ...options,
+    );
     fails('All files lie in a folder "cold"', 'train', '--data', 'cold/*.txt', '--out', 'one', ...flags, ...options);
   });
 
