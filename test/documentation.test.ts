@@ -95,6 +95,18 @@ describe('the examples of the documentation run as they stand', () => {
     expect(losses[4]).toBeLessThan(losses[0]);
   });
 
+  it('docs/data.md: JSONL in a folder', () => {
+    const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ title: `t${i}`, body: `text ${i}` }));
+    const output = run(examples('docs/data.md')[0], (directory) => {
+      mkdirSync(join(directory, 'data'));
+      writeFileSync(join(directory, 'data/a.jsonl'), `${lines.join('\n')}\n{"body": 3}\n`);
+    });
+    expect(output).toMatch(/^\d+ \d+ \S+a\.jsonl:31: "body" is no text\n$/);
+    const [train, heldOut] = output.match(/\d+/g)!.map(Number);
+    expect(train + heldOut).toBe(30);
+    expect(heldOut).toBeGreaterThan(0);
+  });
+
   it('docs/data-proteins-and-images.md: proteins with organisms held out', () => {
     const records = Array.from({ length: 200 }, (_, i) => `>p${i} OS=Organism ${i % 50} PE=1\nACDEFGHIKL\n`);
     const output = run(examples('docs/data-proteins-and-images.md')[0], (directory) => {
