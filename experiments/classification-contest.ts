@@ -11,6 +11,7 @@ import {
   trainingOptions,
 } from './language-contest.ts';
 import { spread } from './language-data.ts';
+import { formatNumber } from './markdown.ts';
 
 export interface ClassificationData {
   readonly train: LabelledTokens;
@@ -83,10 +84,10 @@ export function tabulateClassification(
   { outcomes, numClasses, numTraining, numTest, majority }: ClassificationNumbers,
   reported: Readonly<Record<string, string>>,
 ): string {
-  const slowest = outcomes.find(({ name }) => name === 'Transformer');
+  const transformer = outcomes.find(({ name }) => name === 'Transformer');
   const speeds = outcomes
-    .filter((outcome) => outcome !== slowest)
-    .map(({ name, stepsPerSecond }) => `${name} ${(stepsPerSecond / (slowest?.stepsPerSecond ?? 1)).toFixed(2)} ×`);
+    .filter((outcome) => outcome !== transformer)
+    .map(({ name, stepsPerSecond }) => `${name} ${(stepsPerSecond / (transformer?.stepsPerSecond ?? 1)).toFixed(2)} ×`);
   return [
     `${numTraining} texts of ${numClasses} classes to train on, ${numTest} to test, of which ${(100 * majority).toFixed(1)} % have the commonest class.`,
     '',
@@ -94,6 +95,11 @@ export function tabulateClassification(
       head: 'Long Range Arena, %',
       of: (name) => reported[name] ?? '–',
     }),
-    ...(slowest ? ['', `Updates per second against the Transformer: ${speeds.join(', ')}.`] : []),
+    ...(transformer
+      ? [
+          '',
+          `Updates per second: Transformer ${formatNumber(transformer.stepsPerSecond)}, ${speeds.join(', ')} as many.`,
+        ]
+      : []),
   ].join('\n');
 }

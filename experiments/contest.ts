@@ -50,7 +50,7 @@ const outcome = z.strictObject({
   curve: z.array(score.extend({ step: z.int() })),
   /** After the last update. */
   tests: z.record(z.string(), score),
-  /** Of training, in tokens that are predicted. */
+  /** Of training, in tokens that are predicted; medians, as other work on the machine delays some updates. */
   tokensPerSecond: z.number(),
   stepsPerSecond: z.number(),
   /** Why training ended early; the curve is what came before. */
@@ -103,9 +103,8 @@ async function trainAndEvaluate(
   { backend, signal, progress }: ExperimentContext,
 ): Promise<ContestOutcome> {
   const { model, resume } = await begin(backend, options, training.seed, directory);
-  let seconds = 0;
-  let tokens = 0;
-  let steps = 0;
+  const seconds: number[] = [];
+  const tokens: number[] = [];
   let failure: string | undefined;
   try {
     const events = train({
@@ -122,9 +121,8 @@ async function trainAndEvaluate(
     try {
       for await (const event of events) {
         if (event.kind !== 'step') continue;
-        seconds += event.seconds;
-        tokens += event.tokens;
-        steps++;
+        seconds.push(event.seconds);
+        tokens.push(event.tokens);
         progress(event.step / training.steps, `loss ${event.loss.toFixed(3)}`);
       }
     } catch (error) {
@@ -143,13 +141,19 @@ async function trainAndEvaluate(
       numParameters: model.numParameters,
       curve: await readCurve(join(directory, 'metrics.jsonl')),
       tests: scores,
-      tokensPerSecond: tokens / Math.max(seconds, 1e-9),
-      stepsPerSecond: steps / Math.max(seconds, 1e-9),
+      tokensPerSecond: median(tokens) / median(seconds),
+      stepsPerSecond: 1 / median(seconds),
       ...(failure === undefined ? {} : { failure }),
     };
   } finally {
     model.dispose();
   }
+}
+
+/** NaN-free also where there was no update. */
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.max(sorted[sorted.length >> 1] ?? 0, 1e-9);
 }
 
 const scoreOf = ({ loss, accuracy }: Evaluation) => ({ loss, accuracy });

@@ -108,7 +108,7 @@ function drawCurves(
   };
 }
 
-/** What each contestant reached in each test, with its speed; a failure in place of numbers. */
+/** What each contestant reached in each test; a failure in place of numbers. */
 export function outcomesTable(
   outcomes: readonly ContestOutcome[],
   measures: readonly Measure[],
@@ -125,8 +125,7 @@ export function outcomesTable(
       }),
     ),
     `${formatNumber(outcome.numParameters / 1e6)} M`,
-    formatNumber(outcome.stepsPerSecond),
     ...(reference ? [reference.of(outcome.name)] : []),
   ]);
-  return table(['model', ...heads, 'parameters', 'updates/s', ...(reference ? [reference.head] : [])], rows);
+  return table(['model', ...heads, 'parameters', ...(reference ? [reference.head] : [])], rows);
 }

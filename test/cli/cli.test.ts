@@ -152,6 +152,7 @@ describe('performers', () => {
       numFeatures: 8,
       featureMap: { type: 'generalised', activation: 'relu', epsilon: 1e-3, stabiliser: 1e-6 },
       redrawInterval: 1000,
+      normalised: true,
     });
     expect(trained('exact', '--attention', 'exact')).toEqual({ type: 'exact' });
   });
