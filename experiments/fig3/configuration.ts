@@ -20,7 +20,12 @@ export const fig3Configuration = z.strictObject({
   vocabSize: count,
   /** m of the Performer. */
   numFeatures: count,
-  /** Position i sees only positions j ≤ i. */
+  /** Rounds of hashing of LSH attention, and positions of a chunk. */
+  numHashes: count,
+  chunkLength: count,
+  /** k of Linformer, whose projections are trained and as long as the sequence. */
+  projectedLength: count,
+  /** Position i sees only positions j ≤ i. Linformer cannot: it is then left out. */
   causal: z.boolean(),
   /** Passes whose median is taken, at most. */
   rounds: count,

@@ -1,4 +1,4 @@
-export const attentions = ['exact', 'favor', 'identity'] as const;
+export const attentions = ['exact', 'favor', 'lsh', 'linformer', 'identity'] as const;
 export type AttentionName = (typeof attentions)[number];
 
 export const passes = ['forward', 'forward + backward'] as const;
@@ -79,7 +79,7 @@ export interface Closeness {
 }
 
 export function closeness(curves: readonly Curve[], model: string, pass: Pass): Closeness {
-  const [exact, favor, identity] = attentions.map(
+  const [exact, favor, identity] = (['exact', 'favor', 'identity'] as const).map(
     (name) => curves.find((curve) => curve.model === model && curve.pass === pass && curve.attention === name)?.points,
   );
   const [overX, exactOver] = [ratios(favor, identity), ratios(exact, favor)];

@@ -8,6 +8,8 @@ import type { Fig3Numbers } from './run.ts';
 const attentionColors: Record<AttentionName, string> = {
   exact: colors.orange,
   favor: colors.blue,
+  lsh: colors.green,
+  linformer: colors.pink,
   identity: colors.grey,
 };
 
@@ -22,7 +24,7 @@ interface Place {
 }
 
 export function draw({ curves }: Fig3Numbers, configuration: Fig3Configuration): string {
-  const { models, vocabSize, numFeatures, causal, timeLimit, memoryLimit } = configuration;
+  const { models, vocabSize, causal, timeLimit, memoryLimit } = configuration;
   const columns = models.flatMap(({ name }) => passes.map((pass) => ({ model: name, pass })));
   const panels = quantities.flatMap((quantity, row) =>
     columns.map(({ model, pass }, column) =>
@@ -39,11 +41,15 @@ export function draw({ curves }: Fig3Numbers, configuration: Fig3Configuration):
     height: 52 + 2 * (size.height + 62),
     title: 'Figure 3 · Time and memory of a pass against the length',
     subtitle:
-      `${models.map(describe).join('; ')}. ${causal ? 'Causal' : 'Bidirectional'}, vocabulary of ${vocabSize}, batch 1, m = ${numFeatures}. ` +
-      'X returns V. Crosses: predicted, not run.',
+      `${models.map(describe).join('; ')}. ${causal ? 'Causal' : 'Bidirectional'}, vocabulary of ${vocabSize}, batch 1. ` +
+      `${describeAttentions(configuration)} Crosses: predicted, not run.`,
     panels,
   });
 }
+
+const describeAttentions = ({ numFeatures, numHashes, chunkLength, projectedLength, causal }: Fig3Configuration) =>
+  `Performer: m = ${numFeatures}. LSH: ${numHashes} hashes, chunks of ${chunkLength}. ` +
+  `${causal ? '' : `Linformer: k = ${projectedLength}. `}X returns V.`;
 
 const describe = ({ name, numLayers, numHeads, dModel, dFeedForward }: Fig3Configuration['models'][number]) =>
   `${name}: ${numLayers} layers, ${numHeads} ${numHeads === 1 ? 'head' : 'heads'}, d = ${dModel}, d_ff = ${dFeedForward}`;

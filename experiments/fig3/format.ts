@@ -3,6 +3,8 @@ import type { AttentionName, Cost } from './curve.ts';
 export const attentionNames: Record<AttentionName, string> = {
   exact: 'Transformer',
   favor: 'Performer',
+  lsh: 'LSH (Reformer)',
+  linformer: 'Linformer',
   identity: 'X',
 };
 

@@ -44,14 +44,20 @@ export async function run(configuration: Fig3Configuration, context: ExperimentC
   const curves: Curve[] = [];
   let done = 0;
   for (const model of models) {
-    const lines = attentions.flatMap((attention) => passes.map((pass): Line => ({ attention, pass, points: [] })));
+    const measured = attentions.filter((name) => !(configuration.causal && name === 'linformer'));
+    const lines = measured.flatMap((attention) => passes.map((pass): Line => ({ attention, pass, points: [] })));
     const subjects = new Map<AttentionName, Subject>();
     try {
       for (const length of lengthsOf(model, minLength)) {
         context.progress(done / sum, `${model.name}, L = ${length}`);
         await pause(context.signal);
-        for (const name of subjects.size === 0 ? attentions : []) {
-          subjects.set(name, await Subject.open(context.backend, model, name, configuration));
+        for (const name of measured) {
+          const isOpen = lines.some((line) => line.attention === name && !line.cross);
+          if (subjects.has(name) && !(name === 'linformer' && isOpen)) continue;
+          // Linformer's parameters grow with the length: a model for each.
+          subjects.get(name)?.close();
+          const longest = name === 'linformer' ? length : model.maxLength;
+          subjects.set(name, await Subject.open(context.backend, model, name, configuration, longest));
         }
         await measureLength(lines, subjects, length, limits, configuration, context.signal);
         done += work(model, length);

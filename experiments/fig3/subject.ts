@@ -4,12 +4,30 @@ import {
   languageModelLoss,
   scope,
   Transformer,
+  type TransformerOptions,
   tensor,
   valueAndGradients,
 } from '../../src/node.ts';
 import { mean } from '../statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';
 import type { AttentionName, Cost, Pass } from './curve.ts';
+
+/** An attention as a model's configuration names it. */
+export function attentionOf(
+  type: AttentionName,
+  { numFeatures, numHashes, chunkLength, projectedLength }: Fig3Configuration,
+): NonNullable<TransformerOptions['attention']> {
+  switch (type) {
+    case 'favor':
+      return { type, numFeatures };
+    case 'lsh':
+      return { type, numHashes, chunkLength };
+    case 'linformer':
+      return { type, projectedLength };
+    default:
+      return { type };
+  }
+}
 
 /** A model of one attention on a backend of its own, so that the memory it takes can be told apart. */
 export class Subject {
@@ -25,21 +43,24 @@ export class Subject {
 
   /**
    * @param like the new backend is of its kind and has as many threads
+   * @param longest in tokens; Linformer's projections are as long
    * @throws on the reference backend.
    */
   static async open(
     like: Backend,
-    { name, maxLength, ...sizes }: ModelSizes,
+    { name, maxLength: _, ...sizes }: ModelSizes,
     attention: AttentionName,
-    { vocabSize, numFeatures, causal, seed }: Fig3Configuration,
+    configuration: Fig3Configuration,
+    longest: number,
   ): Promise<Subject> {
     if (like.name === 'reference') {
       throw new Error('The reference backend does not tell its peak of memory: use --backend native or wasm.');
     }
+    const { vocabSize, causal, seed } = configuration;
     const backend = await createBackend({ backend: like.name, numThreads: like.numThreads });
     try {
-      const configured = attention === 'favor' ? { type: attention, numFeatures } : { type: attention };
-      const options = { ...sizes, vocabSize, causal, attention: configured, positions: 'none', dropout: 0 } as const;
+      const model = { ...sizes, maxLength: longest, vocabSize, causal, positions: 'none', dropout: 0 } as const;
+      const options = { ...model, attention: attentionOf(attention, configuration) };
       return new Subject(backend, new Transformer(backend, options, seed));
     } catch (error) {
       backend.close();
