@@ -49,9 +49,12 @@ export interface RunOptions {
   readonly fileSystem?: FileSystem;
 }
 
-/** What happens in a run, in order. `seconds` is the time that the event's work took. */
+/**
+ * What happens in a run, in order. `seconds` is the time that the event's work took, `dataSeconds` that part of it in which
+ * an update waited for its batches.
+ */
 export type RunEvent =
-  | ({ readonly kind: 'step'; readonly seconds: number } & StepResult)
+  | ({ readonly kind: 'step'; readonly seconds: number; readonly dataSeconds: number } & StepResult)
   | ({ readonly kind: 'evaluation'; readonly step: number; readonly seconds: number } & Evaluation)
   | { readonly kind: 'checkpoint'; readonly step: number; readonly seconds: number; readonly directory: string };
 
@@ -82,7 +85,8 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
   const { out, model, configuration, resume, heldOut, signal, fileSystem = nodeFileSystem } = options;
   const { steps, evaluateEvery, checkpointEvery } = configuration;
-  const trainer = new Trainer({ model, data: options.data, configuration, loss: options.loss });
+  const data = new WatchedData(options.data);
+  const trainer = new Trainer({ model, data, configuration, loss: options.loss });
   let metrics: MetricsLog | undefined;
   try {
     if (resume) restoreTrainer(trainer, resume, options.dataFingerprint);
@@ -101,7 +105,7 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
       const result = await timed(() => trainer.step().catch((error: unknown) => explain(error, newest)));
       const step = result.step;
       metrics.append({ ...result });
-      yield { kind: 'step', ...result };
+      yield { kind: 'step', ...result, dataSeconds: data.takeSeconds() };
       if (heldOut && isDue(step, evaluateEvery, steps) && !signal?.aborted) yield await evaluateNow(heldOut);
       if (isDue(step, checkpointEvery, steps) || signal?.aborted) {
         yield await save(best);
@@ -146,6 +150,27 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
   } finally {
     metrics?.close();
     trainer.dispose();
+  }
+}
+
+/** Training data, and how long it was waited for. */
+class WatchedData implements TrainingData {
+  #seconds = 0;
+
+  constructor(readonly data: TrainingData) {}
+
+  async batchAt(index: number): Promise<Batch> {
+    const start = performance.now();
+    const batch = await this.data.batchAt(index);
+    this.#seconds += (performance.now() - start) / 1000;
+    return batch;
+  }
+
+  /** Seconds since this was asked last. */
+  takeSeconds(): number {
+    const seconds = this.#seconds;
+    this.#seconds = 0;
+    return seconds;
   }
 }
 

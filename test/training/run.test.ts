@@ -35,7 +35,7 @@ async function resumed(out: string, from = out, options: TrainingConfigurationIn
 }
 
 const timeless = (events: readonly RunEvent[]): unknown[] =>
-  events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0 }]));
+  events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0, dataSeconds: 0 }]));
 const metrics = (out: string): unknown[] =>
   readFileSync(join(out, 'metrics.jsonl'), 'utf8')
     .trimEnd()
@@ -88,6 +88,21 @@ describe('train', () => {
       'checkpoint 12',
     ]);
     expect(readdirSync(join(parent, 'a', 'checkpoints')).length).toBe(3);
+  });
+
+  it('says how long an update waited for its batches', async () => {
+    const run = tinyRun(backend, join(parent, 'run'), { steps: 3, accumulate: 2 });
+    const slow = async (index: number) => {
+      await new Promise((resolve) => setTimeout(resolve, index < 2 ? 60 : 0));
+      return run.data.batchAt(index);
+    };
+    const events = await collect({ ...run, data: { batchAt: slow } });
+    const waits = events.flatMap((event) => (event.kind === 'step' ? [[event.dataSeconds, event.seconds]] : []));
+    expect(waits).toHaveLength(3);
+    // Timers may fire a millisecond early.
+    expect(waits[0][0]).toBeGreaterThan(0.117);
+    for (const [waited, whole] of waits) expect(waited).toBeLessThanOrEqual(whole);
+    expect(waits[2][0]).toBeLessThan(waits[0][0] / 2);
   });
 
   it('finishes the update and saves when aborted', async () => {
