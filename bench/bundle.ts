@@ -10,6 +10,16 @@ const PAGES = {
     const backend = await createBackend();
     const inputs = [1, 2, 3].map(() => tensor(backend, new Float32Array(4096 * 64).map(Math.random), [1, 1, 4096, 64]));
     console.log(await favorAttention(...inputs, { causal: true }).data());`,
+  'page that trains and writes': `
+    import { ByteTokenizer, createBackend, fromTexts, parseTrainingConfiguration, streamText, Trainer, Transformer, trainingWindows } from 'performers';
+    const backend = await createBackend();
+    const tokenizer = new ByteTokenizer();
+    const store = await fromTexts([document.body.textContent], tokenizer, { by: 'none' });
+    const model = new Transformer(backend, { vocabSize: tokenizer.vocabSize, numLayers: 2 });
+    const configuration = parseTrainingConfiguration({ steps: 100 });
+    const trainer = new Trainer({ model, configuration, data: trainingWindows(store.train, configuration) });
+    for (let step = 0; step < 100; step++) console.log(await trainer.step());
+    for await (const text of streamText(model, tokenizer, 'Once')) console.log(text);`,
   'whole library': "export * from 'performers';",
 };
 const KERNELS = ['kernels', 'kernels-relaxed', 'kernels-threads', 'kernels-relaxed-threads'];
