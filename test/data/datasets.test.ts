@@ -366,8 +366,9 @@ describe('tokenizeDataset', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('no.tok'))).toEqual([]);
   });
 
-  test('reports progress while it writes', async () => {
-    const data = write('progress', { 'a.txt': 'progress\n'.repeat(150_000) });
+  test('reports progress while it writes, and loses nothing between blocks', async () => {
+    const text = Array.from({ length: 150_000 }, (_, i) => `line ${i}\n`).join('');
+    const data = write('progress', { 'a.txt': text });
     const seen: number[] = [];
     const dataset = await openDataset({ data: [data] });
     const store = await tokenizeDataset(dataset, tokenizer, {
@@ -377,7 +378,9 @@ describe('tokenizeDataset', () => {
     expect(seen.length).toBeGreaterThan(1);
     expect(seen.at(-1)).toBe(store.train.length + store.heldOut.length);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
-    await store.close();
+    const { train, heldOut } = await partsOf(store);
+    // Longer than a block of the writer.
+    expect(train![0]! + heldOut![0]! === `${text}<|endoftext|>`).toBe(true);
   });
 });
 

@@ -183,6 +183,16 @@ describe('wikitextToText', () => {
   });
 });
 
+test('nesting of any depth takes time in proportion', () => {
+  for (const [open, close] of [
+    ['{{nowrap|ab', '}}'],
+    ['[[a|b', ']]'],
+  ] as const) {
+    const text = wikitextToText(open.repeat(200_000) + close.repeat(200_000));
+    expect(text.length).toBeLessThan(200_000 * (open.length + close.length));
+  }
+});
+
 test('decodeEntities leaves what is none', () => {
   expect(decodeEntities('a &amp; b &lt; & &x; &#x110000; &#xd800;&amp;lt;')).toBe(
     'a & b < & &x; &#x110000; &#xd800;&lt;',
