@@ -24,7 +24,7 @@ interface Place {
 }
 
 export function draw({ curves }: Fig3Numbers, configuration: Fig3Configuration): string {
-  const { models, vocabSize, causal, timeLimit, memoryLimit } = configuration;
+  const { models, causal, timeLimit, memoryLimit } = configuration;
   const columns = models.flatMap(({ name }) => passes.map((pass) => ({ model: name, pass })));
   const panels = quantities.flatMap((quantity, row) =>
     columns.map(({ model, pass }, column) =>
@@ -41,7 +41,7 @@ export function draw({ curves }: Fig3Numbers, configuration: Fig3Configuration):
     height: 52 + 2 * (size.height + 62),
     title: 'Figure 3 · Time and memory of a pass against the length',
     subtitle:
-      `${models.map(describe).join('; ')}. ${causal ? 'Causal' : 'Bidirectional'}, vocabulary of ${vocabSize}, batch 1. ` +
+      `${models.map(describe).join('; ')}. ${causal ? 'Causal' : 'Bidirectional'}, batch 1. ` +
       `${describeAttentions(configuration)} Crosses: predicted, not run.`,
     panels,
   });

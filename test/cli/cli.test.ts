@@ -155,6 +155,7 @@ describe('performers', () => {
       normalised: true,
     });
     expect(trained('exact', '--attention', 'exact')).toEqual({ type: 'exact' });
+    expect(trained('lsh', '--attention', 'lsh')).toMatchObject({ type: 'lsh', numHashes: 4, chunkLength: 64 });
   });
 
   it('trains reversible layers with feed-forward layers in pieces, and decodes with them', () => {
@@ -215,6 +216,8 @@ describe('bad input: one sentence, a non-zero exit', () => {
   it('attention', () => {
     const flags = (...more: string[]) => train('--data', at('text.txt'), ...tinyFlags, ...more);
     expectFailure(flags('--attention', 'exact', '--features', '8'), 'Exact attention has no features');
+    expectFailure(flags('--attention', 'lsh', '--features', '8'), 'LSH attention has no features', '--attention lsh');
+    expectFailure(flags('--attention', 'linformer'), 'causal', 'bidirectional only');
     expectFailure(
       flags('--attention', 'auto', '--feature-map', 'relu'),
       'featureMap',
