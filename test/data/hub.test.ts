@@ -155,7 +155,7 @@ describe('fetchFromHub', () => {
     expect(name).toBe(`hf://datasets/org/some@${commit}`);
     expect(folder).toBe(join(snapshots(), commit));
     expect(paths.map((path) => path.slice(folder.length + 1))).toEqual(Object.keys(files).sort());
-    for (const [path, data] of Object.entries(files)) expect(readFileSync(join(folder, path))).toEqual(data);
+    for (const [path, data] of Object.entries(files)) expect(readFileSync(join(folder, path)).equals(data)).toBe(true);
     expect(readFileSync(join(cacheDir, 'datasets--org--some/refs/main'), 'utf8')).toBe(commit);
     const blobs = readdirSync(join(cacheDir, 'datasets--org--some/blobs')).sort();
     expect(blobs).toEqual(
@@ -208,7 +208,7 @@ describe('fetchFromHub', () => {
     const {
       files: [path],
     } = await fetchName('hf://datasets/org/some/big.txt');
-    expect(readFileSync(path!)).toEqual(big);
+    expect(readFileSync(path!).equals(big)).toBe(true);
     expect(requests.at(-1)).toContain(' bytes=70000-219999');
     expect(readdirSync(dirname(partial))).toEqual([sha256(big)]);
   });
@@ -221,7 +221,7 @@ describe('fetchFromHub', () => {
       const {
         files: [path],
       } = await fetchName('hf://datasets/org/some/big.txt');
-      expect(readFileSync(path!)).toEqual(big);
+      expect(readFileSync(path!).equals(big)).toBe(true);
       rmSync(join(cacheDir, 'datasets--org--some'), { recursive: true });
       mkdirSync(blobs, { recursive: true });
     }
@@ -234,7 +234,7 @@ describe('fetchFromHub', () => {
       const {
         files: [first],
       } = await fetchName(`hf://datasets/org/some/${path}`);
-      expect(readFileSync(first!)).toEqual(files[path]);
+      expect(readFileSync(first!).equals(files[path]!)).toBe(true);
       rmSync(join(cacheDir, 'datasets--org--some'), { recursive: true });
       behaviour.corrupt = 4;
       await expect(fetchName(`hf://datasets/org/some/${path}`)).rejects.toThrow(
