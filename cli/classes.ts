@@ -1,9 +1,9 @@
 import { basename, dirname } from 'node:path';
-import { documentParts, fileDocuments, planSplit, type SplitRule } from '../src/node.ts';
+import { createSplitter, type Dataset, type PartName } from '../src/node.ts';
 
-/** Classes of files: a file's class is the name of the folder that it lies in. */
+/** Classes of documents. */
 export interface Classes {
-  /** Sorted; a class is an index into them. */
+  /** A class is an index into them. */
   readonly names: readonly string[];
   /** The class of every document of each part. */
   readonly train: readonly number[];
@@ -11,20 +11,54 @@ export interface Classes {
 }
 
 /**
- * The classes of files that are split by `split`, one document each.
+ * The classes of a dataset's documents: as the data labels them or, of text files that are one document each, by the name
+ * of the folder that a file lies in, sorted.
  *
- * @throws one sentence when all lie in folders of one name
+ * @throws one sentence where the data has no classes, and when all documents have the same
  */
-export async function folderClasses(files: readonly string[], split: SplitRule): Promise<Classes> {
-  const folders = files.map((file) => basename(dirname(file)));
-  const names = [...new Set(folders)].sort();
-  if (names.length < 2) {
+export async function documentClasses(dataset: Dataset): Promise<Classes> {
+  const labelOf = labelling(dataset);
+  const splitter = await createSplitter(() => dataset.documents(), dataset.split);
+  const parts: Partial<Record<PartName, number[]>> = {};
+  for await (const document of dataset.documents()) {
+    const label = labelOf.label(document);
+    for (const { part } of splitter.divide(document)) {
+      parts[part] ??= [];
+      parts[part].push(label);
+    }
+  }
+  const { train = [], heldOut = [] } = parts;
+  const names = labelOf.names(train.concat(heldOut));
+  if (names.length < 2) throw new Error('All documents have class 0: give data of several classes.');
+  return { names, train, heldOut };
+}
+
+interface Labelling {
+  label(document: { readonly name: string; readonly label?: number | undefined }): number;
+  names(labels: readonly number[]): readonly string[];
+}
+
+function labelling({ configuration, files }: Dataset): Labelling {
+  const { format } = configuration;
+  if (format === 'text' && configuration.documents === 'file') {
+    const folder = (file: string) => basename(dirname(file));
+    const folders = [...new Set(files.map(folder))].sort();
+    if (folders.length < 2) {
+      throw new Error(
+        `All files lie in a folder "${folders[0]}": for classification name files of several folders, one for each class.`,
+      );
+    }
+    return { label: ({ name }) => folders.indexOf(folder(name)), names: () => folders };
+  }
+  if (format !== 'labelled' && format !== 'listops') {
     throw new Error(
-      `All files lie in a folder "${names[0]}": for classification name files of several folders, one for each class.`,
+      'Classification takes text files, one document each, in a folder for each class, or --format labelled or listops.',
     );
   }
-  const plan = await planSplit(fileDocuments(files), split);
-  const classesOf = (part: 'train' | 'heldOut') =>
-    documentParts(plan, part).map(({ document }) => names.indexOf(folders[document]!));
-  return { names, train: classesOf('train'), heldOut: classesOf('heldOut') };
+  const given = format === 'labelled' ? configuration.classes : Array.from({ length: 10 }, (_, value) => `${value}`);
+  const counted = (labels: readonly number[]) => labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  return {
+    label: ({ label = 0 }) => label,
+    names: (labels) => given ?? Array.from({ length: counted(labels) }, (_, label) => `${label}`),
+  };
 }

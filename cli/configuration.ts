@@ -20,6 +20,8 @@ const tokenizer = z.discriminatedUnion('type', [
     mask,
   }),
   z.strictObject({ type: z.literal('protein') }),
+  /** Values of images; only their data fits it, and they fit no other. */
+  z.strictObject({ type: z.literal('pixels') }),
 ]);
 
 const split = z.discriminatedUnion('by', [
@@ -54,6 +56,8 @@ export const runSchema = z.strictObject({
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. */
   model: z.record(z.string(), z.unknown()).default({}),
   training: z.prefault(trainingSchema, {}),
+  /** Most batches of 4 rows that an evaluation measures, spread evenly over what is held out. Default: all. */
+  evaluationBatches: z.int().min(1).optional(),
 });
 
 export type RunConfiguration = z.output<typeof runSchema>;

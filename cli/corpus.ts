@@ -7,6 +7,7 @@ import {
   datasetText,
   isHubName,
   openDataset,
+  PixelTokenizer,
   ProteinTokenizer,
   type TokenFileStore,
   type Tokenizer,
@@ -14,17 +15,25 @@ import {
   trainBpe,
   trainCharacters,
   trainUnigram,
+  type Vocabulary,
 } from '../src/node.ts';
 import type { RunConfiguration } from './configuration.ts';
 import { formatCount, say } from './output.ts';
 
 /** Data, tokenised with a tokenizer. */
 export interface Corpus {
-  readonly files: readonly string[];
+  readonly dataset: Dataset;
   /** What of a configuration finds the same data again, wherever the program runs. */
   readonly source: Pick<RunConfiguration, 'data' | 'dataset' | 'split'>;
   readonly tokenizer: Tokenizer;
   readonly store: TokenFileStore;
+}
+
+/** What batches and models know of the tokens: an image has a beginning, so that its first value is predicted too. */
+export function vocabularyOf(tokenizer: Tokenizer, { format }: Pick<Dataset, 'format'>): Vocabulary {
+  if (format !== 'images') return tokenizer;
+  const { vocabSize, specials } = tokenizer;
+  return { vocabSize: vocabSize + 1, specials, specialTokens: { beginning: vocabSize } };
 }
 
 /**
@@ -63,7 +72,7 @@ async function store(
   const onProgress = tokenProgress();
   const store = await tokenizeDataset(dataset, tokenizer, { file: join(out, 'tokens.bin'), onProgress });
   sayWhatIsLeftOut(store);
-  return { files, source, tokenizer, store };
+  return { dataset, source, tokenizer, store };
 }
 
 /** Says every ten seconds how far it is. */
@@ -82,7 +91,13 @@ function sayWhatIsLeftOut({ bad, skipped }: TokenFileStore): void {
 }
 
 async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
+  if ((tokenizer.type === 'pixels') !== (dataset.format === 'images')) {
+    throw new Error(
+      `Data of format ${dataset.format} does not fit the tokenizer ${tokenizer.type}: images take pixels, and nothing else does.`,
+    );
+  }
   if (tokenizer.type === 'protein') return new ProteinTokenizer();
+  if (tokenizer.type === 'pixels') return new PixelTokenizer();
   const options = { ...tokenizer, endOfText: dataset.numDocuments !== 1 };
   if (options.type === 'bytes') return new ByteTokenizer(options);
   const text = datasetText(dataset, 'train');

@@ -16,6 +16,12 @@ export function formatCount(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** `3.1 GiB`, `512 MiB` */
+export function formatBytes(bytes: number): string {
+  const mebibytes = bytes / 2 ** 20;
+  return mebibytes < 1024 ? `${mebibytes.toFixed(0)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+}
+
 /** `3 min 05 s`, `12 s` */
 export function formatSeconds(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

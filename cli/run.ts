@@ -22,9 +22,9 @@ import {
   transformerConfiguration,
   type Vocabulary,
 } from '../src/node.ts';
-import { type Classes, folderClasses } from './classes.ts';
-import { type RunConfiguration, runSchema, textSplit } from './configuration.ts';
-import { type Corpus, openCorpus, tokenize } from './corpus.ts';
+import { type Classes, documentClasses } from './classes.ts';
+import { type RunConfiguration, runSchema } from './configuration.ts';
+import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
 import { formatCount, formatSeconds, say } from './output.ts';
 import { TrainingProgress } from './progress.ts';
 
@@ -73,7 +73,7 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
     ...options,
     ...(classes && { numClasses: classes.names.length }),
     maxLength: Math.max(training.length, Number(options.maxLength ?? training.length)),
-    vocabSize: corpus.tokenizer.vocabSize,
+    vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize,
   };
   const modelConfiguration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
   checkObjective(training.objective, modelConfiguration);
@@ -108,16 +108,8 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory } };
 }
 
-async function classesOf(
-  { training, split }: RunConfiguration,
-  { files, source }: Corpus,
-): Promise<Classes | undefined> {
-  if (training.objective.type !== 'classification') return undefined;
-  const { format, documents = 'file' } = source.dataset;
-  if (format !== 'text' || documents !== 'file') {
-    throw new Error('Classification takes text files, one document each, in a folder for each class.');
-  }
-  return folderClasses(files, textSplit(split));
+async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): Promise<Classes | undefined> {
+  return training.objective.type === 'classification' ? documentClasses(dataset) : undefined;
 }
 
 /**
@@ -128,8 +120,10 @@ async function classesOf(
 export async function finishRun(run: Run, label: string, signal: AbortSignal): Promise<RunResult> {
   const { configuration, corpus, model, classes, resume, out } = run;
   const { training } = configuration;
-  const { store, tokenizer } = corpus;
-  const isImages = corpus.source.dataset.format === 'images';
+  const { store, tokenizer, dataset } = corpus;
+  const vocabulary = vocabularyOf(tokenizer, dataset);
+  const limit = configuration.evaluationBatches;
+  const isImages = dataset.format === 'images';
   const startStep = resume?.checkpoint.training.step ?? 0;
   const progress = new TrainingProgress({
     label,
@@ -146,9 +140,12 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
     const events = train({
       out,
       model,
-      data: trainingBatches(store.train, training, tokenizer, classes?.train),
+      data: trainingBatches(store.train, training, vocabulary, classes?.train),
       dataFingerprint: [store.fingerprint, ...(classes?.names ?? [])].join(' '),
-      heldOut: store.heldOut.length > 1 ? heldOutData(store.heldOut, training, tokenizer, classes?.heldOut) : undefined,
+      heldOut:
+        store.heldOut.length > 1
+          ? heldOutData(store.heldOut, training, vocabulary, classes?.heldOut, limit)
+          : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
       resume,
@@ -182,15 +179,27 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
 /** What decides how held-out data is measured. */
 export type Measured = Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>;
 
-/** Held-out data as batches of the objective. */
+/**
+ * Held-out data as batches of the objective.
+ *
+ * @param limit most batches, spread evenly over all. Default: all
+ */
 export function heldOutData(
   tokens: TokenSplit,
   measured: Measured,
   vocabulary: Vocabulary,
   classes?: readonly number[],
+  limit = Number.POSITIVE_INFINITY,
 ): HeldOutData {
-  const { batches } = heldOutBatches(tokens, measured, vocabulary, evaluationBatchSize, classes);
-  return { batches, characters: predictsText(measured) ? tokens.characters : undefined };
+  const all = heldOutBatches(tokens, measured, vocabulary, evaluationBatchSize, classes);
+  if (all.numBatches <= limit) {
+    return { batches: all.batches, characters: predictsText(measured) ? tokens.characters : undefined };
+  }
+  // How many characters are left is not known, so none are said.
+  const batches = async function* () {
+    for (let i = 0; i < limit; i++) yield await all.batchAt(Math.floor((i * all.numBatches) / limit));
+  };
+  return { batches, characters: undefined };
 }
 
 /** Whether the targets are all tokens of a text, so that bits per character can be told. */

@@ -16,7 +16,7 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
 export { brotliBitsPerCharacter } from './data/compression.ts';
 export type { DatasetConfiguration } from './data/dataset-configuration.ts';
 export { type DatasetFormat, datasetFormats } from './data/dataset-files.ts';
-export type { DatasetDocument, DatasetSplit } from './data/dataset-split.ts';
+export { createSplitter, type DatasetDocument, type DatasetSplit } from './data/dataset-split.ts';
 export {
   type Dataset,
   type DatasetOptions,

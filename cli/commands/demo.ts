@@ -148,8 +148,8 @@ async function contend(run: Run, label: string, signal: AbortSignal): Promise<Co
 }
 
 async function report(run: Run, contestants: readonly Contestant[], flags: DemoFlags): Promise<void> {
-  const { files, store } = run.corpus;
-  const { train, heldOut } = await splitText(fileDocuments(files), textSplit(run.configuration.split));
+  const { dataset, store } = run.corpus;
+  const { train, heldOut } = await splitText(fileDocuments(dataset.files), textSplit(run.configuration.split));
   const brotli = await brotliBitsPerCharacter(train, heldOut);
   const baselines: [string, number][] = [
     ['brotli, quality 11, having seen the training text', brotli.givenTrain],

@@ -1,19 +1,23 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import {
   checkObjective,
   createBackend,
+  type DatasetConfiguration,
+  type DatasetFormat,
+  datasetFormats,
   evaluate,
-  expandPaths,
   loadModel,
+  openDataset,
   parseJson,
   parseTrainingConfiguration,
   type TrainingConfiguration,
-  tokenizeFiles,
+  tokenizeDataset,
 } from '../../src/node.ts';
-import { folderClasses } from '../classes.ts';
+import { documentClasses } from '../classes.ts';
+import { vocabularyOf } from '../corpus.ts';
 import { type BackendFlags, backendOptions, jsonOption, positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { describeEvaluation, heldOutData } from '../run.ts';
@@ -21,6 +25,9 @@ import { describeEvaluation, heldOutData } from '../run.ts';
 interface EvaluateFlags extends BackendFlags {
   model: string;
   data: string[];
+  format?: DatasetFormat;
+  textField?: string;
+  labelField?: string;
   length?: number;
   json?: boolean;
 }
@@ -29,7 +36,10 @@ export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('Measure a model on text: bits per character, perplexity, accuracy of tokens or classes.')
     .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
-    .requiredOption('--data <files...>', 'files or globs (plain, .gz or .zst), all of it held out from training')
+    .requiredOption('--data <names...>', 'files, globs, folders or hf:// names, all of it held out from training')
+    .addOption(new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats))
+    .option('--text-field <name>', 'field or column that has the text (default: text)')
+    .option('--label-field <name>', 'field or column that has the class, of format labelled (default: label)')
     .option(
       '--length <n>',
       "tokens that a prediction may look back on (default: the model's maxLength)",
@@ -45,14 +55,14 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
-    const files = await expandPaths(flags.data);
+    const dataset = await openDataset(datasetConfiguration(flags));
     const file = join(temporary, 'tokens.bin');
-    const { train: tokens, close } = await tokenizeFiles(files, tokenizer, { file, split: { by: 'none' } });
+    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file });
     const { objective, packing } = await trainedFor(directory);
     checkObjective(objective, model.configuration);
-    const classes = objective.type === 'classification' ? await folderClasses(files, { by: 'none' }) : undefined;
+    const classes = objective.type === 'classification' ? await documentClasses(dataset) : undefined;
     const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
-    const { batches, characters } = heldOutData(tokens, measured, tokenizer, classes?.train);
+    const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset), classes?.train);
     const start = performance.now();
     const evaluation = await evaluate(model, batches(), { characters, objective });
     const seconds = (performance.now() - start) / 1000;
@@ -67,7 +77,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
         backend: backend.description,
       });
     } else {
-      process.stdout.write(`${describeEvaluation(evaluation, objective)}\n`);
+      process.stdout.write(`${describeEvaluation(evaluation, objective, dataset.format === 'images')}\n`);
       const targets = objective.type === 'classification' ? 'sequences' : 'tokens';
       const text = characters === undefined ? '' : `${formatCount(characters)} characters, `;
       say(`${formatCount(evaluation.tokens)} ${targets}, ${text}${formatSeconds(seconds)}`);
@@ -76,6 +86,12 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     await rm(temporary, { recursive: true, force: true });
     backend.close();
   }
+}
+
+function datasetConfiguration({ data, format, textField: text, labelField: label }: EvaluateFlags) {
+  const options = { data, format, split: { by: 'none' }, ...(text && { text }), ...(label && { label }) };
+  // The format decides about the other options, which openDataset checks.
+  return options as DatasetConfiguration;
 }
 
 /** What the model of a checkpoint was trained for; the next token where it does not say. */

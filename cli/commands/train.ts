@@ -7,8 +7,6 @@ import {
   type Objective,
   parseConfiguration,
   projectionKinds,
-  type TransformerOptions,
-  transformerPresets,
 } from '../../src/node.ts';
 import {
   type RunConfiguration,
@@ -24,7 +22,8 @@ import {
   positiveNumber,
   wholeNumber,
 } from '../options.ts';
-import { formatCount, printJson, say } from '../output.ts';
+import { formatBytes, formatCount, printJson, say } from '../output.ts';
+import { describePresets, type PresetName, presetNames, presetOf } from '../presets.ts';
 import { describeSpeed, finishRun, interruptSignal, resumeRun, startRun } from '../run.ts';
 
 const objectives = {
@@ -35,16 +34,17 @@ const objectives = {
 /** Attentions without random features, as sentences name them. */
 const featureless = { exact: 'Exact attention', lsh: 'LSH attention', linformer: 'Linformer' } as const;
 const packings = ['windows', 'pack', 'pad'] as const;
-const tokenizerTypes = ['bytes', 'characters', 'bpe', 'unigram', 'protein'] as const;
+const tokenizerTypes = ['bytes', 'characters', 'bpe', 'unigram', 'protein', 'pixels'] as const;
 
 interface TrainFlags extends BackendFlags {
   data?: string[];
   format?: DatasetFormat;
   textField?: string;
+  labelField?: string;
   out: string;
   config?: string;
   resume?: boolean;
-  preset?: keyof typeof transformerPresets;
+  preset?: PresetName;
   objective?: keyof typeof objectives;
   packing?: (typeof packings)[number];
   attention?: 'favor' | 'auto' | keyof typeof featureless;
@@ -64,6 +64,7 @@ interface TrainFlags extends BackendFlags {
   learningRate?: number;
   warmupSteps?: number;
   evaluateEvery?: number;
+  evaluationBatches?: number;
   checkpointEvery?: number;
   keepCheckpoints?: number;
   seed?: number;
@@ -71,7 +72,6 @@ interface TrainFlags extends BackendFlags {
 }
 
 export function trainCommand(): Command {
-  const presets = Object.keys(transformerPresets);
   const command = new Command('train')
     .description(
       'Train a language model or a classifier on text files (plain, .gz or .zst). Ctrl-C saves; --resume continues.',
@@ -79,13 +79,14 @@ export function trainCommand(): Command {
     .option('--data <names...>', 'files, globs, folders, or hf://datasets/ORG/NAME')
     .addOption(new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats))
     .option('--text-field <name>', 'field of JSONL or column of Parquet that has the text (default: text)')
+    .option('--label-field <name>', 'field or column that has the class, of format labelled (default: label)')
     .requiredOption('--out <dir>', 'directory of the run: checkpoints, metrics.jsonl, tokens.bin')
     .option(
       '--config <file.json>',
       'configuration {data, dataset, split, tokenizer, model, training}; flags override it',
     )
     .option('--resume', 'continue the run in --out from its newest checkpoint')
-    .addOption(new Option('--preset <name>', 'size of the model (default: compact)').choices(presets))
+    .addOption(new Option('--preset <name>', 'what is trained, see below (default: compact)').choices(presetNames))
     .addOption(
       new Option(
         '--objective <type>',
@@ -126,7 +127,7 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--tokenizer <type>',
-        'bytes, characters of the text, BPE or unigram trained here, or protein (default: bpe)',
+        'bytes, characters of the text, BPE or unigram trained here, protein, or pixels (default: bpe)',
       ).choices(tokenizerTypes),
     )
     .option(
@@ -148,9 +149,11 @@ export function trainCommand(): Command {
     .option('--learning-rate <x>', 'peak learning rate (default: 0.001)', positiveNumber)
     .option('--warmup-steps <n>', 'updates of linear warm-up (default: 0)', wholeNumber)
     .option('--evaluate-every <n>', 'updates between evaluations; 0 = only at the end (default: 200)', wholeNumber)
+    .option('--evaluation-batches <n>', 'most batches that an evaluation measures (default: all)', positiveInteger)
     .option('--checkpoint-every <n>', 'updates between checkpoints; 0 = only at the end (default: 200)', wholeNumber)
     .option('--keep-checkpoints <k>', 'newest checkpoints kept (default: 3)', positiveInteger)
     .option('--seed <n>', 'seed of weights, features, data order and dropout (default: 0)', wholeNumber)
+    .addHelpText('after', describePresets())
     .action((flags: TrainFlags) => trainFromFlags(flags));
   for (const option of backendOptions()) command.addOption(option);
   return command.addOption(jsonOption());
@@ -178,33 +181,57 @@ async function trainFromFlags(flags: TrainFlags): Promise<void> {
     } else {
       say(`${describeSpeed(result)}; ${result.checkpoint}`);
     }
-    if (flags.json) printJson({ out, ...result });
+    // KiB, on all systems.
+    const peakMemory = 1024 * process.resourceUsage().maxRSS;
+    say(`peak memory ${formatBytes(peakMemory)}`);
+    if (flags.json) printJson({ out, ...result, peakMemory });
   } finally {
     backend.close();
   }
 }
 
+/** The preset's configuration, overridden by that of the file, and both by the flags. */
 async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
+  const preset = presetOf(flags.preset ?? 'compact').configuration;
   const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
-  const { vocabSize: _, ...preset }: Partial<TransformerOptions> = transformerPresets[flags.preset ?? 'compact'];
-  const training = { ...file.training, ...trainingOf(flags, file.training) };
+  const given = { ...preset.training, ...file.training };
+  const training = { ...given, ...trainingOf(flags, given) };
   const type = training.objective?.type ?? 'nextToken';
   const { reversible, feedForwardChunks } = flags;
   const depth = defined({ reversible, feedForwardChunks });
+  const model = { ...preset.model, ...file.model };
+  const dataset = datasetOf(flags, preset.dataset, file.dataset);
   const configuration = {
     data: flags.data ?? file.data ?? [],
-    dataset: { ...file.dataset, ...defined({ format: flags.format, text: flags.textField }) },
-    split: splitOf(flags, type) ?? file.split ?? (type === 'classification' ? byDocument : undefined),
-    tokenizer: withMask(tokenizerOf(flags) ?? file.tokenizer, type),
-    model: { ...preset, ...file.model, ...attentionOf(flags, file.model), ...depth },
+    dataset,
+    split: splitOf(flags, type) ?? file.split ?? preset.split ?? defaultSplit(type, dataset),
+    tokenizer: withMask(tokenizerOf(flags, file.tokenizer ?? preset.tokenizer), type),
+    model: { ...model, ...attentionOf(flags, model), ...depth },
     training,
+    evaluationBatches: flags.evaluationBatches ?? file.evaluationBatches ?? preset.evaluationBatches,
   };
-  if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
+  if (configuration.data.length === 0 && dataset.format !== 'listops') {
+    throw new Error('There is nothing to train on: name files with --data.');
+  }
   return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
 
-/** Files of one class follow each other, so that a tail would hold out a single class. */
-const byDocument = { by: 'document', fraction: 0.1, seed: 0 } as const;
+/** Options of the data; those of the preset belong to its format and go with it. */
+function datasetOf(
+  { format, textField, labelField }: TrainFlags,
+  preset: RunConfigurationInput['dataset'] = {},
+  file: RunConfigurationInput['dataset'] = {},
+): Record<string, unknown> {
+  const given = { ...file, ...defined({ format, text: textField, label: labelField }) };
+  const isOther = given.format !== undefined && given.format !== preset.format;
+  return { ...(isOther ? {} : preset), ...given };
+}
+
+/** Text files of one class follow each other, so that a tail would hold out a single class. */
+function defaultSplit(objective: Objective['type'], { format = 'text' }: { format?: unknown }) {
+  if (objective !== 'classification' || format !== 'text') return undefined;
+  return { by: 'document', fraction: 0.1, seed: 0 } as const;
+}
 
 function splitOf({ split, heldOut }: TrainFlags, objective: Objective['type']): RunConfigurationInput['split'] {
   if (split === 'none' || split === 'given') return { by: split };
@@ -212,9 +239,12 @@ function splitOf({ split, heldOut }: TrainFlags, objective: Objective['type']): 
   return { by: split ?? (objective === 'classification' ? 'document' : 'tail'), fraction: heldOut ?? 0.1 };
 }
 
-function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInput['tokenizer'] {
-  if (tokenizer === undefined && vocabSize === undefined) return undefined;
-  const type = tokenizer ?? 'bpe';
+function tokenizerOf(
+  { tokenizer, vocabSize }: TrainFlags,
+  given: RunConfigurationInput['tokenizer'],
+): RunConfigurationInput['tokenizer'] {
+  if (tokenizer === undefined && vocabSize === undefined) return given;
+  const type = tokenizer ?? given?.type ?? 'bpe';
   if (type === 'characters') return { type, ...defined({ vocabSize }) };
   if (type === 'bpe' || type === 'unigram') return { type, vocabSize: vocabSize ?? 1024 };
   if (vocabSize !== undefined) throw new Error(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
@@ -224,6 +254,7 @@ function tokenizerOf({ tokenizer, vocabSize }: TrainFlags): RunConfigurationInpu
 /** The tokenizer, with a mask token where tokens are masked. */
 function withMask(tokenizer: RunConfigurationInput['tokenizer'], objective: Objective['type']): typeof tokenizer {
   if (objective !== 'maskedToken' || tokenizer?.type === 'protein') return tokenizer;
+  if (tokenizer?.type === 'pixels') throw new Error('Values of images have no mask token: leave --objective out.');
   return { ...(tokenizer ?? { type: 'bpe', vocabSize: 1024 }), mask: true };
 }
 

@@ -57,6 +57,24 @@ export const datasetSchema = z.lazy(() => {
       /** Width and height. */
       size: z._default(z.int().check(z.minimum(1)), 64),
     }),
+    z.strictObject({
+      format: z.literal('labelled'),
+      ...common,
+      /** Columns or fields. */
+      text: z._default(z.string(), 'text'),
+      label: z._default(z.string(), 'label'),
+      /** Names of the classes, the first for class 0. Default: labels are integers from 0. */
+      classes: z.optional(z.array(z.string()).check(z.minLength(2))),
+    }),
+    z.strictObject({
+      format: z.literal('listops'),
+      ...common,
+      /** Files of the Long Range Arena; without any, examples are generated: these many, from this seed. */
+      data: z._default(z.array(z.string()), []),
+      numTraining: z._default(z.int().check(z.minimum(1)), 96_000),
+      numTest: z._default(z.int().check(z.minimum(1)), 2000),
+      seed: z._default(z.int().check(z.minimum(0)), 0),
+    }),
   ]);
 });
 
@@ -77,10 +95,11 @@ export function checkDatasetNames({ data, format }: DatasetConfiguration): {
   if (format !== undefined && !datasetFormats.includes(format)) {
     throw new Error(`There is no data format ${JSON.stringify(format)}; choose among ${datasetFormats.join(', ')}.`);
   }
-  if (!z.safeParse(z.array(z.string()).check(z.minLength(1)), data).success) {
+  const least = format === 'listops' ? 0 : 1;
+  if (!z.safeParse(z.array(z.string()).check(z.minLength(least)), data ?? []).success) {
     throw new Error('No data is named; give files, globs, folders or hf:// names as an array of strings.');
   }
-  return { data: [...data], format };
+  return { data: [...(data ?? [])], format };
 }
 
 /** @throws in one sentence, for options that the format does not have */

@@ -3,7 +3,18 @@ import { basename, dirname, join } from 'node:path';
 import { expandPaths } from './files.ts';
 import type { PartName } from './split.ts';
 
-export const datasetFormats = ['text', 'jsonl', 'parquet', 'wikipedia', 'pg19', 'fasta', 'uniprot', 'images'] as const;
+export const datasetFormats = [
+  'text',
+  'jsonl',
+  'parquet',
+  'wikipedia',
+  'pg19',
+  'fasta',
+  'uniprot',
+  'images',
+  'labelled',
+  'listops',
+] as const;
 export type DatasetFormat = (typeof datasetFormats)[number];
 
 const ENDINGS: Readonly<Record<string, DatasetFormat>> = {
@@ -120,10 +131,17 @@ async function guessFormat(files: readonly string[], folders: readonly string[])
   return first[0];
 }
 
+/** Whether the ending of a name is one that files of the format have. */
+function fits(name: string, format: DatasetFormat): boolean {
+  const isTable = /\.tsv(?:\.(?:gz|bz2|zst|zstd))?$/i.test(name);
+  if (format === 'listops') return isTable;
+  if (format === 'labelled') return isTable || formatOfName(name) === 'jsonl';
+  return formatOfName(name) === (format === 'pg19' ? 'text' : format);
+}
+
 async function filesOf(folder: string, format: DatasetFormat): Promise<string[]> {
-  const byName = format === 'pg19' ? 'text' : format;
   const entries = await readdir(folder, { recursive: true });
-  const files = entries.filter((name) => formatOfName(name) === byName).map((name) => join(folder, name));
+  const files = entries.filter((name) => fits(name, format)).map((name) => join(folder, name));
   if (files.length === 0) throw new Error(`${folder} has no file whose name says ${format}; name the files.`);
   return files;
 }

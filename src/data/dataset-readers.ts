@@ -4,6 +4,7 @@ import { partOfPath } from './dataset-files.ts';
 import type { DatasetDocument } from './dataset-split.ts';
 import { openText } from './files.ts';
 import type { BookMetadata } from './formats/pg19.ts';
+import type { LabelledRecord } from './labelled.ts';
 import type { BadRecords, DataRecord } from './records.ts';
 import type { ReadingReport } from './token-writer.ts';
 import { pixelText } from './tokenizers/pixels.ts';
@@ -27,14 +28,30 @@ export async function* readDocuments(
     yield* readImages(files, configuration.size, report.bad);
     return;
   }
+  if (format === 'listops' && files.length === 0) {
+    yield* generateListOps(configuration);
+    return;
+  }
   const titles = format === 'pg19' ? bookTitles(report) : undefined;
   for (const file of files) {
     const part = partOfPath(file, format);
-    for await (const { text, id, group, line } of await openRecords(configuration, file, report, titles)) {
-      yield { name: `${file}:${line}`, id, group, part, read: () => [text] };
+    for await (const { text, id, group, label, line } of await openRecords(configuration, file, report, titles)) {
+      yield { name: `${file}:${line}`, id, group, part, label, read: () => [text] };
     }
   }
 }
+
+/** Examples by number: those to train on, then those held out. */
+async function* generateListOps({ numTraining, numTest, seed }: ListOps): AsyncGenerator<DatasetDocument> {
+  const { listOpsExample, listOpsLetters } = await import('./listops.ts');
+  for (let index = 0; index < numTraining + numTest; index++) {
+    const { symbols, label } = listOpsExample(index, { seed });
+    const part = index < numTraining ? 'train' : 'heldOut';
+    yield { name: `example ${index}`, part, label, read: () => [listOpsLetters(symbols)] };
+  }
+}
+
+type ListOps = Extract<ResolvedDatasetConfiguration, { format: 'listops' }>;
 
 /** Images as texts, see `PixelTokenizer`: those of .npz files, and files that are images. */
 async function* readImages(files: readonly string[], size: number, bad: BadRecords): AsyncGenerator<DatasetDocument> {
@@ -55,7 +72,7 @@ async function openRecords(
   file: string,
   { bad, skipped }: ReadingReport,
   titles: BookTitles | undefined,
-): Promise<AsyncIterable<DataRecord>> {
+): Promise<AsyncIterable<DataRecord & Partial<Pick<LabelledRecord, 'label'>>>> {
   switch (configuration.format) {
     case 'text':
       return (await import('./formats/text.ts')).readText(file, bad, configuration);
@@ -67,6 +84,10 @@ async function openRecords(
       return (await import('./formats/fasta.ts')).readFasta(file, bad, configuration);
     case 'uniprot':
       return (await import('./formats/uniprot.ts')).readUniProt(file, bad, configuration);
+    case 'labelled':
+      return (await import('./formats/labelled-text.ts')).readLabelledTable(file, bad, configuration);
+    case 'listops':
+      return listOpsRecords(file, bad);
     case 'pg19': {
       const { readBook } = await import('./formats/pg19.ts');
       return readBook(file, bad, await titles?.(file));
@@ -75,6 +96,14 @@ async function openRecords(
       const onSkip = (reason: string) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
       return (await import('./formats/wikipedia.ts')).readWikipedia(file, bad, { onSkip });
     }
+  }
+}
+
+async function* listOpsRecords(file: string, bad: BadRecords): AsyncGenerator<LabelledRecord> {
+  const { listOpsLetters, parseListOps } = await import('./listops.ts');
+  const { readListOps } = await import('./formats/listops.ts');
+  for await (const record of readListOps(file, bad)) {
+    yield { ...record, text: listOpsLetters(parseListOps(record.text)) };
   }
 }
 

@@ -22,6 +22,8 @@ export interface DatasetDocument extends TextDocument {
   readonly group?: string | undefined;
   /** The part that the data itself puts it in. */
   readonly part?: PartName | undefined;
+  /** Its class, from 0, where the data has classes. */
+  readonly label?: number | undefined;
 }
 
 export type DatasetSplit =

@@ -50,7 +50,8 @@ export interface DatasetOptions {
 export async function openDataset(configuration: DatasetConfiguration, options: DatasetOptions = {}): Promise<Dataset> {
   const { data: names, format: given } = checkDatasetNames(configuration);
   const { data, paths } = await fetchNames(names, given, options.hub);
-  const { format, files: found } = await findDataFiles(paths, given);
+  const { format, files: found } =
+    given === 'listops' && paths.length === 0 ? { format: given, files: [] } : await findDataFiles(paths, given);
   const files = found.map((file) => resolve(file));
   const resolved = parseDatasetConfiguration({ ...configuration, data, format });
   return {
@@ -85,6 +86,7 @@ async function fetchNames(names: readonly string[], format: DatasetFormat | unde
 
 function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readonly string[]): DatasetSplit {
   const { format } = configuration;
+  if (format === 'listops' && files.length === 0) return { by: 'given' };
   if (format === 'text' && configuration.documents === 'file') return { by: 'tail', fraction: 0.1 };
   const parts = new Set(files.map((file) => partOfPath(file, format)));
   if (parts.has('train') && (parts.has('heldOut') || parts.has('test'))) return { by: 'given' };

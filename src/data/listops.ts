@@ -199,6 +199,14 @@ export function listOpsText(symbols: ArrayLike<number>): string {
   return Array.from(symbols, (symbol) => LISTOPS_SYMBOLS[symbol]).join(' ');
 }
 
+/** One character for each symbol, so that a tokenizer of characters has a token for each: `n3x45]]` is `[MIN 3 [MAX 4 5 ] ]`. */
+export function listOpsLetters(symbols: ArrayLike<number>): string {
+  return Array.from(symbols, (symbol) => LETTERS[symbol]).join('');
+}
+
+/** MIN, MAX, MED, SM (a sum), `]` and the digits. */
+const LETTERS = 'nxd+]0123456789';
+
 /**
  * One token for every symbol of ListOps, after padding (id 0) and a beginning (id 1) that a classifier may read from. The
  * Long Range Arena's own pipeline splits at everything but letters and digits, and so drops `]`, without which an
