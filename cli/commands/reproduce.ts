@@ -22,9 +22,12 @@ type Experiment = Experiments['experiments'][number];
 export function reproduceCommand(): Command {
   const command = new Command('reproduce')
     .description(
-      "Run the paper's experiments again and draw their figures: fig2, fig3, fig4, fig14, theorems, or all of them.",
+      "Run the paper's experiments again and draw their figures. Those that train go on where they were interrupted.",
     )
-    .argument('<figure>', 'fig2, fig3, fig4, fig14, theorems or all')
+    .argument(
+      '<figure>',
+      'fig2, fig3, fig4, fig5-pg19, fig6-proteins, fig7-images, fig14, fig16-kernels, lra-listops, lra-text, theorems or all',
+    )
     .option('--out <dir>', 'each figure goes into a folder of its name in here', 'runs/experiments')
     .option('--config <file>', 'settings of one figure, instead of experiments/<figure>/config.json')
     .option('--quick', 'seconds instead of minutes: fewer draws, wider intervals')
