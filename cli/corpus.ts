@@ -6,6 +6,8 @@ import {
   type DatasetConfiguration,
   datasetText,
   isHubName,
+  LISTOPS_SYMBOLS,
+  listOpsLetters,
   openDataset,
   PixelTokenizer,
   ProteinTokenizer,
@@ -100,6 +102,10 @@ async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset):
   if (tokenizer.type === 'pixels') return new PixelTokenizer();
   const options = { ...tokenizer, endOfText: dataset.numDocuments !== 1 };
   if (options.type === 'bytes') return new ByteTokenizer(options);
+  if (options.type === 'characters' && dataset.format === 'listops') {
+    // All of its symbols, whether they occur or not.
+    return trainCharacters([listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))], options);
+  }
   const text = datasetText(dataset, 'train');
   if (options.type === 'characters') return trainCharacters(text, options);
   return options.type === 'bpe' ? trainBpe(text, options) : trainUnigram(text, options);

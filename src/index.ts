@@ -64,6 +64,7 @@ export {
   ListOpsTokenizer,
   listOpsExample,
   listOpsExamples,
+  listOpsLetters,
   listOpsText,
   parseListOps,
 } from './data/listops.ts';

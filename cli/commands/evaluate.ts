@@ -11,12 +11,14 @@ import {
   evaluate,
   loadModel,
   openDataset,
+  parseConfiguration,
   parseJson,
   parseTrainingConfiguration,
   type TrainingConfiguration,
   tokenizeDataset,
 } from '../../src/node.ts';
 import { documentClasses } from '../classes.ts';
+import { runSchema } from '../configuration.ts';
 import { vocabularyOf } from '../corpus.ts';
 import { type BackendFlags, backendOptions, jsonOption, positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
@@ -37,7 +39,7 @@ export function evaluateCommand(): Command {
     .description('Measure a model on text: bits per character, perplexity, accuracy of tokens or classes.')
     .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
     .requiredOption('--data <names...>', 'files, globs, folders or hf:// names, all of it held out from training')
-    .addOption(new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats))
+    .addOption(new Option('--format <name>', 'format of the data (default: that of the run)').choices(datasetFormats))
     .option('--text-field <name>', 'field or column that has the text (default: text)')
     .option('--label-field <name>', 'field or column that has the class, of format labelled (default: label)')
     .option(
@@ -55,7 +57,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
-    const dataset = await openDataset(datasetConfiguration(flags));
+    const dataset = await openDataset(await datasetConfiguration(flags));
     const file = join(temporary, 'tokens.bin');
     const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file });
     const { objective, packing } = await trainedFor(directory);
@@ -88,10 +90,15 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   }
 }
 
-function datasetConfiguration({ data, format, textField: text, labelField: label }: EvaluateFlags) {
-  const options = { data, format, split: { by: 'none' }, ...(text && { text }), ...(label && { label }) };
+/** The data that is named, read as the run's own was, unless flags say otherwise. */
+async function datasetConfiguration({ model, data, format, textField, labelField }: EvaluateFlags) {
+  const path = join(model, 'run.json');
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const run = text === undefined ? undefined : parseConfiguration(runSchema, parseJson(text, path), path);
+  const own = format === undefined || format === run?.dataset.format ? run?.dataset : { format };
+  const fields = { ...(textField && { text: textField }), ...(labelField && { label: labelField }) };
   // The format decides about the other options, which openDataset checks.
-  return options as DatasetConfiguration;
+  return { ...own, ...fields, data, split: { by: 'none' } } as DatasetConfiguration;
 }
 
 /** What the model of a checkpoint was trained for; the next token where it does not say. */
