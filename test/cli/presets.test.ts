@@ -170,7 +170,10 @@ describe('performers train --preset', () => {
     expect(stored('listops')).toMatchObject({ data: [], dataset: { format: 'listops', numTraining: 7, seed: 3 } });
     const resumed = performers(tmpdir(), 'train', '--resume', '--out', at('listops'), '--steps', '3');
     expect(resumed.status, resumed.stderr).toBe(0);
-    performers(directory, 'train', '--preset', 'listops', '--out', 'straight', '--steps', '3', ...flags);
+    const limit = ['--evaluation-batches', '1', '--json'];
+    const whole = ['--preset', 'listops', '--out', 'straight', '--steps', '3', ...flags, ...limit];
+    // A batch of held-out examples has 4 of the 5.
+    expect(JSON.parse(performers(directory, 'train', ...whole).stdout).evaluation.tokens).toBe(4);
     expect(losses('listops')).toEqual(losses('straight'));
   });
 
