@@ -47,6 +47,8 @@ export interface RunResult {
   /** Seconds spent in updates, and the tokens of these. */
   readonly seconds: number;
   readonly tokens: number;
+  /** Of these seconds, those in which updates waited for data. */
+  readonly dataSeconds: number;
   readonly checkpoint: string | undefined;
 }
 
@@ -135,6 +137,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   let evaluation: Evaluation | undefined;
   let checkpoint = resume?.directory;
   let seconds = 0;
+  let dataSeconds = 0;
   let tokens = 0;
   try {
     const events = train({
@@ -155,6 +158,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
       if (event.kind === 'step') {
         step = event.step;
         seconds += event.seconds;
+        dataSeconds += event.dataSeconds;
         // All places of the batches, where only some of them are predicted.
         const places = predictsText(training)
           ? event.tokens
@@ -173,7 +177,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   } finally {
     progress.stop();
   }
-  return { step, interrupted: step < training.steps, evaluation, seconds, tokens, checkpoint };
+  return { step, interrupted: step < training.steps, evaluation, seconds, tokens, dataSeconds, checkpoint };
 }
 
 /** What decides how held-out data is measured. */
@@ -249,6 +253,10 @@ export function interruptSignal(consequence = 'Saving after this step'): AbortSi
 }
 
 /** One line about speed. */
-export function describeSpeed({ tokens, seconds }: RunResult): string {
-  return `${formatCount(tokens)} tokens in ${formatSeconds(seconds)}, ${formatCount(tokens / Math.max(seconds, 1e-9))} tokens/s`;
+export function describeSpeed({ tokens, seconds, dataSeconds }: RunResult): string {
+  const time = Math.max(seconds, 1e-9);
+  return (
+    `${formatCount(tokens)} tokens in ${formatSeconds(seconds)}, ${formatCount(tokens / time)} tokens/s, ` +
+    `${((100 * dataSeconds) / time).toFixed(1)} % of the time waiting for data`
+  );
 }
