@@ -51,8 +51,9 @@ const rowHeight = 460;
 export function curvesFigure(title: string, subtitle: string, curves: readonly CurvePanel[]): string {
   const names = [...new Set(curves.flatMap(({ outcomes }) => outcomes.map(({ name }) => name)))];
   const styles = lineStyles(names);
-  const entriesPerRow = 3;
-  const legendRows = Math.ceil(Math.max(...curves.map(({ outcomes }) => outcomes.length + 1)) / entriesPerRow);
+  const entriesPerRow = curves.length > 1 ? 3 : 2;
+  const entries = curves.map(({ outcomes, baseline }) => outcomes.length + (baseline ? 1 : 0));
+  const legendRows = Math.ceil(Math.max(...entries) / entriesPerRow);
   const top = 84 + 19 * legendRows;
   const panels = curves.map((panel, i): Panel => {
     const x = 20 + (i % 2) * 570;
