@@ -8,7 +8,6 @@ import {
   evaluate,
   findCheckpoint,
   type HeldOutData,
-  type LossFunction,
   loadCheckpoint,
   objectiveLoss,
   parseTrainingConfiguration,
@@ -38,8 +37,6 @@ export interface Contest {
   readonly validation: HeldOutData;
   /** Evaluated at the end, by name. */
   readonly tests: Readonly<Record<string, HeldOutData>>;
-  /** Default: that of the objective. */
-  readonly loss?: LossFunction;
 }
 
 const score = z.strictObject({ loss: z.number(), accuracy: z.number() });
@@ -98,7 +95,7 @@ async function take(contestant: Contestant, contest: Contest, context: Experimen
 async function trainAndEvaluate(
   { name, model: options }: Contestant,
   training: TrainingConfiguration,
-  { data, fingerprint, validation, tests, loss = objectiveLoss(training.objective) }: Contest,
+  { data, fingerprint, validation, tests }: Contest,
   directory: string,
   { backend, signal, progress }: ExperimentContext,
 ): Promise<ContestOutcome> {
@@ -116,7 +113,6 @@ async function trainAndEvaluate(
       configuration: training,
       resume,
       signal,
-      loss,
     });
     try {
       for await (const event of events) {
@@ -133,7 +129,7 @@ async function trainAndEvaluate(
     const scores: Record<string, { loss: number; accuracy: number }> = {};
     for (const [test, heldOut] of Object.entries(failure === undefined ? tests : {})) {
       progress(1, `evaluating, ${test}`);
-      scores[test] = scoreOf(await evaluate(model, heldOut.batches(), { loss }));
+      scores[test] = scoreOf(await evaluate(model, heldOut.batches(), { loss: objectiveLoss(training.objective) }));
       signal.throwIfAborted();
     }
     return {
