@@ -115,10 +115,12 @@ export {
 export { Decoder, type GenerateOptions, generate, streamText } from './models/generate.ts';
 export { languageModelLoss } from './models/language-model.ts';
 export { type SamplingOptions, sampleToken } from './models/sampling.ts';
-export { Transformer } from './models/transformer.ts';
+export { type AttentionChoice, type ForwardOptions, Transformer } from './models/transformer.ts';
 export { type TranslateOptions, translate } from './models/translate.ts';
 export { Dropout } from './nn/dropout.ts';
+export type { EmbeddingOptions } from './nn/embedding.ts';
 export type { AttentionHeads } from './nn/multi-head-attention.ts';
+export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
 export { loadWeights, readWeights } from './pretrained/weights.ts';
 export { Random } from './tensor/random.ts';

@@ -3,16 +3,19 @@ import type { AttendOptions, Attention, DecodingState } from '../attention/types
 import type { Backend } from '../backend/types.ts';
 import { Block } from '../nn/block.ts';
 import { Dropout } from '../nn/dropout.ts';
+import type { Embedding, EmbeddingOptions } from '../nn/embedding.ts';
 import { FeedForward } from '../nn/feed-forward.ts';
-import { gather, type Layer, normalParameter } from '../nn/layer.ts';
+import { LanguageHead } from '../nn/language-head.ts';
+import { gather, type Layer } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Linear } from '../nn/linear.ts';
 import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import { PatchEmbedding } from '../nn/patch-embedding.ts';
+import { Pooler } from '../nn/pooler.ts';
 import { pool } from '../nn/pooling.ts';
 import { ReversibleStack } from '../nn/reversible-stack.ts';
 import { ResidualStack, type Stack } from '../nn/stack.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
-import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
@@ -20,7 +23,9 @@ import { Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 
 /** Options of one forward pass. */
-export interface ForwardOptions extends Pick<AttendOptions, 'keyMask' | 'segments'> {
+export interface ForwardOptions
+  extends Pick<AttendOptions, 'keyMask' | 'segments'>,
+    Pick<EmbeddingOptions, 'tokenTypes' | 'maskedTokens'> {
   /** Default: none. */
   readonly dropout?: Dropout;
 }
@@ -28,79 +33,101 @@ export interface ForwardOptions extends Pick<AttendOptions, 'keyMask' | 'segment
 /** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
 const initialDeviation = 0.02;
 
+/** The attention of a whole model. */
+export type AttentionChoice = Pick<TransformerOptions, 'attention' | 'exactLayers'>;
+
 /**
- * A pre-norm Transformer over token ids, causal or bidirectional, with any attention.
+ * A Transformer over token ids or image patches, causal or bidirectional, with any attention.
  *
  * @throws a ZodError when the configuration is not valid.
  */
 export class Transformer implements Layer {
-  readonly configuration: TransformerConfiguration;
-  readonly #embedding: TokenEmbedding;
-  readonly #output: Tensor | undefined;
+  #configuration: TransformerConfiguration;
+  readonly #embedding: Embedding;
+  readonly #embeddingNorm: LayerNorm | undefined;
+  readonly #languageHead: LanguageHead | undefined;
   readonly #blocks: Block[];
   readonly #stack: Stack;
-  readonly #norm: LayerNorm;
+  /** None in post-norm models, whose last block ends with one. */
+  readonly #norm: LayerNorm | undefined;
+  readonly #pooler: Pooler | undefined;
   readonly #classifier: Linear | undefined;
 
-  /** @param seed determines the initial parameters and projections */
+  /**
+   * @param seed determines the initial parameters and projections
+   * @param options.initialise false = parameters are zeros, for weights that are loaded next. Default true.
+   */
   constructor(
     readonly backend: Backend,
     options: TransformerOptions,
     seed = 0,
+    { initialise = true }: { readonly initialise?: boolean } = {},
   ) {
     const configuration = transformerConfiguration.parse(options);
-    this.configuration = configuration;
-    const { dModel, numHeads, numLayers, vocabSize, positions, maxLength, layerNormEpsilon } = configuration;
-    const random = new Random(seed, streams.initialisation);
+    this.#configuration = configuration;
+    const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
+    const random = initialise ? new Random(seed, streams.initialisation) : undefined;
     const deviations = { inner: initialDeviation, residual: initialDeviation / Math.sqrt(2 * numLayers) };
-    this.#embedding = new TokenEmbedding(backend, configuration, initialDeviation, random);
-    this.#output = configuration.tiedEmbeddings
-      ? undefined
-      : normalParameter(backend, [vocabSize, dModel], initialDeviation, random);
-    this.#blocks = Array.from({ length: numLayers }, (_, layer) => {
-      const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
-      const attention = createAttention(backend, configuration.attention, sizes, projectionRandom(seed, layer, 0));
+    const norm = () => new LayerNorm(backend, dModel, layerNormEpsilon);
+    if (configuration.patches) {
+      this.#embedding = new PatchEmbedding(backend, configuration.patches, dModel, initialDeviation, random);
+    } else {
+      const embedding = new TokenEmbedding(backend, configuration, initialDeviation, random);
+      this.#embedding = embedding;
+      if (configuration.languageHead) {
+        this.#languageHead = new LanguageHead(backend, configuration, embedding.tokens, initialDeviation, random);
+      }
+    }
+    if (configuration.embeddingNorm) this.#embeddingNorm = norm();
+    this.#blocks = createAttentions(backend, configuration, seed).map((attention) => {
       const heads = { dModel, numHeads, rotary: positions === 'rotary' };
-      return new Block({
-        attentionNorm: new LayerNorm(backend, dModel, layerNormEpsilon),
+      const layers = {
+        attentionNorm: norm(),
         attention: new MultiHeadAttention(backend, heads, attention, deviations, random),
-        feedForwardNorm: new LayerNorm(backend, dModel, layerNormEpsilon),
+        feedForwardNorm: norm(),
         feedForward: new FeedForward(backend, configuration, deviations, random),
-      });
+      };
+      return new Block(layers, configuration.norm);
     });
     this.#stack = configuration.reversible ? new ReversibleStack(this.#blocks) : new ResidualStack(this.#blocks);
-    this.#norm = new LayerNorm(backend, dModel, layerNormEpsilon);
-    const { numClasses } = configuration;
+    if (configuration.norm === 'pre') this.#norm = norm();
+    if (configuration.pooler) this.#pooler = new Pooler(backend, dModel, initialDeviation, random);
     if (numClasses !== undefined) {
       this.#classifier = new Linear(backend, dModel, numClasses, initialDeviation, random);
     }
   }
 
+  get configuration(): TransformerConfiguration {
+    return this.#configuration;
+  }
+
   /**
-   * @param ids int32 `[batch, length]`, each below vocabSize
+   * @param input token ids, int32 `[batch, length]`, each below vocabSize; or image patches,
+   *   `[batch, numPatches, channels·patchSize²]`, to which the model adds a class token in front
    * @returns `[batch, length, dModel]` after the final norm
    * @throws when learned positions end before `length`
    */
-  forward(ids: Tensor, { dropout = Dropout.off, keyMask, segments }: ForwardOptions = {}): Tensor {
+  forward(input: Tensor, { dropout = Dropout.off, ...options }: ForwardOptions = {}): Tensor {
+    const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
-    const x = dropout.forward(this.#embedding.forward(ids, { segments }));
-    return this.#norm.forward(this.#stack.forward(x, attend, dropout));
+    const x = dropout.forward(this.#embed(input, options));
+    return this.#normalise(this.#stack.forward(x, attend, dropout));
   }
 
   /**
    * What the attention of every layer is given in one forward pass, after rotary positions: queries, keys and values
    * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
    *
-   * @param ids int32 `[batch, length]`, each below vocabSize
+   * @param input as for {@link forward}
    * @throws when learned positions end before `length`
    */
-  attentionInputs(ids: Tensor, { keyMask, segments }: Omit<ForwardOptions, 'dropout'> = {}): AttentionHeads[] {
+  attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout'> = {}): AttentionHeads[] {
+    const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const found: Tensor[] = [];
     try {
       scope(() => {
-        const x = this.#embedding.forward(ids, { segments });
-        this.#stack.forward(x, attend, Dropout.off, ({ queries, keys, values }) => {
+        this.#stack.forward(this.#embed(input, options), attend, Dropout.off, ({ queries, keys, values }) => {
           for (const heads of [queries, keys, values]) found.push(keep(headsFirst(heads)));
         });
       });
@@ -115,14 +142,33 @@ export class Transformer implements Layer {
     });
   }
 
-  /** `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes. */
+  /**
+   * `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes.
+   *
+   * @throws when the configuration has no languageHead
+   */
   logits(hidden: Tensor): Tensor {
+    if (!this.#languageHead) {
+      throw new Error('This model has no language head, so no logits: read its hidden states, or pool them.');
+    }
     const { dModel } = this.configuration;
-    return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#output ?? this.#embedding.tokens);
+    return this.#languageHead.forward(reshape(hidden, [hidden.size / dModel, dModel]));
   }
 
   /**
-   * Class logits of one sequence per row, which the configuration's `pooling` makes one vector of.
+   * One vector for a sequence, which the configuration's `pooling` makes, such as an embedding of text. Of any length, not scaled to 1.
+   *
+   * @param hidden `[batch, length, dModel]` from {@link forward}
+   * @param options those of `forward`: padding and masked places do not count
+   * @returns `[batch, dModel]`
+   */
+  pool(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    return pool(hidden, this.configuration.pooling ?? 'mean', options);
+  }
+
+  /**
+   * Class logits of one sequence per row, of which the pooler or, in a model without one, the configuration's `pooling`
+   * makes one vector.
    *
    * @param hidden `[batch, length, dModel]` from {@link forward}
    * @param options those of `forward`: padding and masked places do not count
@@ -133,7 +179,8 @@ export class Transformer implements Layer {
     if (!this.#classifier) {
       throw new Error('This model has no classification head; set "numClasses" in the model configuration.');
     }
-    return this.#classifier.forward(pool(hidden, this.configuration.pooling ?? 'mean', options));
+    const read = this.#pooler ? this.#pooler.forward(pool(hidden, 'first', options)) : this.pool(hidden, options);
+    return this.#classifier.forward(read);
   }
 
   /** One empty decoding state per layer. @throws for a bidirectional model. */
@@ -169,18 +216,24 @@ export class Transformer implements Layer {
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
     return scope(() => {
-      const x = this.#embedding.forward(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
-      return this.#lastLogits(this.#norm.forward(this.#stack.extend(x, states)));
+      const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
+      return this.logits(lastPlace(this.#normalise(this.#stack.extend(x, states))));
     });
   }
 
   /** Trained parameters by name. */
   parameters(): Map<string, Tensor> {
     const blocks = gather(Object.fromEntries(this.#blocks.map((block, layer) => [`blocks.${layer}`, block])));
-    const norm = gather({ norm: this.#norm });
-    const output = new Map<string, Tensor>(this.#output ? [['output.weight', this.#output]] : []);
-    const classifier = this.#classifier ? gather({ classifier: this.#classifier }) : [];
-    return new Map([...this.#embedding.parameters(), ...blocks, ...norm, ...output, ...classifier]);
+    const optional = (name: string, layer: Layer | undefined) => (layer ? gather({ [name]: layer }) : []);
+    return new Map([
+      ...this.#embedding.parameters(),
+      ...optional('embeddingNorm', this.#embeddingNorm),
+      ...blocks,
+      ...optional('norm', this.#norm),
+      ...(this.#languageHead?.parameters() ?? []),
+      ...optional('pooler', this.#pooler),
+      ...optional('classifier', this.#classifier),
+    ]);
   }
 
   /** Untrained tensors that a checkpoint must hold: the projections. */
@@ -200,6 +253,30 @@ export class Transformer implements Layer {
     return [...this.parameters().values()].reduce((total, parameter) => total + parameter.size, 0);
   }
 
+  /**
+   * The same weights under another attention, such as exact softmax for FAVOR+; what was drawn for the old one is freed.
+   *
+   * @param seed determines the projections
+   * @throws a ZodError when the configuration is not valid, and one sentence when the old or the new attention has
+   *   weights of its own; the model is then unchanged
+   */
+  replaceAttention(choice: AttentionChoice, seed = 0): void {
+    const configuration = transformerConfiguration.parse({ ...this.configuration, ...choice });
+    const old = this.attentions;
+    const attentions = createAttentions(this.backend, configuration, seed);
+    try {
+      for (const [layer, attention] of attentions.entries()) checkReplaceable(old[layer], attention);
+    } catch (error) {
+      for (const attention of attentions) attention.dispose();
+      throw error;
+    }
+    this.#blocks.forEach(({ layers }, layer) => {
+      layers.attention.attention = attentions[layer];
+      old[layer].dispose();
+    });
+    this.#configuration = configuration;
+  }
+
   /** Draws every layer's random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
   redraw(seed: number, redraw: number): void {
     this.attentions.forEach((attention, layer) => {
@@ -212,23 +289,44 @@ export class Transformer implements Layer {
     for (const attention of this.attentions) attention.dispose();
   }
 
-  #lastLogits(hidden: Tensor): Tensor {
-    const [batch, length, dModel] = hidden.shape;
-    const { vocabSize } = this.configuration;
-    const logits = Tensor.empty(this.backend, [batch, vocabSize]);
-    const weight = this.#output ?? this.#embedding.tokens;
-    this.backend.gemm({
-      a: this.backend.slice(hidden.storage, (length - 1) * dModel, hidden.size - (length - 1) * dModel),
-      b: weight.storage,
-      c: logits.storage,
-      m: batch,
-      n: vocabSize,
-      k: dModel,
-      lda: length * dModel,
-      transposeB: true,
-    });
-    return logits;
+  #embed(input: Tensor, options: EmbeddingOptions): Tensor {
+    const x = this.#embedding.forward(input, options);
+    return this.#embeddingNorm ? this.#embeddingNorm.forward(x) : x;
   }
+
+  #normalise(x: Tensor): Tensor {
+    return this.#norm ? this.#norm.forward(x) : x;
+  }
+}
+
+/** The attention of every layer. */
+function createAttentions(backend: Backend, configuration: TransformerConfiguration, seed: number): Attention[] {
+  const { dModel, numHeads, numLayers, maxLength, attention, exactLayers } = configuration;
+  const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
+  return Array.from({ length: numLayers }, (_, layer) => {
+    const chosen = exactLayers.includes(layer) ? { type: 'exact' as const } : attention;
+    return createAttention(backend, chosen, sizes, projectionRandom(seed, layer, 0));
+  });
+}
+
+/** @throws when an attention brings weights, or shares some, so that another cannot take its place */
+function checkReplaceable(...attentions: readonly Attention[]): void {
+  if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
+    throw new Error(
+      'LSH attention and learned Linformer projections cannot replace, or be replaced: train a new model with them.',
+    );
+  }
+}
+
+/** `[batch, length, width]` → `[batch, 1, width]`, the last place. Not differentiable. */
+function lastPlace(x: Tensor): Tensor {
+  const [batch, length, width] = x.shape;
+  const out = Tensor.empty(x.backend, [batch, 1, width]);
+  for (let row = 0; row < batch; row++) {
+    const last = x.backend.slice(x.storage, ((row + 1) * length - 1) * width, width);
+    x.backend.copy(last, x.backend.slice(out.storage, row * width, width));
+  }
+  return out;
 }
 
 function projectionRandom(seed: number, layer: number, redraw: number): Random {

@@ -7,6 +7,9 @@ import { gather, type Layer } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
 import type { AttentionHeads, MultiHeadAttention } from './multi-head-attention.ts';
 
+/** Where a block normalises: what its two parts read, or the sums that they are added to. */
+export type NormPlace = 'pre' | 'post';
+
 interface BlockLayers {
   readonly attentionNorm: LayerNorm;
   readonly attention: MultiHeadAttention;
@@ -14,9 +17,15 @@ interface BlockLayers {
   readonly feedForward: FeedForward;
 }
 
-/** A pre-norm Transformer block: `x + attention(norm(x))`, then `x + feedForward(norm(x))`. */
+/**
+ * A Transformer block. Pre-norm: `x + attention(norm(x))`, then `x + feedForward(norm(x))`. Post-norm, as in the first
+ * Transformer and BERT: `norm(x + attention(x))`, then `norm(x + feedForward(x))`.
+ */
 export class Block implements Layer {
-  constructor(readonly layers: BlockLayers) {}
+  constructor(
+    readonly layers: BlockLayers,
+    readonly norm: NormPlace = 'pre',
+  ) {}
 
   /**
    * `[batch, length, dModel]` → the same
@@ -24,29 +33,29 @@ export class Block implements Layer {
    * @param observe is shown what the attention is given
    */
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
-    const attended = add(x, dropout.forward(this.attend(x, options, observe)));
-    return add(attended, dropout.forward(this.feed(attended)));
+    return this.#feed(
+      this.#join(x, this.layers.attentionNorm, dropout, (given) =>
+        this.layers.attention.forward(given, options, observe),
+      ),
+      dropout,
+    );
   }
 
   /** Causal continuation of `state`. */
   extend(x: Tensor, state: DecodingState, dropout: Dropout): Tensor {
-    const attended = add(x, dropout.forward(this.attendOn(x, state)));
-    return add(attended, dropout.forward(this.feed(attended)));
+    return this.#feed(
+      this.#join(x, this.layers.attentionNorm, dropout, (given) => this.layers.attention.extend(given, state)),
+      dropout,
+    );
   }
 
-  /** `attention(norm(x))` */
-  attend(x: Tensor, options: AttendOptions, observe?: (heads: AttentionHeads) => void): Tensor {
-    return this.layers.attention.forward(this.layers.attentionNorm.forward(x), options, observe);
+  #feed(x: Tensor, dropout: Dropout): Tensor {
+    return this.#join(x, this.layers.feedForwardNorm, dropout, (given) => this.layers.feedForward.forward(given));
   }
 
-  /** `attention(norm(x))`, x being the continuation of `state`. */
-  attendOn(x: Tensor, state: DecodingState): Tensor {
-    return this.layers.attention.extend(this.layers.attentionNorm.forward(x), state);
-  }
-
-  /** `feedForward(norm(x))` */
-  feed(x: Tensor): Tensor {
-    return this.layers.feedForward.forward(this.layers.feedForwardNorm.forward(x));
+  #join(x: Tensor, norm: LayerNorm, dropout: Dropout, residual: (given: Tensor) => Tensor): Tensor {
+    if (this.norm === 'post') return norm.forward(add(x, dropout.forward(residual(x))));
+    return add(x, dropout.forward(residual(norm.forward(x))));
   }
 
   parameters(): Map<string, Tensor> {

@@ -26,7 +26,7 @@ export class FeedForward implements Layer {
     backend: Backend,
     readonly sizes: FeedForwardSizes,
     deviations: { inner: number; residual: number },
-    random: Random,
+    random: Random | undefined,
   ) {
     this.#expand = new Linear(backend, sizes.dModel, sizes.dFeedForward, deviations.inner, random);
     this.#contract = new Linear(backend, sizes.dFeedForward, sizes.dModel, deviations.residual, random);

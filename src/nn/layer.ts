@@ -19,8 +19,13 @@ export function gather(layers: Record<string, Layer>): Map<string, Tensor> {
   return all;
 }
 
-/** A parameter drawn from N(0, deviation²); outlives scopes. */
-export function normalParameter(backend: Backend, shape: Shape, deviation: number, random: Random): Tensor {
+/**
+ * A parameter drawn from N(0, deviation²); outlives scopes.
+ *
+ * @param random undefined = zeros, for a model whose weights are loaded next: drawing takes longer than reading them
+ */
+export function normalParameter(backend: Backend, shape: Shape, deviation: number, random: Random | undefined): Tensor {
+  if (!random) return constantParameter(backend, shape, 0);
   const data = Float32Array.from({ length: sizeOf(shape) }, () => deviation * random.normal());
   return keep(tensor(backend, data, shape));
 }

@@ -9,7 +9,7 @@ export class Linear implements Layer {
   readonly weight: Tensor;
   readonly bias: Tensor;
 
-  constructor(backend: Backend, dIn: number, dOut: number, deviation: number, random: Random) {
+  constructor(backend: Backend, dIn: number, dOut: number, deviation: number, random: Random | undefined) {
     this.weight = normalParameter(backend, [dOut, dIn], deviation, random);
     this.bias = constantParameter(backend, [dOut], 0);
   }

@@ -28,9 +28,9 @@ export class MultiHeadAttention implements Layer {
   constructor(
     backend: Backend,
     readonly sizes: { dModel: number; numHeads: number; rotary: boolean },
-    readonly attention: Attention,
+    public attention: Attention,
     deviations: { inner: number; residual: number },
-    random: Random,
+    random: Random | undefined,
   ) {
     const { dModel } = sizes;
     const project = (deviation: number) => new Linear(backend, dModel, dModel, deviation, random);

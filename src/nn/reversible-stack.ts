@@ -16,17 +16,17 @@ export class ReversibleStack implements Stack {
   constructor(readonly blocks: readonly Block[]) {}
 
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
-    const steps = this.#steps(dropout, (block, given) => block.attend(given, options, observe));
+    const steps = this.#steps(dropout, ({ layers }, given) => layers.attention.forward(given, options, observe));
     return reversible(x, steps);
   }
 
   extend(x: Tensor, states: readonly DecodingState[]): Tensor {
-    const steps = this.#steps(Dropout.off, (block, given, layer) => block.attendOn(given, states[layer]));
+    const steps = this.#steps(Dropout.off, ({ layers }, given, layer) => layers.attention.extend(given, states[layer]));
     return reversible(x, steps);
   }
 
   /** Two for each block; the masks of dropout are fixed here, so that a step gives the same whenever it is made. */
-  #steps(dropout: Dropout, attend: (block: Block, x: Tensor, layer: number) => Tensor): ReversibleStep[] {
+  #steps(dropout: Dropout, attend: (block: Block, given: Tensor, layer: number) => Tensor): ReversibleStep[] {
     return this.blocks.flatMap((block, layer) => {
       const { attentionNorm, attention, feedForwardNorm, feedForward } = block.layers;
       const step = (residual: (x: Tensor) => Tensor, ...layers: Layer[]): ReversibleStep => {
@@ -37,8 +37,8 @@ export class ReversibleStack implements Stack {
         };
       };
       return [
-        step((x) => attend(block, x, layer), attentionNorm, attention),
-        step((x) => block.feed(x), feedForwardNorm, feedForward),
+        step((x) => attend(block, attentionNorm.forward(x), layer), attentionNorm, attention),
+        step((x) => feedForward.forward(feedForwardNorm.forward(x)), feedForwardNorm, feedForward),
       ];
     });
   }

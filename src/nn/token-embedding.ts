@@ -2,12 +2,22 @@ import type { Segments } from '../attention/runs.ts';
 import type { Backend } from '../backend/types.ts';
 import { add } from '../tensor/ops/add.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
+import { multiply } from '../tensor/ops/multiply.ts';
 import type { Random } from '../tensor/random.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { type Layer, normalParameter } from './layer.ts';
-import { segmentPositions, sinusoidalPositions } from './positions.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
+import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
+import { normalParameter } from './layer.ts';
+import { segmentPositions, sinusoidalPositions, stretches } from './positions.ts';
 
 export type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
+
+/** ESM-2's treatment of mask tokens: their vectors are zero, and the others are scaled up for what is missing. */
+export interface TokenDropout {
+  /** Id of the mask token. */
+  readonly maskToken: number;
+  /** Share of mask tokens in training: a row is scaled by (1 − ratio)/(1 − its own share). */
+  readonly ratio: number;
+}
 
 interface TokenEmbeddingSizes {
   readonly vocabSize: number;
@@ -15,42 +25,86 @@ interface TokenEmbeddingSizes {
   /** Longest sequence that learned positions allow. */
   readonly maxLength: number;
   readonly positions: PositionKind;
+  /** Number of token types; 0 = none. Default 0. */
+  readonly tokenTypes?: number;
+  readonly tokenDropout?: TokenDropout | undefined;
 }
 
-/** Token vectors plus absolute positions, where the kind has such: rotary positions belong to the attention. */
-export class TokenEmbedding implements Layer {
+/**
+ * Token vectors, plus those of token types and absolute positions where the model has such: rotary positions belong to
+ * the attention.
+ */
+export class TokenEmbedding implements Embedding {
   /** `[vocabSize, dModel]` */
   readonly tokens: Tensor;
   readonly #positions: Tensor | undefined;
+  readonly #tokenTypes: Tensor | undefined;
 
   constructor(
     readonly backend: Backend,
     readonly sizes: TokenEmbeddingSizes,
     deviation: number,
-    random: Random,
+    random: Random | undefined,
   ) {
-    const { vocabSize, dModel, maxLength, positions } = sizes;
+    const { vocabSize, dModel, maxLength, positions, tokenTypes = 0 } = sizes;
     this.tokens = normalParameter(backend, [vocabSize, dModel], deviation, random);
     if (positions === 'learned') this.#positions = normalParameter(backend, [maxLength, dModel], deviation, random);
+    if (tokenTypes > 0) this.#tokenTypes = normalParameter(backend, [tokenTypes, dModel], deviation, random);
   }
 
-  /** Whether a token's vector depends on its place. */
   get isPositional(): boolean {
     return this.sizes.positions === 'learned' || this.sizes.positions === 'sinusoidal';
   }
 
   /**
    * @param ids int32 `[batch, length]`, each below vocabSize
-   * @param options.offset position of the first place. Default 0.
-   * @param options.segments packed sequences, each numbered from 0
    * @returns `[batch, length, dModel]`
-   * @throws when learned positions end before the last
+   * @throws when learned positions end before the last, a token type does not exist, or a model with token dropout is
+   *   not told where mask tokens stand
    */
-  forward(ids: Tensor, { offset = 0, segments }: { offset?: number; segments?: Segments | undefined } = {}): Tensor {
-    const [batch, length] = ids.shape;
-    const { maxLength, dModel } = this.sizes;
-    const vectors = embedding(this.tokens, ids);
+  forward(ids: Tensor, options: EmbeddingOptions = {}): Tensor {
+    const tokens = this.#dropTokens(embedding(this.tokens, ids), options);
+    return this.#addPositions(this.#addTypes(tokens, options), options);
+  }
+
+  #dropTokens(vectors: Tensor, { maskedTokens, keyMask, segments }: EmbeddingOptions): Tensor {
+    const { tokenDropout, dModel } = this.sizes;
+    if (!tokenDropout) return vectors;
+    if (!maskedTokens || keyMask instanceof Tensor) {
+      throw new Error(
+        'This model drops mask tokens: give maskedTokens, and the keyMask, as arrays of ones and zeros, one per batch row.',
+      );
+    }
+    const [batch, length] = vectors.shape;
+    const scales = tokenScales(tokenDropout.ratio, [batch, length], maskedTokens, keyMask, segments);
+    const wide = new Float32Array(batch * length * dModel);
+    scales.forEach((scale, i) => {
+      wide.fill(scale, i * dModel, (i + 1) * dModel);
+    });
+    return multiply(vectors, tensor(this.backend, wide, vectors.shape));
+  }
+
+  #addTypes(vectors: Tensor, { tokenTypes }: EmbeddingOptions): Tensor {
+    const numTypes = this.sizes.tokenTypes ?? 0;
+    if (!this.#tokenTypes) {
+      if (tokenTypes) throw new Error('This model has no token types: leave tokenTypes out.');
+      return vectors;
+    }
+    const [batch, length] = vectors.shape;
+    const types = Int32Array.from({ length: batch * length }, (_, i) =>
+      tokenTypes ? tokenTypes[Math.floor(i / length)][i % length] : 0,
+    );
+    const unknown = types.find((type) => !(type >= 0 && type < numTypes));
+    if (unknown !== undefined) {
+      throw new Error(`Token type ${unknown} does not exist: this model has types 0 to ${numTypes - 1}.`);
+    }
+    return add(vectors, embedding(this.#tokenTypes, tensor(this.backend, types, [batch, length])));
+  }
+
+  #addPositions(vectors: Tensor, { offset = 0, segments }: EmbeddingOptions): Tensor {
     if (!this.isPositional) return vectors;
+    const [batch, length] = vectors.shape;
+    const { maxLength, dModel } = this.sizes;
     const positions = segments
       ? segmentPositions(segments)
       : Int32Array.from({ length: batch * length }, (_, i) => offset + (i % length));
@@ -76,6 +130,29 @@ export class TokenEmbedding implements Layer {
   parameters(): Map<string, Tensor> {
     const all = new Map([['tokens.weight', this.tokens]]);
     if (this.#positions) all.set('positions.weight', this.#positions);
+    if (this.#tokenTypes) all.set('tokenTypes.weight', this.#tokenTypes);
     return all;
   }
+}
+
+/** What each token's vector is multiplied by: 0 at mask tokens, and one number for the others of its sequence. */
+function tokenScales(
+  ratio: number,
+  [batch, length]: readonly [batch: number, length: number],
+  masked: Rows,
+  keyMask: Rows | undefined,
+  segments: Segments | undefined,
+): Float32Array {
+  const scales = new Float32Array(batch * length);
+  const sequences = segments
+    ? stretches(segments)
+    : Array.from({ length: batch }, (_, row) => ({ row, start: 0, length }));
+  for (const { row, start, length: size } of sequences) {
+    const places = Array.from({ length: size }, (_, i) => start + i);
+    const numTokens = places.filter((i) => (keyMask?.[row][i] ?? 1) !== 0).length;
+    const numMasked = places.filter((i) => masked[row][i] !== 0).length;
+    const scale = numMasked < numTokens ? (1 - ratio) / (1 - numMasked / numTokens) : 0;
+    for (const i of places) scales[row * length + i] = masked[row][i] !== 0 ? 0 : scale;
+  }
+  return scales;
 }

@@ -1,6 +1,6 @@
 import type { Batch } from '../data/windows.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
-import { checkIds, type Transformer } from '../models/transformer.ts';
+import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
 import { scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Objective } from './configuration.ts';
@@ -49,7 +49,7 @@ export async function evaluate(
     checkBatch(batch, model.configuration, objective);
     const { loss, correct } = scope(() => {
       const [inputs, targets] = batchTensors(model, batch);
-      return lossFunction(model, inputs, targets, { segments: batch.segments });
+      return lossFunction(model, inputs, targets, batchOptions(model, batch));
     });
     nats += await takeSum(loss);
     hits += await takeSum(correct, batch.targets);
@@ -76,6 +76,20 @@ export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor,
     tensor(model.backend, inputs, [batchSize, length]),
     tensor(model.backend, targets, [batchSize, targets.length / batchSize]),
   ];
+}
+
+/** What a forward pass needs to know of a batch besides its inputs. */
+export function batchOptions(
+  { configuration }: Transformer,
+  { inputs, segments, batchSize, length }: Batch,
+): Pick<ForwardOptions, 'segments' | 'maskedTokens'> {
+  const { tokenDropout } = configuration;
+  const maskedTokens =
+    tokenDropout &&
+    Array.from({ length: batchSize }, (_, row) =>
+      inputs.subarray(row * length, (row + 1) * length).map((id) => (id === tokenDropout.maskToken ? 1 : 0)),
+    );
+  return { segments, maskedTokens };
 }
 
 /** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */

@@ -7,7 +7,7 @@ import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TrainingConfiguration } from './configuration.ts';
-import { batchTensors, breathe, checkBatch, countTargets, takeSum } from './evaluate.ts';
+import { batchOptions, batchTensors, breathe, checkBatch, countTargets, takeSum } from './evaluate.ts';
 import { checkObjective, type LossFunction, objectiveLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
@@ -145,7 +145,7 @@ export class Trainer {
     const parameters = [...this.#optimizer.parameters.values()];
     const { value, gradients: current } = valueAndGradients(() => {
       const [inputs, targets] = batchTensors(model, batch);
-      const result = this.#loss(model, inputs, targets, { dropout, weight, segments: batch.segments });
+      const result = this.#loss(model, inputs, targets, { dropout, weight, ...batchOptions(model, batch) });
       correct = keep(result.correct);
       return result.loss;
     }, parameters);
