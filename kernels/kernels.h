@@ -65,7 +65,7 @@ KERNEL(add, const float* a, const float* b, float* out, Index count)            
 KERNEL(axpy, float alpha, const float* x, float* y, Index count)                            // y += alpha · x
 KERNEL(multiply, const float* a, const float* b, float* out, Index count)                   // out = a ∘ b; out may alias
 KERNEL(scale, const float* x, float* out, Index count, float alpha)                         // out = alpha · x; out may alias x
-KERNEL(activation, Index kind, const float* x, float* out, Index count)                     // kind 0 relu, 1 gelu (erf), 2 gelu (tanh form)
+KERNEL(activation, Index kind, const float* x, float* out, Index count)                     // kind 0 relu, 1 gelu (erf), 2 gelu (tanh form), 3 tanh
 KERNEL(activation_backward, Index kind, const float* x, const float* dOut, float* dX, Index count)
 KERNEL(column_sum, const float* x, float* out, Index rows, Index columns, Index accumulate) // out[c] (+)= Σ_r x[r, c]
 KERNEL(squared_norm, const float* x, double* partials, Index count)                         // one partial per 65,536 elements: Σ x²

@@ -22,7 +22,7 @@ import {
   type Storage,
 } from './types.ts';
 
-const ACTIVATIONS: Record<ActivationKind, number> = { relu: 0, gelu: 1, geluTanh: 2 };
+const ACTIVATIONS: Record<ActivationKind, number> = { relu: 0, gelu: 1, geluTanh: 2, tanh: 3 };
 const MAX_ARGUMENTS = 32;
 /** Elements per partial sum of the kernel squared_norm. */
 const SQUARED_NORM_BLOCK = 65536;

@@ -25,7 +25,7 @@ export interface Storage {
 /** Which axes an attention array has: `[batch, heads, length, d]` or `[batch, length, heads, d]`. */
 export type AttentionLayout = 'bhld' | 'blhd';
 
-export type ActivationKind = 'relu' | 'gelu' | 'geluTanh';
+export type ActivationKind = 'relu' | 'gelu' | 'geluTanh' | 'tanh';
 
 /** `c[i] = alpha · op(a[i]) op(b[i]) + bias (+ c[i])`, row-major; strides in elements, 0 = shared by the batch. */
 export interface GemmArguments {

@@ -209,7 +209,7 @@ describe('reference forward', () => {
 });
 
 describe('reference backward against central differences', () => {
-  test.each(['relu', 'gelu', 'geluTanh'] as const)('%s', async (kind) => {
+  test.each(['relu', 'gelu', 'geluTanh', 'tanh'] as const)('%s', async (kind) => {
     const x = backend.upload(Float64Array.from([...normals(11, 2), 9, -9]));
     const weights = normals(13);
     const [out, dX] = [zeros(13), zeros(13)];

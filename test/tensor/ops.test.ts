@@ -46,7 +46,7 @@ describe('adjoints against central differences', () => {
     await expectGradients(() => weighed(linear(x, weight)), { x, weight });
   });
 
-  for (const kind of ['relu', 'gelu', 'geluTanh'] as const) {
+  for (const kind of ['relu', 'gelu', 'geluTanh', 'tanh'] as const) {
     it(kind, async () => {
       const x = random([3, 5], 1);
       await expectGradients(() => weighed(activation(x, kind)), { x }, { step: 1e-4 });

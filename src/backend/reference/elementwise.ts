@@ -64,6 +64,8 @@ function activate(kind: ActivationKind, x: number): number {
       return (x * (1 + erf(x / Math.SQRT2))) / 2;
     case 'geluTanh':
       return (x * (1 + Math.tanh(TANH_SLOPE * (x + TANH_CUBIC * x ** 3)))) / 2;
+    case 'tanh':
+      return Math.tanh(x);
   }
 }
 
@@ -78,6 +80,8 @@ function derivative(kind: ActivationKind, x: number): number {
       const inner = TANH_SLOPE * (1 + 3 * TANH_CUBIC * x * x);
       return (1 + tanh + x * (1 - tanh * tanh) * inner) / 2;
     }
+    case 'tanh':
+      return 1 / Math.cosh(x) ** 2;
   }
 }
 

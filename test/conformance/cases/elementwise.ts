@@ -69,7 +69,7 @@ function unary(count: number): Case[] {
 
 /** Activations over the whole range in which they differ from 0 and x, and far outside it. */
 function activations(count: number): Case[] {
-  return (['relu', 'gelu', 'geluTanh'] as const).flatMap((kind) => {
+  return (['relu', 'gelu', 'geluTanh', 'tanh'] as const).flatMap((kind) => {
     const bound = kind === 'relu' ? 0 : 2e-6;
     const because = kind === 'relu' ? 'no arithmetic' : 'float32 polynomials for erf, exp or tanh';
     const inputs = (random: Parameters<Case['inputs']>[0]) => {
