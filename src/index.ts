@@ -121,6 +121,13 @@ export { Dropout } from './nn/dropout.ts';
 export type { EmbeddingOptions } from './nn/embedding.ts';
 export type { AttentionHeads } from './nn/multi-head-attention.ts';
 export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
+export {
+  type ConversionOptions,
+  conversionReport,
+  type SoftmaxEstimator,
+  softmaxEstimators,
+} from './pretrained/conversion/report.ts';
+export type * from './pretrained/conversion/types.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
 export { loadWeights, readWeights } from './pretrained/weights.ts';
 export { Random } from './tensor/random.ts';

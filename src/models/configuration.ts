@@ -120,8 +120,9 @@ export const transformerConfiguration = z.lazy(() => {
 
 export type TransformerConfiguration = z.infer<typeof transformerConfiguration>;
 /** A configuration before its defaults are filled in. */
-export type TransformerOptions = Omit<z.input<typeof transformerConfiguration>, 'attention'> & {
+export type TransformerOptions = Omit<z.input<typeof transformerConfiguration>, 'attention' | 'exactLayers'> & {
   readonly attention?: AttentionOptions | AttentionConfiguration['type'] | undefined;
+  readonly exactLayers?: readonly number[] | undefined;
 };
 
 /** The paper's two sizes (Figure 3, vocabulary of 256), and one that two cores train in minutes. */

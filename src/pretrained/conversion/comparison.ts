@@ -1,0 +1,104 @@
+import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
+import { softmaxCrossEntropy } from '../../tensor/ops/softmax-cross-entropy.ts';
+import { keep, scope } from '../../tensor/scope.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { MeasuredBatch, ModelComparison } from './types.ts';
+
+interface Measured {
+  /** One vector for each sequence. */
+  readonly embeddings: readonly Float64Array[];
+  readonly accuracy?: number;
+  readonly loss?: number;
+}
+
+/**
+ * Measures a model under any attention against itself with exact attention. The model's attention is replaced as it goes:
+ * whoever opened this sets it at the end.
+ */
+export class Comparison {
+  private constructor(
+    readonly model: Transformer,
+    readonly batches: readonly MeasuredBatch[],
+    readonly exact: Measured,
+  ) {}
+
+  /** Leaves the model with exact attention. */
+  static async open(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Comparison> {
+    if (batches.length === 0)
+      throw new Error('There is nothing to measure the conversion on: give at least one sequence.');
+    model.replaceAttention({ attention: 'exact', exactLayers: [] });
+    return new Comparison(model, batches, await measure(model, batches));
+  }
+
+  /** Leaves the model with this attention, drawn from `seed`. One forward pass over all sequences. */
+  async compare(choice: AttentionChoice, seed: number): Promise<ModelComparison> {
+    this.model.replaceAttention(choice, seed);
+    const { embeddings, ...rest } = await measure(this.model, this.batches);
+    const pairs = embeddings.map((embedding, i) => compareVectors(embedding, this.exact.embeddings[i]));
+    const cosines = pairs.map(({ cosine }) => cosine);
+    return {
+      embeddingError: mean(pairs.map(({ error }) => error)),
+      embeddingCosine: { mean: mean(cosines), worst: cosines.reduce((a, b) => Math.min(a, b), 1) },
+      ...rest,
+    };
+  }
+}
+
+async function measure(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Measured> {
+  const embeddings: Float64Array[] = [];
+  let nats = 0;
+  let hits = 0;
+  let count = 0;
+  for (const batch of batches) {
+    const { pooled, loss, correct } = scope(() => forward(model, batch));
+    try {
+      embeddings.push(...rowsOf(await pooled.data(), batch.shape[0]));
+      if (!batch.targets || !loss || !correct) continue;
+      const [losses, corrects] = await Promise.all([loss.data(), correct.data()]);
+      batch.targets.forEach((target, i) => {
+        if (target < 0) return;
+        nats += losses[i];
+        hits += corrects[i];
+        count++;
+      });
+    } finally {
+      for (const made of [pooled, loss, correct]) made?.dispose();
+    }
+  }
+  return { embeddings, ...(count > 0 && { accuracy: hits / count, loss: nats / count }) };
+}
+
+function forward(
+  model: Transformer,
+  { input, shape, options, targets }: MeasuredBatch,
+): { pooled: Tensor; loss?: Tensor; correct?: Tensor } {
+  const { backend } = model;
+  const hidden = model.forward(tensor(backend, input, shape), options);
+  const pooled = keep(model.pool(hidden, options));
+  if (!targets || !model.configuration.languageHead) return { pooled };
+  const { loss, correct } = softmaxCrossEntropy(model.logits(hidden), tensor(backend, targets, [targets.length]));
+  return { pooled, loss: keep(loss), correct: keep(correct) };
+}
+
+function rowsOf(data: ArrayLike<number>, rows: number): Float64Array[] {
+  const all = Float64Array.from(data);
+  const width = all.length / rows;
+  return Array.from({ length: rows }, (_, row) => all.subarray(row * width, (row + 1) * width));
+}
+
+/** A vector of zeros, which an empty sequence gives, equals itself. */
+function compareVectors(a: Float64Array, b: Float64Array): { cosine: number; error: number } {
+  let [dot, aa, bb, difference] = [0, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i] * b[i];
+    aa += a[i] ** 2;
+    bb += b[i] ** 2;
+    difference += (a[i] - b[i]) ** 2;
+  }
+  if (difference === 0) return { cosine: 1, error: 0 };
+  return { cosine: dot / Math.sqrt(aa * bb), error: Math.sqrt(difference / bb) };
+}
+
+export function mean(numbers: readonly number[]): number {
+  return numbers.length === 0 ? 0 : numbers.reduce((a, b) => a + b, 0) / numbers.length;
+}

@@ -1,0 +1,72 @@
+import type { FeatureOptions } from '../../attention/favor.ts';
+import { approximationReport } from '../../attention/report.ts';
+import type { HeadReport } from '../../attention/report-types.ts';
+import type { Transformer } from '../../models/transformer.ts';
+import type { AttentionHeads } from '../../nn/multi-head-attention.ts';
+import { tensor } from '../../tensor/tensor.ts';
+import { mean } from './comparison.ts';
+import type { HeadError, LayerError, MeasuredBatch } from './types.ts';
+
+/** What exact attention is given in every layer, to measure estimates on. */
+export class LayerInputs {
+  private constructor(
+    private readonly batch: MeasuredBatch,
+    private readonly causal: boolean,
+    private readonly inputs: readonly AttentionHeads[],
+    private readonly maxRows: number,
+  ) {}
+
+  /**
+   * Of a model with exact attention. The caller disposes them.
+   *
+   * @param maxRows queries measured in each sequence and head
+   */
+  static open(model: Transformer, batch: MeasuredBatch, maxRows: number): LayerInputs {
+    const input = tensor(model.backend, batch.input, batch.shape);
+    try {
+      const inputs = model.attentionInputs(input, batch.options);
+      return new LayerInputs(batch, model.configuration.causal, inputs, maxRows);
+    } finally {
+      input.dispose();
+    }
+  }
+
+  /** @returns errors of every layer and head, and FAVOR++'s p */
+  async measure(features: FeatureOptions): Promise<{ layers: LayerError[]; p: number }> {
+    const { keyMask, segments } = this.batch.options ?? {};
+    const options = { causal: this.causal, keyMask, segments, maxRows: this.maxRows, features };
+    const layers: LayerError[] = [];
+    const ps: number[] = [];
+    for (const [layer, { queries, keys, values }] of this.inputs.entries()) {
+      const report = await approximationReport(queries, keys, values, options);
+      const heads = Array.from({ length: queries.shape[1] }, (_, head) =>
+        headError(report.heads.filter((each) => each.head === head)),
+      );
+      layers.push({ layer, ...headMean(heads), heads });
+      ps.push(report.p);
+    }
+    return { layers, p: mean(ps) };
+  }
+
+  dispose(): void {
+    for (const heads of this.inputs) for (const part of [heads.queries, heads.keys, heads.values]) part.dispose();
+  }
+}
+
+function headError(sequences: readonly HeadReport[]): HeadError {
+  return headMean(
+    sequences.map(({ outputError, totalVariation, effectiveFeatures }) => ({
+      outputError,
+      totalVariation: totalVariation.mean,
+      effectiveFeatures,
+    })),
+  );
+}
+
+function headMean(errors: readonly HeadError[]): HeadError {
+  return {
+    outputError: mean(errors.map((error) => error.outputError)),
+    totalVariation: mean(errors.map((error) => error.totalVariation)),
+    effectiveFeatures: mean(errors.map((error) => error.effectiveFeatures)),
+  };
+}

@@ -1,0 +1,143 @@
+import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
+import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
+import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
+import { type ChosenAttention, chooseAttention } from './choose.ts';
+import { Comparison } from './comparison.ts';
+import { LayerInputs } from './layer-errors.ts';
+import type { ConversionReport, EstimatorReport, LayerAlone, LayerError, MeasuredBatch } from './types.ts';
+
+/** Estimators of the softmax kernel, by their feature maps. */
+export const softmaxEstimators = ['positive', 'hyperbolic', 'smreg', 'trigonometric', 'favor++'] as const;
+export type SoftmaxEstimator = (typeof softmaxEstimators)[number];
+
+export interface ConversionOptions extends AttentionChoice {
+  /** Numbers of features to measure. Default 32, 64, 128, 256, 512. */
+  readonly numFeatures?: readonly number[] | undefined;
+  /** Default: all. */
+  readonly estimators?: readonly SoftmaxEstimator[] | undefined;
+  /** Determines the projections. Default 0. */
+  readonly seed?: number | undefined;
+  /** Queries measured in each sequence and head. Default 32. */
+  readonly maxRows?: number | undefined;
+  /** Relative error of the embeddings that one layer may cause. Default 0.1. */
+  readonly tolerance?: number | undefined;
+  /**
+   * Find the number of features and the exact layers for this relative error of the embeddings, in place of those that
+   * the attention and `exactLayers` give. Default: keep those.
+   */
+  readonly error?: number | undefined;
+  /** @param done from 0 to 1 */
+  readonly onProgress?: ((done: number, what: string) => void) | undefined;
+}
+
+/**
+ * What a model with exact attention loses by FAVOR+: for every estimator and number of features, in the whole and by layer
+ * and head. Leaves the model with the chosen attention.
+ *
+ * Costs a forward pass over all batches for every estimator, number of features and layer, and the rows of
+ * `approximationReport` on the first batch for each of the first two.
+ *
+ * @param model whose attention has no weights of its own; whatever it is, the reference is exact attention
+ * @throws one sentence when there is no batch, or the attention cannot take the place of exact attention.
+ */
+export async function conversionReport(
+  model: Transformer,
+  batches: readonly MeasuredBatch[],
+  options: ConversionOptions = {},
+): Promise<ConversionReport> {
+  const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
+  const numFeatures = options.numFeatures ?? [32, 64, 128, 256, 512];
+  const estimators = options.estimators ?? softmaxEstimators;
+  const given = attentionConfiguration.parse(
+    typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
+  );
+  const base = featuresOf(given);
+  const numSteps = estimators.length * numFeatures.length + model.configuration.numLayers + 2;
+  let step = 0;
+  const advance = (what: string) => onProgress(Math.min(1, step++ / numSteps), what);
+
+  advance('exact attention');
+  const comparison = await Comparison.open(model, batches);
+  const inputs = LayerInputs.open(model, batches[0], maxRows);
+  try {
+    const { p } = await inputs.measure({ ...base, numFeatures: 16, featureMap: 'positive', seed });
+    const ladder: EstimatorReport[] = [];
+    for (const estimator of estimators) {
+      for (const m of numFeatures) {
+        advance(`${estimator}, ${m} features`);
+        const features = { ...estimatorFeatures(estimator, base, p), numFeatures: m };
+        const whole = await comparison.compare({ attention: { type: 'favor', ...features }, exactLayers: [] }, seed);
+        const { layers } = await inputs.measure({ ...features, seed });
+        ladder.push({ estimator, features, numFeatures: m, model: whole, layers });
+      }
+    }
+    const favor = { type: 'favor' as const, ...base };
+    const alone: LayerAlone[] = [];
+    for (let layer = 0; layer < model.configuration.numLayers; layer++) {
+      advance(`layer ${layer} alone`);
+      const exactLayers = others(layer, model.configuration.numLayers);
+      alone.push({ layer, model: await comparison.compare({ attention: favor, exactLayers }, seed) });
+    }
+    advance('the chosen attention');
+    const chosen: ChosenAttention =
+      options.error === undefined
+        ? { attention: given, exactLayers: [...(options.exactLayers ?? [])] }
+        : await chooseAttention(comparison, { base, alone, numFeatures, error: options.error, seed });
+    const whole = await comparison.compare(chosen, seed);
+    const layers = await layersOf(inputs, chosen, seed);
+    onProgress(1, 'done');
+    const { accuracy, loss } = comparison.exact;
+    return {
+      sequences: batches.reduce((sum, { shape }) => sum + shape[0], 0),
+      places: batches.reduce((sum, batch) => sum + countPlaces(batch), 0),
+      exact: { ...(accuracy !== undefined && { accuracy }), ...(loss !== undefined && { loss }) },
+      p,
+      ladder,
+      chosen: { ...chosen, model: whole, layers },
+      alone,
+      keepExact: alone.filter((each) => !(each.model.embeddingError <= tolerance)).map(({ layer }) => layer),
+      tolerance,
+    };
+  } finally {
+    inputs.dispose();
+  }
+}
+
+/** What the features of an attention are drawn from; those of an attention without any are the paper's. */
+function featuresOf(attention: AttentionConfiguration): FeatureConfigurationInput {
+  if (attention.type !== 'favor' && attention.type !== 'auto') return {};
+  const { numFeatures, featureMap, projection, norms }: FeatureConfiguration = attention;
+  return { numFeatures, featureMap, ...(projection && { projection }), ...(norms && { norms }) };
+}
+
+function estimatorFeatures(
+  estimator: SoftmaxEstimator,
+  base: FeatureConfigurationInput,
+  p: number,
+): FeatureConfigurationInput {
+  const { projection } = base;
+  const rows = projection && projection !== 'none' ? { projection } : {};
+  return { ...rows, featureMap: estimator === 'favor++' ? { type: 'favor++', p } : estimator };
+}
+
+async function layersOf(
+  inputs: LayerInputs,
+  { attention, exactLayers }: ChosenAttention,
+  seed: number,
+): Promise<LayerError[]> {
+  if (attention.type !== 'favor' && attention.type !== 'auto') return [];
+  const { layers } = await inputs.measure({ ...featuresOf(attention), seed });
+  return layers.filter(({ layer }) => !exactLayers.includes(layer));
+}
+
+function others(layer: number, numLayers: number): number[] {
+  return Array.from({ length: numLayers }, (_, each) => each).filter((each) => each !== layer);
+}
+
+function countPlaces({ shape, options }: MeasuredBatch): number {
+  const { segments, keyMask } = options ?? {};
+  if (!segments && !Array.isArray(keyMask)) return shape[0] * shape[1];
+  const rows = segments ?? (keyMask as readonly ArrayLike<number>[]);
+  const counts = (value: number) => (segments ? value >= 0 : value !== 0);
+  return rows.reduce((sum, row) => sum + Array.from(row).filter(counts).length, 0);
+}
