@@ -141,7 +141,7 @@ export {
   type TrainingConfigurationInput,
   trainingSchema,
 } from './training/configuration.ts';
-export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
+export { batchOptions, type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
 export {
   checkObjective,
   heldOutBatches,

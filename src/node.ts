@@ -50,6 +50,14 @@ export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/for
 export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
 export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/hub.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
-export { type Checkpoint, findCheckpoint, loadCheckpoint, parseJson } from './training/checkpoint.ts';
+export {
+  type Checkpoint,
+  findCheckpoint,
+  isCheckpoint,
+  loadCheckpoint,
+  parseJson,
+  type TrainingState,
+} from './training/checkpoint.ts';
 export { type LoadedModel, loadModel } from './training/load-model.ts';
 export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
+export { checkEmpty, type SavedModelFiles, saveModel } from './training/save-model.ts';

@@ -2,9 +2,10 @@ import { Command } from 'commander';
 import {
   createBackend,
   crossoverLength,
-  findCheckpoint,
+  isCheckpoint,
   loadCheckpoint,
   loadModel,
+  type TrainingState,
   type Transformer,
 } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
@@ -23,15 +24,13 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
-    const { training } = await loadCheckpoint(await findCheckpoint(flags.model));
+    const training = await trainingOf(directory);
     const facts = {
       checkpoint: directory,
       parameters: model.numParameters,
       tokenizer: { vocabSize: tokenizer.vocabSize },
       model: model.configuration,
-      step: training.step,
-      best: training.best,
-      training: training.configuration,
+      ...(training && { step: training.step, best: training.best, training: training.configuration }),
     };
     if (flags.json) {
       printJson(facts);
@@ -44,19 +43,26 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
       ['tokenizer', `${formatCount(tokenizer.vocabSize)} tokens`],
       ['attention', describe(attention.type === 'auto' ? { ...attention, crossover: crossoverOf(model) } : attention)],
       ['model', describe(architecture)],
-      ['trained', `${formatCount(training.step)} of ${formatCount(training.configuration.steps)} steps`],
-      [
-        'best',
-        training.best
-          ? `held-out loss ${training.best.loss.toFixed(4)} nats per token at step ${training.best.step}`
-          : '–',
-      ],
-      ['training', describe(training.configuration)],
+      ...(training ? describeTraining(training) : []),
     ];
     for (const [name, value] of lines) process.stdout.write(`${name.padEnd(12)}${value}\n`);
   } finally {
     backend.close();
   }
+}
+
+/** How far a checkpoint's run is; undefined for a model that is no checkpoint of a run, such as a converted one. */
+async function trainingOf(directory: string): Promise<TrainingState | undefined> {
+  if (!(await isCheckpoint(directory))) return undefined;
+  return (await loadCheckpoint(directory)).training;
+}
+
+function describeTraining({ step, configuration, best }: TrainingState): [string, string][] {
+  return [
+    ['trained', `${formatCount(step)} of ${formatCount(configuration.steps)} steps`],
+    ['best', best ? `held-out loss ${best.loss.toFixed(4)} nats per token at step ${best.step}` : '–'],
+    ['training', describe(configuration)],
+  ];
 }
 
 /** First length that FAVOR+ takes on this backend. */

@@ -137,6 +137,11 @@ export async function findCheckpoint(path: string): Promise<string> {
   );
 }
 
+/** Whether a model directory also says how far its training is, so that a run can resume from it. */
+export function isCheckpoint(directory: string): Promise<boolean> {
+  return exists(join(directory, TRAINING));
+}
+
 /**
  * Reads weights, configuration and tokenizer of a model directory, for inference.
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.

@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  BadRecords,
+  type Batch,
+  batchOptions,
+  type DatasetConfiguration,
+  heldOutBatches,
+  imagePatches,
+  type MeasuredBatch,
+  type Objective,
+  openDataset,
+  readImageFiles,
+  type Tokenizer,
+  type Transformer,
+  tokenizeDataset,
+} from '../../src/node.ts';
+import { vocabularyOf } from '../corpus.ts';
+
+/** Which sequences a conversion is measured on. */
+export interface MeasuredData {
+  readonly data: readonly string[];
+  readonly format?: DatasetConfiguration['format'] | undefined;
+  /** Field or column that has the text. */
+  readonly textField?: string | undefined;
+  /** Tokens in a sequence. */
+  readonly length: number;
+  /** Sequences, spread evenly over the data. */
+  readonly sequences: number;
+}
+
+/** Sequences in a batch. */
+const batchSize = 4;
+
+/**
+ * Sequences of text or proteins as the model reads them, with the tokens that it is to predict: masked ones, or the next
+ * of a causal model. Several documents have a row each; a single one is cut into windows.
+ *
+ * @throws one sentence when the data cannot be read or holds no whole sequence
+ */
+export async function sequenceBatches(
+  model: Transformer,
+  tokenizer: Tokenizer,
+  { data, format, textField, length, sequences }: MeasuredData,
+): Promise<MeasuredBatch[]> {
+  const fields = { ...(format && { format }), ...(textField && { text: textField }) };
+  // The format decides about the other options, which openDataset checks.
+  const dataset = await openDataset({ ...fields, data: [...data], split: { by: 'none' } } as DatasetConfiguration);
+  const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
+  try {
+    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file: join(temporary, 'tokens.bin') });
+    try {
+      const vocabulary = vocabularyOf(tokenizer, dataset);
+      const { causal, languageHead } = model.configuration;
+      const masks = !causal && languageHead && vocabulary.specialTokens.mask !== undefined;
+      const objective: Objective = masks ? { type: 'maskedToken', fraction: 0.15 } : { type: 'nextToken' };
+      const packing = dataset.numDocuments === 1 ? 'windows' : 'pad';
+      const all = heldOutBatches(tokens, { objective, packing, length }, vocabulary, batchSize);
+      const count = Math.min(all.numBatches, Math.ceil(sequences / batchSize));
+      if (count === 0) throw new Error(`There is no sequence of ${length} tokens to measure: give more text.`);
+      const batches: MeasuredBatch[] = [];
+      for (let i = 0; i < count; i++) {
+        const batch = await all.batchAt(Math.floor((i * all.numBatches) / count));
+        batches.push(measuredBatch(model, batch, causal || masks));
+      }
+      return batches;
+    } finally {
+      await close();
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+function measuredBatch(model: Transformer, batch: Batch, predicts: boolean): MeasuredBatch {
+  return {
+    input: batch.inputs,
+    shape: [batch.batchSize, batch.length],
+    options: batchOptions(model, batch),
+    targets: predicts && model.configuration.languageHead ? batch.targets : undefined,
+  };
+}
+
+/** Mean and deviation of each channel of the pixels, from 0 to 1, that a model of images was trained with. */
+export interface PixelScale {
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+}
+
+/**
+ * Images as the model reads them: scaled to its size.
+ *
+ * @throws one sentence when a file is no image, or the model does not take three channels
+ */
+export async function imageBatches(
+  model: Transformer,
+  files: readonly string[],
+  { mean, deviation }: PixelScale,
+  sequences: number,
+): Promise<MeasuredBatch[]> {
+  const { patches } = model.configuration;
+  if (patches?.channels !== 3)
+    throw new Error('Only models of images with three channels can be measured: leave --data out.');
+  const { imageSize } = patches;
+  const area = imageSize ** 2;
+  const images: Float32Array[] = [];
+  const bad = new BadRecords();
+  for await (const { pixels } of readImageFiles(files.slice(0, sequences), bad, { size: imageSize })) {
+    const planes = new Float32Array(3 * area);
+    pixels.forEach((value, i) => {
+      const channel = i % 3;
+      planes[channel * area + Math.floor(i / 3)] = (value / 255 - mean[channel]) / deviation[channel];
+    });
+    images.push(imagePatches(planes, patches));
+  }
+  if (bad.count > 0) throw new Error(`Images cannot be read: ${bad.describe()}`);
+  if (images.length === 0) throw new Error('There is no image to measure: give PNG or JPEG files.');
+  const numPatches = (imageSize / patches.patchSize) ** 2;
+  return Array.from({ length: Math.ceil(images.length / batchSize) }, (_, batch) => {
+    const rows = images.slice(batch * batchSize, (batch + 1) * batchSize);
+    const width = rows[0].length / numPatches;
+    const input = new Float32Array(rows.length * rows[0].length);
+    rows.forEach((row, i) => {
+      input.set(row, i * row.length);
+    });
+    return { input, shape: [rows.length, numPatches, width] };
+  });
+}

@@ -1,0 +1,42 @@
+import { readdir } from 'node:fs/promises';
+import type { Transformer } from '../models/transformer.ts';
+import { encodeSafetensors } from '../pretrained/safetensors.ts';
+import { readWeights } from '../pretrained/weights.ts';
+import { writeDirectoryAtomically } from './atomic.ts';
+
+export interface SavedModelFiles {
+  /** Text of tokenizer.json. Default: none. */
+  readonly tokenizer?: string | undefined;
+  /** Files to lie beside the model, by name. */
+  readonly others?: ReadonlyMap<string, Uint8Array | string> | undefined;
+}
+
+/**
+ * Writes a model as a directory that `loadModel` reads: config.json, model.safetensors with weights and projections, and
+ * the files given. It appears whole or not at all.
+ *
+ * @throws one sentence when `directory` holds files already, or cannot be written; nothing is left behind
+ */
+export async function saveModel(
+  directory: string,
+  model: Transformer,
+  { tokenizer, others = new Map() }: SavedModelFiles = {},
+): Promise<void> {
+  await checkEmpty(directory);
+  const files = new Map<string, Uint8Array | string>([
+    ['config.json', `${JSON.stringify(model.configuration, null, 2)}\n`],
+    ['model.safetensors', encodeSafetensors(await readWeights(model))],
+  ]);
+  if (tokenizer !== undefined) files.set('tokenizer.json', tokenizer);
+  await writeDirectoryAtomically(directory, new Map([...files, ...others]));
+}
+
+/** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */
+export async function checkEmpty(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    if (error.code === 'ENOTDIR') throw new Error(`${directory} is a file: name a directory that is new or empty.`);
+    throw error;
+  });
+  if (names.length > 0) throw new Error(`${directory} holds files already: name a directory that is new or empty.`);
+}

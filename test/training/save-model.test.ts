@@ -1,0 +1,53 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { ByteTokenizer } from '../../src/data/tokenizers/bytes.ts';
+import { Transformer } from '../../src/models/transformer.ts';
+import { loadModel } from '../../src/training/load-model.ts';
+import { saveModel } from '../../src/training/save-model.ts';
+
+const backend = createReferenceBackend();
+const options = { vocabSize: 256, dModel: 6, numLayers: 2, numHeads: 3, dFeedForward: 7, exactLayers: [1] } as const;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'performers-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('saveModel', () => {
+  it('writes what loadModel reads: configuration, weights, projections and tokenizer', async () => {
+    const model = new Transformer(backend, options, 7);
+    const directory = join(folder, 'new', 'model');
+    const tokenizer = JSON.stringify(new ByteTokenizer().toJSON());
+    await saveModel(directory, model, { tokenizer, others: new Map([['notes.txt', 'kept']]) });
+    expect((await readdir(directory)).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'notes.txt',
+      'tokenizer.json',
+    ]);
+    expect(await readFile(join(directory, 'notes.txt'), 'utf8')).toBe('kept');
+    const loaded = await loadModel(backend, directory);
+    expect(loaded.model.configuration).toEqual(model.configuration);
+    expect(loaded.tokenizer.vocabSize).toBe(256);
+    for (const part of ['parameters', 'buffers'] as const) {
+      const wanted = model[part]();
+      const found = loaded.model[part]();
+      expect([...found.keys()]).toEqual([...wanted.keys()]);
+      for (const [name, tensor] of wanted) expect(await found.get(name)!.data()).toEqual(await tensor.data());
+    }
+  });
+
+  it('leaves directories with files as they are', async () => {
+    const model = new Transformer(backend, options);
+    const directory = join(folder, 'full');
+    await mkdir(directory);
+    await writeFile(join(directory, 'other'), 'mine');
+    await expect(saveModel(directory, model)).rejects.toThrow(`${directory} holds files already`);
+    await expect(saveModel(join(directory, 'other'), model)).rejects.toThrow('is a file: name a directory');
+    expect(await readdir(directory)).toEqual(['other']);
+  });
+});
