@@ -5,6 +5,7 @@ import { evaluateCommand } from './commands/evaluate.ts';
 import { generateCommand } from './commands/generate.ts';
 import { infoCommand } from './commands/info.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
+import { serveCommand } from './commands/serve.ts';
 import { trainCommand } from './commands/train.ts';
 import { say } from './output.ts';
 
@@ -19,6 +20,7 @@ for (const command of [
   infoCommand(),
   demoCommand(),
   reproduceCommand(),
+  serveCommand(),
 ]) {
   program.addCommand(command);
 }

@@ -130,7 +130,14 @@ export {
 export type * from './pretrained/conversion/types.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
 export { loadWeights, readWeights } from './pretrained/weights.ts';
-export { Random } from './tensor/random.ts';
+export { activation } from './tensor/ops/activation.ts';
+export { add } from './tensor/ops/add.ts';
+export { embedding } from './tensor/ops/embedding.ts';
+export { layerNorm } from './tensor/ops/layer-norm.ts';
+export { linear } from './tensor/ops/linear.ts';
+export { reshape } from './tensor/ops/reshape.ts';
+export { weightedSum } from './tensor/ops/weighted-sum.ts';
+export { Random, streams } from './tensor/random.ts';
 export { keep, scope } from './tensor/scope.ts';
 export { valueAndGradients } from './tensor/tape.ts';
 export { Tensor, tensor } from './tensor/tensor.ts';

@@ -1,0 +1,108 @@
+import { basename, dirname } from 'node:path';
+import { Command } from 'commander';
+import { createBackend, loadModel } from '../../src/node.ts';
+import { type BackendFlags, backendOptions, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
+import { say } from '../output.ts';
+import { defaultLimits, type Limits } from '../serve/limits.ts';
+
+interface ServeFlags extends BackendFlags, Limits {
+  model: string;
+  host: string;
+  port: number;
+  name?: string;
+  apiKey?: string;
+  grace: number;
+  verbose?: boolean;
+}
+
+export function serveCommand(): Command {
+  const limits = defaultLimits;
+  const command = new Command('serve')
+    .description(
+      'Serve a model over HTTP in the form of OpenAI: completions, embeddings, sessions that keep their past.',
+    )
+    .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
+    .option('--host <address>', 'where to listen; 0.0.0.0 = on every network', '127.0.0.1')
+    .option('--port <n>', 'where to listen; 0 = any free port', portNumber, 8080)
+    .option('--name <name>', "what clients call the model (default: the folder's name)")
+    .option('--api-key <key>', 'a token that clients must send (default: PERFORMERS_API_KEY from the environment)')
+    .option('--max-tokens <n>', 'prompt and completion of a request', positiveInteger, limits.maxTokens)
+    .option('--max-body <bytes>', 'size of a request', positiveInteger, limits.maxBody)
+    .option('--concurrency <n>', 'completions generated at once', positiveInteger, limits.concurrency)
+    .option('--queue <n>', 'requests that may wait for a place; others get 429', wholeNumber, limits.queue)
+    .option('--timeout <seconds>', 'longest time for a request', positiveNumber, limits.timeout)
+    .option(
+      '--receive-timeout <seconds>',
+      'longest time for a request to arrive',
+      positiveNumber,
+      limits.receiveTimeout,
+    )
+    .option('--sessions <n>', 'sessions kept', wholeNumber, limits.sessions)
+    .option('--session-idle <seconds>', 'unused sessions are dropped after this', positiveNumber, limits.sessionIdle)
+    .option('--grace <seconds>', 'time for requests at work when the server is told to end', positiveNumber, 30)
+    .option('--verbose', 'a line on standard error for each request')
+    .action((flags: ServeFlags) => serve(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command;
+}
+
+const portNumber = (text: string): number => {
+  const port = wholeNumber(text);
+  return port < 65_536 ? port : wholeNumber('');
+};
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const apiKey = flags.apiKey ?? process.env.PERFORMERS_API_KEY;
+  if (apiKey !== undefined && !/^\S+$/.test(apiKey)) {
+    throw new Error('The API key is empty or has spaces in it: choose one without.');
+  }
+  // The other commands start faster without a server's packages.
+  const [{ Engine }, { Service }, { TextModel }] = await Promise.all([
+    import('../serve/engine.ts'),
+    import('../serve/service.ts'),
+    import('../serve/text-model.ts'),
+  ]);
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const { model, tokenizer, directory } = await loadModel(backend, flags.model);
+    const served = new TextModel(flags.name ?? nameOf(directory), model, tokenizer);
+    const engine = new Engine(served, flags);
+    const { host, port, verbose } = flags;
+    const service = await Service.start(engine, { host, port, apiKey, verbose, write: say });
+    process.stdout.write(`performers serves ${served.name} at ${service.url}/v1 on ${backend.description}\n`);
+    if (apiKey === undefined && !isLoopback(host))
+      say('performers: anyone who reaches this port may use it; --api-key asks for a key.');
+    await ended();
+    say('performers: no new requests; those at work are finished. Press Ctrl-C again to end at once.');
+    if (!(await service.stop(flags.grace))) process.exitCode = 1;
+  } finally {
+    backend.close();
+  }
+}
+
+/** Waits for the first signal to end; the second ends the process at once. */
+async function ended(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let isEnding = false;
+    for (const [signal, number] of [
+      ['SIGTERM', 15],
+      ['SIGINT', 2],
+    ] as const) {
+      process.on(signal, () => {
+        if (isEnding) process.exit(128 + number);
+        isEnding = true;
+        resolve();
+      });
+    }
+  });
+}
+
+/** A checkpoint of a run goes by the run's name. */
+function nameOf(directory: string): string {
+  const parent = dirname(directory);
+  return basename(parent) === 'checkpoints' ? basename(dirname(parent)) : basename(directory);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

@@ -1,0 +1,58 @@
+import { scope, tensor } from '../../src/node.ts';
+import { badRequest } from './errors.ts';
+import type { Limits } from './limits.ts';
+import type { Scheduler } from './scheduler.ts';
+import { type EmbeddingBody, listOf } from './schemas.ts';
+import type { TextModel } from './text-model.ts';
+
+export interface Embeddings {
+  /** One of unit length for each input. */
+  readonly vectors: readonly Float32Array[];
+  readonly numTokens: number;
+}
+
+/**
+ * Pooled hidden states, scaled to length 1. Each input goes through the model alone, so its vector does not depend on the others.
+ *
+ * @throws {ApiError} 400 for inputs that are empty or too long; the signal's reason when it aborts
+ */
+export async function embed(
+  served: TextModel,
+  body: EmbeddingBody,
+  limits: Pick<Limits, 'maxTokens'>,
+  scheduler: Scheduler,
+  signal: AbortSignal,
+): Promise<Embeddings> {
+  const { model } = served;
+  const { dModel } = model.configuration;
+  if (body.dimensions !== undefined && body.dimensions !== dModel) {
+    throw badRequest(`This model's embeddings have ${dModel} dimensions and no others.`, 'dimensions');
+  }
+  const inputs = listOf(body.input).map((input) => served.encode(input, 'input'));
+  const most = Math.min(limits.maxTokens, served.maxLength);
+  const tooLong = inputs.find(({ length }) => length > most);
+  if (tooLong) {
+    const message = `An input has ${tooLong.length} tokens; the most is ${most}.`;
+    throw badRequest(message, 'input', 'context_length_exceeded');
+  }
+  const vectors: Float32Array[] = [];
+  for (const ids of inputs) {
+    const work = async () => {
+      const pooled = scope(() => model.pool(model.forward(tensor(model.backend, ids, [1, ids.length]))));
+      try {
+        return normalised(await pooled.data());
+      } finally {
+        pooled.dispose();
+      }
+    };
+    vectors.push(await scheduler.run(work, signal));
+    signal.throwIfAborted();
+  }
+  return { vectors, numTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
+}
+
+/** `x/‖x‖`; zeros stay zeros. */
+export function normalised(x: ArrayLike<number>): Float32Array {
+  const norm = Math.hypot(...Array.from(x));
+  return Float32Array.from(x, (value) => (norm === 0 ? 0 : value / norm));
+}

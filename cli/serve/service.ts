@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { stoppingError } from './admission.ts';
+import { Authentication } from './authentication.ts';
+import type { Engine } from './engine.ts';
+import { createHttpServer } from './http-server.ts';
+import { RequestLog } from './request-log.ts';
+import { createRoutes } from './routes.ts';
+
+export interface ServiceOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly apiKey?: string | undefined;
+  /** A line for each request. */
+  readonly verbose?: boolean;
+  /** Where lines of the log go. */
+  readonly write: (line: string) => void;
+}
+
+/** An engine that listens. */
+export class Service {
+  readonly #ending = new AbortController();
+  readonly #server: Server;
+
+  private constructor(
+    readonly engine: Engine,
+    readonly options: ServiceOptions,
+  ) {
+    const { apiKey, verbose = false, write } = options;
+    const authentication = new Authentication(apiKey);
+    const log = new RequestLog(write, verbose);
+    const app = createRoutes({ engine, authentication, log, ending: this.#ending.signal });
+    this.#server = createHttpServer(app.fetch, engine.limits.receiveTimeout);
+  }
+
+  /** @throws one sentence when the address cannot be listened at */
+  static async start(engine: Engine, options: ServiceOptions): Promise<Service> {
+    const service = new Service(engine, options);
+    const { host, port } = options;
+    service.#server.listen(port, host);
+    await once(service.#server, 'listening').catch((error) => {
+      throw new Error(listenError(error, host, port));
+    });
+    return service;
+  }
+
+  /** Such as `http://127.0.0.1:8080`. */
+  get url(): string {
+    const { address, family, port } = this.#server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  /**
+   * Turns new requests away, waits for those at work, then ends.
+   *
+   * @param grace seconds to wait; what is not done by then is cut short
+   * @returns whether all were done
+   */
+  async stop(grace: number): Promise<boolean> {
+    const { engine } = this;
+    engine.admission.stop();
+    const isDone = engine.admission.idle().then(() => true);
+    const finished = await Promise.race([isDone, delay(1000 * grace, false, { ref: false })]);
+    if (!finished) {
+      this.#ending.abort(stoppingError());
+      await isDone;
+    }
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Answers on their way may still be taken; connections without any close at once.
+    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const flushed = await Promise.race([closed.then(() => true), delay(finished ? 1000 : 100, false)]);
+    clearInterval(sweep);
+    this.#server.closeAllConnections();
+    await closed;
+    engine.close();
+    return finished && flushed;
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): string {
+  if (error.code === 'EADDRINUSE') {
+    return `Port ${port} on ${host} is already in use: choose another --port, or end the program that uses it.`;
+  }
+  if (error.code === 'EACCES') return `Port ${port} on ${host} is not allowed to this user: choose one above 1023.`;
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return `${host} is no address of this machine: leave out --host, or give one that is.`;
+  }
+  return `The server cannot listen at ${host}, port ${port}: ${error.message}.`;
+}

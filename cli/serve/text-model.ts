@@ -1,0 +1,53 @@
+import type { Tokenizer, Transformer } from '../../src/node.ts';
+import { badRequest } from './errors.ts';
+
+/** The model that is served, under the name that clients know it by. */
+export class TextModel {
+  /** Seconds since 1970. */
+  readonly created = Math.floor(Date.now() / 1000);
+
+  /** @throws one sentence when it does not read text */
+  constructor(
+    readonly name: string,
+    readonly model: Transformer,
+    readonly tokenizer: Tokenizer,
+  ) {
+    if (model.configuration.patches) {
+      throw new Error('This model reads images; performers serve needs one that reads text.');
+    }
+  }
+
+  /** Longest sequence that the model's positions allow. */
+  get maxLength(): number {
+    const { positions, maxLength } = this.model.configuration;
+    return positions === 'learned' ? maxLength : Number.POSITIVE_INFINITY;
+  }
+
+  /** The past takes the same memory whatever its length. */
+  get hasConstantState(): boolean {
+    const { attention, exactLayers } = this.model.configuration;
+    return attention.type === 'favor' && exactLayers.length === 0;
+  }
+
+  /** @throws {ApiError} 400 when it cannot generate */
+  requireGenerator(): void {
+    const { causal, languageHead } = this.model.configuration;
+    if (!causal || !languageHead) {
+      const reason = causal ? 'has no language head' : 'is bidirectional';
+      throw badRequest(`The model ${this.name} ${reason}, so it cannot complete text: ask /v1/embeddings.`, 'model');
+    }
+  }
+
+  /** @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty` */
+  encode(input: string | readonly number[], field: string, mayBeEmpty = false): Int32Array {
+    const ids = typeof input === 'string' ? this.tokenizer.encode(input) : Int32Array.from(input);
+    const { vocabSize } = this.tokenizer;
+    const wrong = typeof input === 'string' ? undefined : input.find((id) => id >= vocabSize);
+    if (wrong !== undefined) {
+      throw badRequest(`Token ${wrong} in ${field} is outside the vocabulary of ${vocabSize}.`, field);
+    }
+    if (ids.length === 0 && !mayBeEmpty)
+      throw badRequest(`A text in ${field} is empty: give at least one token.`, field);
+    return ids;
+  }
+}
