@@ -15,6 +15,8 @@ export interface ConversionOptions extends AttentionChoice {
   readonly numFeatures?: readonly number[] | undefined;
   /** Default: all. */
   readonly estimators?: readonly SoftmaxEstimator[] | undefined;
+  /** The feature map of `attention`, in place of its own: favor++ then takes the p that is measured. */
+  readonly estimator?: SoftmaxEstimator | undefined;
   /** Determines the projections. Default 0. */
   readonly seed?: number | undefined;
   /** Queries measured in each sequence and head. Default 32. */
@@ -48,10 +50,9 @@ export async function conversionReport(
   const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
   const numFeatures = options.numFeatures ?? [32, 64, 128, 256, 512];
   const estimators = options.estimators ?? softmaxEstimators;
-  const given = attentionConfiguration.parse(
+  const wanted = attentionConfiguration.parse(
     typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
   );
-  const base = featuresOf(given);
   const numSteps = estimators.length * numFeatures.length + model.configuration.numLayers + 2;
   let step = 0;
   const advance = (what: string) => onProgress(Math.min(1, step++ / numSteps), what);
@@ -60,7 +61,9 @@ export async function conversionReport(
   const comparison = await Comparison.open(model, batches);
   const inputs = LayerInputs.open(model, batches[0], maxRows);
   try {
-    const { p } = await inputs.measure({ ...base, numFeatures: 16, featureMap: 'positive', seed });
+    const { p } = await inputs.measure({ numFeatures: 16, seed });
+    const given = options.estimator ? withEstimator(wanted, options.estimator, p) : wanted;
+    const base = featuresOf(given);
     const ladder: EstimatorReport[] = [];
     for (const estimator of estimators) {
       for (const m of numFeatures) {
@@ -108,6 +111,15 @@ function featuresOf(attention: AttentionConfiguration): FeatureConfigurationInpu
   if (attention.type !== 'favor' && attention.type !== 'auto') return {};
   const { numFeatures, featureMap, projection, norms }: FeatureConfiguration = attention;
   return { numFeatures, featureMap, ...(projection && { projection }), ...(norms && { norms }) };
+}
+
+function withEstimator(
+  attention: AttentionConfiguration,
+  estimator: SoftmaxEstimator,
+  p: number,
+): AttentionConfiguration {
+  const { featureMap } = estimatorFeatures(estimator, {}, p);
+  return attentionConfiguration.parse({ ...attention, featureMap });
 }
 
 function estimatorFeatures(

@@ -156,6 +156,17 @@ describe('conversionReport', () => {
     }
     expect(report.p).toBeCloseTo(average(ps), 12);
     expect(report.ladder[1].features.featureMap).toEqual({ type: 'favor++', p: report.p });
+    const chosen = await conversionReport(exact, batches, {
+      attention: favor,
+      estimator: 'favor++',
+      numFeatures: [],
+      seed,
+    });
+    expect(exact.configuration.attention).toMatchObject({
+      numFeatures: 16,
+      featureMap: { type: 'favor++', p: report.p },
+    });
+    expect(chosen.chosen.layers).toEqual(report.ladder[1].layers);
   });
 
   it('says of exact attention that nothing changes', async () => {
