@@ -51,6 +51,34 @@ export function median(values: ArrayLike<number>): number {
   return (sorted[Math.floor(last / 2)] + sorted[Math.ceil(last / 2)]) / 2;
 }
 
+/** Ranks from 1 up, equal values sharing the mean of theirs. O(n log n). */
+export function ranks(values: ArrayLike<number>): Float64Array {
+  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a] - values[b]);
+  const found = new Float64Array(values.length);
+  for (let start = 0, end = 0; start < order.length; start = end) {
+    while (end < order.length && values[order[end]] === values[order[start]]) end++;
+    for (let i = start; i < end; i++) found[order[i]] = (start + 1 + end) / 2;
+  }
+  return found;
+}
+
+/** Pearson's correlation; NaN where one of the two does not vary. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [both, ofA, ofB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    both += (a[i] - meanA) * (b[i] - meanB);
+    ofA += (a[i] - meanA) ** 2;
+    ofB += (b[i] - meanB) ** 2;
+  }
+  return both / Math.sqrt(ofA * ofB);
+}
+
+/** Spearman's rank correlation, with shared ranks for ties; NaN where one of the two does not vary. */
+export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return correlation(ranks(a), ranks(b));
+}
+
 const quantiles = new Map<number, number>();
 
 /** t such that a Student variable of `degrees` lies within ±t with the confidence above. */

@@ -3,7 +3,9 @@ import {
   geometricInterval,
   meanInterval,
   median,
+  ranks,
   ratioInterval,
+  spearman,
   studentQuantile,
 } from '../../experiments/statistics.ts';
 import { directionsFor } from '../../experiments/theorems/uniform.ts';
@@ -50,6 +52,21 @@ describe('statistics of the experiments', () => {
     for (const value of [mean, low, high]) expect(value).toBeCloseTo(2, 9);
     expect(median([5, 1, 3])).toBe(3);
     expect(median([4, 1, 3, 2])).toBe(2.5);
+  });
+
+  it('ranks share the mean of their places where values are equal', () => {
+    expect([...ranks([30, 10, 20])]).toEqual([3, 1, 2]);
+    expect([...ranks([5, 1, 5, 5, -2])]).toEqual([4, 2, 4, 4, 1]);
+    expect([...ranks([])]).toEqual([]);
+  });
+
+  it('Spearman by hand, with and without ties', () => {
+    // Without ties 1 − 6·Σd²/(n(n² − 1)): d = (−1, 1, 0, 0, 0), hence 1 − 12/120.
+    expect(spearman([1, 2, 3, 4, 5], [20, 10, 30, 400, 5000])).toBeCloseTo(0.9, 12);
+    expect(spearman([1, 2, 3, 4], [-1, -10, -100, -1000])).toBeCloseTo(-1, 12);
+    // Ranks 1, 2.5, 2.5, 4 against 2, 1, 4, 3: deviations −1.5, 0, 0, 1.5 and −0.5, −1.5, 1.5, 0.5, so 1.5/√(4.5·5).
+    expect(spearman([1, 7, 7, 9], [0.2, 0.1, 0.9, 0.3])).toBeCloseTo(1.5 / Math.sqrt(22.5), 12);
+    expect(spearman([1, 1, 1], [1, 2, 3])).toBeNaN();
   });
 
   it('the directions for an error: interpolated in logarithms at the last passing', () => {
