@@ -82,6 +82,9 @@ KERNEL(rotary, const float* x, float* out, Index batch, Index heads, Index lengt
 KERNEL(dropout, const float* x, float* out, Index count, float rate, uint32_t seedLow, uint32_t seedHigh, uint32_t stream)
 // loss[r] = -log softmax(logits[r])[targets[r]], dLogits (nullable, may alias logits) = (softmax - onehot) · gradientScale; a negative target gives 0 and zero gradient; correct[r] (nullable) = 1 if the target is the argmax
 KERNEL(softmax_cross_entropy, const float* logits, const int32_t* targets, float* loss, float* correct, float* dLogits, Index rows, Index vocabSize, float gradientScale)
+// loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits (nullable, may alias either) = (q - p)·gradientScale;
+// correct[r] (nullable) = 1 if the largest stand at the same place
+KERNEL(softmax_kl_divergence, const float* logits, const float* targets, float* loss, float* correct, float* dLogits, Index rows, Index vocabSize, float inverseTemperature, float gradientScale)
 // decoupled weight decay: g = gradientScale·gradient; m,v moments; x -= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x), m̂ = m/correction1, v̂ = v/correction2
 KERNEL(adamw, float* x, const float* gradient, float* firstMoment, float* secondMoment, Index count, float learningRate, float beta1, float beta2, float epsilon, float weightDecay, float correction1, float correction2, float gradientScale)
 
@@ -126,7 +129,7 @@ KERNEL(peak, float* out, Index iterations, Index units)
 #define KERNEL_LIST(X) \
   X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(activation) X(activation_backward) X(column_sum) \
   X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) \
-  X(rotary) X(dropout) X(softmax_cross_entropy) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) \
+  X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) \
   X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

@@ -300,6 +300,18 @@ export class CompiledBackend implements Backend {
     this.#call('softmax_cross_entropy', logits, targets, ...outputs, rows, vocabSize, gradientScale);
   }
 
+  softmaxKlDivergence(args: Parameters<Backend['softmaxKlDivergence']>[0]): void {
+    const { rows, vocabSize, inverseTemperature, gradientScale } = args;
+    const arrays = [
+      this.#f32(args.logits, rows * vocabSize),
+      this.#f32(args.targets, rows * vocabSize),
+      this.#f32(args.loss, rows),
+      this.#optional(args.correct, rows),
+      this.#optional(args.dLogits, rows * vocabSize),
+    ];
+    this.#call('softmax_kl_divergence', ...arrays, rows, vocabSize, inverseTemperature, gradientScale);
+  }
+
   adamW(args: AdamWArguments): void {
     const { beta1, beta2, step } = args;
     const count = args.parameter.length;

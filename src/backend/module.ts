@@ -49,6 +49,7 @@ export const KERNEL_ARGUMENTS = {
   rotary: 10,
   dropout: 7,
   softmax_cross_entropy: 8,
+  softmax_kl_divergence: 9,
   adamw: 13,
   softmax_attention: 17,
   softmax_attention_backward: 21,

@@ -23,6 +23,7 @@ import { favor, favorCausal, favorStep } from './reference/favor.ts';
 import { favorBackward, favorCausalBackward } from './reference/favor-backward.ts';
 import { favorFeatures } from './reference/favor-features.ts';
 import { gemm } from './reference/gemm.ts';
+import { softmaxKlDivergence } from './reference/kl-divergence.ts';
 import { layerNorm, layerNormBackward } from './reference/layer-norm.ts';
 import { lshAttention, lshAttentionBackward, lshSort } from './reference/lsh-attention.ts';
 import { rotary } from './reference/rotary.ts';
@@ -66,6 +67,7 @@ export function createReferenceBackend(): Backend {
     rotary,
     dropout,
     softmaxCrossEntropy,
+    softmaxKlDivergence,
     adamW,
     softmaxAttention,
     softmaxAttentionBackward,

@@ -304,6 +304,19 @@ export interface Backend {
     vocabSize: number;
     gradientScale: number;
   }): void;
+  /** Divergence of softmax(logits/T) from softmax(targets/T); dLogits may be the memory of either. */
+  softmaxKlDivergence(args: {
+    logits: Storage;
+    targets: Storage;
+    loss: Storage;
+    correct?: Storage | undefined;
+    dLogits?: Storage | undefined;
+    rows: number;
+    vocabSize: number;
+    /** 1/T. */
+    inverseTemperature: number;
+    gradientScale: number;
+  }): void;
   adamW(args: AdamWArguments): void;
 
   softmaxAttention(args: AttentionArrays & SoftmaxOptions & { out: Storage; logSumExp: Storage }): void;

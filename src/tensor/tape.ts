@@ -76,27 +76,29 @@ export function untaped<T>(fn: () => T): T {
 /**
  * Runs `loss` and differentiates the sum of its elements by each of `parameters`. An adjoint may call this.
  *
- * @param loss builds a tensor from the parameters by ops; everything else it makes is freed before this returns.
- * @param seed weighs the elements in that sum (a vector–Jacobian product); shaped like the loss. Default: all ones.
- * @returns the loss tensor and one gradient for each parameter, in order (zeros where the loss does not depend on it);
+ * @param loss builds a tensor, or several that are parts of one loss, from the parameters by ops; everything else it makes
+ *   is freed before this returns.
+ * @param seed weighs the elements in that sum (a vector–Jacobian product); shaped like the one tensor of the loss. Default:
+ *   all ones.
+ * @returns what `loss` gave and one gradient for each parameter, in order (zeros where the loss does not depend on it);
  *   the caller (or its scope) disposes them.
  */
-export function valueAndGradients(
-  loss: () => Tensor,
+export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
+  loss: () => Loss,
   parameters: readonly Tensor[],
   seed?: Tensor,
-): { value: Tensor; gradients: Tensor[] } {
+): { value: Loss; gradients: Tensor[] } {
   if (current) throw new Error('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
   const tape = new Tape(parameters);
   return scope(() => {
-    let value: Tensor;
+    let value: Loss;
     try {
       current = tape;
       value = loss();
     } finally {
       current = undefined;
     }
-    const gradients = backward(tape, value, seed);
+    const gradients = backward(tape, value instanceof Tensor ? [value] : value, seed);
     return {
       value,
       gradients: parameters.map((p) => gradients.get(p) ?? Tensor.zeros(p.backend, p.shape)),
@@ -104,17 +106,16 @@ export function valueAndGradients(
   });
 }
 
-function backward(tape: Tape, root: Tensor, given?: Tensor): Map<Tensor, Tensor> {
-  const gradients = new Map<Tensor, Tensor>();
-  if (given) checkShape('valueAndGradients: the seed', given.shape, root.shape);
-  const seed = given ? given.view() : ones(root);
-  gradients.set(root, seed);
+function backward(tape: Tape, roots: readonly Tensor[], given?: Tensor): Map<Tensor, Tensor> {
+  if (given) checkShape('valueAndGradients: the seed', given.shape, roots[0].shape);
+  const gradients = new Map(roots.map((root) => [root, given ? given.view() : ones(root)]));
+  const seeds = new Set(given ? [] : gradients.values());
   for (const { inputs, output, adjoint } of tape.entries.reverse()) {
     const gradient = gradients.get(output);
     if (!gradient) continue;
     gradients.delete(output);
     const needed = inputs.map((input) => tape.tracked.has(input));
-    const results = adjoint(gradient, needed, !given && gradient === seed);
+    const results = adjoint(gradient, needed, seeds.has(gradient));
     inputs.forEach((input, i) => {
       const result = results[i];
       if (!needed[i] || !result) return;

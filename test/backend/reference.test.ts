@@ -159,6 +159,21 @@ describe('reference forward', () => {
     expectClose(await backend.read(dLogits), [-2.4, 0.6, 0.6, 0.6, 0.6, 0, 0, 0, 0, 0], 1e-15);
   });
 
+  test('softmax divergence of two coins, and of logits that agree but for a shift', async () => {
+    const [loss, correct, dLogits] = [zeros(2), zeros(2), zeros(4)];
+    // At temperature 2: chances 1/2 and 1/2 against 3/4 and 1/4 of the teacher.
+    const logits = backend.upload(Float64Array.of(7, 7, -3, 5));
+    const targets = backend.upload(Float64Array.of(2 * Math.log(3), 0, 0, 8));
+    const outputs = { loss, correct, dLogits };
+    const sizes = { rows: 2, vocabSize: 2, inverseTemperature: 0.5, gradientScale: 8 };
+    backend.softmaxKlDivergence({ logits, targets, ...outputs, ...sizes });
+    expectClose(await backend.read(loss), [0.75 * Math.log(1.5) + 0.25 * Math.log(0.5), 0], 1e-15);
+    expect(await backend.read(correct)).toEqual(Float64Array.of(1, 1));
+    expectClose(await backend.read(dLogits), [-2, 2, 0, 0], 1e-14);
+    backend.softmaxKlDivergence({ logits, targets: backend.upload(Float64Array.of(0, 1, 1, 0)), ...outputs, ...sizes });
+    expect(await backend.read(correct)).toEqual(Float64Array.of(0, 0));
+  });
+
   test('the first AdamW step moves by the learning rate against the sign, and decays', async () => {
     const parameter = backend.upload(Float64Array.of(1, -2));
     const moments = { firstMoment: zeros(2), secondMoment: zeros(2) };
@@ -234,6 +249,19 @@ describe('reference backward against central differences', () => {
     expectClose(await backend.read(gradients.dX), await centralDifferences(backend, x, loss), 1e-6);
     expectClose(await backend.read(gradients.dGamma), await centralDifferences(backend, gamma, loss), 1e-6);
     expectClose(await backend.read(gradients.dBeta), await centralDifferences(backend, beta, loss), 1e-6);
+  });
+
+  test('softmax divergence', async () => {
+    const [rows, vocabSize] = [3, 5];
+    const logits = backend.upload(normals(rows * vocabSize, 3));
+    const targets = backend.upload(normals(rows * vocabSize, 3));
+    const [losses, dLogits] = [zeros(rows), zeros(rows * vocabSize)];
+    // dLogits is of the logits over the temperature.
+    const call = { logits, targets, loss: losses, rows, vocabSize, inverseTemperature: 0.4, gradientScale: 0.4 };
+    const weights = new Float64Array(rows).fill(1);
+    const loss = weightedLoss(backend, () => backend.softmaxKlDivergence(call), losses, weights);
+    backend.softmaxKlDivergence({ ...call, dLogits });
+    expectClose(await backend.read(dLogits), await centralDifferences(backend, logits, loss), 1e-6);
   });
 
   test('softmax cross-entropy', async () => {

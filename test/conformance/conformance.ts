@@ -22,6 +22,7 @@ import { favorCausalCases } from './cases/favor-causal.ts';
 import { favorFeaturesCases } from './cases/favor-features.ts';
 import { favorStepCases } from './cases/favor-step.ts';
 import { gemmCases } from './cases/gemm.ts';
+import { klDivergenceCases } from './cases/kl-divergence.ts';
 import { layerNormCases } from './cases/layer-norm.ts';
 import { lshAttentionCases } from './cases/lsh-attention.ts';
 import { rotaryCases } from './cases/rotary.ts';
@@ -35,6 +36,7 @@ const nouns: Record<string, readonly Case[]> = {
   rotary: rotaryCases,
   dropout: dropoutCases,
   'cross-entropy': crossEntropyCases,
+  'kl-divergence': klDivergenceCases,
   adamw: adamWCases,
   'softmax attention': softmaxAttentionCases,
   'lsh attention': lshAttentionCases,

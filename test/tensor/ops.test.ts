@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { denseRuns, segmentRuns } from '../../src/attention/runs.ts';
 import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createBackend } from '../../src/node.ts';
 import { activation } from '../../src/tensor/ops/activation.ts';
 import { add } from '../../src/tensor/ops/add.ts';
 import { dropout } from '../../src/tensor/ops/dropout.ts';
@@ -16,10 +17,17 @@ import { rotary } from '../../src/tensor/ops/rotary.ts';
 import { scale } from '../../src/tensor/ops/scale.ts';
 import { softmaxAttention } from '../../src/tensor/ops/softmax-attention.ts';
 import { softmaxCrossEntropy } from '../../src/tensor/ops/softmax-cross-entropy.ts';
+import { softmaxKlDivergence } from '../../src/tensor/ops/softmax-kl-divergence.ts';
+import { squaredError } from '../../src/tensor/ops/squared-error.ts';
+import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';
 
 const backend = createReferenceBackend();
+const compiled = await Promise.all((['native', 'wasm'] as const).map((name) => createBackend({ backend: name })));
+afterAll(() => {
+  for (const each of compiled) each.close();
+});
 const random = (shape: number[], seed: number) => randomTensor(backend, shape, seed);
 /** Weighs each output element differently, so that gradients cannot cancel or be mixed up. */
 const weighed = (x: Tensor) => multiply(x, random([...x.shape], 99));
@@ -88,6 +96,60 @@ describe('adjoints against central differences', () => {
     const rows = () => softmaxCrossEntropy(linear(x, identity), targets, 1 / 4).loss;
     await expectGradients(rows, { x });
     await expectGradients(() => weighed(rows()), { x });
+  });
+});
+
+describe('losses against a teacher', () => {
+  const backends = [backend, ...compiled];
+
+  it('squaredError, as the root and under another op', async () => {
+    const [x, target] = [random([2, 3, 5], 1), random([2, 3, 5], 2)];
+    await expectGradients(() => squaredError(x, target, 0.3), { x });
+    await expectGradients(() => weighed(squaredError(x, target, 0.3)), { x });
+  });
+
+  it('softmaxKlDivergence, as the root and under another op', async () => {
+    const [x, target] = [random([5, 3], 1), random([5, 3], 2)];
+    // The tracked targets are overwritten, so each run has its own.
+    const rows = () => softmaxKlDivergence(x, scale(target, 1), 2.5, 0.7).loss;
+    await expectGradients(rows, { x });
+    await expectGradients(() => weighed(rows()), { x });
+  });
+
+  it('have the values that their formulas have, on every backend', async () => {
+    for (const each of backends) {
+      const [x, target] = [
+        [1, 2, -1, 0, 3, 1],
+        [1, 0, 1, 0, 0, 1],
+      ].map((rows) => tensor(each, Float32Array.from(rows), [2, 3]));
+      const error = squaredError(x, target, 0.5);
+      expect([...(await error.data())]).toEqual([4, 4.5]);
+      const { loss, correct } = softmaxKlDivergence(x, target, 2, 3);
+      const softmax = (row: number[]) => {
+        const powers = row.map((logit) => Math.exp(logit / 2));
+        return powers.map((power) => power / powers.reduce((a, b) => a + b));
+      };
+      const divergence = (p: number[], q: number[]) => p.reduce((sum, pi, i) => sum + pi * Math.log(pi / q[i]), 0);
+      const expected = [
+        12 * divergence(softmax([1, 0, 1]), softmax([1, 2, -1])),
+        12 * divergence(softmax([0, 0, 1]), softmax([0, 3, 1])),
+      ];
+      for (const [row, value] of (await loss.data()).entries())
+        expect(value).toBeCloseTo(expected[row], each === backend ? 14 : 5);
+      expect([...(await correct.data())]).toEqual([0, 0]);
+    }
+  });
+
+  it('add up when they are parts of one loss', async () => {
+    const [x, target] = [random([5, 3], 1), random([5, 3], 2)];
+    const parts = () => [squaredError(x, target, 0.3), softmaxKlDivergence(x, scale(target, 1)).loss, scale(x, 2)];
+    const { value, gradients } = valueAndGradients(parts, [x]);
+    expect(value.map(({ shape }) => shape)).toEqual([[5], [5], [5, 3]]);
+    const alone = [0, 1, 2].map((part) => valueAndGradients(() => parts()[part], [x]).gradients[0].data());
+    const sum = (await Promise.all(alone)).reduce((total, part) => total.map((value, i) => value + part[i]));
+    (await gradients[0].data()).forEach((value, i) => {
+      expect(value).toBeCloseTo(sum[i], 14);
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { checkShape } from '../shape.ts';
 import { isTracked, record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
+import { scaleRows } from './scale-rows.ts';
 
 /** Per-row results of {@link softmaxCrossEntropy}. */
 export interface CrossEntropy {
@@ -36,11 +37,6 @@ export function softmaxCrossEntropy(logits: Tensor, targets: Tensor, weight = 1)
     gradientScale: weight,
   });
   if (weight !== 1) backend.scale(loss.storage, loss.storage, weight);
-  record([logits], loss, (gradient, _, isSeed) => {
-    if (isSeed) return [logits.view()];
-    const dLogits = Tensor.empty(backend, logits.shape);
-    backend.gemm({ a: gradient.storage, b: logits.storage, c: dLogits.storage, m: 1, n: vocabSize, k: 1, batch: rows });
-    return [dLogits];
-  });
+  record([logits], loss, (gradient, _, isSeed) => [isSeed ? logits.view() : scaleRows(logits, gradient)]);
   return { loss, correct };
 }
