@@ -9,7 +9,12 @@ import { LanguageHead } from '../nn/language-head.ts';
 import { gather, type Layer } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { Linear } from '../nn/linear.ts';
-import { type AttentionHeads, headsFirst, MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import {
+  type AttentionHeads,
+  type AttentionObserver,
+  headsFirst,
+  MultiHeadAttention,
+} from '../nn/multi-head-attention.ts';
 import { PatchEmbedding } from '../nn/patch-embedding.ts';
 import { Pooler } from '../nn/pooler.ts';
 import { pool } from '../nn/pooling.ts';
@@ -28,6 +33,8 @@ export interface ForwardOptions
     Pick<EmbeddingOptions, 'tokenTypes' | 'maskedTokens'> {
   /** Default: none. */
   readonly dropout?: Dropout;
+  /** Is shown what the attention of every layer is given and gives, in order. */
+  readonly observe?: AttentionObserver | undefined;
 }
 
 /** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
@@ -107,11 +114,11 @@ export class Transformer implements Layer {
    * @returns `[batch, length, dModel]` after the final norm
    * @throws when learned positions end before `length`
    */
-  forward(input: Tensor, { dropout = Dropout.off, ...options }: ForwardOptions = {}): Tensor {
+  forward(input: Tensor, { dropout = Dropout.off, observe, ...options }: ForwardOptions = {}): Tensor {
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const x = dropout.forward(this.#embed(input, options));
-    return this.#normalise(this.#stack.forward(x, attend, dropout));
+    return this.#normalise(this.#stack.forward(x, attend, dropout, observe));
   }
 
   /**
@@ -121,7 +128,7 @@ export class Transformer implements Layer {
    * @param input as for {@link forward}
    * @throws when learned positions end before `length`
    */
-  attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout'> = {}): AttentionHeads[] {
+  attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout' | 'observe'> = {}): AttentionHeads[] {
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const found: Tensor[] = [];

@@ -5,7 +5,7 @@ import type { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';
 import { gather, type Layer } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
-import type { AttentionHeads, MultiHeadAttention } from './multi-head-attention.ts';
+import type { AttentionObserver, MultiHeadAttention } from './multi-head-attention.ts';
 
 /** Where a block normalises: what its two parts read, or the sums that they are added to. */
 export type NormPlace = 'pre' | 'post';
@@ -30,9 +30,9 @@ export class Block implements Layer {
   /**
    * `[batch, length, dModel]` → the same
    *
-   * @param observe is shown what the attention is given
+   * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
+  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
     return this.#feed(
       this.#join(x, this.layers.attentionNorm, dropout, (given) =>
         this.layers.attention.forward(given, options, observe),

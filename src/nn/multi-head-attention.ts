@@ -17,6 +17,15 @@ export interface AttentionHeads {
   readonly values: Tensor;
 }
 
+/** What an attention is given and what it gives, `[batch, length, heads, dHead]` each. */
+export interface AttentionPass extends AttentionHeads {
+  /** The heads before the output projection; zeros at padding that `segments` mark. */
+  readonly outputs: Tensor;
+}
+
+/** Is shown the pass of every layer, in order. On a tape the tensors live until its end; else a block frees them, unless kept. */
+export type AttentionObserver = (pass: AttentionPass) => void;
+
 /** Projects to heads, attends, and projects back. Any {@link Attention} does the attending. */
 export class MultiHeadAttention implements Layer {
   readonly #query: Linear;
@@ -43,13 +52,14 @@ export class MultiHeadAttention implements Layer {
   /**
    * `[batch, length, dModel]` → the same
    *
-   * @param observe is shown what the attention is given
+   * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions, observe?: (heads: AttentionHeads) => void): Tensor {
+  forward(x: Tensor, options: AttendOptions, observe?: AttentionObserver): Tensor {
     const heads = this.#heads(x, { stretches: options.segments && stretches(options.segments) });
-    observe?.(heads);
     const { queries, keys, values } = heads;
-    return this.#merge(this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' }));
+    const outputs = this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' });
+    observe?.({ ...heads, outputs });
+    return this.#merge(outputs);
   }
 
   /** Causal continuation of `state`: `[batch, length, dModel]` → the same. */

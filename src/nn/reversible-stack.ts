@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Block } from './block.ts';
 import { Dropout } from './dropout.ts';
 import type { Layer } from './layer.ts';
-import type { AttentionHeads } from './multi-head-attention.ts';
+import type { AttentionObserver } from './multi-head-attention.ts';
 import type { Stack } from './stack.ts';
 
 /**
@@ -15,7 +15,7 @@ import type { Stack } from './stack.ts';
 export class ReversibleStack implements Stack {
   constructor(readonly blocks: readonly Block[]) {}
 
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: (heads: AttentionHeads) => void): Tensor {
+  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
     const steps = this.#steps(dropout, ({ layers }, given) => layers.attention.forward(given, options, observe));
     return reversible(x, steps);
   }
