@@ -116,7 +116,7 @@ export class Batches {
     }
   }
 
-  /** Removes a batch after an error; its states are lost. */
+  /** Frees a batch that has no sequences any more. */
   drop(batch: Batch): void {
     this.#batches.delete(batch);
     batch.dispose();

@@ -84,19 +84,23 @@ export class Scheduler {
   }
 
   async #decode(batch: Batch): Promise<void> {
-    this.#close(batch.removeDone());
-    const { length } = batch.sequences;
-    if (length === 0) return;
+    this.#removeDone(batch);
+    const { sequences } = batch;
+    if (sequences.length === 0) return;
     try {
       await batch.step();
-      this.tokensFed += length;
+      this.tokensFed += sequences.length;
     } catch (error) {
-      for (const sequence of batch.sequences) sequence.fail(error);
-      this.#close(batch.removeDone());
-      this.#batches.drop(batch);
-      return;
+      for (const sequence of sequences) sequence.fail(error);
     }
-    this.#close(batch.removeDone());
+    this.#removeDone(batch);
+  }
+
+  /** An empty batch is freed before anybody hears of an end. */
+  #removeDone(batch: Batch): void {
+    const done = batch.removeDone();
+    if (batch.sequences.length === 0) this.#batches.drop(batch);
+    this.#close(done);
   }
 
   /** Feeds pieces of prompts, those that waited longest first. */

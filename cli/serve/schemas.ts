@@ -14,9 +14,12 @@ const texts = z.union(
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 /** A field that cannot be honoured: only the value that asks for nothing is accepted. */
 const unsupported = (neutral: unknown) =>
-  z.unknown().refine((value) => value == null || JSON.stringify(value) === JSON.stringify(neutral), {
-    error: 'is not supported by this server: leave it out',
-  });
+  z
+    .unknown()
+    .refine((value) => value == null || JSON.stringify(value) === JSON.stringify(neutral), {
+      error: 'is not supported by this server: leave it out',
+    })
+    .optional();
 
 const stopText = z.string().min(1).max(256);
 
