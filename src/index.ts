@@ -121,6 +121,9 @@ export { Dropout } from './nn/dropout.ts';
 export type { EmbeddingOptions } from './nn/embedding.ts';
 export type { AttentionHeads } from './nn/multi-head-attention.ts';
 export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
+export { exportOnnx, type OnnxExport, type OnnxExportOptions, type OnnxGraphKind } from './onnx/export.ts';
+export { type SequenceOutput, sequenceOutputs } from './onnx/sequence-graph.ts';
+export type { StateTensor } from './onnx/step-graph.ts';
 export {
   type ConversionOptions,
   conversionReport,

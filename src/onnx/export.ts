@@ -1,0 +1,96 @@
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import type { Transformer } from '../models/transformer.ts';
+import { layerAttention } from './layer-attention.ts';
+import { encodeModel, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
+import { outputsOf, type SequenceOutput, sequenceGraph } from './sequence-graph.ts';
+import { type StateTensor, stepGraph } from './step-graph.ts';
+import { Weights } from './weights.ts';
+
+/** `sequence` takes whole sequences; `step`, of causal models, the next tokens and the past. */
+export type OnnxGraphKind = 'sequence' | 'step';
+
+export interface OnnxExportOptions {
+  /** Default: all that the model has. */
+  readonly graphs?: readonly OnnxGraphKind[] | undefined;
+  /**
+   * Outputs of the graph over sequences: `last_hidden_state` `[batch, length, dModel]`; `logits`, of the classification head
+   * `[batch, numClasses]`, in a model without one over tokens `[batch, length, vocabSize]`; `token_logits`, the latter of a
+   * model with classes; `pooler_output` `[batch, dModel]`. Default: all that the model has but `token_logits`.
+   */
+  readonly outputs?: readonly SequenceOutput[] | undefined;
+  /** What attention `auto` becomes, as a graph leaves lengths open. Default: favor. */
+  readonly auto?: 'favor' | 'exact' | undefined;
+  /** Weights of a graph with more bytes than this move to a file beside it, `….onnx_data`. Default: 2 GiB − 1, protobuf's limit. */
+  readonly maxModelBytes?: number | undefined;
+}
+
+export interface OnnxExport {
+  /** File name → contents: `model.onnx`, for causal models `decoder_model.onnx`, and `….onnx_data` of large ones. */
+  readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** The past that the graph `step` takes and gives; it starts as zeros. */
+  readonly states: readonly StateTensor[];
+}
+
+/**
+ * A model as ONNX graphs of standard operators (operator set 17), for any batch and length. Parameters and projections are
+ * initialisers under their own names.
+ *
+ * Inputs are `input_ids`, `attention_mask` (1 = valid, 0 = padding) and, where the model has token types, `token_type_ids`,
+ * int64 `[batch, length]`; or `pixel_values` `[batch, channels, imageSize, imageSize]`. The graph `step` also takes
+ * `position_ids` of models with positions, `num_logits_to_keep` (0 = all) and the past; its attention_mask may cover earlier
+ * tokens and must where exact layers hold them. FAVOR+ takes O(length) in both.
+ *
+ * @returns `model.onnx`: of a bidirectional model the graph `sequence`; of a causal one `step`, with `sequence` in `decoder_model.onnx`
+ * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
+ */
+export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
+  const { configuration } = model;
+  const { auto = 'favor', maxModelBytes = MAX_MODEL_BYTES } = options;
+  const kinds = options.graphs ?? graphsOf(configuration, auto);
+  const outputs = options.outputs ?? outputsOf(configuration).filter((name) => name !== 'token_logits');
+  check(configuration, auto, kinds, outputs);
+  const weights = await Weights.of(model);
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  const write = (name: string, graph: OnnxGraph) => {
+    const encoded = encodeModel(graph, `${name}_data`, maxModelBytes);
+    files.set(name, encoded.model);
+    if (encoded.data) files.set(`${name}_data`, encoded.data);
+  };
+  let states: readonly StateTensor[] = [];
+  if (kinds.includes('step')) {
+    const step = stepGraph(weights, configuration, auto);
+    write('model.onnx', step.graph);
+    states = step.states;
+  }
+  if (kinds.includes('sequence')) {
+    const name = configuration.causal ? 'decoder_model.onnx' : 'model.onnx';
+    write(name, sequenceGraph(weights, configuration, auto, outputs));
+  }
+  return { files, states };
+}
+
+function graphsOf(configuration: TransformerConfiguration, auto: 'favor' | 'exact'): OnnxGraphKind[] {
+  return canStep(configuration, auto) ? ['sequence', 'step'] : ['sequence'];
+}
+
+function canStep(configuration: TransformerConfiguration, auto: 'favor' | 'exact'): boolean {
+  const types = Array.from({ length: configuration.numLayers }, (_, i) => layerAttention(configuration, i, auto).type);
+  return configuration.causal && types.every((type) => type === 'favor' || type === 'exact');
+}
+
+function check(
+  configuration: TransformerConfiguration,
+  auto: 'favor' | 'exact',
+  kinds: readonly OnnxGraphKind[],
+  outputs: readonly SequenceOutput[],
+): void {
+  const isPossible = canStep(configuration, auto);
+  if (kinds.includes('step') && !isPossible) {
+    throw new Error('This model cannot decode, so it has no graph "step": export "sequence" alone.');
+  }
+  const available = outputsOf(configuration);
+  const unknown = outputs.find((name) => !available.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`This model has no output ${unknown}: choose among ${available.join(', ')}.`);
+  }
+}

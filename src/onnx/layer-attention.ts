@@ -1,0 +1,32 @@
+import type { AttentionConfiguration } from '../attention/configuration.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+
+/** A layer's attention with its choice made: `auto` depends on lengths, which a graph leaves open. */
+export type LayerAttention =
+  | Exclude<AttentionConfiguration, { readonly type: 'auto' | 'lsh' | 'favor' }>
+  | Omit<Extract<AttentionConfiguration, { readonly type: 'favor' }>, 'redrawInterval'>;
+
+/**
+ * @param auto what an `auto` attention becomes
+ * @throws one sentence for LSH attention
+ */
+export function layerAttention(
+  { attention, exactLayers }: TransformerConfiguration,
+  layer: number,
+  auto: 'favor' | 'exact',
+): LayerAttention {
+  if (exactLayers.includes(layer)) return { type: 'exact' };
+  switch (attention.type) {
+    case 'lsh':
+      throw new Error(
+        'LSH attention sorts by hashes, which ONNX graphs of standard operators cannot: export a model with attention favor, exact or linformer.',
+      );
+    case 'auto': {
+      if (auto === 'exact') return { type: 'exact' };
+      const { type, crossover, redrawInterval, ...features } = attention;
+      return { ...features, type: 'favor', normalised: true };
+    }
+    default:
+      return attention;
+  }
+}
