@@ -326,7 +326,14 @@ describe('many requests', () => {
         const session = i % 6 === 5 ? { session: `s${i}` } : { n: 1 + (i % 2) };
         return completed(
           engine,
-          { prompt: letters(3 + 100 * (i % 4)), max_tokens: 3000, temperature: 1, stop: '.-.', ...session },
+          {
+            prompt: letters(3 + 100 * (i % 4)),
+            max_tokens: 3000,
+            temperature: i % 2,
+            seed: i,
+            stop: '.-.',
+            ...session,
+          },
           signal,
         );
       });
