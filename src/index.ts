@@ -144,14 +144,18 @@ export { Random, streams } from './tensor/random.ts';
 export { keep, scope } from './tensor/scope.ts';
 export { valueAndGradients } from './tensor/tape.ts';
 export { Tensor, tensor } from './tensor/tensor.ts';
+export { batchOptions } from './training/batch.ts';
 export {
+  type DistillationConfiguration,
   type Objective,
   parseTrainingConfiguration,
   type TrainingConfiguration,
   type TrainingConfigurationInput,
   trainingSchema,
 } from './training/configuration.ts';
-export { batchOptions, type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
+export { Distillation } from './training/distillation.ts';
+export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
+export type { TeacherErrors } from './training/loss.ts';
 export {
   checkObjective,
   heldOutBatches,

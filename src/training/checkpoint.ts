@@ -7,7 +7,7 @@
  *       config.json            the model's configuration
  *       tokenizer.json
  *       optimizer.safetensors  moments
- *       training.json          step, seed, data position, generator state, training configuration, best metrics
+ *       training.json          step, seed, data position, generator state, training configuration, teacher, best metrics
  *
  * and each checkpoint appears whole or not at all.
  */
@@ -42,6 +42,8 @@ const stateSchema = z.lazy(() => {
     /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
     generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
     configuration: trainingSchema,
+    /** The model that is learnt from: a run must not resume with another. */
+    teacher: z.optional(z.strictObject({ directory: z.string(), fingerprint: z.string() })),
     /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */
     best: z.nullable(z.strictObject({ step: count, loss: z.number() })),
   });

@@ -24,7 +24,28 @@ const objective = () =>
     }),
     /** The class of a whole sequence; needs a model with numClasses. */
     z.strictObject({ type: z.literal('classification') }),
+    /** Nothing but what a teacher gives at every place, nothing hidden; for models without a language head too. */
+    z.strictObject({ type: z.literal('distillation') }),
   ]);
+
+/** Learning from a teacher, the same model with exact attention, besides the objective. */
+const distillation = () => {
+  const weight = () => z.number().check(z.minimum(0));
+  return z.strictObject({
+    /** Directory of the teacher's model; its attention is taken to be exact. Default: the model that training starts from. */
+    teacher: z.optional(z.string()),
+    /** Weight of the squared error of the heads that attention gives, mean over the layers, relative to the teacher's mean square. */
+    attentionWeight: z._default(weight(), 1),
+    /** Weight of the divergence of the logits' softmax from the teacher's, of models with a language head. */
+    logitsWeight: z._default(weight(), 1),
+    /** Weight of the relative squared error of the last hidden states, of models without one. */
+    hiddenWeight: z._default(weight(), 1),
+    /** Logits are divided by it before that softmax: above 1, unlikely tokens count for more. */
+    temperature: z._default(z.number().check(z.positive()), 1),
+    /** Weight of the objective's own loss; 0 = learn from the teacher alone. */
+    taskWeight: z._default(weight(), 1),
+  });
+};
 
 /** The training configuration with the paper's defaults; any other key is an error. Dropout belongs to the model. */
 export const trainingSchema = z.lazy(() => {
@@ -32,7 +53,7 @@ export const trainingSchema = z.lazy(() => {
   const count = z.int().check(z.minimum(1));
   const countOrZero = z.int().check(z.minimum(0));
   const decay = z.number().check(z.minimum(0), z.lt(1));
-  return z.strictObject({
+  const keys = z.strictObject({
     /** Optimizer updates in all. */
     steps: z._default(count, 1000),
     /** Sequences in a micro-batch. */
@@ -40,6 +61,7 @@ export const trainingSchema = z.lazy(() => {
     /** Tokens in a sequence. */
     length: z._default(count, 512),
     objective: z._default(objective(), { type: 'nextToken' }),
+    distillation: z.optional(distillation()),
     /**
      * How rows are made of documents: `windows` of one long stream, or whole documents, as many to a row as fit (`pack`)
      * or one to a row (`pad`). Default: windows; with classification, pad.
@@ -69,10 +91,21 @@ export const trainingSchema = z.lazy(() => {
     /** Seed of the initial weights, projections, data order and dropout. */
     seed: z._default(countOrZero, 0),
   });
+  return keys.check(
+    z.refine(({ objective: { type }, distillation }) => type !== 'distillation' || distillation !== undefined, {
+      path: ['distillation'],
+      error: 'objective distillation learns from a teacher: set "distillation": {}',
+    }),
+    z.refine(({ objective: { type }, distillation }) => type !== 'classification' || distillation === undefined, {
+      path: ['distillation'],
+      error: 'a teacher is for tokens: leave "distillation" out for classification, or take objective distillation',
+    }),
+  );
 });
 
 export type TrainingConfiguration = z.output<typeof trainingSchema>;
 export type Objective = TrainingConfiguration['objective'];
+export type DistillationConfiguration = NonNullable<TrainingConfiguration['distillation']>;
 /** A configuration as written by a person: every key optional. */
 export type TrainingConfigurationInput = z.input<typeof trainingSchema>;
 

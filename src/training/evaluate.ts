@@ -1,15 +1,19 @@
 import type { Batch } from '../data/windows.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
-import { scope } from '../tensor/scope.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Transformer } from '../models/transformer.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { batchOptions, batchTensors, breathe, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
+import { countPlaces, type Distillation } from './distillation.ts';
+import { type BatchLoss, LossTotals, type TeacherErrors } from './loss.ts';
 import { type LossFunction, objectiveLoss } from './objective.ts';
 
 export type { LossFunction } from './objective.ts';
 
-export interface Evaluation {
-  /** Mean negative log-likelihood of a target (a token, or the class of a sequence), nats. */
+export interface Evaluation extends TeacherErrors {
+  /**
+   * Mean negative log-likelihood of a target (a token, or the class of a sequence), nats; with the objective distillation
+   * the errors against the teacher, weighted, and perplexity and bits say nothing.
+   */
   readonly loss: number;
   /** exp(loss). */
   readonly perplexity: number;
@@ -17,7 +21,10 @@ export interface Evaluation {
   readonly bitsPerToken: number;
   /** Bits per character of text; undefined when the number of characters was not given. */
   readonly bitsPerCharacter: number | undefined;
-  /** Share of targets that were the most likely token or class. */
+  /**
+   * Share of targets that were the most likely token or class; with the objective distillation, of tokens most likely to the
+   * teacher too, NaN for models without a language head.
+   */
   readonly accuracy: number;
   /** Targets counted. */
   readonly tokens: number;
@@ -29,6 +36,7 @@ export interface Evaluation {
  * @param options.characters number of characters that the counted targets stand for
  * @param options.objective what the batches ask for. Default: the next token.
  * @param options.loss Default: that of the objective.
+ * @param options.teacher measures errors against it too, of every place; its objective is then that of the batches
  * @throws one sentence when there is no target to count or a token lies outside the vocabulary.
  */
 export async function evaluate(
@@ -38,25 +46,32 @@ export async function evaluate(
     readonly characters?: number | undefined;
     readonly objective?: Objective | undefined;
     readonly loss?: LossFunction | undefined;
+    readonly teacher?: Distillation | undefined;
   } = {},
 ): Promise<Evaluation> {
-  const { objective = { type: 'nextToken' } } = options;
-  const lossFunction = options.loss ?? objectiveLoss(objective);
-  let nats = 0;
-  let hits = 0;
+  const { teacher } = options;
+  const objective = teacher?.objective ?? options.objective ?? { type: 'nextToken' };
+  const lossFunction = teacher ? undefined : (options.loss ?? objectiveLoss(objective));
+  const totals = new LossTotals();
   let tokens = 0;
+  let places = 0;
   for await (const batch of batches) {
     checkBatch(batch, model.configuration, objective);
-    const { loss, correct } = scope(() => {
-      const [inputs, targets] = batchTensors(model, batch);
-      return lossFunction(model, inputs, targets, batchOptions(model, batch));
-    });
-    nats += await takeSum(loss);
-    hits += await takeSum(correct, batch.targets);
+    if (lossFunction) await totals.add(taskLoss(model, batch, lossFunction), batch);
+    else {
+      const lesson = await teacher!.teach(batch);
+      try {
+        await totals.add(scope(() => lesson.loss(model)));
+      } finally {
+        lesson.dispose();
+      }
+      places += countPlaces(batch);
+    }
     tokens += countTargets(batch);
     await breathe();
   }
   if (tokens === 0) throw new Error('There is nothing to evaluate on: give held-out data of at least two tokens.');
+  const nats = objective.type === 'distillation' ? totals.loss : totals.task;
   const loss = nats / tokens;
   const characters = options.characters;
   return {
@@ -64,70 +79,16 @@ export async function evaluate(
     perplexity: Math.exp(loss),
     bitsPerToken: loss / Math.LN2,
     bitsPerCharacter: characters === undefined ? undefined : nats / Math.LN2 / characters,
-    accuracy: hits / tokens,
+    accuracy: totals.hits / tokens,
     tokens,
+    ...totals.errors(1 / Math.max(1, places)),
   };
 }
 
-/** Inputs `[batchSize, length]` and targets `[batchSize, length or 1]` on the model's backend. */
-export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor, targets: Tensor] {
-  const { inputs, targets, batchSize, length } = batch;
-  return [
-    tensor(model.backend, inputs, [batchSize, length]),
-    tensor(model.backend, targets, [batchSize, targets.length / batchSize]),
-  ];
-}
-
-/** What a forward pass needs to know of a batch besides its inputs. */
-export function batchOptions(
-  { configuration }: Transformer,
-  { inputs, segments, batchSize, length }: Batch,
-): Pick<ForwardOptions, 'segments' | 'maskedTokens'> {
-  const { tokenDropout } = configuration;
-  const maskedTokens =
-    tokenDropout &&
-    Array.from({ length: batchSize }, (_, row) =>
-      inputs.subarray(row * length, (row + 1) * length).map((id) => (id === tokenDropout.maskToken ? 1 : 0)),
-    );
-  return { segments, maskedTokens };
-}
-
-/** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
-export function checkBatch({ inputs, targets }: Batch, model: TransformerConfiguration, objective: Objective): void {
-  const { vocabSize, numClasses = 0 } = model;
-  checkIds(inputs, vocabSize);
-  const isClass = objective.type === 'classification';
-  const end = isClass ? numClasses : vocabSize;
-  const beyond = targets.find((target) => target >= end);
-  if (beyond === undefined) return;
-  if (isClass)
-    throw new Error(`Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`);
-  checkIds([beyond], vocabSize);
-}
-
-/** Number of targets that count. */
-export function countTargets({ targets }: Batch): number {
-  let count = 0;
-  for (const target of targets) if (target >= 0) count++;
-  return count;
-}
-
-/** Sum of a tensor's elements in float64, where `targets` (if given) are not negative; disposes the tensor. */
-export async function takeSum(values: Tensor, targets?: Int32Array): Promise<number> {
-  try {
-    const data = await values.data();
-    let sum = 0;
-    for (let i = 0; i < data.length; i++) if (!targets || targets[i]! >= 0) sum += data[i]!;
-    return sum;
-  } finally {
-    values.dispose();
-  }
-}
-
-/** Lets timers, signals and drawing happen between two pieces of work. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve, 0);
+function taskLoss(model: Transformer, batch: Batch, lossFunction: LossFunction): BatchLoss {
+  return scope(() => {
+    const [inputs, targets] = batchTensors(model, batch);
+    const { loss, correct } = lossFunction(model, inputs, targets, batchOptions(model, batch));
+    return { parts: [{ name: 'task', weight: 1, values: keep(loss) }], correct: keep(correct) };
   });
 }

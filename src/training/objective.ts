@@ -19,15 +19,21 @@ export type LossFunction = (
   options: ForwardOptions & { weight?: number },
 ) => CrossEntropy;
 
-/** The loss that a model is trained and measured by. */
+/** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
 export function objectiveLoss({ type }: Objective): LossFunction {
+  if (type === 'distillation') {
+    throw new Error(
+      'Objective distillation has no loss without a teacher: measure another objective, such as nextToken.',
+    );
+  }
   return type === 'classification' ? classificationLoss : languageModelLoss;
 }
 
 /** @throws one sentence when a model of this configuration cannot learn the objective */
-export function checkObjective({ type }: Objective, { causal, numClasses, pooling }: TransformerConfiguration): void {
-  if (type === 'nextToken') {
-    if (causal) return;
+export function checkObjective({ type }: Objective, model: TransformerConfiguration): void {
+  const { causal, numClasses, pooling, languageHead } = model;
+  if (type === 'distillation') return;
+  if (type === 'nextToken' && !causal) {
     throw new Error(
       'Objective nextToken needs a causal model, as a bidirectional one sees what it predicts: set "causal": true.',
     );
@@ -37,6 +43,12 @@ export function checkObjective({ type }: Objective, { causal, numClasses, poolin
       'Objective classification needs a classification head: set "numClasses" in the model configuration.',
     );
   }
+  if (type !== 'classification' && !languageHead) {
+    throw new Error(
+      `Objective ${type} needs a language head, which this model lacks: learn from a teacher, by distillation.`,
+    );
+  }
+  if (type === 'nextToken') return;
   // A causal model's last place has seen the whole sequence.
   if (causal && !(type === 'classification' && pooling === 'last')) {
     throw new Error(`Objective ${type} needs a bidirectional model: set "causal": false in the model configuration.`);
@@ -107,7 +119,7 @@ function planOf(
   return {
     length,
     packing: packing ?? (isClassification ? ('pad' as const) : ('windows' as const)),
-    targets: objective.type === 'maskedToken' ? ('itself' as const) : ('following' as const),
+    targets: objective.type === 'nextToken' ? ('following' as const) : ('itself' as const),
     classes: isClassification ? classes : undefined,
     begin: specialTokens.beginning,
     padding: specialTokens.padding,

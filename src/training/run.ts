@@ -19,6 +19,7 @@ import type { TrainingConfiguration } from './configuration.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
 import { parseConfiguration } from './parse.ts';
+import type { Teacher } from './teacher.ts';
 import { type StepResult, Trainer, type TrainingData } from './trainer.ts';
 
 /** Held-out data. */
@@ -46,6 +47,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: next-token loss. */
   readonly loss?: LossFunction | undefined;
+  /** With `distillation` in the configuration: what {@link loadTeacher} gave. It stays the caller's. */
+  readonly teacher?: Teacher | undefined;
+  /**
+   * Ends the run, with an evaluation and a checkpoint, after the update in which this much time is over. It changes no
+   * update, so a run that resumes later goes on as if it had not stopped. Default: no end but the last step.
+   */
+  readonly minutes?: number | undefined;
   readonly fileSystem?: FileSystem;
 }
 
@@ -85,11 +93,12 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
   const { out, model, configuration, resume, heldOut, signal, fileSystem = nodeFileSystem } = options;
   const { steps, evaluateEvery, checkpointEvery } = configuration;
+  const end = performance.now() + 60_000 * (options.minutes ?? Number.POSITIVE_INFINITY);
   const data = new WatchedData(options.data);
-  const trainer = new Trainer({ model, data, configuration, loss: options.loss });
+  const trainer = new Trainer({ model, data, configuration, loss: options.loss, teacher: options.teacher?.model });
   let metrics: MetricsLog | undefined;
   try {
-    if (resume) restoreTrainer(trainer, resume, options.dataFingerprint);
+    if (resume) restoreTrainer(trainer, resume, options);
     let best = resume?.checkpoint.training.best ?? null;
     let savedStep = resume && trainer.completedSteps;
     let newest = resume?.directory;
@@ -101,13 +110,16 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
       yield await evaluateNow(heldOut);
       savedStep = undefined;
     }
-    while (trainer.completedSteps < steps && !signal?.aborted) {
+    let isOver = false;
+    while (trainer.completedSteps < steps && !signal?.aborted && !isOver) {
       const result = await timed(() => trainer.step().catch((error: unknown) => explain(error, newest)));
       const step = result.step;
       metrics.append({ ...result });
       yield { kind: 'step', ...result, dataSeconds: data.takeSeconds() };
-      if (heldOut && isDue(step, evaluateEvery, steps) && !signal?.aborted) yield await evaluateNow(heldOut);
-      if (isDue(step, checkpointEvery, steps) || signal?.aborted) {
+      isOver = performance.now() >= end;
+      if (heldOut && (isOver || isDue(step, evaluateEvery, steps)) && !signal?.aborted)
+        yield await evaluateNow(heldOut);
+      if (isOver || isDue(step, checkpointEvery, steps) || signal?.aborted) {
         yield await save(best);
         savedStep = step;
       }
@@ -122,6 +134,7 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
           characters: held.characters,
           objective: configuration.objective,
           loss: options.loss,
+          teacher: trainer.distillation,
         }),
       );
       if (!best || evaluation.loss < best.loss) best = { step, loss: evaluation.loss };
@@ -131,6 +144,7 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
         heldOutAccuracy: evaluation.accuracy,
         perplexity: evaluation.perplexity,
         bitsPerCharacter: evaluation.bitsPerCharacter ?? null,
+        ...heldOutErrors(evaluation),
         seconds: evaluation.seconds,
       });
       return { kind: 'evaluation', step, ...evaluation };
@@ -177,13 +191,19 @@ class WatchedData implements TrainingData {
 function restoreTrainer(
   trainer: Trainer,
   { checkpoint: { training, optimizer }, directory }: NonNullable<RunOptions['resume']>,
-  fingerprint: string,
+  { dataFingerprint, teacher }: Pick<RunOptions, 'dataFingerprint' | 'teacher'>,
 ): void {
   const { seed } = trainer.configuration;
   if (training.seed !== seed) {
     throw new Error(`${directory} was trained with seed ${training.seed}, not ${seed}: resume it with that seed.`);
   }
-  if (training.data.fingerprint !== fingerprint) {
+  if (training.teacher?.fingerprint !== teacher?.fingerprint) {
+    const mend = training.teacher
+      ? `resume it with the model that was in ${training.teacher.directory}`
+      : 'resume it without one';
+    throw new Error(`${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`);
+  }
+  if (training.data.fingerprint !== dataFingerprint) {
     throw new Error(
       `${directory} was trained on other data: resume it with the same --data and tokenizer, or start a new run.`,
     );
@@ -204,8 +224,20 @@ async function snapshot(options: RunOptions, trainer: Trainer, best: TrainingSta
       data: { position: trainer.dataPosition, fingerprint: options.dataFingerprint },
       generator: { kind: 'philox4x32-10', key: seedWords(seed) },
       configuration: options.configuration,
+      ...(options.teacher && {
+        teacher: { directory: options.teacher.directory, fingerprint: options.teacher.fingerprint },
+      }),
       best,
     },
+  };
+}
+
+/** Errors against the teacher, for metrics.jsonl. */
+function heldOutErrors({ attentionError, logitsError, hiddenError }: Evaluation): Record<string, number> {
+  return {
+    ...(attentionError !== undefined && { heldOutAttentionError: attentionError }),
+    ...(logitsError !== undefined && { heldOutLogitsError: logitsError }),
+    ...(hiddenError !== undefined && { heldOutHiddenError: hiddenError }),
   };
 }
 

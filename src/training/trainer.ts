@@ -1,4 +1,5 @@
 import type { Batch } from '../data/windows.ts';
+import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { Dropout } from '../nn/dropout.ts';
 import type { TensorEntry } from '../pretrained/safetensors.ts';
@@ -6,8 +7,10 @@ import { Random, streams } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { batchOptions, batchTensors, breathe, checkBatch, countTargets } from './batch.ts';
 import type { TrainingConfiguration } from './configuration.ts';
-import { batchOptions, batchTensors, breathe, checkBatch, countTargets, takeSum } from './evaluate.ts';
+import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
+import { type BatchLoss, LossTotals, type TeacherErrors } from './loss.ts';
 import { checkObjective, type LossFunction, objectiveLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
@@ -23,14 +26,17 @@ export interface TrainerOptions {
   readonly configuration: TrainingConfiguration;
   /** Default: that of the configuration's objective. */
   readonly loss?: LossFunction;
+  /** With `distillation` in the configuration: the model that is learnt from, which stays as it is. */
+  readonly teacher?: Transformer | undefined;
 }
 
 /** What one update did. */
-export interface StepResult {
+export interface StepResult extends TeacherErrors {
   /** Completed updates, this one included. */
   readonly step: number;
-  /** Mean loss of a token before the update, nats. */
+  /** Mean loss of a token before the update, nats; with a teacher, weighted errors against it included. */
   readonly loss: number;
+  /** Share of targets; as in `Evaluation`, of the teacher's likeliest tokens or NaN where nothing else is predicted. */
   readonly accuracy: number;
   /** Global norm of the gradient before clipping. */
   readonly gradientNorm: number;
@@ -48,19 +54,25 @@ export class Trainer {
   readonly configuration: TrainingConfiguration;
   readonly #data: TrainingData;
   readonly #loss: LossFunction;
+  /** Undefined where there is no teacher. */
+  readonly distillation: Distillation | undefined;
   readonly #optimizer: AdamW;
   #step = 0;
   #position = 0;
 
-  /** @throws one sentence when the model cannot learn the configuration's objective */
-  constructor({ model, data, configuration, loss }: TrainerOptions) {
+  /** @throws one sentence when the model cannot learn the configuration's objective, or not from this teacher */
+  constructor({ model, data, configuration, loss, teacher }: TrainerOptions) {
+    if (loss && configuration.distillation) {
+      throw new Error('A loss of your own and a teacher do not go together: leave "distillation" or the loss out.');
+    }
     if (!loss && configuration.objective.type !== 'nextToken') {
       checkObjective(configuration.objective, model.configuration);
     }
     this.model = model;
     this.configuration = configuration;
     this.#data = data;
-    this.#loss = loss ?? objectiveLoss(configuration.objective);
+    this.distillation = distillationOf(configuration, model, teacher);
+    this.#loss = loss ?? (this.distillation ? languageModelLoss : objectiveLoss(configuration.objective));
     this.#optimizer = new AdamW(model.parameters(), configuration);
   }
 
@@ -101,15 +113,13 @@ export class Trainer {
     const batches: Batch[] = [];
     for (let i = 0; i < accumulate; i++) batches.push(await this.#data.batchAt(this.#position + i));
     const tokens = batches.reduce((total, batch) => total + countTargets(batch), 0);
+    const places = batches.reduce((total, batch) => total + countPlaces(batch), 0);
+    const weights = { weight: 1 / Math.max(1, tokens), placeWeight: 1 / Math.max(1, places) };
+    const totals = new LossTotals();
     const gradients: Tensor[] = [];
     try {
-      let loss = 0;
-      let hits = 0;
-      for (const [i, batch] of batches.entries()) {
-        const result = await this.#accumulate(batch, i, 1 / Math.max(1, tokens), gradients);
-        loss += result.loss;
-        hits += result.hits;
-      }
+      for (const [i, batch] of batches.entries()) await this.#accumulate(batch, i, weights, gradients, totals);
+      const { loss, hits } = totals;
       this.#checkFinite('loss', loss);
       const gradientNorm = await globalNorm(gradients);
       this.#checkFinite('gradient', gradientNorm);
@@ -119,7 +129,7 @@ export class Trainer {
       this.#position += accumulate;
       this.#optimizer.update(gradients, { step: this.#step, learningRate, gradientScale });
       const accuracy = hits / Math.max(1, tokens);
-      return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens };
+      return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens, ...totals.errors(1) };
     } finally {
       for (const gradient of gradients) gradient.dispose();
       await breathe();
@@ -131,33 +141,44 @@ export class Trainer {
     this.#optimizer.dispose();
   }
 
-  /** Adds the gradients of one micro-batch to `gradients` (which starts empty). */
+  /** Adds the gradients of one micro-batch to `gradients` (which starts empty), and its loss to `totals`. */
   async #accumulate(
     batch: Batch,
     index: number,
-    weight: number,
+    weights: { readonly weight: number; readonly placeWeight: number },
     gradients: Tensor[],
-  ): Promise<{ loss: number; hits: number }> {
+    totals: LossTotals,
+  ): Promise<void> {
     const { model } = this;
     checkBatch(batch, model.configuration, this.configuration.objective);
     const dropout = this.#dropout(index);
-    let correct: Tensor | undefined;
     const parameters = [...this.#optimizer.parameters.values()];
-    const { value, gradients: current } = valueAndGradients(() => {
-      const [inputs, targets] = batchTensors(model, batch);
-      const result = this.#loss(model, inputs, targets, { dropout, weight, ...batchOptions(model, batch) });
-      correct = keep(result.correct);
-      return result.loss;
-    }, parameters);
-    if (gradients.length === 0) {
-      gradients.push(...current);
-    } else {
-      for (const [i, gradient] of current.entries()) {
-        model.backend.axpy(1, gradient.storage, gradients[i]!.storage);
-        gradient.dispose();
+    const lesson = await this.distillation?.teach(batch);
+    try {
+      let loss: BatchLoss | undefined;
+      const { gradients: current } = valueAndGradients(() => {
+        loss = lesson ? lesson.loss(model, { dropout, ...weights }) : this.#taskLoss(batch, dropout, weights.weight);
+        return loss.parts.flatMap(({ weight, values }) => (weight === 0 ? [] : [values]));
+      }, parameters);
+      if (gradients.length === 0) {
+        gradients.push(...current);
+      } else {
+        for (const [i, gradient] of current.entries()) {
+          model.backend.axpy(1, gradient.storage, gradients[i]!.storage);
+          gradient.dispose();
+        }
       }
+      await totals.add(loss!, lesson ? undefined : batch);
+    } finally {
+      lesson?.dispose();
     }
-    return { loss: await takeSum(value), hits: correct ? await takeSum(correct, batch.targets) : 0 };
+  }
+
+  #taskLoss(batch: Batch, dropout: Dropout, weight: number): BatchLoss {
+    const { model } = this;
+    const [inputs, targets] = batchTensors(model, batch);
+    const { loss, correct } = this.#loss(model, inputs, targets, { dropout, weight, ...batchOptions(model, batch) });
+    return { parts: [{ name: 'task', weight: 1, values: keep(loss) }], correct: keep(correct) };
   }
 
   /** Masks that depend on (seed, update, micro-batch) alone. */
@@ -181,4 +202,18 @@ export class Trainer {
       `The ${what} is ${value} at step ${this.#step + 1}: ${mend} (now ${learningRate}) or raise warmupSteps.`,
     );
   }
+}
+
+/** @throws one sentence when configuration, model and teacher do not fit */
+function distillationOf(
+  { distillation, objective }: TrainingConfiguration,
+  model: Transformer,
+  teacher: Transformer | undefined,
+): Distillation | undefined {
+  if (!distillation) return undefined;
+  if (!teacher)
+    throw new Error('The configuration has "distillation" but no teacher was given: load one with loadTeacher.');
+  checkObjective(objective, model.configuration);
+  checkTeacher(teacher.configuration, model.configuration, distillation);
+  return new Distillation(teacher, distillation, objective);
 }

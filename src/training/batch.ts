@@ -1,0 +1,69 @@
+/** Batches on a backend, and numbers off it. */
+import type { Batch } from '../data/windows.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Objective } from './configuration.ts';
+
+/** Inputs `[batchSize, length]` and targets `[batchSize, length or 1]` on the model's backend. */
+export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor, targets: Tensor] {
+  const { inputs, targets, batchSize, length } = batch;
+  return [
+    tensor(model.backend, inputs, [batchSize, length]),
+    tensor(model.backend, targets, [batchSize, targets.length / batchSize]),
+  ];
+}
+
+/** What a forward pass needs to know of a batch besides its inputs. */
+export function batchOptions(
+  { configuration }: Transformer,
+  { inputs, segments, batchSize, length }: Batch,
+): Pick<ForwardOptions, 'segments' | 'maskedTokens'> {
+  const { tokenDropout } = configuration;
+  const maskedTokens =
+    tokenDropout &&
+    Array.from({ length: batchSize }, (_, row) =>
+      inputs.subarray(row * length, (row + 1) * length).map((id) => (id === tokenDropout.maskToken ? 1 : 0)),
+    );
+  return { segments, maskedTokens };
+}
+
+/** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
+export function checkBatch({ inputs, targets }: Batch, model: TransformerConfiguration, objective: Objective): void {
+  const { vocabSize, numClasses = 0 } = model;
+  checkIds(inputs, vocabSize);
+  const isClass = objective.type === 'classification';
+  const end = isClass ? numClasses : vocabSize;
+  const beyond = targets.find((target) => target >= end);
+  if (beyond === undefined) return;
+  if (isClass)
+    throw new Error(`Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`);
+  checkIds([beyond], vocabSize);
+}
+
+/** Number of targets that count. */
+export function countTargets({ targets }: Batch): number {
+  let count = 0;
+  for (const target of targets) if (target >= 0) count++;
+  return count;
+}
+
+/** Sum of a tensor's elements in float64, where `targets` (if given) are not negative; disposes the tensor. */
+export async function takeSum(values: Tensor, targets?: Int32Array): Promise<number> {
+  try {
+    const data = await values.data();
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) if (!targets || targets[i]! >= 0) sum += data[i]!;
+    return sum;
+  } finally {
+    values.dispose();
+  }
+}
+
+/** Lets timers, signals and drawing happen between two pieces of work. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}

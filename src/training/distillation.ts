@@ -1,0 +1,213 @@
+/**
+ * Learning from a teacher (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; attention as in Sun et al.
+ * 2020, "MobileBERT"): a model with estimated attention learns what the same model with exact attention gives, layer by
+ * layer and at its end. That tells it more than a next token does, so it recovers in fewer updates.
+ */
+import type { Batch } from '../data/windows.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import type { Transformer } from '../models/transformer.ts';
+import type { Dropout } from '../nn/dropout.ts';
+import type { AttentionObserver } from '../nn/multi-head-attention.ts';
+import { embedding } from '../tensor/ops/embedding.ts';
+import { reshape } from '../tensor/ops/reshape.ts';
+import { softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
+import { softmaxKlDivergence } from '../tensor/ops/softmax-kl-divergence.ts';
+import { squaredError } from '../tensor/ops/squared-error.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { batchOptions } from './batch.ts';
+import type { DistillationConfiguration, Objective } from './configuration.ts';
+import type { BatchLoss, LossPart } from './loss.ts';
+
+/** What a model may have that its teacher need not have, or have otherwise. */
+const ownKeys: ReadonlySet<string> = new Set<keyof TransformerConfiguration>([
+  'attention',
+  'exactLayers',
+  'dropout',
+  'maxLength',
+  'reversible',
+  'feedForwardChunks',
+  'numClasses',
+  'pooling',
+]);
+
+/** @throws one sentence when the teacher's layers and the student's do not correspond, or cannot be compared */
+export function checkTeacher(
+  teacher: TransformerConfiguration,
+  student: TransformerConfiguration,
+  { attentionWeight, logitsWeight, hiddenWeight }: DistillationConfiguration,
+): void {
+  const differing = Object.entries(student).find(
+    ([key, value]) =>
+      !ownKeys.has(key) && JSON.stringify(value) !== JSON.stringify(teacher[key as keyof TransformerConfiguration]),
+  );
+  if (differing) {
+    const [key, value] = differing;
+    const taught = JSON.stringify(teacher[key as keyof TransformerConfiguration]);
+    throw new Error(
+      `The teacher has ${key} ${taught} where the model has ${JSON.stringify(value)}: a teacher is the same model with exact attention.`,
+    );
+  }
+  if (attentionWeight + (student.languageHead ? logitsWeight : hiddenWeight) === 0) {
+    const last = student.languageHead ? 'logitsWeight' : 'hiddenWeight';
+    throw new Error(
+      `Nothing would be learnt from the teacher: raise attentionWeight or ${last}, or leave distillation out.`,
+    );
+  }
+  if (student.reversible && attentionWeight > 0) {
+    throw new Error('The attention of reversible layers cannot be taught: set attentionWeight: 0.');
+  }
+  if (student.patches) throw new Error('A model of images cannot be taught on text: take a model of tokens.');
+}
+
+/** A teacher and what is to be learnt from it. The teacher stays its owner's, and stays as it is. */
+export class Distillation {
+  constructor(
+    readonly teacher: Transformer,
+    readonly configuration: DistillationConfiguration,
+    readonly objective: Objective,
+  ) {}
+
+  /** What the teacher gives for a batch, without dropout. The caller disposes it. */
+  async teach(batch: Batch): Promise<Lesson> {
+    const { teacher, configuration } = this;
+    const { backend } = teacher;
+    const { attentionWeight, logitsWeight, hiddenWeight } = configuration;
+    const places = validPlaces(batch);
+    const made: Tensor[] = [];
+    try {
+      const attention: Tensor[] = [];
+      const observe: AttentionObserver = ({ outputs }) => {
+        attention.push(keep(outputs.view()));
+        made.push(attention.at(-1)!);
+      };
+      const result = scope(() => {
+        const inputs = tensor(backend, batch.inputs, [batch.batchSize, batch.length]);
+        const options = { ...batchOptions(teacher, batch), observe: attentionWeight > 0 ? observe : undefined };
+        const rows = takePlaces(teacher.forward(inputs, options), places);
+        if (teacher.configuration.languageHead) return logitsWeight > 0 ? teacher.logits(rows) : undefined;
+        return hiddenWeight > 0 ? rows : undefined;
+      });
+      if (result) made.push(result);
+      // Places that are padding hold zeros in what attention gives.
+      const count = countPlaces(batch);
+      const meanSquare = async ({ storage, size }: Tensor) =>
+        (await backend.squaredNorm(storage)) / Math.max(1, (size / (batch.batchSize * batch.length)) * count);
+      const sizes: number[] = [];
+      for (const outputs of attention) sizes.push(await meanSquare(outputs));
+      const resultSize = result && (await backend.squaredNorm(result.storage)) / Math.max(1, result.size);
+      return new Lesson(this, batch, places, {
+        attention: attention.map((outputs, layer) => ({ outputs, meanSquare: sizes[layer] })),
+        result: result && { outputs: result, meanSquare: resultSize! },
+      });
+    } catch (error) {
+      for (const each of made) each.dispose();
+      throw error;
+    }
+  }
+}
+
+interface Taught {
+  readonly outputs: Tensor;
+  /** Of its elements, padding left out. */
+  readonly meanSquare: number;
+}
+
+/** One batch as the teacher sees it. */
+export class Lesson {
+  constructor(
+    private readonly distillation: Distillation,
+    private readonly batch: Batch,
+    private readonly places: Int32Array | undefined,
+    private readonly taught: { readonly attention: readonly Taught[]; readonly result: Taught | undefined },
+  ) {}
+
+  /**
+   * What the student gives for the batch, held against the teacher's and the batch's targets. Can be called once, as logits
+   * of the lesson are overwritten. The caller disposes the parts.
+   *
+   * @param options.weight multiplies the loss of each target, such as 1/(number of targets). Default 1.
+   * @param options.placeWeight multiplies the errors of each place, such as 1/(number of places). Default 1.
+   */
+  loss(
+    student: Transformer,
+    { dropout, weight = 1, placeWeight = 1 }: { dropout?: Dropout; weight?: number; placeWeight?: number } = {},
+  ): BatchLoss {
+    const { batch, places, taught } = this;
+    const { configuration, objective } = this.distillation;
+    const { numLayers, dModel, languageHead } = student.configuration;
+    const parts: LossPart[] = [];
+    const add = (name: LossPart['name'], partWeight: number, measure: (weight: number) => Tensor) => {
+      parts.push({ name, weight: partWeight, values: keep(measure(partWeight === 0 ? 1 : partWeight)) });
+    };
+    const relative = ({ outputs, meanSquare }: Taught, given: Tensor, partWeight: number) =>
+      squaredError(given, outputs, (partWeight * placeWeight) / (dModel * (meanSquare || 1)));
+    let layer = 0;
+    const observe: AttentionObserver = ({ outputs }) => {
+      const lesson = taught.attention[layer++];
+      add('attention', configuration.attentionWeight / numLayers, (each) => relative(lesson, outputs, each));
+    };
+    const inputs = tensor(student.backend, batch.inputs, [batch.batchSize, batch.length]);
+    const hidden = student.forward(inputs, {
+      ...batchOptions(student, batch),
+      ...(dropout && { dropout }),
+      observe: taught.attention.length > 0 ? observe : undefined,
+    });
+    const rows = takePlaces(hidden, places);
+    const { result } = taught;
+    if (!languageHead) {
+      if (result) add('hidden', configuration.hiddenWeight, (each) => relative(result, rows, each));
+      return { parts, correct: undefined };
+    }
+    const hasTask = objective.type !== 'distillation';
+    if (!result && !hasTask) return { parts, correct: undefined };
+    const logits = student.logits(rows);
+    let correct: Tensor | undefined;
+    if (result) {
+      add('logits', configuration.logitsWeight, (each) => {
+        const { temperature } = configuration;
+        const divergence = softmaxKlDivergence(logits, result.outputs, temperature, each * placeWeight);
+        correct = divergence.correct;
+        return divergence.loss;
+      });
+    }
+    if (hasTask) {
+      // Last, as it may overwrite the logits.
+      const ids = places ? places.map((place) => batch.targets[place]) : batch.targets;
+      const targets = tensor(student.backend, ids, [ids.length]);
+      add('task', configuration.taskWeight, (each) => {
+        const entropy = softmaxCrossEntropy(logits, targets, each * weight);
+        correct = entropy.correct;
+        return entropy.loss;
+      });
+    }
+    return { parts, correct: correct && keep(correct) };
+  }
+
+  dispose(): void {
+    for (const { outputs } of this.taught.attention) outputs.dispose();
+    this.taught.result?.outputs.dispose();
+  }
+}
+
+/** Places that hold tokens, as rows of the whole batch; undefined where all do. */
+function validPlaces({ segments, length }: Batch): Int32Array | undefined {
+  if (!segments) return undefined;
+  const places: number[] = [];
+  segments.forEach((row, b) => {
+    for (let i = 0; i < length; i++) if (row[i] >= 0) places.push(b * length + i);
+  });
+  return Int32Array.from(places);
+}
+
+/** Number of places that hold tokens. */
+export function countPlaces(batch: Batch): number {
+  return validPlaces(batch)?.length ?? batch.batchSize * batch.length;
+}
+
+/** `[batch, length, width]` → the rows of some places, `[places, width]`. */
+function takePlaces(x: Tensor, places: Int32Array | undefined): Tensor {
+  const width = x.shape.at(-1)!;
+  const rows = reshape(x, [x.size / width, width]);
+  return places ? embedding(rows, tensor(x.backend, places, [places.length])) : rows;
+}

@@ -1,0 +1,43 @@
+import type { Backend } from '../backend/types.ts';
+import type { Transformer } from '../models/transformer.ts';
+import { readWeights } from '../pretrained/weights.ts';
+import { findCheckpoint, loadModelFiles } from './checkpoint.ts';
+import { restoreModel } from './run.ts';
+
+/** A model to learn from. */
+export interface Teacher {
+  readonly model: Transformer;
+  /** Where it lies, to find it again. */
+  readonly directory: string;
+  /** Tells its weights from others. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Loads a model with exact attention in all layers, whatever it was converted to or trained with. The caller disposes the
+ * model.
+ *
+ * @param path a run's directory (its newest checkpoint is taken), a checkpoint or a model's directory
+ * @throws one sentence when there is no model, a file of it is damaged, or its attention has weights of its own
+ */
+export async function loadTeacher(backend: Backend, path: string): Promise<Teacher> {
+  const directory = await findCheckpoint(path);
+  const model = restoreModel(backend, await loadModelFiles(directory), directory);
+  try {
+    model.replaceAttention({ attention: 'exact', exactLayers: [] });
+    return { model, directory, fingerprint: await fingerprintOf(model) };
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+async function fingerprintOf(model: Transformer): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  const hash = createHash('sha256');
+  for (const [name, { shape, data }] of await readWeights(model)) {
+    // The reference backend has the numbers of float32 files as float64.
+    hash.update(`${name} ${shape}\n`).update(Float32Array.from(data as ArrayLike<number>));
+  }
+  return hash.digest('hex');
+}
