@@ -131,6 +131,12 @@ export {
   softmaxEstimators,
 } from './pretrained/conversion/report.ts';
 export type * from './pretrained/conversion/types.ts';
+export { type CreateOptions, createPretrained } from './pretrained/hugging-face/create.ts';
+export { type ExportedTokenizer, type ExportOptions, exportHuggingFace } from './pretrained/hugging-face/export.ts';
+export type { FamilyName } from './pretrained/hugging-face/family.ts';
+export { filesInMemory, type PretrainedFiles } from './pretrained/hugging-face/files.ts';
+export { type Pretrained, type ReadOptions, readHuggingFace } from './pretrained/hugging-face/read.ts';
+export type { SentencePooling } from './pretrained/hugging-face/sentence-pooling.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
 export { loadWeights, readWeights } from './pretrained/weights.ts';
 export { activation } from './tensor/ops/activation.ts';

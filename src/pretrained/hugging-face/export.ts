@@ -1,0 +1,115 @@
+import type { TransformerConfiguration } from '../../models/configuration.ts';
+import type { Transformer } from '../../models/transformer.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { encodeSafetensors, type TensorEntry } from '../safetensors.ts';
+import { familyOfModel } from './families.ts';
+import type { NamedTensor, SpecialIds } from './family.ts';
+
+/** What an export needs of a tokenizer; every tokenizer of this package has it. */
+export interface ExportedTokenizer {
+  readonly specials: ReadonlyMap<string, number>;
+  readonly specialTokens: {
+    readonly padding?: number;
+    readonly mask?: number;
+    readonly unknown?: number;
+    readonly beginning?: number;
+    readonly end?: number;
+  };
+  /** The contents of tokenizer.json. */
+  toJSON(): object;
+}
+
+export interface ExportOptions {
+  /** Its files go beside the model's. Default: none. */
+  readonly tokenizer?: ExportedTokenizer | undefined;
+}
+
+/**
+ * A model as the files of Hugging Face's layout, by name: config.json, model.safetensors with the library's names, and
+ * tokenizer.json with tokenizer_config.json. The family (BERT, RoBERTa, GPT-2, ESM-2, ViT) follows from the configuration.
+ *
+ * The library computes exact attention with these weights, whatever attention the model has here: with `exact` it gives
+ * the same numbers; under FAVOR+ the projections are left out, and it gives those that FAVOR+ approximates.
+ *
+ * @throws one sentence when no family has such a model
+ */
+export async function exportHuggingFace(
+  model: Transformer,
+  { tokenizer }: ExportOptions = {},
+): Promise<Map<string, Uint8Array>> {
+  const { configuration } = model;
+  const family = familyOfModel(configuration);
+  checkAttention(model);
+  const roles = tokenizer?.specialTokens ?? {};
+  const ids: SpecialIds = { padding: roles.padding, beginning: roles.beginning, end: roles.end };
+  const table = family.tensors(configuration, ids);
+  const prefix = table.some(({ ofHead }) => ofHead) || isTiedLanguageModel(configuration) ? family.prefix : '';
+  const parameters = model.parameters();
+  const tensors = new Map<string, TensorEntry>();
+  for (const row of table) {
+    const data = row.form.write(await join(row, parameters), row.shape);
+    tensors.set(row.ofHead ? row.theirs : prefix + row.theirs, { dtype: 'F32', shape: row.shape, data });
+  }
+  const config = { ...family.config(configuration, ids), model_type: family.modelTypes[0], dtype: 'float32' };
+  return new Map([
+    ['config.json', json(config)],
+    ['model.safetensors', encodeSafetensors(tensors, { format: 'pt' })],
+    ...(tokenizer ? tokenizerFiles(tokenizer, configuration) : []),
+  ]);
+}
+
+/** A head that is only the embedding once more has no tensor that would tell it. */
+function isTiedLanguageModel({ languageHead, tiedEmbeddings }: TransformerConfiguration): boolean {
+  return languageHead && tiedEmbeddings;
+}
+
+function checkAttention({ attentions }: Transformer): void {
+  if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
+    throw new Error(
+      'This model has no counterpart in the library transformers: LSH attention and learned Linformer projections have weights of their own; export it in another format.',
+    );
+  }
+}
+
+async function join({ ours }: NamedTensor, parameters: ReadonlyMap<string, Tensor>): Promise<Float32Array> {
+  const parts = await Promise.all(ours.map((name) => parameters.get(name)!.data()));
+  const [only] = parts;
+  if (parts.length === 1 && only instanceof Float32Array) return only;
+  const joined = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    joined.set(part, position);
+    position += part.length;
+  }
+  return joined;
+}
+
+function tokenizerFiles(tokenizer: ExportedTokenizer, { maxLength }: TransformerConfiguration): [string, Uint8Array][] {
+  const texts = new Map([...tokenizer.specials].map(([text, id]) => [id, text]));
+  const { padding, mask, unknown, beginning, end } = tokenizer.specialTokens;
+  const named = Object.entries({
+    pad_token: padding,
+    mask_token: mask,
+    unk_token: unknown,
+    bos_token: beginning,
+    cls_token: beginning,
+    eos_token: end,
+    sep_token: end,
+  }).flatMap(([key, id]) => {
+    const text = id === undefined ? undefined : texts.get(id);
+    return text === undefined ? [] : [[key, text] as const];
+  });
+  const config = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    model_max_length: maxLength,
+    ...Object.fromEntries(named),
+  };
+  return [
+    ['tokenizer.json', json(tokenizer.toJSON())],
+    ['tokenizer_config.json', json(config)],
+  ];
+}
+
+function json(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,185 @@
+import {
+  type TransformerConfiguration,
+  type TransformerOptions,
+  transformerConfiguration,
+} from '../../models/configuration.ts';
+import { z } from '../../tensor/zod.ts';
+import type { TensorEntry } from '../safetensors.ts';
+import { familyOfFile } from './families.ts';
+import type { Family, FamilyName, NamedTensor } from './family.ts';
+import { filesInMemory, type PretrainedFiles, pathOf, readJson } from './files.ts';
+import { resizedPositions } from './longer-positions.ts';
+import { readSentencePooling, type SentencePooling } from './sentence-pooling.ts';
+import { openTensors, type StoredTensors } from './stored-tensors.ts';
+import { readTokenizer, type TokenizerFile } from './tokenizer-files.ts';
+
+/** A model of the library transformers, as one of ours. */
+export interface Pretrained {
+  readonly family: FamilyName;
+  /** With exact attention. */
+  readonly configuration: TransformerConfiguration;
+  /** Every parameter of a Transformer of this configuration, by its name there. */
+  readonly weights: ReadonlyMap<string, TensorEntry>;
+  /** The contents of tokenizer.json, for `loadTokenizer` or `loadForeignTokenizer`; undefined where there is none. */
+  readonly tokenizer: TokenizerFile | undefined;
+  /** How sentence-transformers makes vectors of sentences, if the directory says; the configuration's `pooling` follows it. */
+  readonly pooling: SentencePooling | undefined;
+  /** Tensors (and modules) that the model has no place for, such as heads of other tasks. */
+  readonly unused: readonly string[];
+}
+
+export interface ReadOptions {
+  /** Longest sequence, in tokens: learned positions are interpolated linearly to it, or cut. Default: as the model was trained. */
+  readonly maxLength?: number | undefined;
+}
+
+const CONFIG = 'config.json';
+
+/**
+ * Reads a model in Hugging Face's layout: config.json, model.safetensors or its shards, the tokenizer's files, those of
+ * sentence-transformers. BERT, RoBERTa, XLM-R, GPT-2, ESM-2 and ViT are known. Float16 and bfloat16 become float32.
+ * Tensors are read one at a time, so that memory holds the weights once.
+ *
+ * @param files a directory's files, in memory by name or wherever they lie
+ * @throws one sentence, with the file it is about: a file is missing, damaged or a pickle; the architecture or a setting is
+ *   not supported; a tensor is missing, or of another shape or type
+ */
+export async function readHuggingFace(
+  files: PretrainedFiles | ReadonlyMap<string, Uint8Array>,
+  { maxLength }: ReadOptions = {},
+): Promise<Pretrained> {
+  const source = files instanceof Map ? filesInMemory(files) : (files as PretrainedFiles);
+  if (!source.names.includes(CONFIG)) {
+    throw new Error(
+      `${pathOf(source, CONFIG)} is missing: name a directory that holds a model in Hugging Face's layout.`,
+    );
+  }
+  const file = { where: pathOf(source, CONFIG), json: await readJson(source, CONFIG) };
+  const family = familyOfFile(file);
+  const stored = await openTensors(source);
+  const names = canonicalNames(stored, family);
+  const { options, ids } = family.configure(file, (name) => names.has(name));
+  const sentences = await readSentencePooling(source);
+  const trained = parse({ ...options, ...poolingOf(sentences?.pooling), attention: 'exact' }, file.where);
+  const table = family.tensors(trained, ids);
+  const tokenizer = await readTokenizer(source, family.name);
+  const read = await readTable(table, stored, names);
+  const configuration = maxLength === undefined ? trained : lengthen(trained, read.weights, maxLength);
+  return {
+    family: family.name,
+    configuration,
+    weights: read.weights,
+    tokenizer,
+    pooling: sentences?.pooling,
+    unused: [...read.unused, ...(sentences?.unused ?? [])],
+  };
+}
+
+function poolingOf(sentences: SentencePooling | undefined) {
+  return sentences ? { pooling: sentences.pooling } : {};
+}
+
+function parse(options: TransformerOptions, where: string): TransformerConfiguration {
+  const result = z.safeParse(transformerConfiguration, options);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  throw new Error(`${where} describes a model that this package lacks: ${path.join('.')} is not valid (${message}).`);
+}
+
+/** Names in the file by the names of the tables, which are without the prefix and say weight and bias of a norm. */
+function canonicalNames(stored: StoredTensors, family: Family): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const name of stored.names) {
+    const bare = name.startsWith(family.prefix) ? name.slice(family.prefix.length) : name;
+    const canonical = bare
+      .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
+      .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
+    const other = names.get(canonical);
+    if (other !== undefined) {
+      throw new Error(`${stored.whereOf(name)} holds ${name}, which is ${other} once more: remove one of them.`);
+    }
+    names.set(canonical, name);
+  }
+  return names;
+}
+
+async function readTable(table: readonly NamedTensor[], stored: StoredTensors, names: ReadonlyMap<string, string>) {
+  const weights = new Map<string, TensorEntry>();
+  const used = new Set<string>();
+  for (const row of table) {
+    const present = [row.theirs, ...row.copies].flatMap((name) => names.get(name) ?? []);
+    const [first, ...copies] = present;
+    if (first === undefined) {
+      throw new Error(
+        `${whereIn(stored)} lacks the tensor ${row.theirs}, which config.json asks for: take files that belong together.`,
+      );
+    }
+    const data = await readFloats(stored, first, row.shape);
+    for (const copy of copies) {
+      if (!sameNumbers(data, await readFloats(stored, copy, row.shape))) {
+        throw new Error(
+          `${stored.whereOf(copy)} holds ${copy} with other numbers than ${first}, which config.json says are the same: set tie_word_embeddings to false there if they are not.`,
+        );
+      }
+    }
+    for (const name of present) used.add(name);
+    place(row, data, weights);
+  }
+  return { weights, unused: stored.names.filter((name) => !used.has(name)) };
+}
+
+function whereIn(stored: StoredTensors): string {
+  const [name] = stored.names;
+  return name === undefined ? 'The file of weights, which is empty,' : stored.whereOf(name);
+}
+
+async function readFloats(stored: StoredTensors, name: string, shape: readonly number[]): Promise<Float32Array> {
+  const found = stored.shapeOf(name);
+  if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {
+    throw new Error(
+      `${stored.whereOf(name)} holds ${name} of shape [${found}] where config.json asks for [${shape}]: take files that belong together.`,
+    );
+  }
+  const { dtype, data } = await stored.read(name);
+  if (dtype === 'F32') return data;
+  if (dtype === 'F64') return Float32Array.from(data);
+  throw new Error(
+    `${stored.whereOf(name)} holds ${name} of type ${dtype} where a float is needed: take weights that are not quantized.`,
+  );
+}
+
+function sameNumbers(a: Float32Array, b: Float32Array): boolean {
+  return a.every((x, i) => Object.is(x, b[i]));
+}
+
+/** Puts the numbers of one tensor where they belong among ours. */
+function place({ ours, shape, form }: NamedTensor, theirs: Float32Array, weights: Map<string, TensorEntry>): void {
+  const data = form.read(theirs, shape);
+  const [rows, ...rest] = form.shape(shape);
+  const length = data.length / ours.length;
+  ours.forEach((name, i) => {
+    // Copied where it is a part, so that no part holds the whole alive.
+    const part = data.buffer.byteLength === 4 * length ? data : data.slice(i * length, (i + 1) * length);
+    weights.set(name, { dtype: 'F32', shape: [rows! / ours.length, ...rest], data: part });
+  });
+}
+
+function lengthen(
+  configuration: TransformerConfiguration,
+  weights: Map<string, TensorEntry>,
+  maxLength: number,
+): TransformerConfiguration {
+  if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
+    throw new Error(`maxLength is ${maxLength}: give a whole number of at least 1.`);
+  }
+  if (configuration.patches) {
+    throw new Error('A model of image patches has a place for each of them: leave maxLength out.');
+  }
+  const positions = weights.get('positions.weight');
+  if (positions?.dtype === 'F32') {
+    const { dModel } = configuration;
+    const data = resizedPositions(positions.data, dModel, maxLength);
+    weights.set('positions.weight', { dtype: 'F32', shape: [maxLength, dModel], data });
+  }
+  return { ...configuration, maxLength };
+}
