@@ -50,6 +50,7 @@ export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/for
 export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
 export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/hub.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
+export { directoryFiles } from './pretrained/directory-files.ts';
 export {
   type Checkpoint,
   findCheckpoint,
