@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,6 +30,8 @@ export class Service {
     readonly options: ServiceOptions,
   ) {
     const { apiKey, verbose = false, write } = options;
+    // One for each request.
+    setMaxListeners(0, this.#ending.signal);
     const authentication = new Authentication(apiKey);
     const log = new RequestLog(write, verbose);
     const app = createRoutes({ engine, authentication, log, ending: this.#ending.signal });
