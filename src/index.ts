@@ -74,13 +74,22 @@ export { segments, segmentsOf } from './data/segments.ts';
 export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/sequences.ts';
 export { documentParts, type PartName, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
 export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
-export type { SpecialRole, SpecialTokens, Tokenizer, TokenizerJson, TokenStream } from './data/tokenizer.ts';
+export type {
+  EncodeOptions,
+  ForeignTokenizerJson,
+  SpecialRole,
+  SpecialTokens,
+  Tokenizer,
+  TokenizerJson,
+  TokenStream,
+} from './data/tokenizer.ts';
 export type { SpecialTokenOptions } from './data/tokenizers/added-tokens.ts';
 export { BpeTokenizer } from './data/tokenizers/bpe.ts';
 export { ByteTokenizer } from './data/tokenizers/bytes.ts';
 export { CharacterTokenizer } from './data/tokenizers/characters.ts';
 export { type ForeignTokenizer, loadForeignTokenizer } from './data/tokenizers/foreign.ts';
 export { loadTokenizer } from './data/tokenizers/load.ts';
+export { loadAnyTokenizer } from './data/tokenizers/load-any.ts';
 export { PixelTokenizer, pixelText } from './data/tokenizers/pixels.ts';
 export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
 export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';

@@ -9,7 +9,7 @@ export interface Tokenizer {
   /** Id that ends a document, `specialTokens.end`; undefined without one. */
   readonly endOfText: number | undefined;
   /** Ids of `text`. A lone surrogate, which UTF-8 cannot hold, is read as U+FFFD. */
-  encode(text: string): Int32Array;
+  encode(text: string, options?: EncodeOptions): Int32Array;
   /**
    * Text of `ids`: that of `encode` again, save for characters that became the unknown token. Bytes that are not UTF-8
    * become U+FFFD. @throws for an id outside the vocabulary.
@@ -17,11 +17,22 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** A decoder for ids that arrive one by one. */
   decodeStream(): TokenStream;
-  /** UTF-8 bytes that `id` stands for. @throws for an id outside the vocabulary. */
+  /** UTF-8 bytes that `id` stands for. @throws for an id outside the vocabulary, and where a token alone has no bytes. */
   bytesOf(id: number): Uint8Array;
   /** The object that Hugging Face's tokenizer.json holds; other libraries load it to the same ids. */
-  toJSON(): TokenizerJson;
+  toJSON(): TokenizerJson | ForeignTokenizerJson;
 }
+
+export interface EncodeOptions {
+  /**
+   * Put the special tokens around the text that tokenizer.json says, such as `[CLS]` and `[SEP]`, which encoders were trained
+   * with. Tokenizers that this package makes have none. Default false.
+   */
+  readonly framed?: boolean;
+}
+
+/** A tokenizer.json that this package did not write. */
+export type ForeignTokenizerJson = Readonly<Record<string, unknown>>;
 
 /** What a special token is for. */
 export type SpecialRole = 'padding' | 'mask' | 'unknown' | 'beginning' | 'end';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
-import { loadTokenizer } from '../data/tokenizers/load.ts';
+import { loadAnyTokenizer } from '../data/tokenizers/load-any.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { findCheckpoint, loadModelFiles, parseJson } from './checkpoint.ts';
 import { restoreModel } from './run.ts';
@@ -12,6 +12,17 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
   /** The checkpoint it came from. */
   readonly directory: string;
+}
+
+/**
+ * Loads a trained model without a tokenizer, such as one of image patches.
+ *
+ * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ */
+export async function loadTransformer(backend: Backend, path: string): Promise<Omit<LoadedModel, 'tokenizer'>> {
+  const directory = await findCheckpoint(path);
+  return { model: restoreModel(backend, await loadModelFiles(directory), directory), directory };
 }
 
 /**
@@ -26,7 +37,7 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined)
     throw new Error(`${where} is missing: restore it from a copy or use another checkpoint.`);
-  const tokenizer = loadTokenizer(parseJson(files.tokenizer, where), where);
+  const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
   const model = restoreModel(backend, files, directory);
   if (tokenizer.vocabSize > model.configuration.vocabSize) {
     throw new Error(
