@@ -1,4 +1,4 @@
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { createBackend, loadModel } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
@@ -65,7 +65,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
-    const served = new TextModel(flags.name ?? nameOf(directory), model, tokenizer);
+    const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer);
     const engine = new Engine(served, flags);
     const { host, port, verbose } = flags;
     const service = await Service.start(engine, { host, port, apiKey, verbose, write: say });
@@ -82,7 +82,7 @@ async function serve(flags: ServeFlags): Promise<void> {
 
 /** Waits for the first signal to end; the second ends the process at once. */
 async function ended(): Promise<void> {
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((end) => {
     let isEnding = false;
     for (const [signal, number] of [
       ['SIGTERM', 15],
@@ -91,7 +91,7 @@ async function ended(): Promise<void> {
       process.on(signal, () => {
         if (isEnding) process.exit(128 + number);
         isEnding = true;
-        resolve();
+        end();
       });
     }
   });

@@ -98,6 +98,7 @@ function load({ served: { model, name }, admission, scheduler, sessions }: Engin
     sessions: sessions.size,
     tokens_fed: scheduler.tokensFed,
     backend: { name: model.backend.name, bytes: model.backend.bytesAllocated },
+    resident_bytes: process.memoryUsage.rss(),
   };
 }
 

@@ -2,11 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const cli = join(import.meta.dirname, '../../dist/cli.js');
+export const cli = join(import.meta.dirname, '../../dist/cli.js');
 
 // Continuous integration and terminals colour the output, which would hide the words that tests look for.
 const { FORCE_COLOR: _, ...inherited } = process.env;
-const env = { ...inherited, NO_COLOR: '1', HF_HUB_OFFLINE: '1' };
+export const environment = { ...inherited, NO_COLOR: '1', HF_HUB_OFFLINE: '1' };
 
 export interface CommandResult {
   status: number | null;
@@ -16,7 +16,7 @@ export interface CommandResult {
 
 /** Runs `performers <args>` in the folder `cwd` until it ends. */
 export function performers(cwd: string, ...args: string[]): CommandResult {
-  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd, env });
+  return spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', cwd, env: environment });
 }
 
 /**
@@ -24,7 +24,7 @@ export function performers(cwd: string, ...args: string[]): CommandResult {
  * Throws when it ends without having written that.
  */
 export async function interrupted(cwd: string, awaited: string, ...args: string[]): Promise<CommandResult> {
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env });
+  const child = spawn(process.execPath, [cli, ...args], { cwd, env: environment });
   let stdout = '';
   let stderr = '';
   let pressed = false;

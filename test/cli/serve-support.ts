@@ -1,16 +1,42 @@
 /** Tiny models and engines for the tests of `performers serve`. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Usage } from '../../cli/serve/completion.ts';
 import { Engine } from '../../cli/serve/engine.ts';
 import { defaultLimits, type Limits } from '../../cli/serve/limits.ts';
 import { type CompletionBody, completionSchema, parseBody } from '../../cli/serve/schemas.ts';
 import { Service, type ServiceOptions } from '../../cli/serve/service.ts';
 import { TextModel } from '../../cli/serve/text-model.ts';
-import { type Backend, type Tokenizer, Transformer, trainCharacters } from '../../src/node.ts';
+import {
+  type Backend,
+  createBackend,
+  encodeSafetensors,
+  readWeights,
+  type Tokenizer,
+  Transformer,
+  trainCharacters,
+} from '../../src/node.ts';
 
 type Options = ConstructorParameters<typeof Transformer>[1];
 
 /** 31 ids: U+FFFD, 29 characters, the end of text. */
 export const tokenizer = await trainCharacters([' -.abcdefghijklmnopqrstuvwxyz'], { endOfText: true });
+
+/** A model directory, and what removes it. */
+export async function savedModel(): Promise<[directory: string, remove: () => void]> {
+  const backend = await createBackend({ backend: 'wasm', numThreads: 1 });
+  const model = tinyModel(backend);
+  const parent = mkdtempSync(join(tmpdir(), 'performers-serve-'));
+  const directory = join(parent, 'model');
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'config.json'), JSON.stringify(model.configuration));
+  writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer));
+  const weights = await readWeights(model);
+  writeFileSync(join(directory, 'model.safetensors'), encodeSafetensors(weights));
+  backend.close();
+  return [directory, () => rmSync(parent, { recursive: true })];
+}
 
 /** A model whose logits are spread enough that its choices are not near ties. */
 export function tinyModel(backend: Backend, options: Partial<Options> = {}): Transformer {
