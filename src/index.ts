@@ -130,7 +130,14 @@ export { Dropout } from './nn/dropout.ts';
 export type { EmbeddingOptions } from './nn/embedding.ts';
 export type { AttentionHeads } from './nn/multi-head-attention.ts';
 export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
-export { exportOnnx, type OnnxExport, type OnnxExportOptions, type OnnxGraphKind } from './onnx/export.ts';
+export { onnxCompanions } from './onnx/companion-files.ts';
+export {
+  exportOnnx,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxGraphKind,
+  onnxGraphKinds,
+} from './onnx/export.ts';
 export { type SequenceOutput, sequenceOutputs } from './onnx/sequence-graph.ts';
 export type { StateTensor } from './onnx/step-graph.ts';
 export {
@@ -141,7 +148,12 @@ export {
 } from './pretrained/conversion/report.ts';
 export type * from './pretrained/conversion/types.ts';
 export { type CreateOptions, createPretrained } from './pretrained/hugging-face/create.ts';
-export { type ExportedTokenizer, type ExportOptions, exportHuggingFace } from './pretrained/hugging-face/export.ts';
+export {
+  type ExportedTokenizer,
+  type ExportOptions,
+  exportHuggingFace,
+  tokenizerFiles,
+} from './pretrained/hugging-face/export.ts';
 export type { FamilyName } from './pretrained/hugging-face/family.ts';
 export { filesInMemory, type PretrainedFiles } from './pretrained/hugging-face/files.ts';
 export { type Pretrained, type ReadOptions, readHuggingFace } from './pretrained/hugging-face/read.ts';

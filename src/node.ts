@@ -61,5 +61,5 @@ export {
 } from './training/checkpoint.ts';
 export { type LoadedModel, loadModel, loadTransformer } from './training/load-model.ts';
 export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
-export { checkEmpty, type SavedModelFiles, saveModel } from './training/save-model.ts';
+export { checkEmpty, type SavedModelFiles, saveFiles, saveModel } from './training/save-model.ts';
 export { loadTeacher, type Teacher } from './training/teacher.ts';

@@ -7,7 +7,8 @@ import { type StateTensor, stepGraph } from './step-graph.ts';
 import { Weights } from './weights.ts';
 
 /** `sequence` takes whole sequences; `step`, of causal models, the next tokens and the past. */
-export type OnnxGraphKind = 'sequence' | 'step';
+export const onnxGraphKinds = ['sequence', 'step'] as const;
+export type OnnxGraphKind = (typeof onnxGraphKinds)[number];
 
 export interface OnnxExportOptions {
   /** Default: all that the model has. */

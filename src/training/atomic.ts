@@ -53,7 +53,7 @@ const TEMPORARY = '.temporary-';
 const REPLACED = '.replaced-';
 
 /**
- * Writes `files` (name → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
+ * Writes `files` (name, also in a folder → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
  * it, synced, then renamed. Until this resolves `target` is what it was before.
  *
  * @throws one sentence that names the path and the mend when the disk is full or not writable; nothing is left behind.
@@ -69,8 +69,11 @@ export async function writeDirectoryAtomically(
   const replaced = join(parent, REPLACED + unique);
   try {
     await fileSystem.mkdir(temporary);
+    const folders = new Set([...files.keys()].map((name) => join(temporary, dirname(name))));
+    folders.delete(temporary);
+    for (const folder of folders) await fileSystem.mkdir(folder);
     for (const [name, data] of files) await fileSystem.writeFile(join(temporary, name), data);
-    await fileSystem.syncDirectory(temporary);
+    for (const folder of [...folders, temporary]) await fileSystem.syncDirectory(folder);
     if ((await fileSystem.list(parent)).includes(basename(target))) await fileSystem.rename(target, replaced);
     await fileSystem.rename(temporary, target);
     await fileSystem.syncDirectory(parent);

@@ -22,13 +22,22 @@ export async function saveModel(
   model: Transformer,
   { tokenizer, others = new Map() }: SavedModelFiles = {},
 ): Promise<void> {
-  await checkEmpty(directory);
   const files = new Map<string, Uint8Array | string>([
     ['config.json', `${JSON.stringify(model.configuration, null, 2)}\n`],
     ['model.safetensors', encodeSafetensors(await readWeights(model))],
   ]);
   if (tokenizer !== undefined) files.set('tokenizer.json', tokenizer);
-  await writeDirectoryAtomically(directory, new Map([...files, ...others]));
+  await saveFiles(directory, new Map([...files, ...others]));
+}
+
+/**
+ * Writes files (name, also in a folder → contents) as a new directory, which appears whole or not at all.
+ *
+ * @throws as {@link saveModel} does
+ */
+export async function saveFiles(directory: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
+  await checkEmpty(directory);
+  await writeDirectoryAtomically(directory, files);
 }
 
 /** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */

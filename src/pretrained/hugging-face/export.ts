@@ -84,7 +84,11 @@ async function join({ ours }: NamedTensor, parameters: ReadonlyMap<string, Tenso
   return joined;
 }
 
-function tokenizerFiles(tokenizer: ExportedTokenizer, { maxLength }: TransformerConfiguration): [string, Uint8Array][] {
+/** A tokenizer as the library's files: tokenizer.json, and tokenizer_config.json with what its special tokens are for. */
+export function tokenizerFiles(
+  tokenizer: ExportedTokenizer,
+  { maxLength }: TransformerConfiguration,
+): [name: string, contents: Uint8Array][] {
   const texts = new Map([...tokenizer.specials].map(([text, id]) => [id, text]));
   const { padding, mask, unknown, beginning, end } = tokenizer.specialTokens;
   const named = Object.entries({

@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  checkEmpty,
+  createBackend,
+  exportHuggingFace,
+  exportOnnx,
+  loadAnyTokenizer,
+  loadTransformer,
+  type OnnxGraphKind,
+  onnxCompanions,
+  onnxGraphKinds,
+  parseJson,
+  type SequenceOutput,
+  saveFiles,
+  sequenceOutputs,
+  type Tokenizer,
+  type Transformer,
+  tokenizerFiles,
+} from '../../src/node.ts';
+import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
+import { formatBytes, formatTable, printJson, say } from '../output.ts';
+
+interface ExportFlags extends BackendFlags {
+  from: string;
+  to: 'onnx' | 'huggingface';
+  out: string;
+  graphs?: OnnxGraphKind[];
+  outputs?: SequenceOutput[];
+  autoAs?: 'favor' | 'exact';
+  json?: boolean;
+}
+
+export function exportCommand(): Command {
+  const command = new Command('export')
+    .description('Write a model in another format: ONNX graphs that run anywhere, or the layout of Hugging Face.')
+    .requiredOption('--from <dir>', 'a run (its newest checkpoint is taken), one checkpoint or a converted model')
+    .addOption(new Option('--to <format>', 'the format').choices(['onnx', 'huggingface']).makeOptionMandatory())
+    .requiredOption('--out <dir>', 'new directory')
+    .option(
+      '--graphs <names>',
+      `onnx: which of ${onnxGraphKinds.join(',')}: whole sequences, or next tokens after a state (default: all that the model has)`,
+      names(onnxGraphKinds),
+    )
+    .option(
+      '--outputs <names>',
+      `onnx: which of ${sequenceOutputs.join(',')} (default: all that the model has but token_logits)`,
+      names(sequenceOutputs),
+    )
+    .addOption(
+      new Option('--auto-as <type>', 'onnx: what attention auto becomes (default: favor)').choices(['favor', 'exact']),
+    )
+    .action((flags: ExportFlags) => exportModel(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+/** Parses names with commas between. */
+function names<Name extends string>(known: readonly Name[]): (text: string) => Name[] {
+  return (text) =>
+    text.split(',').map((part) => {
+      const found = known.find((name) => name === part.trim());
+      if (found === undefined) throw new InvalidArgumentError(`Give some of ${known.join(',')}.`);
+      return found;
+    });
+}
+
+async function exportModel(flags: ExportFlags): Promise<void> {
+  const { to, out } = flags;
+  if (to === 'huggingface' && (flags.graphs ?? flags.outputs ?? flags.autoAs)) {
+    throw new Error('--graphs, --outputs and --auto-as are of --to onnx: leave them out, or export to onnx.');
+  }
+  await checkEmpty(out);
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const { model, directory } = await loadTransformer(backend, flags.from);
+    const source = { model, directory, ...(await readTokenizer(directory)) };
+    const files = await (to === 'onnx' ? onnxFiles(source, flags) : huggingFaceFiles(source));
+    await saveFiles(out, files);
+    const sizes = [...files].map(([name, data]) => ({ name, bytes: Buffer.byteLength(data) }));
+    if (flags.json) printJson({ out, files: sizes });
+    else say(formatTable([['file', 'size'], ...sizes.map(({ name, bytes }) => [name, formatBytes(bytes)])]));
+    say(`Saved to ${out}.`);
+  } finally {
+    backend.close();
+  }
+}
+
+interface ExportSource {
+  readonly model: Transformer;
+  readonly directory: string;
+  readonly tokenizer?: Tokenizer | undefined;
+}
+
+async function readTokenizer(directory: string): Promise<Pick<ExportSource, 'tokenizer'>> {
+  const where = join(directory, 'tokenizer.json');
+  const text = await readOptional(where);
+  return text === undefined ? {} : { tokenizer: await loadAnyTokenizer(parseJson(text.toString(), where), where) };
+}
+
+async function readOptional(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new Error(`${path} cannot be read: make it readable.`, { cause: error });
+  });
+}
+
+async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<string, Uint8Array | string>> {
+  const { model, tokenizer, directory } = source;
+  const { graphs, outputs, autoAs } = flags;
+  const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs });
+  const files = new Map<string, Uint8Array | string>();
+  for (const [name, bytes] of exported.files) files.set(`onnx/${name}`, bytes);
+  const companions = onnxCompanions(model.configuration, tokenizer?.specialTokens ?? {}, exported.states);
+  for (const [name, text] of companions) files.set(name, text);
+  if (tokenizer) {
+    for (const [name, bytes] of tokenizerFiles(tokenizer, model.configuration)) files.set(name, bytes);
+  }
+  const images = await readOptional(join(directory, 'preprocessor_config.json'));
+  if (images) files.set('preprocessor_config.json', images);
+  return files;
+}
+
+async function huggingFaceFiles({ model, tokenizer }: ExportSource): Promise<Map<string, Uint8Array | string>> {
+  return exportHuggingFace(model, { tokenizer });
+}

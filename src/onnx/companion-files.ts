@@ -1,0 +1,83 @@
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import type { StateTensor } from './step-graph.ts';
+
+/** Ids of special tokens, where a model's tokenizer has such. */
+interface SpecialIds {
+  readonly padding?: number | undefined;
+  readonly beginning?: number | undefined;
+  readonly end?: number | undefined;
+}
+
+/**
+ * What transformers.js reads beside the graphs: config.json, and for causal models generation_config.json. Its `model_type` only
+ * chooses how the library feeds the graph, which says by itself what is computed.
+ *
+ * @param states of the graph `step`, which onnx/states.json lists
+ */
+export function onnxCompanions(
+  configuration: TransformerConfiguration,
+  { padding, beginning, end }: SpecialIds,
+  states: readonly StateTensor[],
+): Map<string, string> {
+  const ids = Object.fromEntries(
+    Object.entries({ pad_token_id: padding, bos_token_id: beginning, eos_token_id: end }).filter(
+      ([, id]) => id !== undefined,
+    ),
+  );
+  const files = new Map([['config.json', json({ ...hubConfiguration(configuration), ...ids })]]);
+  if (configuration.causal) files.set('generation_config.json', json(ids));
+  if (states.length > 0) {
+    files.set('onnx/states.json', json({ graph: 'model.onnx', type: 'float32', initial: 0, states }));
+  }
+  return files;
+}
+
+function hubConfiguration(configuration: TransformerConfiguration): Record<string, unknown> {
+  const { vocabSize, dModel, numLayers, numHeads, dFeedForward, maxLength, numClasses } = configuration;
+  const { patches, causal, tokenTypes, languageHead } = configuration;
+  const labels = Array.from({ length: numClasses ?? 0 }, (_, i) => `LABEL_${i}`);
+  const classes = numClasses === undefined ? {} : { id2label: { ...labels } };
+  if (causal) {
+    return {
+      model_type: 'gpt2',
+      architectures: [languageHead ? 'GPT2LMHeadModel' : 'GPT2Model'],
+      vocab_size: vocabSize,
+      n_embd: dModel,
+      n_layer: numLayers,
+      n_head: numHeads,
+      n_inner: dFeedForward,
+      n_positions: maxLength,
+      ...classes,
+    };
+  }
+  const common = {
+    hidden_size: dModel,
+    num_hidden_layers: numLayers,
+    num_attention_heads: numHeads,
+    intermediate_size: dFeedForward,
+    ...classes,
+  };
+  if (patches) {
+    return {
+      model_type: 'vit',
+      architectures: [numClasses === undefined ? 'ViTModel' : 'ViTForImageClassification'],
+      image_size: patches.imageSize,
+      patch_size: patches.patchSize,
+      num_channels: patches.channels,
+      ...common,
+    };
+  }
+  const head = numClasses !== undefined ? 'ForSequenceClassification' : languageHead ? 'ForMaskedLM' : 'Model';
+  return {
+    model_type: 'bert',
+    architectures: [`Bert${head}`],
+    vocab_size: vocabSize,
+    max_position_embeddings: maxLength,
+    type_vocab_size: tokenTypes,
+    ...common,
+  };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
