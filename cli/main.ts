@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { convertCommand } from './commands/convert.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { exportCommand } from './commands/export.ts';
 import { generateCommand } from './commands/generate.ts';
 import { infoCommand } from './commands/info.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
@@ -18,6 +20,8 @@ for (const command of [
   generateCommand(),
   evaluateCommand(),
   infoCommand(),
+  convertCommand(),
+  exportCommand(),
   demoCommand(),
   reproduceCommand(),
   serveCommand(),

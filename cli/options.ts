@@ -13,6 +13,11 @@ export const positiveNumber = bounded((x) => Number.isFinite(x) && x > 0, 'a pos
 export const nonNegativeNumber = bounded((x) => Number.isFinite(x) && x >= 0, 'a number, 0 or more');
 export const fraction = bounded((x) => x > 0 && x <= 1, 'a number above 0, at most 1');
 
+/** Numbers with commas between them, such as `0,5`. */
+const listed = (one: (text: string) => number) => (text: string) => text.split(',').map((part) => one(part.trim()));
+export const positiveIntegers = listed(positiveInteger);
+export const wholeNumbers = listed(wholeNumber);
+
 /** Options that choose where the arithmetic runs. */
 export interface BackendFlags {
   backend?: 'native' | 'wasm' | 'reference';

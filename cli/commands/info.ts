@@ -4,12 +4,13 @@ import {
   crossoverLength,
   isCheckpoint,
   loadCheckpoint,
-  loadModel,
+  loadTransformer,
   type TrainingState,
   type Transformer,
 } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatCount, printJson } from '../output.ts';
+import { readTokenizerFile } from '../tokenizer-file.ts';
 
 export function infoCommand(): Command {
   const command = new Command('info')
@@ -23,12 +24,13 @@ export function infoCommand(): Command {
 async function info(flags: BackendFlags & { model: string; json?: boolean }): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, tokenizer, directory } = await loadModel(backend, flags.model);
+    const { model, directory } = await loadTransformer(backend, flags.model);
+    const tokenizer = (await readTokenizerFile(directory))?.tokenizer;
     const training = await trainingOf(directory);
     const facts = {
       checkpoint: directory,
       parameters: model.numParameters,
-      tokenizer: { vocabSize: tokenizer.vocabSize },
+      ...(tokenizer && { tokenizer: { vocabSize: tokenizer.vocabSize } }),
       model: model.configuration,
       ...(training && { step: training.step, best: training.best, training: training.configuration }),
     };
@@ -40,7 +42,7 @@ async function info(flags: BackendFlags & { model: string; json?: boolean }): Pr
     const lines: [string, string][] = [
       ['checkpoint', directory],
       ['parameters', formatCount(model.numParameters)],
-      ['tokenizer', `${formatCount(tokenizer.vocabSize)} tokens`],
+      ...(tokenizer ? [['tokenizer', `${formatCount(tokenizer.vocabSize)} tokens`] as [string, string]] : []),
       ['attention', describe(attention.type === 'auto' ? { ...attention, crossover: crossoverOf(model) } : attention)],
       ['model', describe(architecture)],
       ...(training ? describeTraining(training) : []),

@@ -1,25 +1,45 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import {
   BadRecords,
   type Batch,
   batchOptions,
   type DatasetConfiguration,
+  expandPaths,
   heldOutBatches,
   imagePatches,
   type MeasuredBatch,
   type Objective,
   openDataset,
+  parseConfiguration,
+  parseJson,
   readImageFiles,
   type Tokenizer,
   type Transformer,
   tokenizeDataset,
 } from '../../src/node.ts';
 import { vocabularyOf } from '../corpus.ts';
+import type { Source } from './source.ts';
+
+/**
+ * The sequences that flags name, as the model reads them.
+ *
+ * @throws one sentence when the data cannot be read, or the model lacks what it takes
+ */
+export async function measuredBatches(source: Source, measured: MeasuredData): Promise<MeasuredBatch[]> {
+  const { model, tokenizer, others } = source;
+  if (model.configuration.patches) {
+    const files = await expandPaths(measured.data);
+    return imageBatches(model, files, pixelScale(others), measured.sequences);
+  }
+  if (!tokenizer) throw new Error('There is no tokenizer beside the model, so no text can be read: leave --data out.');
+  return sequenceBatches(model, tokenizer, measured);
+}
 
 /** Which sequences a conversion is measured on. */
-export interface MeasuredData {
+interface MeasuredData {
   readonly data: readonly string[];
   readonly format?: DatasetConfiguration['format'] | undefined;
   /** Field or column that has the text. */
@@ -28,6 +48,19 @@ export interface MeasuredData {
   readonly length: number;
   /** Sequences, spread evenly over the data. */
   readonly sequences: number;
+}
+
+const preprocessorSchema = z.object({
+  image_mean: z.tuple([z.number(), z.number(), z.number()]).default([0.5, 0.5, 0.5]),
+  image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).default([0.5, 0.5, 0.5]),
+});
+
+function pixelScale(others: Source['others']): PixelScale {
+  const name = 'preprocessor_config.json';
+  const bytes = others.get(name);
+  const json: unknown = bytes ? parseJson(new TextDecoder().decode(bytes), name) : {};
+  const { image_mean, image_std } = parseConfiguration(preprocessorSchema, json, name);
+  return { mean: image_mean, deviation: image_std };
 }
 
 /** Sequences in a batch. */
@@ -39,7 +72,7 @@ const batchSize = 4;
  *
  * @throws one sentence when the data cannot be read or holds no whole sequence
  */
-export async function sequenceBatches(
+async function sequenceBatches(
   model: Transformer,
   tokenizer: Tokenizer,
   { data, format, textField, length, sequences }: MeasuredData,
@@ -83,7 +116,7 @@ function measuredBatch(model: Transformer, batch: Batch, predicts: boolean): Mea
 }
 
 /** Mean and deviation of each channel of the pixels, from 0 to 1, that a model of images was trained with. */
-export interface PixelScale {
+interface PixelScale {
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
@@ -93,7 +126,7 @@ export interface PixelScale {
  *
  * @throws one sentence when a file is no image, or the model does not take three channels
  */
-export async function imageBatches(
+async function imageBatches(
   model: Transformer,
   files: readonly string[],
   { mean, deviation }: PixelScale,

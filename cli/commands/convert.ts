@@ -1,0 +1,175 @@
+import { Command, Option } from 'commander';
+import {
+  type AttentionChoice,
+  type ConversionReport,
+  checkEmpty,
+  conversionReport,
+  createBackend,
+  type DatasetFormat,
+  datasetFormats,
+  projectionKinds,
+  type SoftmaxEstimator,
+  saveModel,
+  softmaxEstimators,
+} from '../../src/node.ts';
+import { measuredBatches } from '../conversion/batches.ts';
+import { describeConversion } from '../conversion/describe.ts';
+import { openSource, type Source } from '../conversion/source.ts';
+import {
+  type BackendFlags,
+  backendOptions,
+  jsonOption,
+  positiveInteger,
+  positiveIntegers,
+  positiveNumber,
+  wholeNumber,
+  wholeNumbers,
+} from '../options.ts';
+import { formatCount, printJson, say } from '../output.ts';
+import { WorkProgress } from '../progress.ts';
+
+interface ConvertFlags extends BackendFlags {
+  from: string;
+  out: string;
+  attention: 'favor' | 'exact' | 'auto';
+  features?: number;
+  kernel?: SoftmaxEstimator;
+  projection?: (typeof projectionKinds)[number];
+  keepExact?: number[];
+  auto?: number;
+  maxLength?: number;
+  data?: string[];
+  format?: DatasetFormat;
+  textField?: string;
+  sequences: number;
+  length?: number;
+  ladder?: number[];
+  estimators?: SoftmaxEstimator[];
+  seed: number;
+  json?: boolean;
+}
+
+export function convertCommand(): Command {
+  const command = new Command('convert')
+    .description('Make a Performer of a pretrained Transformer: BERT, MiniLM, RoBERTa, GPT-2, ESM-2 or ViT.')
+    .requiredOption(
+      '--from <dir>',
+      'a directory in the layout of Hugging Face, hf://ORG/NAME, or a model of this program',
+    )
+    .requiredOption('--out <dir>', 'new directory of the converted model')
+    .addOption(
+      new Option(
+        '--attention <type>',
+        'favor (linear time), exact (softmax as it was), or auto: exact where that is faster',
+      )
+        .choices(['favor', 'exact', 'auto'])
+        .default('favor'),
+    )
+    .option('--features <m>', 'random features (default: 256)', positiveInteger)
+    .addOption(
+      new Option('--kernel <name>', 'estimate of the softmax kernel (default: positive)').choices(softmaxEstimators),
+    )
+    .addOption(
+      new Option('--projection <kind>', 'how directions are drawn together (default: orthogonal)').choices(
+        projectionKinds.filter((kind) => kind !== 'none'),
+      ),
+    )
+    .option('--keep-exact <layers>', 'layers that stay exact, such as 0,5, counted from 0', wholeNumbers)
+    .option(
+      '--auto <error>',
+      'find features and exact layers for this relative error of the embeddings',
+      positiveNumber,
+    )
+    .option(
+      '--max-length <n>',
+      'longest sequence: learned positions are interpolated (default: as they are)',
+      positiveInteger,
+    )
+    .option('--data <names...>', 'text, sequences or images to measure the conversion on: files, globs, folders, hf://')
+    .addOption(new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats))
+    .option('--text-field <name>', 'field or column that has the text (default: text)')
+    .option('--sequences <n>', 'sequences to measure', positiveInteger, 16)
+    .option('--length <n>', 'tokens in each of them (default: 128, or what the model takes)', positiveInteger)
+    .option('--ladder <m,…>', 'numbers of features to measure (default: 32,64,128,256,512)', positiveIntegers)
+    .addOption(new Option('--estimators <names...>', 'estimates to measure (default: all)').choices(softmaxEstimators))
+    .option('--seed <n>', 'seed of the features', wholeNumber, 0)
+    .action((flags: ConvertFlags) => convert(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function convert(flags: ConvertFlags): Promise<void> {
+  checkFlags(flags);
+  await checkEmpty(flags.out);
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const source = await openSource(backend, flags.from, flags.maxLength);
+    const { model, unused } = source;
+    say(`${source.description}, ${formatCount(model.numParameters)} parameters, on ${backend.description}`);
+    if (unused.length > 0) say(`Not used: ${unused.join(', ')}`);
+    const attention = attentionOf(flags);
+    let report: ConversionReport | undefined;
+    if (flags.data) {
+      report = await measure(source, flags, attention);
+      process.stdout.write(flags.json ? '' : `${describeConversion(report)}\n`);
+    } else {
+      model.replaceAttention({ attention, exactLayers: flags.keepExact ?? [] }, flags.seed);
+      say('Not measured: name text, sequences or images with --data to see what the conversion costs.');
+    }
+    const others = new Map<string, Uint8Array | string>(source.others);
+    if (report) others.set('conversion.json', `${JSON.stringify(report, null, 2)}\n`);
+    await saveModel(flags.out, model, { tokenizer: source.tokenizerJson, others });
+    say(`Saved to ${flags.out}.`);
+    if (flags.json) printJson({ out: flags.out, unused, report: report ?? null });
+  } finally {
+    backend.close();
+  }
+}
+
+async function measure(
+  source: Source,
+  flags: ConvertFlags,
+  attention: AttentionChoice['attention'],
+): Promise<ConversionReport> {
+  const { data = [], format, textField, sequences } = flags;
+  const length = flags.length ?? Math.min(128, source.model.configuration.maxLength);
+  const batches = await measuredBatches(source, { data, format, textField, sequences, length });
+  const progress = new WorkProgress('measuring');
+  try {
+    return await conversionReport(source.model, batches, {
+      attention,
+      exactLayers: flags.keepExact,
+      error: flags.auto,
+      numFeatures: flags.ladder,
+      estimators: flags.estimators,
+      estimator: flags.kernel,
+      seed: flags.seed,
+      onProgress: (done, what) => progress.update(done, what),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+function checkFlags({ attention, features, kernel, projection, keepExact, auto, data }: ConvertFlags): void {
+  if (kernel === 'favor++' && !data) {
+    throw new Error('FAVOR++ takes its parameter from the data: name text, sequences or images with --data.');
+  }
+  if (attention === 'exact' && (features ?? kernel ?? projection ?? keepExact ?? auto) !== undefined) {
+    throw new Error('Exact attention has no features and no exceptions: leave those flags out, or --attention exact.');
+  }
+  if (auto === undefined) return;
+  if (keepExact) throw new Error('--auto finds the exact layers itself: leave --keep-exact out.');
+  if (!data) throw new Error('--auto measures the error: name text, sequences or images with --data.');
+}
+
+function attentionOf({ attention: type, features, kernel, projection }: ConvertFlags): AttentionChoice['attention'] {
+  if (type === 'exact') return { type };
+  return {
+    type,
+    ...(features !== undefined && { numFeatures: features }),
+    // The report puts favor++ in, with the parameter that it measures.
+    ...(kernel && kernel !== 'favor++' && { featureMap: kernel }),
+    ...(projection && { projection }),
+  };
+}

@@ -1,0 +1,108 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Backend,
+  createPretrained,
+  directoryFiles,
+  fetchFromHub,
+  isHubName,
+  loadAnyTokenizer,
+  loadTransformer,
+  parseJson,
+  readHuggingFace,
+  type Tokenizer,
+  type Transformer,
+} from '../../src/node.ts';
+import { readTokenizerFile } from '../tokenizer-file.ts';
+
+/** A model to convert. */
+export interface Source {
+  readonly model: Transformer;
+  readonly tokenizer: Tokenizer | undefined;
+  /** Text of tokenizer.json, if there is one. */
+  readonly tokenizerJson: string | undefined;
+  /** Tensors that the model has no place for. */
+  readonly unused: readonly string[];
+  /** Files that go with the model as they are. */
+  readonly others: ReadonlyMap<string, Uint8Array>;
+  /** One line for people. */
+  readonly description: string;
+}
+
+/** Files beside a pretrained model that say how its inputs are made. */
+const companions = ['preprocessor_config.json'];
+/** What of a hub's repository a conversion reads. */
+const wanted = /^(?:[^/]+\.(?:json|safetensors|txt)|[^/]+_Pooling\/config\.json)$/;
+const pickles = /^[^/]+\.bin$/;
+
+/**
+ * Opens what `--from` names: a directory in Hugging Face's layout, the hub's name of one, or a model of this program.
+ *
+ * @param maxLength learned positions are interpolated to it
+ * @throws one sentence when there is no model, or none that can be converted
+ */
+export async function openSource(backend: Backend, from: string, maxLength?: number): Promise<Source> {
+  const folder = isHubName(from) ? (await fetchFromHub(from, { choose: filesOf })).folder : from;
+  if (!(await stat(folder).catch(() => undefined))) {
+    throw new Error(`There is no ${from}: name a directory that holds a model, or hf://ORG/NAME.`);
+  }
+  if (!(await isHuggingFace(folder))) return openOwn(backend, folder, maxLength);
+  const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength });
+  const { tokenizer: json, family, unused, configuration } = pretrained;
+  const { numLayers, numHeads, dModel } = configuration;
+  return {
+    model: createPretrained(backend, pretrained),
+    tokenizer: json && (await loadAnyTokenizer(json, join(folder, 'tokenizer.json'))),
+    tokenizerJson: json && `${JSON.stringify(json)}\n`,
+    unused,
+    others: await readCompanions(folder),
+    description: `${family}, ${numLayers} layers of ${dModel}, ${numHeads} heads`,
+  };
+}
+
+async function openOwn(backend: Backend, folder: string, maxLength: number | undefined): Promise<Source> {
+  if (maxLength !== undefined) {
+    throw new Error(
+      '--max-length interpolates the positions of pretrained models: leave it out for one of this program.',
+    );
+  }
+  const { model, directory } = await loadTransformer(backend, folder);
+  const file = await readTokenizerFile(directory);
+  const { numLayers, numHeads, dModel, attention } = model.configuration;
+  return {
+    model,
+    tokenizer: file?.tokenizer,
+    tokenizerJson: file?.text,
+    unused: [],
+    others: await readCompanions(directory),
+    description: `a model of this program with ${attention.type} attention, ${numLayers} layers of ${dModel}, ${numHeads} heads`,
+  };
+}
+
+/** The weights are taken as safetensors where there are such; a lone pickle is fetched by name only, to be refused by it. */
+function filesOf(paths: readonly string[]): readonly string[] {
+  const chosen = paths.filter((path) => wanted.test(path));
+  if (chosen.some((path) => path.endsWith('.safetensors'))) return chosen;
+  const [pickle] = paths.filter((path) => pickles.test(path));
+  if (pickle === undefined) return chosen;
+  throw new Error(
+    `The repository holds ${pickle}, a pickle, and no safetensors: load it in Python and call save_pretrained with safe_serialization=True.`,
+  );
+}
+
+async function isHuggingFace(folder: string): Promise<boolean> {
+  const path = join(folder, 'config.json');
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const config = parseJson(text, path);
+  return typeof config === 'object' && config !== null && 'model_type' in config;
+}
+
+async function readCompanions(folder: string): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  for (const name of companions) {
+    const bytes = await readFile(join(folder, name)).catch(() => undefined);
+    if (bytes) found.set(name, bytes);
+  }
+  return found;
+}
