@@ -20,7 +20,7 @@ import {
   tokenizerFiles,
 } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
-import { formatBytes, formatTable, printJson, say } from '../output.ts';
+import { formatCount, formatTable, printJson, say } from '../output.ts';
 
 interface ExportFlags extends BackendFlags {
   from: string;
@@ -80,7 +80,7 @@ async function exportModel(flags: ExportFlags): Promise<void> {
     await saveFiles(out, files);
     const sizes = [...files].map(([name, data]) => ({ name, bytes: Buffer.byteLength(data) }));
     if (flags.json) printJson({ out, files: sizes });
-    else say(formatTable([['file', 'size'], ...sizes.map(({ name, bytes }) => [name, formatBytes(bytes)])]));
+    else say(formatTable([['file', 'bytes'], ...sizes.map(({ name, bytes }) => [name, formatCount(bytes)])]));
     say(`Saved to ${out}.`);
   } finally {
     backend.close();
@@ -112,7 +112,7 @@ async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<
   const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs });
   const files = new Map<string, Uint8Array | string>();
   for (const [name, bytes] of exported.files) files.set(`onnx/${name}`, bytes);
-  const companions = onnxCompanions(model.configuration, tokenizer?.specialTokens ?? {}, exported.states);
+  const companions = onnxCompanions(model.configuration, tokenizer?.specialTokens ?? {}, exported);
   for (const [name, text] of companions) files.set(name, text);
   if (tokenizer) {
     for (const [name, bytes] of tokenizerFiles(tokenizer, model.configuration)) files.set(name, bytes);

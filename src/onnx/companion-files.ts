@@ -1,5 +1,5 @@
 import type { TransformerConfiguration } from '../models/configuration.ts';
-import type { StateTensor } from './step-graph.ts';
+import type { OnnxExport } from './export.ts';
 
 /** Ids of special tokens, where a model's tokenizer has such. */
 interface SpecialIds {
@@ -12,19 +12,23 @@ interface SpecialIds {
  * What transformers.js reads beside the graphs: config.json, and for causal models generation_config.json. Its `model_type` only
  * chooses how the library feeds the graph, which says by itself what is computed.
  *
- * @param states of the graph `step`, which onnx/states.json lists
+ * @returns file name → text, onnx/states.json with the past of the graph `step` among them
  */
 export function onnxCompanions(
   configuration: TransformerConfiguration,
   { padding, beginning, end }: SpecialIds,
-  states: readonly StateTensor[],
+  { files: graphs, states }: OnnxExport,
 ): Map<string, string> {
   const ids = Object.fromEntries(
     Object.entries({ pad_token_id: padding, bos_token_id: beginning, eos_token_id: end }).filter(
       ([, id]) => id !== undefined,
     ),
   );
-  const files = new Map([['config.json', json({ ...hubConfiguration(configuration), ...ids })]]);
+  // The graphs are float32; in browsers the library would look for quantised ones.
+  const library: Record<string, unknown> = { dtype: 'fp32' };
+  if ([...graphs.keys()].some((name) => name.endsWith('_data'))) library.use_external_data_format = true;
+  const config = { ...hubConfiguration(configuration), ...ids, 'transformers.js_config': library };
+  const files = new Map([['config.json', json(config)]]);
   if (configuration.causal) files.set('generation_config.json', json(ids));
   if (states.length > 0) {
     files.set('onnx/states.json', json({ graph: 'model.onnx', type: 'float32', initial: 0, states }));

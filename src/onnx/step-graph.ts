@@ -65,15 +65,13 @@ export function stepGraph(
   if (tokenTypes > 0) inputs.push(tokens('token_type_ids', BATCH, LENGTH));
   if (positions !== 'none') inputs.push(tokens('position_ids', BATCH, LENGTH));
   const states = graph.reshape(hidden, batch, length, dModel);
-  const result: OnnxValue[] = [];
+  graph.output(states, 'last_hidden_state');
+  const result: OnnxValue[] = [{ name: 'last_hidden_state', type: 'float32', shape: [BATCH, LENGTH, dModel] }];
   if (languageHead) {
     inputs.push(tokens('num_logits_to_keep'));
     const kept = graph.reshape(lastPlaces(graph, states), -1, dModel);
     graph.output(graph.reshape(tokenLogits(graph, weights, configuration, kept), batch, -1, vocabSize), 'logits');
     result.push({ name: 'logits', type: 'float32', shape: [BATCH, 'num_logits', vocabSize] });
-  } else {
-    graph.output(states, 'last_hidden_state');
-    result.push({ name: 'last_hidden_state', type: 'float32', shape: [BATCH, LENGTH, dModel] });
   }
   const tensor = (name: string, shape: readonly (number | string)[]): OnnxValue => ({ name, type: 'float32', shape });
   return {
