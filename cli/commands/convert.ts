@@ -7,10 +7,13 @@ import {
   createBackend,
   type DatasetFormat,
   datasetFormats,
+  parseConfiguration,
   projectionKinds,
   type SoftmaxEstimator,
   saveModel,
   softmaxEstimators,
+  type TransformerConfiguration,
+  transformerConfiguration,
 } from '../../src/node.ts';
 import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';
@@ -108,6 +111,7 @@ async function convert(flags: ConvertFlags): Promise<void> {
     say(`${source.description}, ${formatCount(model.numParameters)} parameters, on ${backend.description}`);
     if (unused.length > 0) say(`Not used: ${unused.join(', ')}`);
     const attention = attentionOf(flags);
+    checkChoice(model.configuration, flags, attention);
     let report: ConversionReport | undefined;
     if (flags.data) {
       report = await measure(source, flags, attention);
@@ -161,6 +165,22 @@ function checkFlags({ attention, features, kernel, projection, keepExact, auto, 
   if (auto === undefined) return;
   if (keepExact) throw new Error('--auto finds the exact layers itself: leave --keep-exact out.');
   if (!data) throw new Error('--auto measures the error: name text, sequences or images with --data.');
+}
+
+/** @throws one sentence when the model does not take what the flags ask for */
+function checkChoice(
+  configuration: TransformerConfiguration,
+  { keepExact, length }: ConvertFlags,
+  attention: AttentionChoice['attention'],
+): void {
+  const choice = { ...configuration, attention, exactLayers: keepExact ?? [] };
+  parseConfiguration(transformerConfiguration, choice, 'the options');
+  const { positions, maxLength } = configuration;
+  if (positions === 'learned' && length !== undefined && length > maxLength) {
+    throw new Error(
+      `The model has ${maxLength} positions, fewer than --length ${length}: lower it, or add --max-length ${length}.`,
+    );
+  }
 }
 
 function attentionOf({ attention: type, features, kernel, projection }: ConvertFlags): AttentionChoice['attention'] {
