@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
-/** `vocab.json`: pieces with their log-probabilities; the first six stand for nothing in a text. */
-export const vocabularyFile = z.array(z.tuple([z.string(), z.number()])).min(1);
+/**
+ * `vocab.json`: pieces with their log-probabilities; the first six stand for nothing in a text. The seven pieces with a
+ * colon have lost theirs, and the runtime adds nothing for them.
+ */
+export const vocabularyFile = z.array(z.tuple([z.string(), z.number().nullable()])).min(1);
 
 const RESERVED = 6;
 /** Id of what no piece covers. */
@@ -17,7 +20,8 @@ export class UseLiteTokenizer {
   readonly #longest: number;
 
   constructor(vocabulary: z.output<typeof vocabularyFile>) {
-    for (const [id, [piece, score]] of vocabulary.entries()) if (id >= RESERVED) this.#pieces.set(piece, { id, score });
+    for (const [id, [piece, score]] of vocabulary.entries())
+      if (id >= RESERVED) this.#pieces.set(piece, { id, score: score ?? 0 });
     this.#longest = vocabulary.reduce((longest, [piece]) => Math.max(longest, [...piece].length), 1);
   }
 

@@ -1,0 +1,99 @@
+import * as Plot from '@observablehq/plot';
+import { colors, figure, logScale, type Panel } from '../figure.ts';
+import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
+import type { Fig5TransferConfiguration } from './configuration.ts';
+import type { Finetuned } from './finetune.ts';
+import type { LongTexts } from './long.ts';
+import type { Fig5TransferNumbers } from './run.ts';
+
+const size = { width: 540, height: 340 };
+const [left, right] = [20, 590];
+const [first, second] = [122, 570];
+
+export function draw(numbers: Fig5TransferNumbers, { ladder, attention }: Fig5TransferConfiguration): string {
+  return figure({
+    width: 1150,
+    height: second + size.height + 16,
+    title: 'Figure 5, transfer · A pretrained softmax Transformer as a Performer, before and after finetuning',
+    subtitle: `all-MiniLM-L6-v2, ${numbers.numSentences} sentences; above without finetuning: orthogonal directions, means and 95 % intervals over ${ladder.draws} draws.`,
+    panels: [
+      ladderPanel(numbers.ladder, {
+        ...{ x: left, y: first, size, legend: ladderLegend(numbers.ladder) },
+        title: 'Embeddings, as converted',
+        label: '1 − cosine to the exact embedding',
+        of: ({ distance }) => distance,
+      }),
+      ladderPanel(numbers.ladder, {
+        ...{ x: right, y: first, size },
+        title: 'Similarities of all pairs, as converted',
+        label: '1 − Spearman correlation',
+        of: missing,
+      }),
+      recoveryPanel(numbers.finetuned, `Finetuned, ${describeAttention(attention)}`),
+      longPanel(numbers.long),
+    ],
+  });
+}
+
+/** `positive, 256 features` */
+export function describeAttention(attention: Fig5TransferConfiguration['attention']): string {
+  const { featureMap = 'positive', numFeatures = 256 } = attention;
+  const name = typeof featureMap === 'string' ? featureMap : (featureMap as { type: string }).type;
+  return `${name}, ${String(numFeatures)} features`;
+}
+
+function recoveryPanel({ curve }: Finetuned, title: string): Panel {
+  const series = [
+    { label: 'mean cosine to the exact embedding', color: colors.blue, of: 'meanCosine' },
+    { label: 'Spearman correlation', color: colors.orange, of: 'spearman' },
+  ] as const;
+  const rows = series.flatMap(({ color, of }) =>
+    curve.map((point) => ({ minutes: point.seconds / 60, value: point[of], color })),
+  );
+  return {
+    x: left,
+    y: second,
+    title,
+    legend: series.map(({ label, color }) => ({ label, color })),
+    plot: {
+      ...size,
+      marginLeft: 58,
+      marginBottom: 42,
+      x: { label: 'minutes of training', grid: false },
+      y: { label: 'agreement with exact attention', grid: true, nice: true },
+      marks: [
+        Plot.line(rows, { x: 'minutes', y: 'value', z: 'color', stroke: 'color', strokeWidth: 2 }),
+        Plot.dot(rows, { x: 'minutes', y: 'value', fill: 'color', r: 3 }),
+      ],
+    },
+  };
+}
+
+function longPanel({ exact, performer }: LongTexts): Panel {
+  const series = [
+    { label: 'exact attention', color: colors.black, passes: exact },
+    { label: 'FAVOR+', color: colors.blue, passes: performer },
+  ];
+  const rows = series.flatMap(({ color, passes }) => passes.map((pass) => ({ ...pass, color })));
+  const lengths = exact.map(({ tokens }) => tokens);
+  return {
+    x: right,
+    y: second,
+    title: 'One long text, positions interpolated',
+    legend: series.map(({ label, color }) => ({ label, color })),
+    plot: {
+      ...size,
+      marginLeft: 58,
+      marginBottom: 42,
+      x: { ...logScale(lengths, 'tokens'), ticks: lengths, tickFormat: String },
+      y: logScale(
+        rows.map(({ seconds }) => seconds),
+        'seconds',
+      ),
+      marks: [
+        Plot.line(rows, { x: 'tokens', y: 'seconds', z: 'color', stroke: 'color', strokeWidth: 2 }),
+        Plot.dot(rows, { x: 'tokens', y: 'seconds', fill: 'color', r: 3 }),
+      ],
+    },
+  };
+}

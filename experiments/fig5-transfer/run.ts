@@ -1,0 +1,154 @@
+import {
+  conversionReport,
+  createPretrained,
+  type FeatureOptions,
+  type MeasuredBatch,
+  type Transformer,
+} from '../../src/node.ts';
+import { compareEmbeddings } from '../embeddings.ts';
+import type { ExperimentContext } from '../experiment.ts';
+import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
+import { sentences } from '../sentences.ts';
+import { mean } from '../statistics.ts';
+import type { Fig5TransferConfiguration } from './configuration.ts';
+import { type Finetuned, finetune } from './finetune.ts';
+import { type LongTexts, measureLong } from './long.ts';
+import {
+  embedSentences,
+  type Golden,
+  modelFolder,
+  openEncoder,
+  padded,
+  readGolden,
+  type SentenceEncoder,
+} from './minilm.ts';
+import { asDocuments, trainingSentences } from './text.ts';
+
+/** Relative errors of what each layer's attention gives, the layers before it being exact. */
+export interface LayerErrors {
+  readonly estimator: LadderEstimator;
+  readonly numFeatures: number;
+  /** By layer. */
+  readonly errors: readonly number[];
+}
+
+export interface Fig5TransferNumbers {
+  readonly numSentences: number;
+  readonly meanTokens: number;
+  /** With exact attention, against the original library. */
+  readonly original: {
+    /** Sentences with the same tokens. */
+    readonly sameTokens: number;
+    /** 1 − cosine. */
+    readonly meanDistance: number;
+    readonly worstDistance: number;
+  };
+  /** Mean of ‖x + y‖²/dHead over scaled queries and keys, which FAVOR++ takes. */
+  readonly p: number;
+  readonly ladder: readonly LadderLine[];
+  readonly layers: readonly LayerErrors[];
+  /** Relative error of the embeddings where only one layer has the paper's attention, by layer. */
+  readonly alone: readonly number[];
+  readonly trainingSentences: number;
+  readonly trainingTokens: number;
+  readonly finetuned: Finetuned;
+  readonly long: LongTexts;
+}
+
+/** Figure 5, left: a pretrained softmax Transformer's weights moved to a Performer, and finetuned. */
+export async function run(
+  configuration: Fig5TransferConfiguration,
+  context: ExperimentContext,
+): Promise<Fig5TransferNumbers> {
+  const part = (start: number, share: number): ExperimentContext => ({
+    ...context,
+    progress: (done, what) => context.progress(start + done * share, what),
+  });
+  const folder = modelFolder(configuration.model);
+  const golden = await readGolden(configuration.golden);
+  context.progress(0, 'reading the model and the novels');
+  const encoder = await openEncoder(folder);
+  const texts = await trainingSentences(configuration.data);
+  const text = asDocuments(texts, encoder.encode);
+  const ids = sentences.map(encoder.encode);
+  const { exact, ...converted } = await convert(encoder, ids, golden, configuration, part(0, 0.15));
+  const finetuned = await finetune({ encoder, text, sentences: ids, exact }, configuration, part(0.15, 0.75));
+  return {
+    ...converted,
+    trainingSentences: texts.length,
+    trainingTokens: text.length,
+    finetuned,
+    long: await measureLong(folder, texts, configuration, part(0.9, 0.1)),
+  };
+}
+
+/** What the model gives with its own attention, and with FAVOR+ before any finetuning. */
+async function convert(
+  encoder: SentenceEncoder,
+  ids: readonly Int32Array[],
+  golden: Golden,
+  { ladder, batchSize, inspected }: Fig5TransferConfiguration,
+  context: ExperimentContext,
+) {
+  const model = createPretrained(context.backend, encoder.pretrained);
+  try {
+    const exact = await embedSentences(model, ids, batchSize);
+    const { meanCosine, worstCosine } = compareEmbeddings(exact, golden.embeddings);
+    const report = await inspect(model, ids.slice(0, inspected), ladder.estimators, ladder.numFeatures, ladder.seed);
+    const embed = async (estimator: LadderEstimator, numFeatures: number, seed: number) => {
+      const features: FeatureOptions = { ...estimatorFeatures(estimator, report.p), numFeatures };
+      model.replaceAttention({ attention: { type: 'favor', ...features } }, seed);
+      return embedSentences(model, ids, batchSize);
+    };
+    return {
+      exact,
+      numSentences: ids.length,
+      meanTokens: mean(ids.map(({ length }) => length)),
+      original: {
+        sameTokens: countSame(ids, golden.ids),
+        meanDistance: 1 - meanCosine,
+        worstDistance: 1 - worstCosine,
+      },
+      ...report,
+      ladder: await climb(ladder, exact, embed, context),
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+async function inspect(
+  model: Transformer,
+  ids: readonly Int32Array[],
+  estimators: readonly LadderEstimator[],
+  numFeatures: readonly number[],
+  seed: number,
+) {
+  const batch: MeasuredBatch = padded(ids);
+  const { p, ladder, alone } = await conversionReport(model, [batch], { estimators, numFeatures, seed });
+  return {
+    p,
+    layers: ladder.map(
+      ({ estimator, numFeatures, layers }): LayerErrors => ({
+        estimator: estimators.find((each) => each === estimator) as LadderEstimator,
+        numFeatures,
+        errors: layers.map(({ outputError }) => outputError),
+      }),
+    ),
+    alone: alone.map(({ model }) => model.embeddingError),
+  };
+}
+
+/** Sentences with the same ids, of which the second are one after the other. */
+function countSame(ids: readonly Int32Array[], all: Int32Array): number {
+  let start = 0;
+  let same = 0;
+  for (const row of ids) {
+    const isSame = row.every((id, i) => all[start + i] === id);
+    const next = all.indexOf(row[0], start + 1);
+    const length = (next < 0 ? all.length : next) - start;
+    if (isSame && length === row.length) same++;
+    start += length;
+  }
+  return same;
+}

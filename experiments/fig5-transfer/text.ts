@@ -1,0 +1,46 @@
+import { BadRecords, readPg19, type TokenSplit } from '../../src/node.ts';
+import { sentenceBooks } from '../sentences.ts';
+
+/**
+ * The sentences of a folder of novels, in order, without the novels that the compared sentences are of. Paragraphs are
+ * cut after full stops and the like.
+ *
+ * @throws one sentence when there is no such folder, or a book cannot be read
+ */
+export async function trainingSentences(folder: string): Promise<string[]> {
+  const bad = new BadRecords();
+  const found: string[] = [];
+  for await (const { text, file } of readPg19(folder, bad)) {
+    if (sentenceBooks.some((book) => file.includes(book))) continue;
+    for (const paragraph of text.split(/\n\s*\n/)) {
+      const whole = paragraph.replace(/\s+/g, ' ').trim();
+      found.push(...whole.split(/(?<=[.!?]["')]*)(?<!\b(?:Dr|Mr|Mrs|St)\.) (?=["'(]*[A-Z])/));
+    }
+  }
+  if (bad.count > 0) throw new Error(`Some books cannot be used; mend or remove them:\n${bad.describe()}`);
+  return found.filter((sentence) => sentence.length >= shortest);
+}
+
+/** Characters of a sentence that says something. */
+const shortest = 20;
+
+/** Documents of tokens, one for each text. */
+export function asDocuments(texts: readonly string[], encode: (text: string) => Int32Array): TokenSplit {
+  const encoded = texts.map(encode);
+  const documents: number[] = [];
+  let length = 0;
+  for (const ids of encoded) {
+    documents.push(length);
+    length += ids.length;
+  }
+  const tokens = new Int32Array(length);
+  for (const [i, ids] of encoded.entries()) tokens.set(ids, documents[i]);
+  const characters = texts.reduce((sum, text) => sum + text.length, 0);
+  return {
+    length,
+    characters,
+    bytes: characters,
+    documents,
+    read: async (from, count) => tokens.slice(from, from + count),
+  };
+}
