@@ -2,7 +2,7 @@ import { type DecodingState, scope, type Transformer, tensor } from '../../src/n
 import type { Sequence } from './sequence.ts';
 
 /** Sequences that one pass through the model serves: its weights are read once for all of them. */
-const maxBatch = 16;
+const maxBatch = 32;
 
 /** Sequences that decode together. Rows of ended ones stay until half are empty, for taking rows out copies the others. */
 export class Batch {

@@ -28,7 +28,7 @@ export async function embed(
   if (body.dimensions !== undefined && body.dimensions !== dModel) {
     throw badRequest(`This model's embeddings have ${dModel} dimensions and no others.`, 'dimensions');
   }
-  const inputs = listOf(body.input).map((input) => served.encode(input, 'input'));
+  const inputs = listOf(body.input).map((input) => served.encode(input, 'input', { framed: true }));
   const most = Math.min(limits.maxTokens, served.maxLength);
   const tooLong = inputs.find(({ length }) => length > most);
   if (tooLong) {

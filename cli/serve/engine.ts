@@ -35,7 +35,7 @@ export class Engine {
     this.served.requireGenerator();
     checkCombinations(body);
     const prompts = listOf(body.prompt).map((prompt) =>
-      this.served.encode(prompt, 'prompt', body.session !== undefined),
+      this.served.encode(prompt, 'prompt', { mayBeEmpty: body.session !== undefined }),
     );
     const lease = this.#lease(body, prompts);
     let leave: (() => void) | undefined;

@@ -64,10 +64,13 @@ function likeliest(logits: ArrayLike<number>, count: number): number[] {
 function tokenText(tokenizer: Tokenizer, id: number): string {
   // Models may have more ids than their tokenizer.
   if (id >= tokenizer.vocabSize) return `token:${id}`;
-  const bytes = tokenizer.bytesOf(id);
+  const text = tokenizer.decode([id]);
+  if (!text.includes('\ufffd')) return text;
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
+    const bytes = tokenizer.bytesOf(id);
     return `bytes:${[...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
+  } catch {
+    // Not every tokenizer knows bytes.
+    return text;
   }
 }

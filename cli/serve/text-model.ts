@@ -38,16 +38,20 @@ export class TextModel {
     }
   }
 
-  /** @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty` */
-  encode(input: string | readonly number[], field: string, mayBeEmpty = false): Int32Array {
-    const ids = typeof input === 'string' ? this.tokenizer.encode(input) : Int32Array.from(input);
+  /**
+   * @param framed with the special tokens around a text that its tokenizer knows, such as `[CLS]` and `[SEP]`
+   * @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty`
+   */
+  encode(input: string | readonly number[], field: string, { framed = false, mayBeEmpty = false } = {}): Int32Array {
+    const ids = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
     const { vocabSize } = this.tokenizer;
     const wrong = typeof input === 'string' ? undefined : input.find((id) => id >= vocabSize);
     if (wrong !== undefined) {
       throw badRequest(`Token ${wrong} in ${field} is outside the vocabulary of ${vocabSize}.`, field);
     }
-    if (ids.length === 0 && !mayBeEmpty)
+    if ((ids.length === 0 || input === '') && !mayBeEmpty) {
       throw badRequest(`A text in ${field} is empty: give at least one token.`, field);
+    }
     return ids;
   }
 }

@@ -4,7 +4,15 @@ import OpenAI, { type APIError } from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../cli/serve/engine.ts';
 import type { Service, ServiceOptions } from '../../cli/serve/service.ts';
-import { type Backend, createBackend, scope, streamText, type Transformer, tensor } from '../../src/node.ts';
+import {
+  type Backend,
+  createBackend,
+  loadForeignTokenizer,
+  scope,
+  streamText,
+  type Transformer,
+  tensor,
+} from '../../src/node.ts';
 import { completed, createEngine, eventually, startService, tinyModel, tokenizer } from './serve-support.ts';
 
 let backend: Backend;
@@ -185,6 +193,47 @@ describe('the openai client', () => {
       encoder.dispose();
     }
     await serve();
+  });
+
+  it('embeds texts between the special tokens of their tokenizer', async () => {
+    const vocab = { '[CLS]': 0, '[SEP]': 1, '[UNK]': 2, the: 3, whale: 4 };
+    const special = (content: string, id: number) => {
+      return { id, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false };
+    };
+    const single = [
+      { SpecialToken: { id: '[CLS]', type_id: 0 } },
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: '[SEP]', type_id: 0 } },
+    ];
+    const tokenOf = (id: string, number: number) => ({ id, ids: [number], tokens: [id] });
+    const words = await loadForeignTokenizer({
+      version: '1.0',
+      added_tokens: [special('[CLS]', 0), special('[SEP]', 1), special('[UNK]', 2)],
+      normalizer: null,
+      pre_tokenizer: { type: 'Whitespace' },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single,
+        pair: single,
+        special_tokens: { '[CLS]': tokenOf('[CLS]', 0), '[SEP]': tokenOf('[SEP]', 1) },
+      },
+      decoder: null,
+      model: { type: 'WordLevel', vocab, unk_token: '[UNK]' },
+    });
+    const encoder = tinyModel(backend, { vocabSize: 5, causal: false });
+    engine = createEngine(encoder, {}, words);
+    service = await startService(engine);
+    const embed = async (input: string | number[]) => {
+      const { data, usage } = await client().embeddings.create({ model: 'tiny', input });
+      return { embedding: [...data[0].embedding], tokens: usage.prompt_tokens };
+    };
+    const framed = await embed('the whale');
+    expect(framed).toEqual(await embed([0, 3, 4, 1]));
+    expect(framed.tokens).toBe(4);
+    expect(await failure(client().embeddings.create({ model: 'tiny', input: ['the', ''] }))).toMatchObject({
+      status: 400,
+    });
+    encoder.dispose();
   });
 
   it('lists the model', async () => {
