@@ -49,7 +49,7 @@ export class BpeTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
   }
 }
 
-/** @param names text of every id; the empty string for those that are only added */
+/** @param names text of every id; the empty string for those that are only added, not in the vocabulary */
 export function bpeModelToJson(names: readonly string[], merges: [left: string, right: string][]): BpeModelJson<null> {
   return {
     type: 'BPE',

@@ -23,7 +23,8 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
   /**
    * The model of tokenizer.json.
    *
-   * @param names every token in the alphabet of bytes; the empty string for those that are only added
+   * @param names every token in the alphabet of bytes, those that are added as they are; the empty string for added ones that
+   *   follow all others
    */
   protected abstract modelToJson(names: readonly string[]): Model;
 
@@ -35,7 +36,9 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
   }
 
   override toJSON(): ByteLevelJson<Model> {
-    const isAdded = new Set(this.added.map(({ id }) => id));
+    const added = new Map(this.added.map(({ id, content }) => [id, content]));
+    // A file gives an added token that its vocabulary lacks the next id, so those before the last ordinary token are in it.
+    const last = this.tokens.findLastIndex((_, id) => !added.has(id));
     return {
       version: '1.0',
       truncation: null,
@@ -45,7 +48,9 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
       pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       post_processor: null,
       decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-      model: this.modelToJson(this.tokens.map((bytes, id) => (isAdded.has(id) ? '' : bytesToToken(bytes)))),
+      model: this.modelToJson(
+        this.tokens.map((bytes, id) => (id > last ? '' : (added.get(id) ?? bytesToToken(bytes)))),
+      ),
     };
   }
 

@@ -114,7 +114,6 @@ export const esm: Family = {
       ...encoderConfig(configuration),
       max_position_embeddings: configuration.maxLength,
       position_embedding_type: 'rotary',
-      rope_theta: 10_000,
       emb_layer_norm_before: configuration.embeddingNorm,
       token_dropout: tokenDropout !== undefined,
       ...(tokenDropout ? { mask_token_id: tokenDropout.maskToken } : {}),

@@ -52,7 +52,7 @@ export async function exportHuggingFace(
   }
   const config = { ...family.config(configuration, ids), model_type: family.modelTypes[0], dtype: 'float32' };
   return new Map([
-    ['config.json', json(config)],
+    ['config.json', configText(config)],
     ['model.safetensors', encodeSafetensors(tensors, { format: 'pt' })],
     ...(tokenizer ? tokenizerFiles(tokenizer, configuration) : []),
   ]);
@@ -112,6 +112,12 @@ export function tokenizerFiles(
     ['tokenizer.json', json(tokenizer.toJSON())],
     ['tokenizer_config.json', json(config)],
   ];
+}
+
+/** Numbers that the library declares as float need a fraction, or it refuses them: dropout of 0. */
+function configText(config: Record<string, unknown>): Uint8Array {
+  const text = new TextDecoder().decode(json(config));
+  return new TextEncoder().encode(text.replace(/"\w+_(?:prob|pdrop|eps|epsilon)": \d+(?=[,\n])/g, '$&.0'));
 }
 
 function json(value: unknown): Uint8Array {

@@ -108,6 +108,7 @@ def esm_model(seed):
     config = EsmConfig(
         **WIDTHS, vocab_size=33, num_hidden_layers=3, position_embedding_type="rotary", token_dropout=True, mask_token_id=32,
         pad_token_id=1, emb_layer_norm_before=False, layer_norm_eps=1e-5, max_position_embeddings=1026,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )
     return randomise(EsmForMaskedLM(config), seed)
 

@@ -3,9 +3,10 @@
 import gzip
 import json
 import struct
+from collections import Counter
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertTokenizer, EsmTokenizer
 
 here = Path(__file__).parent
@@ -15,14 +16,26 @@ ESM_TOKENS = "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X 
 
 
 def bert(vocab_size):
+    """WordPiece over a vocabulary made here: the trainer numbers its pieces by chance."""
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = Counter(word for line in lines for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(line)))
+    characters, pieces = Counter(), Counter()
+    for word, count in words.items():
+        characters.update({character: word.count(character) * count for character in word})
+        for start in range(len(word)):
+            for end in range(start + 2, min(start + 6, len(word)) + 1):
+                pieces["##" * (start > 0) + word[start:end]] += count * (end - start - 1)
+    common = lambda counts, size: sorted(sorted(counts, key=lambda key: (-counts[key], key))[:size])
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=specials, limit_alphabet=70, show_progress=False)
-    tokenizer.train_from_iterator(lines, trainer)
+    alphabet = common(characters, 70)
+    tokens = specials + alphabet + [f"##{character}" for character in alphabet]
+    tokens += common(pieces, vocab_size - len(tokens))
+    tokenizer = Tokenizer(models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.add_special_tokens(specials)
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     tokenizer.decoder = decoders.WordPiece()
+    assert tokenizer.get_vocab_size() == vocab_size
     return tokenizer
 
 
