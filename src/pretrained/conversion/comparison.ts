@@ -33,15 +33,38 @@ export class Comparison {
   /** Leaves the model with this attention, drawn from `seed`. One forward pass over all sequences. */
   async compare(choice: AttentionChoice, seed: number): Promise<ModelComparison> {
     this.model.replaceAttention(choice, seed);
-    const { embeddings, ...rest } = await measure(this.model, this.batches);
-    const pairs = embeddings.map((embedding, i) => compareVectors(embedding, this.exact.embeddings[i]));
-    const cosines = pairs.map(({ cosine }) => cosine);
-    return {
-      embeddingError: mean(pairs.map(({ error }) => error)),
-      embeddingCosine: { mean: mean(cosines), worst: cosines.reduce((a, b) => Math.min(a, b), 1) },
-      ...rest,
-    };
+    return compareMeasured(await measure(this.model, this.batches), this.exact);
   }
+}
+
+/** A model against another that it is to be like, such as the one that it learns from. */
+export interface RecoveryReport {
+  readonly model: ModelComparison;
+  readonly reference: Pick<ModelComparison, 'accuracy' | 'loss'>;
+}
+
+/**
+ * What a model gives, against what a reference of equal width gives on the same sequences. One forward pass of each; both
+ * stay as they are.
+ */
+export async function compareModels(
+  model: Transformer,
+  reference: Transformer,
+  batches: readonly MeasuredBatch[],
+): Promise<RecoveryReport> {
+  const wanted = await measure(reference, batches);
+  const { embeddings: _, ...rest } = wanted;
+  return { model: compareMeasured(await measure(model, batches), wanted), reference: rest };
+}
+
+function compareMeasured({ embeddings, ...rest }: Measured, wanted: Measured): ModelComparison {
+  const pairs = embeddings.map((embedding, i) => compareVectors(embedding, wanted.embeddings[i]));
+  const cosines = pairs.map(({ cosine }) => cosine);
+  return {
+    embeddingError: mean(pairs.map(({ error }) => error)),
+    embeddingCosine: { mean: mean(cosines), worst: cosines.reduce((a, b) => Math.min(a, b), 1) },
+    ...rest,
+  };
 }
 
 async function measure(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Measured> {

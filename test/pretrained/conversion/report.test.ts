@@ -3,6 +3,7 @@ import { approximationReport } from '../../../src/attention/report.ts';
 import { createReferenceBackend } from '../../../src/backend/reference.ts';
 import type { TransformerOptions } from '../../../src/models/configuration.ts';
 import { type AttentionChoice, Transformer } from '../../../src/models/transformer.ts';
+import { compareModels } from '../../../src/pretrained/conversion/comparison.ts';
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';
 import { Random } from '../../../src/tensor/random.ts';
@@ -216,6 +217,22 @@ describe('conversionReport', () => {
     await expect(conversionReport(model(), batches, { numFeatures: [16], estimators: [], error: 0 })).rejects.toThrow(
       /wanted error is 0/,
     );
+  });
+
+  it('compares a model with another as it does with itself, and leaves both as they are', async () => {
+    const [student, teacher] = [model(), model()];
+    student.replaceAttention({ attention: favor }, seed);
+    const report = await conversionReport(model(), batches, {
+      attention: favor,
+      numFeatures: [],
+      estimators: [],
+      seed,
+    });
+    expect(await compareModels(student, teacher, batches)).toEqual({
+      model: report.chosen.model,
+      reference: report.exact,
+    });
+    expect([student, teacher].map(({ configuration }) => configuration.attention.type)).toEqual(['favor', 'exact']);
   });
 
   it('frees what it made', async () => {
