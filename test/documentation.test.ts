@@ -95,6 +95,16 @@ describe('the examples of the documentation run as they stand', () => {
     expect(losses[4]).toBeLessThan(losses[0]);
   });
 
+  it('docs/pretrained.md: a conversion in code', () => {
+    const output = run(examples('docs/pretrained.md')[0], (directory) => {
+      mkdirSync(join(directory, 'models'));
+      symlinkSync(join(root, 'test/golden/transformers/bert'), join(directory, 'models/bert'));
+    });
+    const [cosine] = output.split(' ');
+    expect(Number(cosine)).toBeGreaterThan(0);
+    expect(Number(cosine)).toBeLessThan(1);
+  });
+
   it('docs/data.md: JSONL in a folder', () => {
     const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ title: `t${i}`, body: `text ${i}` }));
     const output = run(examples('docs/data.md')[0], (directory) => {
