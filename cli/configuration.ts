@@ -46,6 +46,8 @@ export function textSplit(split: DatasetSplit = { by: 'tail', fraction: 0.1 }): 
 
 /** What `--config FILE.json` may hold; flags override it. */
 export const runSchema = z.strictObject({
+  /** Directory of the model from which weights, configuration and tokenizer come (`performers finetune`). Default: none. */
+  from: z.string().optional(),
   /** Files, globs, folders and `hf://` names. */
   data: z.array(z.string()).default([]),
   /** What `openDataset` takes besides: `format` and the options of the format. */
@@ -53,7 +55,7 @@ export const runSchema = z.strictObject({
   /** Default: as `openDataset` has it. */
   split: split.optional(),
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
-  /** Keys of the model's config.json; vocabSize follows from the tokenizer. */
+  /** Keys of the model's config.json; vocabSize follows from the tokenizer. With `from`: those that are to change. */
   model: z.record(z.string(), z.unknown()).default({}),
   training: z.prefault(trainingSchema, {}),
   /** Most batches of 4 rows that an evaluation measures, spread evenly over what is held out. Default: all. */

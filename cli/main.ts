@@ -4,6 +4,7 @@ import { convertCommand } from './commands/convert.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
+import { finetuneCommand } from './commands/finetune.ts';
 import { generateCommand } from './commands/generate.ts';
 import { infoCommand } from './commands/info.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
@@ -17,6 +18,7 @@ const program = new Command('performers')
   .configureHelp({ showGlobalOptions: true });
 for (const command of [
   trainCommand(),
+  finetuneCommand(),
   generateCommand(),
   evaluateCommand(),
   infoCommand(),

@@ -5,6 +5,8 @@ interface TrainingProgressOptions {
   readonly label: string;
   readonly steps: number;
   readonly startStep: number;
+  /** After which the run ends. Default: when the steps are made. */
+  readonly minutes?: number | undefined;
   /** Characters that a token stands for on average; undefined where the loss is not that of a text. */
   readonly charactersPerToken: number | undefined;
 }
@@ -24,6 +26,7 @@ export class TrainingProgress {
   #tokensPerSecond: number | undefined;
   #secondsPerStep: number | undefined;
   #lastLine = performance.now();
+  readonly #start = performance.now();
   #step: number;
   #text = 'starting';
 
@@ -31,12 +34,24 @@ export class TrainingProgress {
     this.#options = options;
     this.#step = options.startStep;
     if (!process.stderr.isTTY) return;
-    const format = `${options.label} [{bar}] {value}/{total} │ {text}`;
+    const place = options.minutes === undefined ? '{value}/{total}' : '{percentage} %';
+    const format = `${options.label} [{bar}] ${place} │ {text}`;
     this.#bar = new SingleBar(
       { format, stream: process.stderr, hideCursor: true, barsize: 12, autopadding: true, gracefulExit: false },
       Presets.shades_classic,
     );
-    this.#bar.start(options.steps, options.startStep, { text: this.#text });
+    this.#bar.start(this.#total, this.#done, { text: this.#text });
+  }
+
+  /** Of the bar: steps or, where the time is limited, seconds. */
+  get #total(): number {
+    const { steps, minutes } = this.#options;
+    return minutes === undefined ? steps : 60 * minutes;
+  }
+
+  get #done(): number {
+    if (this.#options.minutes === undefined) return this.#step;
+    return Math.min(this.#total, (performance.now() - this.#start) / 1000);
   }
 
   /** Reports a completed update that took `seconds`. */
@@ -49,16 +64,19 @@ export class TrainingProgress {
       charactersPerToken === undefined
         ? ''
         : `${(this.#loss / Math.LN2 / charactersPerToken).toFixed(3)} bits/character │ `;
-    const left = (this.#options.steps - step) * this.#secondsPerStep;
     this.#step = step;
+    const { steps, minutes, label } = this.#options;
+    const untilLast = (steps - step) * this.#secondsPerStep;
+    const left = minutes === undefined ? untilLast : Math.min(untilLast, this.#total - this.#done);
+    const place = minutes === undefined ? `step ${step}/${steps}` : `step ${step}`;
     this.#text =
       `${formatSeconds(left)} left │ loss ${this.#loss.toFixed(3)} │ ${bits}` +
       `${formatCount(this.#tokensPerSecond)} tokens/s`;
     if (this.#bar) {
-      this.#bar.update(step, { text: this.#text });
-    } else if (performance.now() - this.#lastLine > lineInterval || step === this.#options.steps) {
+      this.#bar.update(this.#done, { text: this.#text });
+    } else if (performance.now() - this.#lastLine > lineInterval || step === steps) {
       this.#lastLine = performance.now();
-      say(`${this.#options.label}: step ${step}/${this.#options.steps} │ ${this.#text}`);
+      say(`${label}: ${place} │ ${this.#text}`);
     }
   }
 
@@ -66,7 +84,7 @@ export class TrainingProgress {
   note(line: string): void {
     this.#bar?.stop();
     say(line);
-    this.#bar?.start(this.#options.steps, this.#step, { text: this.#text });
+    this.#bar?.start(this.#total, this.#done, { text: this.#text });
   }
 
   stop(): void {

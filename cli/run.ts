@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   type Backend,
   type Checkpoint,
@@ -8,12 +8,15 @@ import {
   findCheckpoint,
   type HeldOutData,
   heldOutBatches,
+  loadAnyTokenizer,
   loadCheckpoint,
-  loadTokenizer,
+  loadTeacher,
   type Objective,
   parseConfiguration,
   parseJson,
   restoreModel,
+  type Teacher,
+  type TeacherErrors,
   type TokenSplit,
   type TrainingConfiguration,
   Transformer,
@@ -37,6 +40,8 @@ export interface Run {
   /** Of the documents; for classification alone. */
   readonly classes: Classes | undefined;
   readonly resume: { checkpoint: Checkpoint; directory: string } | undefined;
+  /** What is learnt from, with `distillation` in the configuration. */
+  readonly teacher: Teacher | undefined;
 }
 
 export interface RunResult {
@@ -54,6 +59,9 @@ export interface RunResult {
 
 const evaluationBatchSize = 4;
 
+/** Updates of a run that time alone ends. */
+export const endless = 1_000_000;
+
 /** True when `out` holds a checkpoint. */
 export async function hasCheckpoint(out: string): Promise<boolean> {
   return findCheckpoint(out).then(
@@ -68,7 +76,8 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
     throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
   }
   const corpus = await openCorpus(configuration, out);
-  const { training, model: options } = configuration;
+  const { training: given, model: options } = configuration;
+  const { training, teacher } = await withTeacher(backend, given);
   const classes = await classesOf(configuration, corpus);
   const values = {
     causal: training.objective.type === 'nextToken',
@@ -80,17 +89,47 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
   const modelConfiguration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
   checkObjective(training.objective, modelConfiguration);
   const model = new Transformer(backend, modelConfiguration, training.seed);
-  const stored = { ...configuration, ...corpus.source };
-  await writeFile(join(out, 'run.json'), `${JSON.stringify(stored, null, 2)}\n`);
-  return { out, configuration: stored, corpus, model, classes, resume: undefined };
+  const stored = await storeConfiguration(out, { ...configuration, training, ...corpus.source });
+  return { out, configuration: stored, corpus, model, classes, resume: undefined, teacher };
+}
+
+/** Writes run.json, from which a run resumes. */
+export async function storeConfiguration(out: string, configuration: RunConfiguration): Promise<RunConfiguration> {
+  await writeFile(join(out, 'run.json'), `${JSON.stringify(configuration, null, 2)}\n`);
+  return configuration;
+}
+
+/**
+ * Loads the teacher that a configuration asks for, and notes where it lies.
+ *
+ * @param from where it lies if the configuration does not say
+ */
+export async function withTeacher(
+  backend: Backend,
+  training: TrainingConfiguration,
+  from?: string,
+): Promise<{ training: TrainingConfiguration; teacher: Teacher | undefined }> {
+  const { distillation } = training;
+  if (!distillation) return { training, teacher: undefined };
+  const path = distillation.teacher ?? from;
+  if (path === undefined) {
+    throw new Error('Nobody is there to learn from: set "distillation": {"teacher": DIR}, or use performers finetune.');
+  }
+  const teacher = await loadTeacher(backend, resolve(path));
+  return { training: { ...training, distillation: { ...distillation, teacher: teacher.directory } }, teacher };
 }
 
 /**
  * Continues the run in `out` from its newest checkpoint, or from `checkpoint`.
  *
- * @param steps total number of updates, if it should change
+ * @param limits.steps total number of updates, if it should change
+ * @param limits.minutes of this part of the run
  */
-export async function resumeRun(backend: Backend, out: string, steps?: number): Promise<Run> {
+export async function resumeRun(
+  backend: Backend,
+  out: string,
+  { steps, minutes }: { readonly steps?: number | undefined; readonly minutes?: number | undefined } = {},
+): Promise<Run> {
   const directory = await findCheckpoint(out);
   const checkpoint = await loadCheckpoint(directory);
   const path = join(out, 'run.json');
@@ -102,12 +141,16 @@ export async function resumeRun(backend: Backend, out: string, steps?: number): 
     ...parseConfiguration(runSchema, parseJson(text, path), path),
     training: { ...training.configuration, steps: steps ?? training.configuration.steps },
   };
+  if (configuration.training.steps === endless && minutes === undefined) {
+    throw new Error(`The run in ${out} ends after some time, not after some steps: say how long with --minutes.`);
+  }
   const where = join(directory, 'tokenizer.json');
-  const tokenizer = loadTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
+  const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
   const corpus = await tokenize(configuration, tokenizer, out);
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
-  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory } };
+  const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory));
+  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher };
 }
 
 async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): Promise<Classes | undefined> {
@@ -118,9 +161,10 @@ async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): P
  * Trains a run to its end, or until `signal` aborts, showing progress.
  *
  * @param label names the run on the progress bar
+ * @param minutes after which it ends. Default: when all steps are made
  */
-export async function finishRun(run: Run, label: string, signal: AbortSignal): Promise<RunResult> {
-  const { configuration, corpus, model, classes, resume, out } = run;
+export async function finishRun(run: Run, label: string, signal: AbortSignal, minutes?: number): Promise<RunResult> {
+  const { configuration, corpus, model, classes, resume, teacher, out } = run;
   const { training } = configuration;
   const { store, tokenizer, dataset } = corpus;
   const vocabulary = vocabularyOf(tokenizer, dataset);
@@ -129,8 +173,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   const startStep = resume?.checkpoint.training.step ?? 0;
   const progress = new TrainingProgress({
     label,
-    steps: training.steps,
-    startStep,
+    ...{ steps: training.steps, startStep, minutes },
     charactersPerToken: predictsText(training) && !isImages ? store.train.characters / store.train.length : undefined,
   });
   let step = startStep;
@@ -151,8 +194,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
           : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
-      resume,
-      signal,
+      ...{ resume, signal, teacher, minutes },
     });
     for await (const event of events) {
       if (event.kind === 'step') {
@@ -177,7 +219,15 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal): P
   } finally {
     progress.stop();
   }
-  return { step, interrupted: step < training.steps, evaluation, seconds, tokens, dataSeconds, checkpoint };
+  return {
+    step,
+    interrupted: signal.aborted && step < training.steps,
+    evaluation,
+    seconds,
+    tokens,
+    dataSeconds,
+    checkpoint,
+  };
 }
 
 /** What decides how held-out data is measured. */
@@ -220,19 +270,33 @@ function predictsText({
  * @param isImages tokens are values of pixels, so that bits per token are bits per dimension
  */
 export function describeEvaluation(
-  { bitsPerCharacter, bitsPerToken, perplexity, accuracy }: Evaluation,
+  { bitsPerCharacter, bitsPerToken, perplexity, accuracy, ...errors }: Evaluation,
   { type }: Objective,
   isImages = false,
 ): string {
+  const taught = describeErrors(errors);
   const share = `${(100 * accuracy).toFixed(1)} %`;
   if (type === 'classification') return `held out: class accuracy ${share}, perplexity ${perplexity.toFixed(2)}`;
+  if (type === 'distillation') {
+    return `held out: ${taught}${Number.isNaN(accuracy) ? '' : `, the teacher's likeliest token in ${share}`}`;
+  }
   const bits = isImages
     ? `${bitsPerToken.toFixed(3)} bits/dimension, `
     : bitsPerCharacter === undefined
       ? ''
       : `${bitsPerCharacter.toFixed(3)} bits/character, `;
   const what = type === 'maskedToken' ? 'masked-token' : isImages ? 'next-value' : 'next-token';
-  return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, ${what} accuracy ${share}`;
+  return `held out: ${bits}perplexity ${perplexity.toFixed(2)}, ${what} accuracy ${share}${taught && `; ${taught}`}`;
+}
+
+/** How far a model is from its teacher, empty without one. */
+function describeErrors({ attentionError, logitsError, hiddenError }: TeacherErrors): string {
+  const parts = [
+    attentionError !== undefined && `attention ${attentionError.toPrecision(3)}`,
+    hiddenError !== undefined && `hidden states ${hiddenError.toPrecision(3)}`,
+    logitsError !== undefined && `logits ${logitsError.toPrecision(3)} nats`,
+  ].filter(Boolean);
+  return parts.length === 0 ? '' : `errors against the teacher: ${parts.join(', ')}`;
 }
 
 /**

@@ -56,6 +56,8 @@ export {
   findCheckpoint,
   isCheckpoint,
   loadCheckpoint,
+  loadModelFiles,
+  type ModelFiles,
   parseJson,
   type TrainingState,
 } from './training/checkpoint.ts';

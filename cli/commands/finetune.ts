@@ -1,0 +1,113 @@
+import { Command, Option } from 'commander';
+import { parseConfiguration } from '../../src/node.ts';
+import {
+  type RunConfiguration,
+  type RunConfigurationInput,
+  readRunConfiguration,
+  runSchema,
+} from '../configuration.ts';
+import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../initial-model.ts';
+import { backendOptions, jsonOption, nonNegativeNumber, wholeNumber } from '../options.ts';
+import { resumeRun } from '../run.ts';
+import {
+  carryOut,
+  dataOptions,
+  datasetOf,
+  defined,
+  objectives,
+  packingOption,
+  splitOf,
+  type TrainingFlags,
+  trainingOf,
+  updateOptions,
+} from '../training-options.ts';
+
+/** A tenth of what training from nothing takes: the weights are near good ones already. */
+const learningRate = 1e-4;
+/** Longest rows unless told otherwise. */
+const usualLength = 512;
+
+interface FinetuneFlags extends TrainingFlags {
+  from?: string;
+  config?: string;
+  /** True = the model that training starts from, with exact attention. */
+  distill?: string | true;
+  dropout?: number;
+}
+
+export function finetuneCommand(): Command {
+  const command = new Command('finetune')
+    .description(
+      'Train a converted or saved model on: weights, configuration and tokenizer are its own. Ctrl-C saves; --resume continues.',
+    )
+    .option('--from <dir>', 'directory of a converted model, a run (its newest checkpoint is taken) or one checkpoint');
+  for (const option of dataOptions()) command.addOption(option);
+  command
+    .requiredOption('--out <dir>', 'directory of the run: checkpoints, metrics.jsonl, tokens.bin')
+    .option('--config <file.json>', 'configuration {data, dataset, split, model, training}; flags override it')
+    .option('--resume', 'continue the run in --out from its newest checkpoint')
+    .option(
+      '--distill [teacher]',
+      'learn what a teacher gives as well, which recovers faster (default teacher: --from with exact attention)',
+    )
+    .addOption(
+      new Option(
+        '--objective <type>',
+        'what is predicted (default: what the model can: next or masked tokens, or distillation alone)',
+      ).choices(Object.keys(objectives).filter((name) => name !== 'classification')),
+    )
+    .option('--dropout <rate>', "(default: the model's; 0 with --distill)", nonNegativeNumber)
+    .addOption(packingOption('pack for encoders on several documents, else windows'));
+  const updates = { length: `what the model takes, at most ${usualLength}`, learningRate };
+  for (const option of updateOptions(updates)) command.addOption(option);
+  command
+    .option('--seed <n>', 'seed of data order, masks and dropout (default: 0)', wholeNumber)
+    .action((flags: FinetuneFlags) => finetune(flags));
+  for (const option of backendOptions()) command.addOption(option);
+  return command.addOption(jsonOption());
+}
+
+async function finetune(flags: FinetuneFlags): Promise<void> {
+  const { out } = flags;
+  if (flags.resume) {
+    await carryOut(flags, 'finetune', (backend) => resumeRun(backend, out, flags));
+    return;
+  }
+  const file = flags.config ? await readRunConfiguration(flags.config) : {};
+  const from = flags.from ?? file.from;
+  if (from === undefined) throw new Error('There is nothing to start from: name a model with --from.');
+  const initial = await readInitialModel(from);
+  const configuration = configurationOf(flags, file, initial);
+  await carryOut(flags, 'finetune', (backend) => startFrom(backend, initial, configuration, out));
+}
+
+/** What the model suggests, overridden by the file, and both by the flags. */
+function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, initial: InitialModel): RunConfiguration {
+  const length = Math.min(usualLength, initial.configuration.maxLength);
+  const objective = usualObjective(initial);
+  const given = { learningRate, length, objective, ...file.training };
+  const distillation = distillationOf(flags, given);
+  const training = { ...given, ...trainingOf(flags, given), ...(distillation && { distillation }) };
+  if (training.objective.type === 'distillation' && !distillation) {
+    throw new Error('This model predicts no tokens, so that it can only learn from a teacher: add --distill.');
+  }
+  const dropout = flags.dropout ?? file.model?.dropout ?? (distillation ? 0 : undefined);
+  const configuration = {
+    data: flags.data ?? file.data ?? [],
+    dataset: datasetOf(flags, {}, file.dataset),
+    split: splitOf(flags, training.objective.type) ?? file.split,
+    model: { ...file.model, ...defined({ dropout }) },
+    training,
+    evaluationBatches: flags.evaluationBatches ?? file.evaluationBatches,
+  };
+  if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
+  return parseConfiguration(runSchema, defined(configuration), 'the options');
+}
+
+function distillationOf(
+  { distill }: FinetuneFlags,
+  { distillation }: NonNullable<RunConfigurationInput['training']>,
+): NonNullable<RunConfigurationInput['training']>['distillation'] {
+  if (distill === undefined) return distillation;
+  return { ...distillation, ...(distill === true ? {} : { teacher: distill }) };
+}

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import {
+  type Backend,
+  checkObjective,
+  findCheckpoint,
+  loadAnyTokenizer,
+  loadModelFiles,
+  type ModelFiles,
+  type Objective,
+  parseConfiguration,
+  parseJson,
+  restoreModel,
+  type Tokenizer,
+  type TransformerConfiguration,
+  transformerConfiguration,
+} from '../src/node.ts';
+import type { RunConfiguration } from './configuration.ts';
+import { type Corpus, tokenize } from './corpus.ts';
+import { hasCheckpoint, type Run, storeConfiguration, withTeacher } from './run.ts';
+
+/** A model's files, from which a run can start. */
+export interface InitialModel {
+  readonly directory: string;
+  readonly files: ModelFiles;
+  readonly configuration: TransformerConfiguration;
+  readonly tokenizer: Tokenizer;
+}
+
+/**
+ * Reads a model to start from: one that was converted or saved, a checkpoint, or a run's newest checkpoint.
+ *
+ * @throws one sentence when there is none, it is of images, or a file is missing or damaged
+ */
+export async function readInitialModel(path: string): Promise<InitialModel> {
+  const directory = await findCheckpoint(resolve(path));
+  const files = await loadModelFiles(directory);
+  const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
+  if (configuration.patches) {
+    throw new Error(`${directory} is a model of images, which cannot be finetuned on text: name a model of tokens.`);
+  }
+  if (files.tokenizer === undefined) {
+    throw new Error(`${directory} has no tokenizer.json: put that of the model there.`);
+  }
+  const where = `${directory}/tokenizer.json`;
+  return {
+    directory,
+    files,
+    configuration,
+    tokenizer: await loadAnyTokenizer(parseJson(files.tokenizer, where), where),
+  };
+}
+
+/** What a model can learn: its next or masked tokens or, without a language head, what a teacher gives. */
+export function usualObjective({ configuration, tokenizer }: InitialModel): Objective {
+  const { languageHead, causal } = configuration;
+  if (languageHead && causal) return { type: 'nextToken' };
+  const hasMask = tokenizer.specialTokens.mask !== undefined;
+  return languageHead && hasMask ? { type: 'maskedToken', fraction: 0.15 } : { type: 'distillation' };
+}
+
+/**
+ * Starts a run in `out` whose weights, configuration and tokenizer are those of a model.
+ *
+ * @throws one sentence when `out` already holds a run, or model, data and configuration do not fit together
+ */
+export async function startFrom(
+  backend: Backend,
+  initial: InitialModel,
+  configuration: RunConfiguration,
+  out: string,
+): Promise<Run> {
+  if (await hasCheckpoint(out)) {
+    throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
+  }
+  const { directory, files, tokenizer } = initial;
+  const config = changedConfiguration(initial, configuration);
+  checkObjective(configuration.training.objective, config);
+  // Before the text is read, as a mistake here is found sooner.
+  const model = restoreModel(backend, { ...files, config }, directory);
+  const { training, teacher } = await withTeacher(backend, configuration.training, directory);
+  const corpus = await tokenize(configuration, tokenizer, out);
+  const packing = training.packing ?? usualPacking(config, corpus);
+  const stored = await storeConfiguration(out, {
+    ...configuration,
+    ...corpus.source,
+    from: directory,
+    training: { ...training, packing },
+  });
+  return { out, configuration: stored, corpus, model, classes: undefined, resume: undefined, teacher };
+}
+
+/** Encoders were trained on whole texts, decoders on a stream of them. */
+function usualPacking({ causal }: TransformerConfiguration, { dataset }: Corpus): 'windows' | 'pack' {
+  return causal || dataset.numDocuments === 1 ? 'windows' : 'pack';
+}
+
+/** The model's configuration with the keys that are to change. @throws when its positions end before the rows do */
+function changedConfiguration(
+  { configuration, directory }: InitialModel,
+  { model, training: { length } }: RunConfiguration,
+): TransformerConfiguration {
+  const given = { ...configuration, ...model };
+  if (given.positions === 'learned' && length > configuration.maxLength) {
+    throw new Error(
+      `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
+    );
+  }
+  const maxLength = Math.max(length, configuration.maxLength);
+  return parseConfiguration(transformerConfiguration, { ...given, maxLength }, 'the model configuration');
+}

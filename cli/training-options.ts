@@ -1,0 +1,165 @@
+/** What `train` and `finetune` have in common: their options, and how a run is carried out. */
+import { Option } from 'commander';
+import { type Backend, createBackend, type DatasetFormat, datasetFormats, type Objective } from '../src/node.ts';
+import type { RunConfigurationInput } from './configuration.ts';
+import { type BackendFlags, positiveInteger, positiveNumber, wholeNumber } from './options.ts';
+import { formatBytes, formatCount, printJson, say } from './output.ts';
+import { describeSpeed, endless, finishRun, interruptSignal, type Run } from './run.ts';
+
+export const objectives = {
+  'next-token': 'nextToken',
+  'masked-token': 'maskedToken',
+  classification: 'classification',
+  distillation: 'distillation',
+} as const;
+const packings = ['windows', 'pack', 'pad'] as const;
+
+export interface TrainingFlags extends BackendFlags {
+  data?: string[];
+  format?: DatasetFormat;
+  textField?: string;
+  labelField?: string;
+  out: string;
+  resume?: boolean;
+  objective?: keyof typeof objectives;
+  packing?: (typeof packings)[number];
+  split?: NonNullable<RunConfigurationInput['split']>['by'];
+  heldOut?: number;
+  steps?: number;
+  minutes?: number;
+  batchSize?: number;
+  length?: number;
+  accumulate?: number;
+  learningRate?: number;
+  warmupSteps?: number;
+  evaluateEvery?: number;
+  evaluationBatches?: number;
+  checkpointEvery?: number;
+  keepCheckpoints?: number;
+  seed?: number;
+  json?: boolean;
+}
+
+/** Which data. */
+export const dataOptions = (): Option[] => [
+  new Option('--data <names...>', 'files, globs, folders, or hf://datasets/ORG/NAME'),
+  new Option('--format <name>', 'format of the data (default: as the names say)').choices(datasetFormats),
+  new Option('--text-field <name>', 'field of JSONL or column of Parquet that has the text (default: text)'),
+];
+
+/** How rows are made of it. */
+export const packingOption = (standard: string): Option =>
+  new Option(
+    '--packing <how>',
+    `rows: windows of one stream, whole documents packed, or one padded (default: ${standard})`,
+  ).choices(packings);
+
+/** What is held out, and how long and how fast is trained. */
+export const updateOptions = ({ length, learningRate }: { length: string; learningRate: number }): Option[] => [
+  new Option(
+    '--split <rule>',
+    'what is held out (default: tail of text files, as named or by document of others)',
+  ).choices(['tail', 'document', 'none', 'given', 'group']),
+  new Option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)').argParser(positiveNumber),
+  new Option('--steps <n>', 'updates (default: 1000, or what --minutes allow)').argParser(positiveInteger),
+  new Option('--minutes <x>', 'end after this time, with a checkpoint (default: when --steps are made)').argParser(
+    positiveNumber,
+  ),
+  new Option('--batch-size <n>', 'sequences in a batch (default: 8)').argParser(positiveInteger),
+  new Option('--length <n>', `tokens in a sequence (default: ${length})`).argParser(positiveInteger),
+  new Option('--accumulate <n>', 'batches whose gradients make one update (default: 1)').argParser(positiveInteger),
+  new Option('--learning-rate <x>', `peak learning rate (default: ${learningRate})`).argParser(positiveNumber),
+  new Option('--warmup-steps <n>', 'updates of linear warm-up (default: 0)').argParser(wholeNumber),
+  new Option('--evaluate-every <n>', 'updates between evaluations; 0 = only at the end (default: 200)').argParser(
+    wholeNumber,
+  ),
+  new Option('--evaluation-batches <n>', 'most batches that an evaluation measures (default: all)').argParser(
+    positiveInteger,
+  ),
+  new Option('--checkpoint-every <n>', 'updates between checkpoints; 0 = only at the end (default: 200)').argParser(
+    wholeNumber,
+  ),
+  new Option('--keep-checkpoints <k>', 'newest checkpoints kept (default: 3)').argParser(positiveInteger),
+];
+
+/** The keys of a training configuration that flags give. */
+export function trainingOf(
+  flags: TrainingFlags,
+  given: RunConfigurationInput['training'],
+): NonNullable<RunConfigurationInput['training']> {
+  const { packing, minutes, batchSize, length, accumulate, learningRate, warmupSteps, seed } = flags;
+  const { evaluateEvery, checkpointEvery, keepCheckpoints } = flags;
+  const type = flags.objective && objectives[flags.objective];
+  const objective = type === undefined || type === given?.objective?.type ? undefined : { type };
+  const steps = flags.steps ?? (minutes !== undefined && given?.steps === undefined ? endless : undefined);
+  const named = { objective, packing, steps, batchSize, length, accumulate, learningRate, warmupSteps, seed };
+  return defined({ ...named, evaluateEvery, checkpointEvery, keepCheckpoints });
+}
+
+/** Options of the data; those of a preset belong to its format and go with it. */
+export function datasetOf(
+  { format, textField, labelField }: TrainingFlags,
+  preset: RunConfigurationInput['dataset'] = {},
+  file: RunConfigurationInput['dataset'] = {},
+): Record<string, unknown> {
+  const given = { ...file, ...defined({ format, text: textField, label: labelField }) };
+  const isOther = given.format !== undefined && given.format !== preset.format;
+  return { ...(isOther ? {} : preset), ...given };
+}
+
+export function splitOf(
+  { split, heldOut }: TrainingFlags,
+  objective: Objective['type'],
+): RunConfigurationInput['split'] {
+  if (split === 'none' || split === 'given') return { by: split };
+  if (split === undefined && heldOut === undefined) return undefined;
+  return { by: split ?? (objective === 'classification' ? 'document' : 'tail'), fraction: heldOut ?? 0.1 };
+}
+
+/** The entries of `object` that have a value. */
+export function defined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/**
+ * Carries a run out to its end, or to a Ctrl-C, and says what came of it.
+ *
+ * @param command continues it, after `performers`
+ * @param open makes the run, or finds it again
+ * @param finished is given the run that has ended
+ */
+export async function carryOut(
+  flags: TrainingFlags,
+  command: string,
+  open: (backend: Backend) => Promise<Run>,
+  finished: (run: Run) => Promise<void> = async () => {},
+): Promise<void> {
+  const { out } = flags;
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const run = await open(backend);
+    const { store } = run.corpus;
+    const signal = interruptSignal();
+    say(
+      `${formatCount(run.model.numParameters)} parameters, ${formatCount(store.train.length)} training tokens, ` +
+        `${formatCount(store.heldOut.length)} held out, on ${backend.description}`,
+    );
+    const result = await finishRun(run, run.model.configuration.attention.type, signal, flags.minutes);
+    await store.close();
+    if (result.interrupted) {
+      process.exitCode = 130;
+      say(
+        `Stopped at step ${result.step}. Continue with:\n  npm run -s performers -- ${command} --resume --out ${out}`,
+      );
+    } else {
+      await finished(run);
+      say(`${describeSpeed(result)}; ${result.checkpoint}`);
+    }
+    // KiB, on all systems.
+    const peakMemory = 1024 * process.resourceUsage().maxRSS;
+    say(`peak memory ${formatBytes(peakMemory)}`);
+    if (flags.json) printJson({ out, ...result, peakMemory });
+  } finally {
+    backend.close();
+  }
+}
