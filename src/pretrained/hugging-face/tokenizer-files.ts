@@ -102,15 +102,28 @@ function bertTokenizer(vocab: ReadonlyMap<string, number>, lowercase: boolean, f
   };
 }
 
-/** Every token of the vocabulary is one residue or special; runs of anything else are one unknown token. */
+/** What Python takes for white space, which other languages do not quite. */
+const SPACE = '\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000';
+
+/**
+ * Every token of the vocabulary is one residue or special; a run of anything else is one unknown token. Runs are joined here,
+ * as programs do not agree on what a model's fuse_unk joins.
+ */
 function esmTokenizer(vocab: ReadonlyMap<string, number>, files: PretrainedFiles): TokenizerFile {
   const specials = [...vocab.keys()].filter((token) => [...token].length > 1);
+  const residues = [...vocab.keys()]
+    .filter((token) => [...token].length === 1)
+    .map((token) => (/\w/.test(token) ? token : `\\${token}`));
+  const replace = (Regex: string, content: string) => ({ type: 'Replace', pattern: { Regex }, content });
   return {
     ...common(
       specials.map((content) => ({ content })),
       vocab,
     ),
-    normalizer: null,
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [replace(`[${SPACE}]+`, ' '), replace(`[^ ${residues.join('')}]+`, '\ufffd')],
+    },
     pre_tokenizer: { type: 'WhitespaceSplit' },
     post_processor: frame('<cls>', '<eos>', vocab, files),
     decoder: { type: 'Fuse' },
@@ -120,7 +133,7 @@ function esmTokenizer(vocab: ReadonlyMap<string, number>, files: PretrainedFiles
       unk_token: '<unk>',
       continuing_subword_prefix: null,
       end_of_word_suffix: null,
-      fuse_unk: true,
+      fuse_unk: false,
       byte_fallback: false,
       ignore_merges: false,
       vocab: Object.fromEntries(vocab),
