@@ -10,7 +10,7 @@ import { cosine } from '../embeddings.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { median } from '../statistics.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
-import { openEncoder, type SentenceEncoder } from './minilm.ts';
+import { cut, openEncoder, type SentenceEncoder } from './minilm.ts';
 
 /** A pass over one long text. */
 export interface LongPass {
@@ -82,7 +82,7 @@ async function measure(
       const name = attention === 'exact' ? 'exact attention' : 'FAVOR+';
       progress(i / lengths.length, `${name}, ${tokens} tokens`);
       backend.trim();
-      const input = Int32Array.from([...ids.slice(0, tokens - 1), ids[ids.length - 1]]);
+      const input = cut(ids, tokens);
       const seconds: number[] = [];
       let vector = new Float64Array(0);
       for (let repetition = 0; repetition <= repetitions; repetition++) {

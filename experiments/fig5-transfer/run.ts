@@ -14,6 +14,7 @@ import type { Fig5TransferConfiguration } from './configuration.ts';
 import { type Finetuned, finetune } from './finetune.ts';
 import { type LongTexts, measureLong } from './long.ts';
 import {
+  cut,
   embedSentences,
   type Golden,
   modelFolder,
@@ -69,7 +70,7 @@ export async function run(
   context.progress(0, 'reading the model and the novels');
   const encoder = await openEncoder(folder);
   const texts = await trainingSentences(configuration.data);
-  const text = asDocuments(texts, encoder.encode);
+  const text = asDocuments(texts, (sentence) => cut(encoder.encode(sentence), configuration.training.length));
   const ids = sentences.map(encoder.encode);
   const { exact, ...converted } = await convert(encoder, ids, golden, configuration, part(0, 0.15));
   const finetuned = await finetune({ encoder, text, sentences: ids, exact }, configuration, part(0.15, 0.75));

@@ -19,6 +19,7 @@ import {
   embedding,
   layerNorm,
   linear,
+  paddedSegments,
   reshape,
   type Segments,
   scope,
@@ -89,7 +90,10 @@ export class UseLite {
   /** @returns `[batch, width]` before they are scaled */
   #forward(rows: readonly (readonly number[])[], attend: LayerAttention): Tensor {
     const length = Math.max(...rows.map((row) => row.length));
-    const segments = rows.map((row) => Int32Array.from({ length }, (_, i) => (i < row.length ? 0 : -1)));
+    const segments = paddedSegments(
+      rows.map((row) => row.length),
+      length,
+    );
     const { layers, head } = this.#parameters;
     let x = this.#embed(rows, length);
     for (const [number, layer] of layers.entries()) {
