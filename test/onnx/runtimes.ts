@@ -33,12 +33,19 @@ export async function loadRuntimes(): Promise<[name: string, runtime: Runtime][]
   return runtimes;
 }
 
-export async function openSession(runtime: Runtime, name: string, model: Uint8Array | string): Promise<Session> {
-  const session = await runtime.InferenceSession.create(model as Uint8Array, {
+/** @param data files beside the model, by name */
+export async function openSession(
+  runtime: Runtime,
+  name: string,
+  model: Uint8Array,
+  data: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<Session> {
+  const session = await runtime.InferenceSession.create(model, {
     executionProviders: [name === 'onnxruntime-web' ? 'wasm' : 'cpu'],
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    ...(data.size > 0 && { externalData: [...data].map(([path, bytes]) => ({ path, data: bytes })) }),
   });
   return {
     inputNames: session.inputNames,

@@ -130,6 +130,19 @@ describe.each(runtimes)('graphs over whole sequences in %s', (name, runtime) => 
   );
   it.each(Object.entries(causal))('causal: %s', (_, options) => check(options, [7, 64, 149]));
 
+  it('weights in a file beside the model', async () => {
+    const model = await drawModel(backend, { ...base, causal: false });
+    const { files } = await exportOnnx(model, { maxModelBytes: 20_000 });
+    expect([...files.keys()]).toEqual(['model.onnx', 'model.onnx_data']);
+    expect(files.get('model.onnx')!.length).toBeLessThan(20_000);
+    const data = new Map([['model.onnx_data', files.get('model.onnx_data')!]]);
+    const session = await openSession(runtime, name, files.get('model.onnx')!, data);
+    const given = tokenBatch(2, 11);
+    expect(largestError(await graphResults(session, given), await ownResults(model, given))).toBeLessThan(1e-5);
+    await session.release();
+    model.dispose();
+  });
+
   it('images', async () => {
     const patches = { imageSize: 15, patchSize: 5, channels: 3 };
     const model = await drawModel(backend, {

@@ -57,6 +57,23 @@ describe('writeDirectoryAtomically', () => {
     expect(readdirSync(join(parent, 'x'))).toEqual(['step']);
   });
 
+  it('writes files in folders, and nothing of them when one fails', async () => {
+    const target = join(parent, 'model');
+    const nested = new Map([
+      ['config.json', '{}'],
+      ['onnx/model.onnx', 'graph'],
+    ]);
+    for (let fatal = 0; fatal < 7; fatal++) {
+      await expect(writeDirectoryAtomically(target, nested, failing(fatal, 'ENOSPC', false))).rejects.toThrow(
+        /disk is full/,
+      );
+      expect(readdirSync(parent)).toEqual([]);
+    }
+    await writeDirectoryAtomically(target, nested);
+    expect(readdirSync(target, { recursive: true }).sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx']);
+    expect(readFileSync(join(target, 'onnx/model.onnx'), 'utf8')).toBe('graph');
+  });
+
   it('syncs every file and the directory before the rename, and the parent after it', async () => {
     const order: string[] = [];
     const log = <A extends [string, ...unknown[]], R>(name: string, call: (...args: A) => R) => {
