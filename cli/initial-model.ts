@@ -77,7 +77,10 @@ export async function startFrom(
   checkObjective(configuration.training.objective, config);
   // Before the text is read, as a mistake here is found sooner.
   const model = restoreModel(backend, { ...files, config }, directory);
-  const { training, teacher } = await withTeacher(backend, configuration.training, directory);
+  const { training, teacher } = await withTeacher(backend, configuration.training, {
+    directory,
+    configuration: config,
+  });
   const corpus = await tokenize(configuration, tokenizer, out);
   const packing = training.packing ?? usualPacking(config, corpus);
   const stored = await storeConfiguration(out, {

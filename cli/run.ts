@@ -4,6 +4,7 @@ import {
   type Backend,
   type Checkpoint,
   checkObjective,
+  checkTeacher,
   type Evaluation,
   findCheckpoint,
   type HeldOutData,
@@ -20,6 +21,7 @@ import {
   type TokenSplit,
   type TrainingConfiguration,
   Transformer,
+  type TransformerConfiguration,
   train,
   trainingBatches,
   transformerConfiguration,
@@ -102,20 +104,22 @@ export async function storeConfiguration(out: string, configuration: RunConfigur
 /**
  * Loads the teacher that a configuration asks for, and notes where it lies.
  *
- * @param from where it lies if the configuration does not say
+ * @param initial what training starts from, which is the teacher if the configuration names none
+ * @throws one sentence when there is no teacher, or it is not of the kind of the initial model
  */
 export async function withTeacher(
   backend: Backend,
   training: TrainingConfiguration,
-  from?: string,
+  initial?: { readonly directory: string; readonly configuration: TransformerConfiguration },
 ): Promise<{ training: TrainingConfiguration; teacher: Teacher | undefined }> {
   const { distillation } = training;
   if (!distillation) return { training, teacher: undefined };
-  const path = distillation.teacher ?? from;
+  const path = distillation.teacher ?? initial?.directory;
   if (path === undefined) {
     throw new Error('Nobody is there to learn from: set "distillation": {"teacher": DIR}, or use performers finetune.');
   }
   const teacher = await loadTeacher(backend, resolve(path));
+  if (initial) checkTeacher(teacher.model.configuration, initial.configuration, distillation);
   return { training: { ...training, distillation: { ...distillation, teacher: teacher.directory } }, teacher };
 }
 

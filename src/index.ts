@@ -181,7 +181,7 @@ export {
   type TrainingConfigurationInput,
   trainingSchema,
 } from './training/configuration.ts';
-export { Distillation } from './training/distillation.ts';
+export { checkTeacher, Distillation } from './training/distillation.ts';
 export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
 export type { TeacherErrors } from './training/loss.ts';
 export {

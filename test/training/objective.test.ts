@@ -75,8 +75,13 @@ describe('checkObjective', () => {
     ['classification', { causal: true, numClasses: 2 }, 'Objective classification needs a bidirectional model'],
     ['classification', { causal: true, numClasses: 2, pooling: 'first' }, 'needs a bidirectional model'],
     ['classification', { causal: true, numClasses: 2, pooling: 'last' }, undefined],
+    ['nextToken', { causal: true, languageHead: false }, 'Objective nextToken needs a language head'],
+    ['maskedToken', { causal: false, languageHead: false }, 'Objective maskedToken needs a language head'],
+    ['distillation', { causal: false, languageHead: false }, undefined],
+    ['distillation', { causal: true }, undefined],
   ] as const)('%s with %j', (type, options, message) => {
-    const { objective } = parseTrainingConfiguration({ objective: { type } });
+    const distillation = type === 'distillation' ? {} : undefined;
+    const { objective } = parseTrainingConfiguration({ objective: { type }, distillation });
     const check = () => checkObjective(objective, model(options).configuration);
     if (message) expect(check).toThrow(message);
     else check();
@@ -94,6 +99,27 @@ describe('checkObjective', () => {
 describe('trainingBatches and heldOutBatches', () => {
   const tokens = counting(11);
   const sizes = { batchSize: 3, length: 17 };
+
+  it('distillation: whole texts with nothing hidden, every token of them counted', async () => {
+    const end = 12;
+    const framed = splitOf([[1, 2, 3, end], [4, 5, end], Array.from({ length: 20 }, (_, i) => i % 11)]);
+    const distilled = configuration({ objective: { type: 'distillation' }, distillation: {}, packing: 'pack' });
+    const batches = await all(heldOutBatches(framed, distilled, vocabulary, 3).batches());
+    const rows = batches.flatMap(({ inputs, targets, length, batchSize }) =>
+      Array.from({ length: batchSize }, (_, row) => ({
+        inputs: [...inputs.subarray(row * length, (row + 1) * length)],
+        targets: [...targets.subarray(row * length, (row + 1) * length)],
+      })),
+    );
+    for (const { inputs, targets } of rows) {
+      expect(targets).toEqual(inputs.map((id) => (id === 13 ? -1 : id)));
+    }
+    expect(rows.flatMap(({ targets }) => targets.filter((id) => id >= 0)).length).toBe(4 + 3 + 20 + 3);
+    // The long text is cut; short ones keep both of their ends.
+    const packed = rows.map(({ inputs }) => inputs.join(' ')).join(' | ');
+    expect(packed).toContain('15 1 2 3 12');
+    expect(packed).toContain('15 4 5 12');
+  });
 
   it('next token: windows, packed and padded', async () => {
     const frame = { begin: 15, padding: 13 };
