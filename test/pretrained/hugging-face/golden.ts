@@ -20,7 +20,7 @@ export function goldenTensors(path: string): Map<string, TensorEntry> {
 
 /** The contents of a golden folder, which a test may then spoil. */
 export function goldenContents(name: string, ...files: readonly string[]): Map<string, Uint8Array> {
-  return new Map(files.map((file) => [file, readFileSync(goldenPath(`${name}/${file}`))]));
+  return new Map(files.map((file) => [file, new Uint8Array(readFileSync(goldenPath(`${name}/${file}`)))]));
 }
 
 export const text = (value: string) => new TextEncoder().encode(value);
