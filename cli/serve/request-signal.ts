@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { ApiError, noRetry } from './errors.ts';
 
 /** Seconds in which a client that reads slowly may take what was written before its time ended. */
-const lingering = 5;
+const lingering = 2;
 
 /**
  * Aborts when the client went away, the request took too long, or the server ends now.

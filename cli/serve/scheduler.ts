@@ -26,6 +26,7 @@ export class Scheduler {
   #prompts: Sequence[] = [];
   readonly #tasks: Task[] = [];
   #running = false;
+  #closed = false;
   #numSequences = 0;
   #trimTimer: NodeJS.Timeout | undefined;
   /** Tokens fed since the start. */
@@ -55,7 +56,9 @@ export class Scheduler {
     });
   }
 
+  /** Touches the backend no more once its work is done. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#trimTimer);
   }
 
@@ -80,7 +83,7 @@ export class Scheduler {
       await setImmediate();
     }
     this.#running = false;
-    this.#trimTimer = setTimeout(() => this.model.backend.trim(), trimDelay).unref();
+    if (!this.#closed) this.#trimTimer = setTimeout(() => this.model.backend.trim(), trimDelay).unref();
   }
 
   async #decode(batch: Batch): Promise<void> {

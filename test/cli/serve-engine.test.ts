@@ -348,7 +348,10 @@ describe('many requests', () => {
         if (outcome.status === 'rejected') expect(outcome.reason.message).toBe(`gone ${i}`);
       }
       expect((await outcomes).filter(({ status }) => status === 'rejected').length).toBeGreaterThan(6);
+      const fed = engine.scheduler.tokensFed;
       await settle();
+      // Nothing went on behind the clients' backs.
+      expect(engine.scheduler.tokensFed - fed).toBeLessThan(24 + 256);
       for (let i = 0; i < 24; i++) engine.sessions.delete(`s${i}`);
       expect(await settle()).toBe(idle);
     }

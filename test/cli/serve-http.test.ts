@@ -1,8 +1,9 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { request as httpRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { connect, Socket } from 'node:net';
 import OpenAI, { type APIError } from 'openai';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../cli/serve/engine.ts';
+import { requestSignal } from '../../cli/serve/request-signal.ts';
 import type { Service, ServiceOptions } from '../../cli/serve/service.ts';
 import {
   type Backend,
@@ -442,6 +443,19 @@ it('a client that does not read is cut off when its time is over', async () => {
   await eventually(() => engine.admission.active === 1);
   await eventually(isIdle);
   socket.destroy();
+});
+
+it('a client that does not even take what was written is disconnected', () => {
+  vi.useFakeTimers();
+  const outgoing = new ServerResponse(new IncomingMessage(new Socket()));
+  const signal = requestSignal(outgoing, 7, new AbortController().signal);
+  vi.advanceTimersByTime(6900);
+  expect(signal.aborted).toBe(false);
+  vi.advanceTimersByTime(200);
+  expect([signal.reason.status, outgoing.destroyed]).toEqual([503, false]);
+  vi.advanceTimersByTime(3000);
+  expect(outgoing.destroyed).toBe(true);
+  vi.useRealTimers();
 });
 
 it('64 clients at once lose nothing', async () => {
