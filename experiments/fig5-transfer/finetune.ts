@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -73,7 +73,9 @@ export async function finetune(
     const measure = async (step: number, seconds: number) => {
       const found = await embedSentences(model, data.sentences, batchSize);
       curve.push({ step, seconds, ...compareEmbeddings(found, data.exact) });
+      await writeFile(curvePath, JSON.stringify(curve));
     };
+    await mkdir(run, { recursive: true });
     if (curve.length === 0) await measure(0, 0);
     let seconds = curve.at(-1)?.seconds ?? 0;
     const speeds: number[] = [];
@@ -91,7 +93,6 @@ export async function finetune(
       signal: context.signal,
     });
     for await (const event of events) {
-      if (event.kind === 'checkpoint') await writeFile(curvePath, JSON.stringify(curve));
       if (event.kind !== 'step') continue;
       seconds += event.seconds;
       speeds.push(event.tokens / event.seconds);
@@ -154,7 +155,7 @@ async function begin(
   return { model: restoreModel(backend, checkpoint, newest), resume: { checkpoint, directory: newest } };
 }
 
-/** Points of the curve up to a checkpoint. */
+/** Points of the curve up to a checkpoint: one may have been measured before a stop that no checkpoint followed. */
 async function storedCurve(path: string, step: number): Promise<CurvePoint[]> {
   const text = await readFile(path, 'utf8').catch(() => '[]');
   return z

@@ -140,16 +140,14 @@ async function inspect(
   };
 }
 
-/** Sentences with the same ids, of which the second are one after the other. */
+/** Sentences with the same ids, of which the second are one after the other, each from its first to its last special token. */
 function countSame(ids: readonly Int32Array[], all: Int32Array): number {
   let start = 0;
   let same = 0;
   for (const row of ids) {
-    const isSame = row.every((id, i) => all[start + i] === id);
+    if (row.every((id, i) => all[start + i] === id)) same++;
     const next = all.indexOf(row[0], start + 1);
-    const length = (next < 0 ? all.length : next) - start;
-    if (isSame && length === row.length) same++;
-    start += length;
+    start = next < 0 ? all.length : next;
   }
   return same;
 }
