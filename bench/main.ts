@@ -18,6 +18,7 @@ import { lengthLadder } from './lengths.ts';
 import { reasonOf } from './measure.ts';
 import { memory } from './memory.ts';
 import { installNode, runUnderNode } from './newer-node.ts';
+import { onnxExport } from './onnx-export.ts';
 import { peaks } from './peaks.ts';
 import { peers } from './peers/index.ts';
 import { installPeers } from './peers/install.ts';
@@ -48,6 +49,7 @@ const cases: readonly BenchmarkCase[] = [
   memory,
   start,
   tokenizers,
+  onnxExport,
   bundle,
   data,
 ];
