@@ -69,7 +69,7 @@ async function openSteps({ InferenceSession, Tensor }: typeof Onnx, model: Trans
   });
   const integer = (value: number, dims: number[]) => new Tensor('int64', BigInt64Array.of(BigInt(value)), dims);
   let position = 0;
-  let past = Object.fromEntries(
+  let past: Record<string, Onnx.Tensor> = Object.fromEntries(
     states.map(({ input, shape }) => {
       const dims = shape.map((dim) => (typeof dim === 'number' ? dim : 1));
       return [input, new Tensor('float32', new Float32Array(dims.reduce((size, dim) => size * dim, 1)), dims)];
