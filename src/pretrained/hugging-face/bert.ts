@@ -95,6 +95,7 @@ export const bert: Family = {
 
   config(configuration, ids) {
     const { languageHead, numClasses } = configuration;
+    // A pooler beside a language head is left over there; BertForPreTraining would ask for one more head.
     const kind = languageHead ? 'ForMaskedLM' : numClasses === undefined ? 'Model' : 'ForSequenceClassification';
     return {
       architectures: [`Bert${kind}`],

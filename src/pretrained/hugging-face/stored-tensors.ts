@@ -22,7 +22,8 @@ const WHOLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
 /** A name without a folder, so that no index leads out of its directory. */
 const SHARD = /^[^\\/\0:]+\.safetensors$/;
-const PICKLED = /(^|\/)[^/]*\.(bin|pt|pth|ckpt|pkl)$/;
+/** Plain names only, as they go into a command. */
+const PICKLED = /^[\w.-]+\.(bin|pt|pth|ckpt|pkl)$/;
 
 const indexSchema = z.lazy(() => z.object({ weight_map: z.record(z.string(), z.string()) }));
 
