@@ -51,7 +51,10 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
 }
 
 /** What a model can learn: its next or masked tokens or, without a language head, what a teacher gives. */
-export function usualObjective({ configuration, tokenizer }: InitialModel): Objective {
+export function usualObjective({
+  configuration,
+  tokenizer,
+}: Pick<InitialModel, 'configuration' | 'tokenizer'>): Objective {
   const { languageHead, causal } = configuration;
   if (languageHead && causal) return { type: 'nextToken' };
   const hasMask = tokenizer.specialTokens.mask !== undefined;

@@ -10,6 +10,7 @@ import {
   datasetFormats,
   evaluate,
   loadModel,
+  type Objective,
   openDataset,
   parseConfiguration,
   parseJson,
@@ -20,6 +21,7 @@ import {
 import { documentClasses } from '../classes.ts';
 import { runSchema } from '../configuration.ts';
 import { vocabularyOf } from '../corpus.ts';
+import { usualObjective } from '../initial-model.ts';
 import { type BackendFlags, backendOptions, jsonOption, positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { describeEvaluation, heldOutData } from '../run.ts';
@@ -57,11 +59,17 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
+    const usual = usualObjective({ configuration: model.configuration, tokenizer });
+    const { objective, packing } = await trainedFor(directory, usual);
+    if (objective.type === 'distillation') {
+      throw new Error(
+        'This model predicts no tokens, so that no text measures it: convert and finetune hold it against exact attention.',
+      );
+    }
+    checkObjective(objective, model.configuration);
     const dataset = await openDataset(await datasetConfiguration(flags));
     const file = join(temporary, 'tokens.bin');
     const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file });
-    const { objective, packing } = await trainedFor(directory);
-    checkObjective(objective, model.configuration);
     const classes = objective.type === 'classification' ? await documentClasses(dataset) : undefined;
     const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
     const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset), classes?.train);
@@ -101,10 +109,15 @@ async function datasetConfiguration({ model, data, format, textField, labelField
   return { ...own, ...fields, data, split: { by: 'none' } } as DatasetConfiguration;
 }
 
-/** What the model of a checkpoint was trained for; the next token where it does not say. */
-async function trainedFor(directory: string): Promise<Pick<TrainingConfiguration, 'objective' | 'packing'>> {
+/** What the model of a checkpoint was trained to predict; what it can, where the checkpoint does not say. */
+async function trainedFor(
+  directory: string,
+  usual: Objective,
+): Promise<Pick<TrainingConfiguration, 'objective' | 'packing'>> {
   const path = join(directory, 'training.json');
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  const state = text === undefined ? {} : (parseJson(text, path) as { configuration?: unknown });
-  return parseTrainingConfiguration(state.configuration ?? {}, path);
+  if (text === undefined) return { objective: usual, packing: undefined };
+  const state = parseJson(text, path) as { configuration?: unknown };
+  const { objective, packing } = parseTrainingConfiguration(state.configuration ?? {}, path);
+  return { objective: objective.type === 'distillation' ? usual : objective, packing };
 }

@@ -91,6 +91,14 @@ describe('performers finetune', () => {
     expect(config).toEqual({ ...json('favor/config.json'), dropout: 0 });
   });
 
+  it('leaves a model that is evaluated by what it predicts, though it learnt from its teacher alone', () => {
+    const distill = [...flags, '--from', 'favor', '--distill', '--objective', 'distillation'];
+    const { stderr } = run('finetune', ...distill, '--steps', '2', '--out', 'alone');
+    expect(stderr).toMatch(/held out: errors against the teacher: .*, the teacher's likeliest token in [\d.]+ %\n/);
+    const { stdout } = run('evaluate', '--model', 'alone', '--data', 'text/1.txt', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ objective: 'nextToken', perplexity: expect.any(Number) });
+  });
+
   it('has no teacher unless asked, and the dropout of the model', () => {
     run('finetune', ...flags, '--from', 'favor', '--steps', '2', '--out', 'plain');
     expect(metrics('plain')[0].attentionError).toBeUndefined();
@@ -111,6 +119,7 @@ describe('performers finetune', () => {
     fails('say how long with --minutes', 'finetune', '--resume', '--out', 'taught');
     run('finetune', '--resume', '--out', 'taught', '--steps', '2');
     expect(metrics('taught').map(({ step }) => step)).toEqual([1, 1, 2, 2]);
+    fails('This model predicts no tokens', 'evaluate', '--model', 'taught', '--data', 'text/1.txt');
   });
 
   it('learns from another teacher that is named, and refuses what does not fit', () => {
