@@ -63,6 +63,7 @@ export class Service {
    */
   async stop(grace: number): Promise<boolean> {
     const { engine } = this;
+    const end = performance.now() + 1000 * grace;
     engine.admission.stop();
     const isDone = engine.admission.idle().then(() => true);
     const finished = await Promise.race([isDone, delay(1000 * grace, false, { ref: false })]);
@@ -71,9 +72,12 @@ export class Service {
       await isDone;
     }
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    // Answers on their way may still be taken; connections without any close at once.
+    // Answers on their way may still be taken, an error as well; connections without any close at once.
     const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
-    const flushed = await Promise.race([closed.then(() => true), delay(finished ? 1000 : 100, false)]);
+    const flushed = await Promise.race([
+      closed.then(() => true),
+      delay(Math.max(100, end - performance.now()), false, { ref: false }),
+    ]);
     clearInterval(sweep);
     this.#server.closeAllConnections();
     await closed;

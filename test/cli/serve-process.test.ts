@@ -1,5 +1,6 @@
 /** `performers serve` as a process: its first line, its signals, its mistakes. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { cli, environment, performers } from './performers.ts';
 import { savedModel } from './serve-support.ts';
 
+const root = join(import.meta.dirname, '../..');
 let directory: string;
 let remove: () => void;
 const children: ChildProcess[] = [];
@@ -127,6 +129,27 @@ describe('performers serve', () => {
     const open = await serve(['--host', '0.0.0.0']);
     while (!open.errors()) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(open.errors()).toContain('anyone who reaches this port may use it');
+  });
+
+  it('answers the example of docs/serving.md', async () => {
+    const { url } = await serve(['--name', 'whale']);
+    const [, code] = /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/serving.md'), 'utf8'))!;
+    mkdirSync(join(directory, 'node_modules'));
+    symlinkSync(join(root, 'node_modules/openai'), join(directory, 'node_modules/openai'));
+    writeFileSync(join(directory, 'example.mjs'), code.replace('http://127.0.0.1:8080/v1', url));
+    const child = spawn(process.execPath, ['example.mjs'], { cwd: directory, env: environment });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        output += chunk;
+      });
+    }
+    await new Promise((resolve) => child.on('close', resolve));
+    // The model knows small letters alone, and may end a text early.
+    expect(output).toMatch(/^.{0,40}\d+ \d+\n\[ 12, 12 \]\n$/);
+    const [all, cached] = output.match(/\d+/g)!.map(Number);
+    expect(all - cached).toBe('Some years ago'.length);
+    expect(cached).toBeGreaterThanOrEqual('Call me '.length);
   });
 
   it('says in one sentence what is wrong', async () => {
