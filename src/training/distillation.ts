@@ -37,15 +37,11 @@ export function checkTeacher(
   student: TransformerConfiguration,
   { attentionWeight, logitsWeight, hiddenWeight }: DistillationConfiguration,
 ): void {
-  const differing = Object.entries(student).find(
-    ([key, value]) =>
-      !ownKeys.has(key) && JSON.stringify(value) !== JSON.stringify(teacher[key as keyof TransformerConfiguration]),
-  );
-  if (differing) {
-    const [key, value] = differing;
-    const taught = JSON.stringify(teacher[key as keyof TransformerConfiguration]);
+  const written = (model: TransformerConfiguration, key: string) => JSON.stringify(model[key as keyof typeof model]);
+  for (const key of Object.keys({ ...student, ...teacher })) {
+    if (ownKeys.has(key) || written(student, key) === written(teacher, key)) continue;
     throw new Error(
-      `The teacher has ${key} ${taught} where the model has ${JSON.stringify(value)}: a teacher is the same model with exact attention.`,
+      `The teacher has ${key} ${written(teacher, key)} where the model has ${written(student, key)}: a teacher is the same model with exact attention.`,
     );
   }
   if (attentionWeight + (student.languageHead ? logitsWeight : hiddenWeight) === 0) {

@@ -262,6 +262,11 @@ describe('training with a teacher', () => {
     expect(() => checkTeacher(teacher.configuration, wider.configuration, distillation)).toThrow(
       'The teacher has dModel 8 where the model has 12: a teacher is the same model with exact attention.',
     );
+    const dropping = tinyModel(backend, 3, { causal: false, tokenDropout: { maskToken: 1, ratio: 0.1 } });
+    const plain = tinyModel(backend, 3, { causal: false });
+    expect(() => checkTeacher(dropping.configuration, plain.configuration, distillation)).toThrow(
+      'The teacher has tokenDropout {"maskToken":1,"ratio":0.1} where the model has undefined',
+    );
     const nothing = { ...distillation, attentionWeight: 0, logitsWeight: 0 };
     expect(() => checkTeacher(teacher.configuration, teacher.configuration, nothing)).toThrow(
       'Nothing would be learnt from the teacher: raise attentionWeight or logitsWeight',
