@@ -128,7 +128,7 @@ export { type AttentionChoice, type ForwardOptions, Transformer } from './models
 export { type TranslateOptions, translate } from './models/translate.ts';
 export { Dropout } from './nn/dropout.ts';
 export type { EmbeddingOptions } from './nn/embedding.ts';
-export type { AttentionHeads } from './nn/multi-head-attention.ts';
+export type { AttentionHeads, AttentionObserver, AttentionPass } from './nn/multi-head-attention.ts';
 export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
 export { onnxCompanions } from './onnx/companion-files.ts';
 export {
