@@ -152,6 +152,13 @@ export function logScale(values: readonly number[], label: string) {
   } as const;
 }
 
+/** A logarithmic scale whose ticks are the values, which double. */
+export function doublingScale(values: readonly number[], label: string) {
+  const ticks = [...new Set(values)];
+  // To base 2, or Plot leaves ticks out that are far from a power of ten.
+  return { ...logScale(values, label), base: 2, ticks, tickFormat: (tick: number) => `${tick}` } as const;
+}
+
 /** `0.02`, `200`, `2·10⁻⁵`, `10⁴` */
 function formatTick(tick: number): string {
   if (tick >= 1e-3 && tick < 1e3) return `${Number(tick.toPrecision(2))}`;

@@ -10,6 +10,7 @@ import { fig16Kernels } from './fig16-kernels/experiment.ts';
 import { lraListOps } from './lra-listops/experiment.ts';
 import { lraText } from './lra-text/experiment.ts';
 import { theorems } from './theorems/experiment.ts';
+import { useLite } from './use-lite/experiment.ts';
 
 export type { AnyExperiment } from './experiment.ts';
 export { updatePage } from './page.ts';
@@ -28,4 +29,5 @@ export const experiments: readonly AnyExperiment[] = [
   lraListOps,
   lraText,
   theorems,
+  useLite,
 ];

@@ -5,7 +5,7 @@ import type { FeatureOptions } from '../src/node.ts';
 import { lineStyles } from './curves.ts';
 import { compareEmbeddings } from './embeddings.ts';
 import { type ExperimentContext, pause } from './experiment.ts';
-import { type LegendEntry, logScale, type Panel } from './figure.ts';
+import { doublingScale, type LegendEntry, logScale, type Panel } from './figure.ts';
 import { formatInterval, table } from './markdown.ts';
 import { type Interval, meanInterval } from './statistics.ts';
 
@@ -152,14 +152,10 @@ export function ladderPanel(
       ...size,
       marginLeft: 58,
       marginBottom: 42,
-      x: {
-        ...logScale(
-          rows.map(({ m }) => m),
-          'features',
-        ),
-        ticks: [...new Set(rows.map(({ m }) => m))],
-        tickFormat: String,
-      },
+      x: doublingScale(
+        rows.map(({ m }) => m),
+        'features',
+      ),
       y: logScale(
         shown.flatMap(({ low, high }) => [low, high]),
         label,

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, logScale, type Panel } from '../figure.ts';
+import { colors, doublingScale, figure, logScale, type Panel } from '../figure.ts';
 import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import type { Finetuned } from './finetune.ts';
@@ -85,7 +85,7 @@ function longPanel({ exact, performer }: LongTexts): Panel {
       ...size,
       marginLeft: 58,
       marginBottom: 42,
-      x: { ...logScale(lengths, 'tokens'), ticks: lengths, tickFormat: String },
+      x: doublingScale(lengths, 'tokens'),
       y: logScale(
         rows.map(({ seconds }) => seconds),
         'seconds',

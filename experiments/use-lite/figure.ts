@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, logScale, type Panel } from '../figure.ts';
+import { colors, doublingScale, figure, logScale, type Panel } from '../figure.ts';
 import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
 import type { UseLiteConfiguration } from './configuration.ts';
 import type { InspectedLayer, UseLiteNumbers } from './run.ts';
@@ -49,14 +49,10 @@ function layersPanel(layers: readonly InspectedLayer[], x: number, y: number): P
       ...size,
       marginLeft: 58,
       marginBottom: 42,
-      x: {
-        ...logScale(
-          rows.map(({ m }) => m),
-          'features',
-        ),
-        ticks: [...new Set(rows.map(({ m }) => m))],
-        tickFormat: String,
-      },
+      x: doublingScale(
+        rows.map(({ m }) => m),
+        'features',
+      ),
       y: logScale(
         rows.map(({ error }) => error),
         'relative error of the attention’s output',
