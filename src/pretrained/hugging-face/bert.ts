@@ -1,30 +1,17 @@
 import type { TransformerConfiguration } from '../../models/configuration.ts';
 import { z } from '../../tensor/zod.ts';
-import {
-  activationName,
-  activationOf,
-  classesOf,
-  encoder,
-  id,
-  isFor,
-  labelsOf,
-  readConfig,
-  refuseOthers,
-  size,
-} from './config-file.ts';
-import { encoderBlocks, encoderConfig, headDemands, specialIds } from './encoder-blocks.ts';
+import { classesOf, id, isFor, readConfig } from './config-file.ts';
+import { specialIds } from './encoder-blocks.ts';
 import { type Family, linear, type NamedTensor, named, norm } from './family.ts';
+import {
+  postNormConfig,
+  postNormDemands,
+  postNormOptions,
+  postNormSettings,
+  postNormTensors,
+} from './post-norm-encoder.ts';
 
-const schema = z.lazy(() =>
-  z.object({
-    ...encoder(),
-    vocab_size: size(),
-    max_position_embeddings: size(),
-    type_vocab_size: size(),
-    hidden_act: z._default(z.string(), 'gelu'),
-    pad_token_id: z.nullish(id()),
-  }),
-);
+const schema = z.lazy(() => z.object({ ...postNormSettings(), pad_token_id: z.nullish(id()) }));
 
 /** BERT (Devlin et al. 2019) and what was distilled from it, such as MiniLM. */
 export const bert: Family = {
@@ -34,81 +21,35 @@ export const bert: Family = {
 
   configure(file, has) {
     const config = readConfig(schema, file);
-    refuseOthers(file, { is_decoder: [false], add_cross_attention: [false], position_embedding_type: ['absolute'] });
-    const languageHead =
-      isFor(config, 'ForMaskedLM', 'ForPreTraining') || has('cls.predictions.transform.dense.weight');
-    const numClasses = classesOf(file, config, 'ForSequenceClassification');
+    const heads = {
+      languageHead: isFor(config, 'ForMaskedLM', 'ForPreTraining') || has('cls.predictions.transform.dense.weight'),
+      numClasses: classesOf(file, config, 'ForSequenceClassification'),
+      pooler: has('pooler.dense.weight'),
+    };
     return {
-      options: {
-        vocabSize: config.vocab_size,
-        dModel: config.hidden_size,
-        numLayers: config.num_hidden_layers,
-        numHeads: config.num_attention_heads,
-        dFeedForward: config.intermediate_size,
-        maxLength: config.max_position_embeddings,
-        positions: 'learned',
-        causal: false,
-        activation: activationOf(file, 'hidden_act', config.hidden_act),
-        dropout: config.hidden_dropout_prob,
-        norm: 'post',
-        layerNormEpsilon: config.layer_norm_eps,
-        embeddingNorm: true,
-        tokenTypes: config.type_vocab_size,
-        languageHead,
-        tiedEmbeddings: !languageHead || config.tie_word_embeddings,
-        outputTransform: languageHead,
-        outputBias: languageHead,
-        pooler: numClasses !== undefined || has('pooler.dense.weight'),
-        numClasses,
-      },
+      options: postNormOptions(file, config, heads, config.max_position_embeddings),
       ids: { padding: config.pad_token_id ?? undefined },
     };
   },
 
   tensors(configuration) {
-    const { vocabSize, dModel, maxLength, tokenTypes, pooler, numClasses } = configuration;
+    const { dModel, maxLength, pooler, numClasses, tiedEmbeddings } = configuration;
+    const positions = named('positions.weight', 'embeddings.position_embeddings.weight', [maxLength, dModel]);
     return [
-      named('tokens.weight', 'embeddings.word_embeddings.weight', [vocabSize, dModel], {
-        copies: configuration.tiedEmbeddings ? ['cls.predictions.decoder.weight'] : [],
-      }),
-      named('positions.weight', 'embeddings.position_embeddings.weight', [maxLength, dModel]),
-      named('tokenTypes.weight', 'embeddings.token_type_embeddings.weight', [tokenTypes, dModel]),
-      ...norm('embeddingNorm', 'embeddings.LayerNorm', dModel),
-      ...encoderBlocks(configuration, {
-        attention: 'attention.self',
-        attentionNorm: 'attention.output.LayerNorm',
-        feedForwardNorm: 'output.LayerNorm',
-      }),
+      ...postNormTensors(configuration, tiedEmbeddings ? ['cls.predictions.decoder.weight'] : [], positions),
       ...(pooler ? linear('pooler', 'pooler.dense', [dModel, dModel]) : []),
       ...languageHead(configuration),
       ...(numClasses === undefined ? [] : linear('classifier', 'classifier', [numClasses, dModel], { ofHead: true })),
     ];
   },
 
-  demands: (configuration) => [
-    [configuration.positions === 'learned', 'positions: learned'],
-    [configuration.embeddingNorm, 'embeddingNorm: true'],
-    [configuration.tokenTypes >= 1, 'tokenTypes of at least 1'],
-    [!configuration.tokenDropout, 'no tokenDropout'],
-    ...headDemands(configuration),
-  ],
+  demands: postNormDemands,
 
-  config(configuration, ids) {
-    const { languageHead, numClasses } = configuration;
-    // A pooler beside a language head is left over there; BertForPreTraining would ask for one more head.
-    const kind = languageHead ? 'ForMaskedLM' : numClasses === undefined ? 'Model' : 'ForSequenceClassification';
-    return {
-      architectures: [`Bert${kind}`],
-      vocab_size: configuration.vocabSize,
-      ...encoderConfig(configuration),
-      hidden_act: activationName(configuration.activation),
-      max_position_embeddings: configuration.maxLength,
-      type_vocab_size: configuration.tokenTypes,
-      tie_word_embeddings: configuration.tiedEmbeddings,
-      ...labelsOf(numClasses),
-      ...specialIds(ids),
-    };
-  },
+  // A pooler beside a language head is left over there; BertForPreTraining would ask for one more head.
+  config: (configuration, ids) => ({
+    ...postNormConfig(configuration, 'Bert', configuration.maxLength),
+    ...specialIds(ids),
+  }),
 };
 
 function languageHead({ languageHead, tiedEmbeddings, vocabSize, dModel }: TransformerConfiguration): NamedTensor[] {

@@ -41,6 +41,56 @@ export function poolerAndClassifier({ dModel, pooler, numClasses }: TransformerC
   ];
 }
 
+export interface EncoderSettings {
+  readonly hidden_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly intermediate_size: number;
+  readonly hidden_dropout_prob: number;
+  readonly layer_norm_eps: number;
+}
+
+/** The part of our configuration that encoders have in common. */
+export function encoderOptions(config: EncoderSettings) {
+  return {
+    dModel: config.hidden_size,
+    numLayers: config.num_hidden_layers,
+    numHeads: config.num_attention_heads,
+    dFeedForward: config.intermediate_size,
+    causal: false,
+    dropout: config.hidden_dropout_prob,
+    layerNormEpsilon: config.layer_norm_eps,
+  } as const;
+}
+
+/** The heads that a file has. */
+export interface Heads {
+  readonly languageHead: boolean;
+  readonly numClasses: number | undefined;
+  /** Without a classification head, which always has one. */
+  readonly pooler: boolean;
+}
+
+/** The heads of an encoder of tokens. */
+export function headOptions(
+  config: { readonly tie_word_embeddings: boolean },
+  { languageHead, numClasses, pooler }: Heads,
+) {
+  return {
+    languageHead,
+    tiedEmbeddings: !languageHead || config.tie_word_embeddings,
+    outputTransform: languageHead,
+    outputBias: languageHead,
+    pooler: numClasses !== undefined || pooler,
+    numClasses,
+  };
+}
+
+/** How the name of an encoder's class ends. */
+export function modelKind({ languageHead, numClasses }: TransformerConfiguration): string {
+  return languageHead ? 'ForMaskedLM' : numClasses === undefined ? 'Model' : 'ForSequenceClassification';
+}
+
 /** What the heads of masked language models and of classes ask for in BERT and those that took its code. */
 export function headDemands(configuration: TransformerConfiguration): Demand[] {
   const { languageHead, outputTransform, outputBias, numClasses, pooler } = configuration;

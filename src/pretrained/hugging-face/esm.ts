@@ -1,6 +1,15 @@
 import { z } from '../../tensor/zod.ts';
 import { classesOf, encoder, id, isFor, labelsOf, readConfig, refuseOthers, size } from './config-file.ts';
-import { encoderBlocks, encoderConfig, headDemands, poolerAndClassifier, specialIds } from './encoder-blocks.ts';
+import {
+  encoderBlocks,
+  encoderConfig,
+  encoderOptions,
+  headDemands,
+  headOptions,
+  modelKind,
+  poolerAndClassifier,
+  specialIds,
+} from './encoder-blocks.ts';
 import { type Family, named, norm } from './family.ts';
 import { languageHeadTensors, tiedOutput } from './language-head.ts';
 import { rotaryHalves } from './tensor-forms.ts';
@@ -44,32 +53,24 @@ export const esm: Family = {
     if (config.token_dropout && typeof config.mask_token_id !== 'number') {
       throw new Error(`${file.where} sets token_dropout but no mask_token_id: add the id of the mask token.`);
     }
-    const languageHead = isFor(config, 'ForMaskedLM') || has('lm_head.dense.weight');
-    const numClasses = classesOf(file, config, 'ForSequenceClassification');
+    const heads = {
+      languageHead: isFor(config, 'ForMaskedLM') || has('lm_head.dense.weight'),
+      numClasses: classesOf(file, config, 'ForSequenceClassification'),
+      pooler: has('pooler.dense.weight'),
+    };
     return {
       options: {
+        ...encoderOptions(config),
+        ...headOptions(config, heads),
         vocabSize: config.vocab_size,
-        dModel: config.hidden_size,
-        numLayers: config.num_hidden_layers,
-        numHeads: config.num_attention_heads,
-        dFeedForward: config.intermediate_size,
         maxLength: config.max_position_embeddings,
         positions: 'rotary',
-        causal: false,
         activation: 'gelu',
-        dropout: config.hidden_dropout_prob,
         norm: 'pre',
-        layerNormEpsilon: config.layer_norm_eps,
         embeddingNorm: config.emb_layer_norm_before ?? false,
         ...(config.token_dropout
           ? { tokenDropout: { maskToken: config.mask_token_id as number, ratio: MASK_RATIO } }
           : {}),
-        languageHead,
-        tiedEmbeddings: !languageHead || config.tie_word_embeddings,
-        outputTransform: languageHead,
-        outputBias: languageHead,
-        pooler: numClasses !== undefined || has('pooler.dense.weight'),
-        numClasses,
       },
       ids: { padding: config.pad_token_id ?? undefined },
     };
@@ -106,10 +107,9 @@ export const esm: Family = {
   ],
 
   config(configuration, ids) {
-    const { languageHead, numClasses, tokenDropout } = configuration;
-    const kind = languageHead ? 'ForMaskedLM' : numClasses === undefined ? 'Model' : 'ForSequenceClassification';
+    const { numClasses, tokenDropout } = configuration;
     return {
-      architectures: [`Esm${kind}`],
+      architectures: [`Esm${modelKind(configuration)}`],
       vocab_size: configuration.vocabSize,
       ...encoderConfig(configuration),
       max_position_embeddings: configuration.maxLength,

@@ -10,7 +10,7 @@ import {
   refuseOthers,
   size,
 } from './config-file.ts';
-import { encoderBlocks, encoderConfig } from './encoder-blocks.ts';
+import { encoderBlocks, encoderConfig, encoderOptions } from './encoder-blocks.ts';
 import { type Family, linear, named, norm } from './family.ts';
 import { reshaped } from './tensor-forms.ts';
 
@@ -36,19 +36,13 @@ export const vit: Family = {
     const numClasses = classesOf(file, config, 'ForImageClassification');
     return {
       options: {
+        ...encoderOptions(config),
         vocabSize: 0,
-        dModel: config.hidden_size,
-        numLayers: config.num_hidden_layers,
-        numHeads: config.num_attention_heads,
-        dFeedForward: config.intermediate_size,
         patches: { imageSize: config.image_size, patchSize: config.patch_size, channels: config.num_channels },
         maxLength: 1 + Math.floor(config.image_size / config.patch_size) ** 2,
         positions: 'learned',
-        causal: false,
         activation: activationOf(file, 'hidden_act', config.hidden_act),
-        dropout: config.hidden_dropout_prob,
         norm: 'pre',
-        layerNormEpsilon: config.layer_norm_eps,
         languageHead: false,
         pooler: numClasses === undefined && has('pooler.dense.weight'),
         pooling: 'first',
