@@ -77,9 +77,9 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
   if (await hasCheckpoint(out)) {
     throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
   }
+  const { model: options } = configuration;
+  const { training, teacher } = await withTeacher(backend, configuration.training);
   const corpus = await openCorpus(configuration, out);
-  const { training: given, model: options } = configuration;
-  const { training, teacher } = await withTeacher(backend, given);
   const classes = await classesOf(configuration, corpus);
   const values = {
     causal: training.objective.type === 'nextToken',
