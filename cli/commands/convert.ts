@@ -175,7 +175,8 @@ function checkChoice(
 ): void {
   const choice = { ...configuration, attention, exactLayers: keepExact ?? [] };
   parseConfiguration(transformerConfiguration, choice, 'the options');
-  const { positions, maxLength } = configuration;
+  const { patches, positions, maxLength } = configuration;
+  if (patches && length !== undefined) throw new Error('A model of images takes them whole: leave --length out.');
   if (positions === 'learned' && length !== undefined && length > maxLength) {
     throw new Error(
       `The model has ${maxLength} positions, fewer than --length ${length}: lower it, or add --max-length ${length}.`,

@@ -1,14 +1,15 @@
 import { Command, Option } from 'commander';
-import { parseConfiguration } from '../../src/node.ts';
+import { type Backend, parseConfiguration } from '../../src/node.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
   readRunConfiguration,
   runSchema,
 } from '../configuration.ts';
+import { Recovery } from '../conversion/recovery.ts';
 import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../initial-model.ts';
 import { backendOptions, jsonOption, nonNegativeNumber, wholeNumber } from '../options.ts';
-import { resumeRun } from '../run.ts';
+import { type Run, resumeRun } from '../run.ts';
 import {
   carryOut,
   dataOptions,
@@ -69,8 +70,15 @@ export function finetuneCommand(): Command {
 
 async function finetune(flags: FinetuneFlags): Promise<void> {
   const { out } = flags;
+  let recovery: Recovery | undefined;
+  const measured = async (opened: Promise<Run>) => {
+    const run = await opened;
+    recovery = await Recovery.open(run);
+    return run;
+  };
+  const finished = async () => recovery?.finish();
   if (flags.resume) {
-    await carryOut(flags, 'finetune', (backend) => resumeRun(backend, out, flags));
+    await carryOut(flags, 'finetune', (backend) => measured(resumeRun(backend, out, flags)), finished);
     return;
   }
   const file = flags.config ? await readRunConfiguration(flags.config) : {};
@@ -78,7 +86,8 @@ async function finetune(flags: FinetuneFlags): Promise<void> {
   if (from === undefined) throw new Error('There is nothing to start from: name a model with --from.');
   const initial = await readInitialModel(from);
   const configuration = configurationOf(flags, file, initial);
-  await carryOut(flags, 'finetune', (backend) => startFrom(backend, initial, configuration, out));
+  const open = (backend: Backend) => measured(startFrom(backend, initial, configuration, out));
+  await carryOut(flags, 'finetune', open, finished);
 }
 
 /** What the model suggests, overridden by the file, and both by the flags. */

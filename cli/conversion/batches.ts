@@ -17,8 +17,10 @@ import {
   parseJson,
   readImageFiles,
   type Tokenizer,
+  type TokenSplit,
   type Transformer,
   tokenizeDataset,
+  type Vocabulary,
 } from '../../src/node.ts';
 import { vocabularyOf } from '../corpus.ts';
 import type { Source } from './source.ts';
@@ -66,12 +68,35 @@ function pixelScale(others: Source['others']): PixelScale {
 /** Sequences in a batch. */
 const batchSize = 4;
 
+interface Rows extends Pick<MeasuredData, 'length' | 'sequences'> {
+  readonly isOneDocument: boolean;
+}
+
 /**
- * Sequences of text or proteins as the model reads them, with the tokens that it is to predict: masked ones, or the next
- * of a causal model. Several documents have a row each; a single one is cut into windows.
- *
- * @throws one sentence when the data cannot be read or holds no whole sequence
+ * Sequences of tokens as the model reads them, with those that it is to predict: masked ones, or the next of a causal
+ * model. Several documents have a row each; a single one is cut into windows. None of too short a text.
  */
+export async function tokenBatches(
+  model: Transformer,
+  tokens: TokenSplit,
+  vocabulary: Vocabulary,
+  { isOneDocument, length, sequences }: Rows,
+): Promise<MeasuredBatch[]> {
+  const { causal, languageHead } = model.configuration;
+  const masks = !causal && languageHead && vocabulary.specialTokens.mask !== undefined;
+  const objective: Objective = masks ? { type: 'maskedToken', fraction: 0.15 } : { type: 'nextToken' };
+  const packing = isOneDocument ? 'windows' : 'pad';
+  const all = heldOutBatches(tokens, { objective, packing, length }, vocabulary, batchSize);
+  const count = Math.min(all.numBatches, Math.ceil(sequences / batchSize));
+  const batches: MeasuredBatch[] = [];
+  for (let i = 0; i < count; i++) {
+    const batch = await all.batchAt(Math.floor((i * all.numBatches) / count));
+    batches.push(measuredBatch(model, batch, causal || masks));
+  }
+  return batches;
+}
+
+/** @throws one sentence when the data cannot be read or holds no whole sequence */
 async function sequenceBatches(
   model: Transformer,
   tokenizer: Tokenizer,
@@ -84,19 +109,12 @@ async function sequenceBatches(
   try {
     const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file: join(temporary, 'tokens.bin') });
     try {
-      const vocabulary = vocabularyOf(tokenizer, dataset);
-      const { causal, languageHead } = model.configuration;
-      const masks = !causal && languageHead && vocabulary.specialTokens.mask !== undefined;
-      const objective: Objective = masks ? { type: 'maskedToken', fraction: 0.15 } : { type: 'nextToken' };
-      const packing = dataset.numDocuments === 1 ? 'windows' : 'pad';
-      const all = heldOutBatches(tokens, { objective, packing, length }, vocabulary, batchSize);
-      const count = Math.min(all.numBatches, Math.ceil(sequences / batchSize));
-      if (count === 0) throw new Error(`There is no sequence of ${length} tokens to measure: give more text.`);
-      const batches: MeasuredBatch[] = [];
-      for (let i = 0; i < count; i++) {
-        const batch = await all.batchAt(Math.floor((i * all.numBatches) / count));
-        batches.push(measuredBatch(model, batch, causal || masks));
-      }
+      const batches = await tokenBatches(model, tokens, vocabularyOf(tokenizer, dataset), {
+        isOneDocument: dataset.numDocuments === 1,
+        length,
+        sequences,
+      });
+      if (batches.length === 0) throw new Error(`There is no sequence of ${length} tokens to measure: give more text.`);
       return batches;
     } finally {
       await close();

@@ -16,19 +16,19 @@ export function describeConversion(report: ConversionReport): string {
     const rows = ladder.map(({ estimator, numFeatures, model, layers }) => [
       estimator,
       `${numFeatures}`,
-      ...wholeCells(model, predicts),
+      ...comparisonCells(model, predicts),
       number(worst(layers)),
     ]);
-    const title = ['all layers', 'features', ...wholeTitles(predicts), 'worst layer'];
+    const title = ['all layers', 'features', ...comparisonTitles(predicts), 'worst layer'];
     const reference = predicts ? [['exact', '', '0', '1', percent(exact.accuracy ?? 0), '']] : [];
     parts.push(formatTable([title, ...reference, ...rows]));
   }
   if (alone.length > 0) {
     const rows = alone.map(({ layer, model }) => [
       `layer ${layer} alone${keepExact.includes(layer) ? pico.yellow(' ← keep exact') : ''}`,
-      ...wholeCells(model, predicts),
+      ...comparisonCells(model, predicts),
     ]);
-    parts.push(formatTable([['one layer', ...wholeTitles(predicts)], ...rows]));
+    parts.push(formatTable([['one layer', ...comparisonTitles(predicts)], ...rows]));
     parts.push(keepExactSentence(keepExact, tolerance, alone.length));
   }
   if (chosen.layers.length > 0) parts.push(headTable(chosen.layers));
@@ -36,11 +36,14 @@ export function describeConversion(report: ConversionReport): string {
   return parts.join('\n\n');
 }
 
-function wholeTitles(predicts: boolean): string[] {
+export function comparisonTitles(predicts: boolean): string[] {
   return ['embedding error', 'cosine', ...(predicts ? ['accuracy'] : [])];
 }
 
-function wholeCells({ embeddingError, embeddingCosine, accuracy }: ModelComparison, predicts: boolean): string[] {
+export function comparisonCells(
+  { embeddingError, embeddingCosine, accuracy }: ModelComparison,
+  predicts: boolean,
+): string[] {
   const cosine = Number.isFinite(embeddingCosine.mean) ? embeddingCosine.mean.toFixed(4) : 'not finite';
   return [number(embeddingError), cosine, ...(predicts ? [percent(accuracy ?? 0)] : [])];
 }

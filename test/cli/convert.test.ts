@@ -96,7 +96,7 @@ describe('performers convert', () => {
       const background = { r: 90 * i, g: 200 - 60 * i, b: 40 };
       await sharp({ create: { width: 20, height: 20, channels: 3, background } }).toFile(join(directory, name));
     }
-    const { report } = convert('vit', 'vit', '--data', '*.png', ...few);
+    const { report } = convert('vit', 'vit', '--data', '*.png', '--ladder', '16', '--estimators', 'smreg');
     expect(report!.sequences).toBe(3);
     expect(report!.chosen.layers.length).toBe(read('vit', 'config.json').numLayers);
     expect(run('info', '--model', 'vit').stdout).not.toContain('tokenizer');
@@ -143,6 +143,7 @@ describe('bad input', () => {
       '--keep-exact',
       '7',
     );
+    refuses(/leave --length out/, '--from', model('vit'), '--length', '5');
     refuses(/fewer than --length 500/, '--from', model('gpt2'), '--data', 'text.txt', '--length', '500');
     refuses(/nothing\.txt does not exist/, '--from', model('bert'), '--data', 'nothing.txt');
   });

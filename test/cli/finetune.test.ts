@@ -78,6 +78,12 @@ describe('performers finetune', () => {
     );
     run('finetune', ...distill, '--steps', '3', '--out', 'parts');
     run('finetune', '--resume', '--out', 'parts', '--steps', '6', '--threads', '1');
+    // What it was like before, on held-out text, is remembered.
+    expect(stderr).toMatch(/held out +embedding error +cosine +accuracy\nbefore .*\nafter .*\nexact attention /);
+    const recovery = json('whole/recovery.json');
+    expect(json('parts/recovery.json')).toEqual(recovery);
+    expect(recovery.after.embeddingError).not.toBe(recovery.before.embeddingError);
+    expect(recovery.exact).toEqual({ accuracy: expect.any(Number), loss: expect.any(Number) });
     expect(metrics('parts')).toEqual(metrics('whole'));
     const [first] = metrics('whole');
     // Weights of their own would give an error of 2.
