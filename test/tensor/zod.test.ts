@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 
 const library = new URL('../../dist/index.js', import.meta.url).href;
 
-/** What the built package says about a model without tokens, in a program that does `before` it loads the package. */
+/** What the built package says about a model without layers, in a program that does `before` it loads the package. */
 function message(before = ''): string {
   const program = `
     ${before}
     const { transformerConfiguration } = await import('${library}');
-    process.stdout.write(transformerConfiguration.safeParse({ vocabSize: 0 }).error.issues[0].message);`;
+    process.stdout.write(transformerConfiguration.safeParse({ vocabSize: 7, numLayers: 0 }).error.issues[0].message);`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
 }
 
