@@ -38,7 +38,7 @@ function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfi
     '',
     layersTable(numbers),
     '',
-    `Finetuned (${describeAttention(configuration.attention)}) for ${formatNumber(trained.seconds / 60)} minutes, ${trained.step} updates, ${formatNumber(finetuned.tokensPerSecond)} tokens a second,`,
+    `Finetuned (${describeAttention(configuration.attention)}) for ${formatNumber(trained.coreSeconds / 60)} core-minutes (${formatNumber(trained.seconds / 60)} minutes), ${trained.step} updates,`,
     `on ${trainingSentences} sentences of other novels (${formatNumber(trainingTokens / 1e6)} M tokens):`,
     '',
     recoveryTable(finetuned),
@@ -65,14 +65,14 @@ function layersTable({ layers, alone }: Fig5TransferNumbers): string {
 function recoveryTable({ curve, otherDirections }: Finetuned): string {
   const shown = curve.filter((_, i) => i === 0 || i === curve.length - 1 || i % Math.ceil(curve.length / 6) === 0);
   return table(
-    ['minutes', 'updates', 'mean cosine', 'worst cosine', 'Spearman correlation'],
+    ['core-minutes', 'minutes', 'updates', 'mean cosine', 'worst cosine', 'Spearman correlation'],
     [
-      ...shown.map(({ seconds, step, meanCosine, worstCosine, spearman }) => [
-        (seconds / 60).toFixed(1),
+      ...shown.map(({ coreSeconds, seconds, step, meanCosine, worstCosine, spearman }) => [
+        ...[coreSeconds, seconds].map((value) => (value / 60).toFixed(1)),
         `${step}`,
         ...[meanCosine, worstCosine, spearman].map((value) => value.toFixed(4)),
       ]),
-      ['then other directions', '', otherDirections.meanCosine.toFixed(4), '', otherDirections.spearman.toFixed(4)],
+      ['then other directions', '', '', otherDirections.meanCosine.toFixed(4), '', otherDirections.spearman.toFixed(4)],
     ],
   );
 }

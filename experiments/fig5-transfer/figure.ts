@@ -48,7 +48,7 @@ function recoveryPanel({ curve }: Finetuned, title: string): Panel {
     { label: 'Spearman correlation', color: colors.orange, of: 'spearman' },
   ] as const;
   const rows = series.flatMap(({ color, of }) =>
-    curve.map((point) => ({ minutes: point.seconds / 60, value: point[of], color })),
+    curve.map((point) => ({ minutes: point.coreSeconds / 60, value: point[of], color })),
   );
   return {
     x: left,
@@ -59,7 +59,8 @@ function recoveryPanel({ curve }: Finetuned, title: string): Panel {
       ...size,
       marginLeft: 58,
       marginBottom: 42,
-      x: { label: 'minutes of training', grid: false },
+      marginTop: 28,
+      x: { label: 'minutes of training, times cores at work', grid: false },
       y: { label: 'agreement with exact attention', grid: true, nice: true },
       marks: [
         Plot.line(rows, { x: 'minutes', y: 'value', z: 'color', stroke: 'color', strokeWidth: 2 }),

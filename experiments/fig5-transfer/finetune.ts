@@ -25,6 +25,8 @@ const point = z.strictObject({
   step: z.int(),
   /** Of training alone. */
   seconds: z.number(),
+  /** What all processor cores together worked for it: does not depend on what else the machine does. */
+  coreSeconds: z.number(),
   meanCosine: z.number(),
   worstCosine: z.number(),
   spearman: z.number(),
@@ -35,7 +37,6 @@ export type CurvePoint = z.output<typeof point>;
 
 export interface Finetuned {
   readonly curve: readonly CurvePoint[];
-  readonly tokensPerSecond: number;
   /** The finetuned model with other directions than those that it learnt with. */
   readonly otherDirections: Pick<CurvePoint, 'meanCosine' | 'spearman'>;
 }
@@ -70,15 +71,15 @@ export async function finetune(
   try {
     const curvePath = join(run, 'curve.json');
     const curve = await storedCurve(curvePath, resume?.checkpoint.training.step ?? 0);
-    const measure = async (step: number, seconds: number) => {
+    let { seconds, coreSeconds } = curve.at(-1) ?? { seconds: 0, coreSeconds: 0 };
+    const measure = async (step: number) => {
       const found = await embedSentences(model, data.sentences, batchSize);
-      curve.push({ step, seconds, ...compareEmbeddings(found, data.exact) });
+      curve.push({ step, seconds, coreSeconds, ...compareEmbeddings(found, data.exact) });
       await writeFile(curvePath, JSON.stringify(curve));
     };
     await mkdir(run, { recursive: true });
-    if (curve.length === 0) await measure(0, 0);
-    let seconds = curve.at(-1)?.seconds ?? 0;
-    const speeds: number[] = [];
+    if (curve.length === 0) await measure(0);
+    let cores = process.cpuUsage();
     const events = train({
       out: run,
       model,
@@ -93,12 +94,15 @@ export async function finetune(
       signal: context.signal,
     });
     for await (const event of events) {
+      const { user, system } = process.cpuUsage(cores);
+      cores = process.cpuUsage();
       if (event.kind !== 'step') continue;
       seconds += event.seconds;
-      speeds.push(event.tokens / event.seconds);
+      coreSeconds += (user + system) / 1e6;
       context.progress(event.step / training.steps, describe(event, curve));
       if (event.step % training.evaluateEvery === 0 || event.step === training.steps) {
-        await measure(event.step, seconds);
+        await measure(event.step);
+        cores = process.cpuUsage();
       }
     }
     context.signal.throwIfAborted();
@@ -106,7 +110,6 @@ export async function finetune(
     const others = compareEmbeddings(await embedSentences(model, data.sentences, batchSize), data.exact);
     return {
       curve,
-      tokensPerSecond: speeds.length > 0 ? speeds.sort((a, b) => a - b)[speeds.length >> 1] : 0,
       otherDirections: { meanCosine: others.meanCosine, spearman: others.spearman },
     };
   } finally {

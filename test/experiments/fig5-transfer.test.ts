@@ -118,6 +118,7 @@ describe('a pretrained Transformer as a Performer', () => {
     expect(curve.map(({ step }) => step)).toEqual([0, 3, 6, 9, 12]);
     expect(curve[4].meanCosine).toBeGreaterThan(curve[0].meanCosine);
     expect(curve[4].seconds).toBeGreaterThan(curve[1].seconds);
+    expect(curve[4].coreSeconds).toBeGreaterThan(curve[1].coreSeconds);
   });
 
   it('is measured on long texts, as converted', () => {
@@ -142,7 +143,7 @@ describe('a pretrained Transformer as a Performer', () => {
     writeFileSync(curve, JSON.stringify([...points, { ...points[2], step: 9 }]));
     const untimed = ({ finetuned, long: _, ...rest }: Fig5TransferNumbers) => ({
       ...rest,
-      curve: finetuned.curve.map(({ seconds: __, ...point }) => point),
+      curve: finetuned.curve.map(({ seconds: __, coreSeconds: ___, ...point }) => point),
       otherDirections: finetuned.otherDirections,
     });
     expect(untimed(await perform('stopped'))).toEqual(untimed(numbers));
