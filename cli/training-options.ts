@@ -55,7 +55,7 @@ export const packingOption = (standard: string): Option =>
   ).choices(packings);
 
 /** What is held out, and how long and how fast is trained. */
-export const updateOptions = ({ length, learningRate }: { length: string; learningRate: number }): Option[] => [
+export const updateOptions = ({ length, learningRate }: { length: string; learningRate: string }): Option[] => [
   new Option(
     '--split <rule>',
     'what is held out (default: tail of text files, as named or by document of others)',

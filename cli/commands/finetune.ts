@@ -23,8 +23,8 @@ import {
   updateOptions,
 } from '../training-options.ts';
 
-/** A tenth of what training from nothing takes: the weights are near good ones already. */
-const learningRate = 1e-4;
+/** Less than training from nothing takes, as the weights are near good ones; a teacher's errors point the way more surely. */
+const learningRates = { task: 1e-4, teacher: 3e-4 };
 /** Longest rows unless told otherwise. */
 const usualLength = 512;
 
@@ -59,8 +59,12 @@ export function finetuneCommand(): Command {
     )
     .option('--dropout <rate>', "(default: the model's; 0 with --distill)", nonNegativeNumber)
     .addOption(packingOption('pack for encoders on several documents, else windows'));
-  const updates = { length: `what the model takes, at most ${usualLength}`, learningRate };
-  for (const option of updateOptions(updates)) command.addOption(option);
+  const { task, teacher } = learningRates;
+  const updates = updateOptions({
+    length: `what the model takes, at most ${usualLength}`,
+    learningRate: `${task}; ${teacher} with --distill`,
+  });
+  for (const option of updates) command.addOption(option);
   command
     .option('--seed <n>', 'seed of data order, masks and dropout (default: 0)', wholeNumber)
     .action((flags: FinetuneFlags) => finetune(flags));
@@ -94,8 +98,10 @@ async function finetune(flags: FinetuneFlags): Promise<void> {
 function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, initial: InitialModel): RunConfiguration {
   const length = Math.min(usualLength, initial.configuration.maxLength);
   const objective = usualObjective(initial);
-  const given = { learningRate, length, objective, ...file.training };
-  const distillation = distillationOf(flags, given);
+  const distillation = distillationOf(flags, file.training ?? {});
+  const learningRate = distillation ? learningRates.teacher : learningRates.task;
+  // Decay would shrink the weights of tokens that the text does not have.
+  const given = { learningRate, weightDecay: 0, length, objective, ...file.training };
   const training = { ...given, ...trainingOf(flags, given), ...(distillation && { distillation }) };
   if (training.objective.type === 'distillation' && !distillation) {
     throw new Error('This model predicts no tokens, so that it can only learn from a teacher: add --distill.');

@@ -96,7 +96,7 @@ export function trainCommand(): Command {
       'tokens of BPE and unigram (default: 1024), at most of characters (default: all)',
       positiveInteger,
     );
-  for (const option of updateOptions({ length: '512', learningRate: 0.001 })) command.addOption(option);
+  for (const option of updateOptions({ length: '512', learningRate: '0.001' })) command.addOption(option);
   command
     .option('--seed <n>', 'seed of weights, features, data order and dropout (default: 0)', wholeNumber)
     .addHelpText('after', describePresets())

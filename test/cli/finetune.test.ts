@@ -89,7 +89,7 @@ describe('performers finetune', () => {
     // Weights of their own would give an error of 2.
     expect(first.attentionError).toBeGreaterThan(0);
     expect(first.attentionError).toBeLessThan(0.1);
-    expect(first.learningRate).toBe(1e-4);
+    expect(first.learningRate).toBe(3e-4);
     const { training } = json('whole/run.json');
     expect(training.distillation.teacher).toBe(join(directory, 'favor'));
     expect(json('whole/checkpoints/step-00000006/training.json').teacher.directory).toBe(join(directory, 'favor'));
@@ -109,7 +109,9 @@ describe('performers finetune', () => {
     run('finetune', ...flags, '--from', 'favor', '--steps', '2', '--out', 'plain');
     expect(metrics('plain')[0].attentionError).toBeUndefined();
     expect(json('plain/checkpoints/step-00000002/config.json')).toEqual(json('favor/config.json'));
-    expect(json('plain/run.json').training.distillation).toBeUndefined();
+    const { training } = json('plain/run.json');
+    expect(training).toMatchObject({ learningRate: 1e-4, weightDecay: 0 });
+    expect(training.distillation).toBeUndefined();
   });
 
   it('teaches an encoder without a language head, with a tokenizer of another library, for some time', () => {
