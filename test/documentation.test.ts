@@ -105,6 +105,13 @@ describe('the examples of the documentation run as they stand', () => {
     expect(Number(cosine)).toBeLessThan(1);
   });
 
+  it('docs/export.md: one token after another', () => {
+    const output = run(examples('docs/export.md')[0], (directory) => {
+      symlinkSync(join(root, 'node_modules/onnxruntime-web'), join(directory, 'node_modules/onnxruntime-web'));
+    });
+    expect(output).toBe('13 256\n');
+  });
+
   it('docs/data.md: JSONL in a folder', () => {
     const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ title: `t${i}`, body: `text ${i}` }));
     const output = run(examples('docs/data.md')[0], (directory) => {

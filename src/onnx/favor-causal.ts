@@ -22,7 +22,14 @@ export interface FavorPast {
   readonly sums: string;
   /** c: `[batch, heads, 1, numFeatures]`; one for all features, `[batch, heads, 1, 1]`, where the map is not exponential. */
   readonly scales: string;
+  /** What additions to the sums have rounded off, shaped like them; none: it is lost, which does no harm over whole chunks. */
+  readonly compensation?: string | undefined;
 }
+
+const tensorsOf = ({ sums, scales, compensation }: FavorPast): string[] =>
+  compensation === undefined ? [sums, scales] : [sums, scales, compensation];
+
+const pastOf = ([sums, scales, compensation]: readonly string[]): FavorPast => ({ sums, scales, compensation });
 
 /** Shapes of a layer's past, after the batch. */
 export function pastShapes(heads: number, { numFeatures, dHead, map }: LayerFeatures) {
@@ -44,10 +51,10 @@ export function emptyPast(graph: Graph, { batch }: Places, heads: number, featur
 }
 
 /** A past as it is given from outside, where zeros mean that there is none: a feature that has seen a key counts it. */
-export function givenPast(graph: Graph, sums: string, scales: string, { map, dHead }: LayerFeatures): FavorPast {
-  if (map !== 'exponential') return { sums, scales };
-  const counts = graph.transpose(graph.slice(sums, 3, dHead, dHead + 1), 0, 1, 3, 2);
-  return { sums, scales: graph.add('Where', [graph.add('Greater', [counts, 0]), scales, LOG_ZERO]) };
+export function givenPast(graph: Graph, past: FavorPast, { map, dHead }: LayerFeatures): FavorPast {
+  if (map !== 'exponential') return past;
+  const counts = graph.transpose(graph.slice(past.sums, 3, dHead, dHead + 1), 0, 1, 3, 2);
+  return { ...past, scales: graph.add('Where', [graph.add('Greater', [counts, 0]), past.scales, LOG_ZERO]) };
 }
 
 /** Positions padded to whole chunks. */
@@ -102,18 +109,18 @@ export function favorCausal(
     return graph.cast(order, 'float32');
   });
   const project = projection(graph, features);
-  const [sums, scales, chunks] = graph.scan({
-    states: [past.sums, past.scales],
+  const scanned = graph.scan({
+    states: tensorsOf(past),
     inputs,
-    body: (inner, [sums, scales], slices) => {
-      const rows = project(inner, slices);
-      const made = attend(inner, rows, { sums, scales }, features, triangle);
-      return { states: [made.past.sums, made.past.scales], outputs: [made.out] };
+    body: (inner, states, slices) => {
+      const made = attend(inner, project(inner, slices), pastOf(states), features, triangle);
+      return { states: tensorsOf(made.past), outputs: [made.out] };
     },
   });
+  const [chunks] = scanned.slice(-1);
   const joined = graph.reshape(graph.transpose(chunks, 1, 0, 3, 2, 4), batch, -1, numHeads * dHead);
   const rows = graph.reshape(graph.slice(joined, 1, 0, places.length), -1, numHeads * dHead);
-  return { rows, past: { sums, scales } };
+  return { rows, past: pastOf(scanned.slice(0, -1)) };
 }
 
 /** Keys as the chunks take them, with their widths: what their logarithm needs is more columns, or a second array. */
@@ -191,13 +198,13 @@ function attend(
   const atScale = (inner: Graph) => attendAtScale(inner, rows, past, features, triangle, { scales, rises });
   if (triangle === undefined) return atScale(graph);
   const isSafe = graph.add('LessOrEqual', [graph.add('ReduceMax', [rises], { keepdims: 0 }), MOST_RISE]);
-  const results = ({ out, past }: { out: string; past: FavorPast }) => [out, past.sums, past.scales];
-  const [out, sums, last] = graph.choose(
+  const results = ({ out, past }: { out: string; past: FavorPast }) => [out, ...tensorsOf(past)];
+  const [out, ...states] = graph.choose(
     isSafe,
     (inner) => results(atScale(inner)),
     (inner) => results(attendRowByRow(inner, rows, past, features)),
   );
-  return { out, past: { sums, scales: last } };
+  return { out, past: pastOf(states) };
 }
 
 function attendRowByRow(
@@ -207,17 +214,18 @@ function attendRowByRow(
   features: LayerFeatures,
 ): { out: string; past: FavorPast } {
   const names = (Object.keys(rows) as (keyof Rows)[]).filter((name) => rows[name] !== undefined);
-  const [sums, scales, out] = graph.scan({
-    states: [past.sums, past.scales],
+  const scanned = graph.scan({
+    states: tensorsOf(past),
     inputs: names.map((name) => rows[name] as string),
     axis: 2,
-    body: (inner, [sums, scales], slices) => {
+    body: (inner, states, slices) => {
       const row = Object.fromEntries(names.map((name, i) => [name, inner.unsqueeze(slices[i], 2)]));
-      const made = attend(inner, row as unknown as Rows, { sums, scales }, features, undefined);
-      return { states: [made.past.sums, made.past.scales], outputs: [inner.squeeze(made.out, 2)] };
+      const made = attend(inner, row as unknown as Rows, pastOf(states), features, undefined);
+      return { states: tensorsOf(made.past), outputs: [inner.squeeze(made.out, 2)] };
     },
   });
-  return { out, past: { sums, scales } };
+  const [out] = scanned.slice(-1);
+  return { out, past: pastOf(scanned.slice(0, -1)) };
 }
 
 /** @param at what the features are relative to, and the logarithms of the keys relative to that; none: to 1 */
@@ -237,22 +245,43 @@ function attendAtScale(
   const logQueries = isExponential && at ? graph.add('Add', [queries, at.scales]) : undefined;
   // Any factor of a row cancels in its quotient; the fused kernel is the fastest way to an exponential that cannot overflow.
   const queryFeatures = logQueries === undefined ? queries : graph.add('Softmax', [logQueries], { axis: -1 });
-  const before = at
-    ? graph.add('Mul', [past.sums, column(graph.add('Exp', [graph.add('Sub', [past.scales, at.scales])]))])
-    : past.sums;
+  const down = at && column(graph.add('Exp', [graph.add('Sub', [past.scales, at.scales])]));
+  const before = rescale(graph, past, down);
   const turnedKeys = column(keyFeatures);
   const scores = graph.add('MatMul', [queryFeatures, turnedKeys]);
   const seen = triangle === undefined ? scores : graph.add('Mul', [scores, triangle]);
-  const sums = graph.add('Add', [graph.add('MatMul', [seen, values]), graph.add('MatMul', [queryFeatures, before])]);
+  const sums = graph.add('Add', [
+    graph.add('MatMul', [seen, values]),
+    graph.add('MatMul', [queryFeatures, before.sums]),
+  ]);
   const out = resultOf(graph, sums, features, () => {
     if (!at || norms === undefined) return undefined;
     if (logQueries === undefined) return graph.add('Add', [norms, at.scales]);
     return graph.add('Sub', [logSum(graph, logQueries, queryFeatures), norms]);
   });
-  const added = graph.add('Add', [before, graph.add('MatMul', [turnedKeys, values])]);
-  if (!at) return { out, past: { sums: added, scales: past.scales } };
+  const added = accumulate(graph, before, graph.add('MatMul', [turnedKeys, values]));
+  if (!at) return { out, past: { ...added, scales: past.scales } };
   const most = graph.reduce('ReduceMax', at.rises, 2);
   const scales = graph.add('Add', [at.scales, graph.add('Relu', [most])]);
-  const down = graph.add('Exp', [graph.add('Sub', [at.scales, scales])]);
-  return { out, past: { sums: graph.add('Mul', [added, column(down)]), scales } };
+  const further = column(graph.add('Exp', [graph.add('Sub', [at.scales, scales])]));
+  return { out, past: { ...rescale(graph, added, further), scales } };
+}
+
+type Sums = Omit<FavorPast, 'scales'>;
+
+function rescale(graph: Graph, { sums, compensation }: Sums, factors: string | undefined): Sums {
+  if (factors === undefined) return { sums, compensation };
+  const scaled = (x: string) => graph.add('Mul', [x, factors]);
+  return { sums: scaled(sums), compensation: compensation && scaled(compensation) };
+}
+
+/** Adds to sums; what that rounds off (Knuth's two-sum) is added the next time. */
+function accumulate(graph: Graph, { sums, compensation }: Sums, added: string): Sums {
+  if (compensation === undefined) return { sums: graph.add('Add', [sums, added]) };
+  const increment = graph.add('Add', [added, compensation]);
+  const total = graph.add('Add', [sums, increment]);
+  const taken = graph.add('Sub', [total, sums]);
+  const lostOfSums = graph.add('Sub', [sums, graph.add('Sub', [total, taken])]);
+  const lostOfIncrement = graph.add('Sub', [increment, taken]);
+  return { sums: total, compensation: graph.add('Add', [lostOfSums, lostOfIncrement]) };
 }

@@ -121,13 +121,24 @@ class Pasts {
     }
     const features = layerFeatures(graph, weights, `blocks.${layer}.attention`, chosen, heads.dHead);
     const shapes = pastShapes(heads.heads, features);
-    const [sums, scales] = [
-      this.#state(layer, 'key', [BATCH, ...shapes.sums], 'sums of features times [value, 1], relative to the scales'),
-      this.#state(layer, 'value', [BATCH, ...shapes.scales], 'natural logarithm of the scale of each feature'),
-    ];
-    const past = givenPast(graph, sums.input, scales.input, features);
+    const { numFeatures } = features;
+    const [, , width] = shapes.sums;
+    const sums = this.#state(
+      layer,
+      'key',
+      [BATCH, heads.heads, 2 * numFeatures, width],
+      'sums of features times [value, 1], relative to the scales; after those of all features, what rounding left of them',
+    );
+    const scales = this.#state(
+      layer,
+      'value',
+      [BATCH, ...shapes.scales],
+      'natural logarithms of the scales of features',
+    );
+    const part = (half: number) => graph.slice(sums.input, 2, half * numFeatures, (half + 1) * numFeatures);
+    const past = givenPast(graph, { sums: part(0), compensation: part(1), scales: scales.input }, features);
     const made = favorCausal(graph, heads, features, places, past);
-    graph.output(made.past.sums, sums.output);
+    graph.output(graph.concat(2, made.past.sums, made.past.compensation as string), sums.output);
     graph.output(made.past.scales, scales.output);
     return made.rows;
   }
