@@ -48,6 +48,13 @@ it.each<Name>(['bert', 'roberta', 'gpt2', 'esm'])(
   },
 );
 
+it('ESM-2: white space is what Python takes for it', async () => {
+  const esm = await tokenizerOf('esm');
+  const numUnknown = (text: string) => esm.encode(text).filter((id) => id === 3).length;
+  for (const space of ['\x1c', '\x1f', '\x85', '\xa0', '\u3000', ' \t']) expect(numUnknown(`J${space}J`)).toBe(2);
+  for (const other of ['\ufeff', '\u200b', '?', '']) expect(numUnknown(`J${other}J`)).toBe(1);
+});
+
 describe('older files amount to the same', () => {
   it('vocab.txt of BERT', async () => {
     const { model } = parsed(goldenContents('bert', 'tokenizer.json').get('tokenizer.json')!);
