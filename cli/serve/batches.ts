@@ -1,7 +1,10 @@
 import { type DecodingState, scope, type Transformer, tensor } from '../../src/node.ts';
 import type { Sequence } from './sequence.ts';
 
-/** Sequences that one pass through the model serves: its weights are read once for all of them. */
+/**
+ * Sequences that one pass through the model serves: its weights are read once for all of them. Batches are of 32, 16, 8, 4, 2 or 1, so that
+ * memory freed by one serves another.
+ */
 const maxBatch = 32;
 
 /** Sequences that decode together. Rows of ended ones stay until half are empty, for taking rows out copies the others. */
@@ -110,8 +113,9 @@ export class Batches {
       for (const sequence of batch.dissolve()) append(arrived, this.#key(sequence), sequence);
     }
     for (const group of arrived.values()) {
-      for (let start = 0; start < group.length; start += maxBatch) {
-        this.#batches.add(new Batch(this.model, group.slice(start, start + maxBatch)));
+      for (let start = 0, size = maxBatch; start < group.length; start += size) {
+        while (size > group.length - start) size /= 2;
+        this.#batches.add(new Batch(this.model, group.slice(start, start + size)));
       }
     }
   }

@@ -9,6 +9,9 @@ const prefillTokens = 256;
 /** Milliseconds without work after which cached memory goes back to the system. */
 const trimDelay = 1000;
 
+/** Bytes of cached memory, beyond as much as is in use, that are kept while there is work. */
+const keptCache = 2 ** 25;
+
 interface Task {
   readonly signal: AbortSignal;
   readonly run: () => Promise<void>;
@@ -28,6 +31,8 @@ export class Scheduler {
   #running = false;
   #closed = false;
   #numSequences = 0;
+  /** When the cache was last given back. */
+  #bytesInUse = 0;
   #trimTimer: NodeJS.Timeout | undefined;
   /** Tokens fed since the start. */
   tokensFed = 0;
@@ -79,6 +84,7 @@ export class Scheduler {
       }
       await this.#prefill();
       this.#gather();
+      this.#limitCache();
       await this.#runTask();
       await setImmediate();
     }
@@ -145,6 +151,14 @@ export class Scheduler {
     const ready = this.#prompts.filter(({ canJoin }) => canJoin);
     this.#prompts = this.#prompts.filter(({ isDone, canJoin }) => !isDone && !canJoin);
     this.#batches.add(ready);
+  }
+
+  /** Batches come in many sizes, and the backend keeps freed blocks of each. */
+  #limitCache(): void {
+    const { backend } = this.model;
+    if (backend.bytesAllocated <= 2 * this.#bytesInUse + keptCache) return;
+    backend.trim();
+    this.#bytesInUse = backend.bytesAllocated;
   }
 
   async #runTask(): Promise<void> {
