@@ -1,6 +1,6 @@
 /**
- * Chooses the sentences of sentences.json: `node experiments/sentences/choose.mjs NOVELS`, NOVELS being a folder of the
- * two books below, gzipped, one from 1883 and one from 1887. What is trained on must not contain them.
+ * Chooses the sentences of sentences.json: `node experiments/sentences/choose.mjs NOVELS`, NOVELS being a folder that holds
+ * the two books below, gzipped. Both are out of copyright. What is trained on must not contain them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
