@@ -79,6 +79,7 @@ function chunksOf(graph: Graph, { batch, length, valid }: Places & { readonly va
 
 /**
  * @param past what the first position follows
+ * @param options.steps single positions are common: they take a way of their own
  * @returns rows `[batch·length, heads·dHead]`, and the past of what comes next
  */
 export function favorCausal(
@@ -87,6 +88,7 @@ export function favorCausal(
   features: LayerFeatures,
   places: Places & { readonly valid: string },
   past: FavorPast,
+  { steps }: { readonly steps: boolean },
 ): { rows: string; past: FavorPast } {
   const { places: padded, size, padding } = chunksOf(graph, places);
   const { batch } = padded;
@@ -95,32 +97,43 @@ export function favorCausal(
   );
   const [queries, keys, values] = [heads.queries, heads.keys, heads.values].map((x) => graph.add('Pad', [x, pads]));
   const { heads: numHeads, dHead } = heads;
-  // `[batch, length, heads, width]` → `[chunks, batch, heads, size, width]`
-  const chunked = (x: string, width: number) =>
-    graph.transpose(graph.reshape(x, batch, -1, size, numHeads, width), 1, 0, 3, 2, 4);
-  const inputs = [
-    chunked(queries, dHead),
-    ...keyColumns(graph, { ...heads, keys }, features, padded).map(([x, width]) => chunked(x, width)),
-    chunked(valuesAndOne(graph, { ...heads, values }, padded), dHead + 1),
+  const inputs: [name: string, width: number][] = [
+    [queries, dHead],
+    ...keyColumns(graph, { ...heads, keys }, features, padded),
+    [valuesAndOne(graph, { ...heads, values }, padded), dHead + 1],
   ];
+  const project = projection(graph, features);
   const triangle = graph.once('triangle', () => {
     const places = graph.add('Range', [graph.integer(0), graph.squeeze(size, 0), graph.integer(1)]);
     const order = graph.add('LessOrEqual', [graph.unsqueeze(places, 0), graph.unsqueeze(places, 1)]);
     return graph.cast(order, 'float32');
   });
-  const project = projection(graph, features);
-  const scanned = graph.scan({
-    states: tensorsOf(past),
-    inputs,
-    body: (inner, states, slices) => {
-      const made = attend(inner, project(inner, slices), pastOf(states), features, triangle);
-      return { states: tensorsOf(made.past), outputs: [made.out] };
-    },
-  });
-  const [chunks] = scanned.slice(-1);
-  const joined = graph.reshape(graph.transpose(chunks, 1, 0, 3, 2, 4), batch, -1, numHeads * dHead);
-  const rows = graph.reshape(graph.slice(joined, 1, 0, places.length), -1, numHeads * dHead);
-  return { rows, past: pastOf(scanned.slice(0, -1)) };
+  const overChunks = (outer: Graph): string[] => {
+    // `[batch, length, heads, width]` → `[chunks, batch, heads, size, width]`
+    const chunked = ([x, width]: [string, number]) =>
+      outer.transpose(outer.reshape(x, batch, -1, size, numHeads, width), 1, 0, 3, 2, 4);
+    const scanned = outer.scan({
+      states: tensorsOf(past),
+      inputs: inputs.map(chunked),
+      body: (inner, states, slices) => {
+        const made = attend(inner, project(inner, slices), pastOf(states), features, triangle);
+        return { states: tensorsOf(made.past), outputs: [made.out] };
+      },
+    });
+    const [chunks] = scanned.slice(-1);
+    const joined = outer.reshape(outer.transpose(chunks, 1, 0, 3, 2, 4), batch, -1, numHeads * dHead);
+    return [outer.slice(joined, 1, 0, places.length), ...scanned.slice(0, -1)];
+  };
+  const atOnce = (outer: Graph): string[] => {
+    const slices = inputs.map(([x]) => outer.transpose(x, 0, 2, 1, 3));
+    const made = attend(outer, project(outer, slices), past, features, undefined);
+    return [outer.reshape(made.out, batch, 1, numHeads * dHead), ...tensorsOf(made.past)];
+  };
+  const isSingle = () => graph.add('Equal', [graph.squeeze(places.length, 0), graph.integer(1)]);
+  const [joined, ...states] = steps
+    ? graph.choose(graph.once('isSingle', isSingle), atOnce, overChunks)
+    : overChunks(graph);
+  return { rows: graph.reshape(joined, -1, numHeads * dHead), past: pastOf(states) };
 }
 
 /** Keys as the chunks take them, with their widths: what their logarithm needs is more columns, or a second array. */
@@ -261,6 +274,8 @@ function attendAtScale(
   });
   const added = accumulate(graph, before, graph.add('MatMul', [turnedKeys, values]));
   if (!at) return { out, past: { ...added, scales: past.scales } };
+  // A single key is the first of its chunk, so nothing has risen above that.
+  if (triangle === undefined) return { out, past: { ...added, scales: at.scales } };
   const most = graph.reduce('ReduceMax', at.rises, 2);
   const scales = graph.add('Add', [at.scales, graph.add('Relu', [most])]);
   const further = column(graph.add('Exp', [graph.add('Sub', [at.scales, scales])]));
@@ -275,13 +290,11 @@ function rescale(graph: Graph, { sums, compensation }: Sums, factors: string | u
   return { sums: scaled(sums), compensation: compensation && scaled(compensation) };
 }
 
-/** Adds to sums; what that rounds off (Knuth's two-sum) is added the next time. */
+/** Adds to sums; what that rounds off (Kahan 1965) is added the next time. */
 function accumulate(graph: Graph, { sums, compensation }: Sums, added: string): Sums {
   if (compensation === undefined) return { sums: graph.add('Add', [sums, added]) };
   const increment = graph.add('Add', [added, compensation]);
   const total = graph.add('Add', [sums, increment]);
   const taken = graph.add('Sub', [total, sums]);
-  const lostOfSums = graph.add('Sub', [sums, graph.add('Sub', [total, taken])]);
-  const lostOfIncrement = graph.add('Sub', [increment, taken]);
-  return { sums: total, compensation: graph.add('Add', [lostOfSums, lostOfIncrement]) };
+  return { sums: total, compensation: graph.add('Sub', [increment, taken]) };
 }

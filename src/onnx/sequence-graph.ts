@@ -130,7 +130,7 @@ function causalRows(graph: Graph, heads: Heads, features: ReturnType<typeof laye
   const { valid } = places;
   if (valid === undefined) throw new Error('A causal graph needs an attention mask: this is a fault of the exporter.');
   const past = emptyPast(graph, places, heads.heads, features);
-  return favorCausal(graph, heads, features, { ...places, valid }, past).rows;
+  return favorCausal(graph, heads, features, { ...places, valid }, past, { steps: false }).rows;
 }
 
 /** `[batch, length, heads, d]` → `[batch, heads, length, d]` */

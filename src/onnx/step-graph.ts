@@ -137,7 +137,7 @@ class Pasts {
     );
     const part = (half: number) => graph.slice(sums.input, 2, half * numFeatures, (half + 1) * numFeatures);
     const past = givenPast(graph, { sums: part(0), compensation: part(1), scales: scales.input }, features);
-    const made = favorCausal(graph, heads, features, places, past);
+    const made = favorCausal(graph, heads, features, places, past, { steps: true });
     graph.output(graph.concat(2, made.past.sums, made.past.compensation as string), sums.output);
     graph.output(made.past.scales, scales.output);
     return made.rows;
