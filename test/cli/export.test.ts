@@ -72,7 +72,7 @@ describe('performers export --to onnx', () => {
       graph: 'model.onnx',
       initial: 0,
       states: [
-        { input: 'past_key_values.0.key', output: 'present.0.key', shape: ['batch_size', 3, 22, 11] },
+        { input: 'past_key_values.0.key', output: 'present.0.key', shape: ['batch_size', 3, 44, 11] },
         { input: 'past_key_values.0.value', output: 'present.0.value', shape: ['batch_size', 3, 1, 22] },
         { input: 'past_key_values.1.key', output: 'present.1.key' },
         { input: 'past_key_values.1.value', output: 'present.1.value' },

@@ -137,4 +137,48 @@ describe.each(await loadRuntimes())('graphs of steps in %s', (name, runtime) => 
     await session.release();
     model.dispose();
   });
+
+  it('keeps what single tokens add to the sums of a hundred million', async () => {
+    const model = await drawModel(backend, { ...base, numLayers: 1, positions: 'none' });
+    const { bytes, states } = await graphFile(model, 'step');
+    const session = await openSession(runtime, name, bytes);
+    const [key, value] = states;
+    const { numFeatures } = favor;
+    const width = 1 + base.dModel / base.numHeads;
+    const step = async (past: Record<string, Input>, token: number) => {
+      const made = await session.run({
+        input_ids: int64([token], 1, 1),
+        attention_mask: int64([1], 1, 1),
+        num_logits_to_keep: int64([1]),
+        ...past,
+      });
+      return { [key.input]: made[key.output], [value.input]: made[value.output] };
+    };
+    /** Number of tokens that feature r of the first head has counted, in units of its scale. */
+    const counted = (past: Record<string, Input>, r: number) => {
+      const at = (row: number) => past[key.input].data[row * width + width - 1] as number;
+      return [at(r), at(numFeatures + r)] as const;
+    };
+    const zeros = (dims: readonly number[]) => ({ dims, data: new Float32Array(dims.reduce((a, b) => a * b)) });
+    let few: Record<string, Input> = {
+      [key.input]: zeros([1, base.numHeads, 2 * numFeatures, width]),
+      [value.input]: zeros([1, base.numHeads, 1, numFeatures]),
+    };
+    // All tokens, so that no scale rises any more.
+    for (let token = 0; token < base.vocabSize; token++) few = await step(few, token);
+    const factor = 2 ** 22;
+    const scaled = (few[key.input].data as Float32Array).map((x) => x * factor);
+    let many: Record<string, Input> = { ...few, [key.input]: { ...few[key.input], data: scaled } };
+    const before = { few: counted(few, 3), many: counted(many, 3) };
+    for (let i = 0; i < 2 * base.vocabSize; i++) {
+      few = await step(few, i % base.vocabSize);
+      many = await step(many, i % base.vocabSize);
+    }
+    const after = { few: counted(few, 3), many: counted(many, 3) };
+    const grown = (from: readonly number[], to: readonly number[]) => to[0] - from[0] + (to[1] - from[1]);
+    expect(grown(before.few, after.few)).toBeGreaterThan(1);
+    expect(grown(before.many, after.many) / grown(before.few, after.few)).toBeCloseTo(1, 5);
+    await session.release();
+    model.dispose();
+  });
 });
