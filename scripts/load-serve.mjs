@@ -129,6 +129,7 @@ function report(line, { answers, failures, seconds }, before, after) {
       'tokens/s',
       `${(sum('completion') / seconds).toFixed(0)} generated, ${(sum('prompt') / seconds).toFixed(0)} of prompts`,
     ],
+    ['tokens per CPU second', (sum('completion') / (after.cpu_seconds - before.cpu_seconds)).toFixed(0)],
     ['latency (p50, p95)', times('latency')],
     ['first token (p50, p95)', times('first')],
     ['resident', `${mebibytes(before.resident_bytes)} before, ${mebibytes(after.resident_bytes)} after`],

@@ -90,6 +90,7 @@ export function createRoutes({ engine, authentication, log, ending }: RouteOptio
 }
 
 function load({ served: { model, name }, admission, scheduler, sessions }: Engine): object {
+  const cpu = process.cpuUsage();
   return {
     model: name,
     active: admission.active,
@@ -99,6 +100,7 @@ function load({ served: { model, name }, admission, scheduler, sessions }: Engin
     tokens_fed: scheduler.tokensFed,
     backend: { name: model.backend.name, bytes: model.backend.bytesAllocated },
     resident_bytes: process.memoryUsage.rss(),
+    cpu_seconds: (cpu.user + cpu.system) / 1e6,
   };
 }
 
