@@ -28,7 +28,9 @@ export async function loadRuntimes(): Promise<[name: string, runtime: Runtime][]
   try {
     runtimes.push(['onnxruntime-node', (await import('onnxruntime-node')) as unknown as Runtime]);
   } catch (error) {
-    process.stderr.write(`Skipped: onnxruntime-node does not load here (${(error as Error).message}).\n`);
+    process.stderr.write(
+      `Skipped: onnxruntime-node does not load here (${(error as Error).message.split('\n')[0]}).\n`,
+    );
   }
   return runtimes;
 }

@@ -12,8 +12,7 @@ const models: Record<string, TransformerOptions & { scale?: number }> = {
   'positive features': base,
   'long queries and keys': { ...base, numLayers: 1, scale: 10 },
   'a hybrid, rotary, with a bias': { ...base, positions: 'rotary', exactLayers: [1], outputBias: true },
-  'a hybrid that starts exact, no positions': { ...base, positions: 'none', exactLayers: [0] },
-  exact: { ...base, attention: 'exact' },
+  'exact, no positions': { ...base, positions: 'none', attention: 'exact' },
   'FAVOR++, sinusoidal, rows not normalised': {
     ...base,
     positions: 'sinusoidal',
@@ -23,8 +22,12 @@ const models: Record<string, TransformerOptions & { scale?: number }> = {
     ...base,
     attention: { ...favor, featureMap: 'trigonometric', normalised: false },
   },
-  'Performer-ReLU': { ...base, attention: { ...favor, featureMap: 'relu' } },
-  'token types': { ...base, tokenTypes: 2 },
+  'Performer-ReLU, token types, no positions': {
+    ...base,
+    positions: 'none',
+    tokenTypes: 2,
+    attention: { ...favor, featureMap: 'relu' },
+  },
 };
 
 /** Feeds a batch in pieces; the logits of all of them, `[batch, length, vocabSize]`. */
