@@ -55,13 +55,22 @@ export const textField = (field: number, value: string): Message => bytesField(f
 export const messageField = (field: number, value: Message): Message =>
   message(tag(field, DELIMITED), varint(value.length), value);
 
-/** @throws a RangeError where the engine has no array that long. */
+/** @throws one sentence where the engine has no array that long. */
 export function toBytes({ parts, length }: Message): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
+  const bytes = allocate(length);
   let position = 0;
   for (const part of parts) {
     bytes.set(part, position);
     position += part.length;
   }
   return bytes;
+}
+
+function allocate(length: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (error) {
+    const message = `The file would have ${length} bytes, more than one array holds here: export a smaller model, or one graph at a time.`;
+    throw new Error(message, { cause: error });
+  }
 }
