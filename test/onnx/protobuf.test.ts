@@ -3,13 +3,13 @@ import {
   bytesField,
   floatField,
   integerField,
-  message,
+  type Message,
   messageField,
   textField,
   toBytes,
 } from '../../src/onnx/protobuf.ts';
 
-const hex = (...fields: Parameters<typeof message>) => Buffer.from(toBytes(message(...fields))).toString('hex');
+const hex = (field: Message) => Buffer.from(toBytes(field)).toString('hex');
 
 describe('protocol buffers', () => {
   // The first three are the examples of protobuf.dev/programming-guides/encoding.
