@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createBackend, exportOnnx, type OnnxExportOptions, type TransformerOptions } from '../../src/node.ts';
+import { createBackend, exportOnnx, type OnnxExportOptions, type TransformerOptions, tensor } from '../../src/node.ts';
 import {
   base,
   drawModel,
@@ -129,6 +129,40 @@ describe.each(runtimes)('graphs over whole sequences in %s', (name, runtime) => 
     check({ causal: false, ...options }, [11, 83]),
   );
   it.each(Object.entries(causal))('causal: %s', (_, options) => check(options, [7, 149]));
+
+  it.each(['bidirectional', 'causal'])('a row of padding alone, %s', async (kind) => {
+    const options = { ...base, causal: kind === 'causal', exactLayers: [1], numClasses: 3 };
+    const model = await drawModel(backend, options);
+    const session = await openSession(runtime, name, (await graphFile(model, 'sequence')).bytes);
+    const { mask, ...rest } = tokenBatch(2, 70);
+    const given = { ...rest, mask: [mask[0], new Float32Array(70)] };
+    expect(largestError(await graphResults(session, given), await ownResults(model, given))).toBeLessThan(1e-5);
+    await session.release();
+    model.dispose();
+  });
+
+  it('all outputs of a model with a pooler, classes and a language head', async () => {
+    const model = await drawModel(backend, { ...bert, pooler: true, numClasses: 5, outputBias: true });
+    const outputs = ['token_logits', 'logits', 'pooler_output'] as const;
+    const session = await openSession(runtime, name, (await graphFile(model, 'sequence', { outputs })).bytes);
+    const given = tokenBatch(2, 11);
+    const got = await graphResults(session, given);
+    expect(Object.keys(got).sort()).toEqual([...outputs].sort());
+    const { logits, last_hidden_state } = await ownResults(model, given);
+    const hidden = tensor(backend, Float32Array.from(last_hidden_state), [2, 11, base.dModel]);
+    expect(largestError(got, { logits, token_logits: await model.logits(hidden).data() })).toBeLessThan(1e-5);
+    const [weight, bias] = await Promise.all(
+      ['weight', 'bias'].map((part) => model.parameters().get(`classifier.${part}`)!.data()),
+    );
+    const classes = Array.from(logits, (_, i) => {
+      const row = Array.from(got.pooler_output).slice(base.dModel * Math.floor(i / 5));
+      const products = Array.from({ length: base.dModel }, (_, c) => row[c] * weight[(i % 5) * base.dModel + c]);
+      return bias[i % 5] + products.reduce((sum, product) => sum + product);
+    });
+    expect(largestError({ classes }, { classes: logits })).toBeLessThan(1e-5);
+    await session.release();
+    model.dispose();
+  });
 
   it('weights in a file beside the model', async () => {
     const model = await drawModel(backend, { ...base, causal: false });
