@@ -140,6 +140,7 @@ export {
 } from './onnx/export.ts';
 export { type SequenceOutput, sequenceOutputs } from './onnx/sequence-graph.ts';
 export type { StateTensor } from './onnx/step-graph.ts';
+export { balanceAttention } from './pretrained/conversion/balance.ts';
 export { compareModels, type RecoveryReport } from './pretrained/conversion/comparison.ts';
 export {
   type ConversionOptions,

@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander';
 import {
   type AttentionChoice,
+  balanceAttention,
   type ConversionReport,
   checkEmpty,
   conversionReport,
   createBackend,
   type DatasetFormat,
   datasetFormats,
+  type MeasuredBatch,
   parseConfiguration,
   projectionKinds,
   type SoftmaxEstimator,
@@ -48,6 +50,7 @@ interface ConvertFlags extends BackendFlags {
   length?: number;
   ladder?: number[];
   estimators?: SoftmaxEstimator[];
+  balance: boolean;
   seed: number;
   json?: boolean;
 }
@@ -95,6 +98,7 @@ export function convertCommand(): Command {
     .option('--length <n>', 'tokens in each of them (default: 128, or what the model takes)', positiveInteger)
     .option('--ladder <m,…>', 'numbers of features to measure (default: 32,64,128,256,512)', positiveIntegers)
     .addOption(new Option('--estimators <names...>', 'estimates to measure (default: all)').choices(softmaxEstimators))
+    .option('--no-balance', 'leave queries and keys as they are, where --data would balance them for the features')
     .option('--seed <n>', 'seed of the features', wholeNumber, 0)
     .action((flags: ConvertFlags) => convert(flags));
   for (const option of backendOptions()) command.addOption(option);
@@ -137,10 +141,20 @@ async function measure(
 ): Promise<ConversionReport> {
   const { data = [], format, textField, sequences } = flags;
   const length = flags.length ?? Math.min(128, source.model.configuration.maxLength);
-  const batches = await measuredBatches(source, { data, format, textField, sequences, length });
+  const balances = flags.balance && flags.attention !== 'exact';
+  const wanted = balances ? (1 + balancedShare) * sequences : sequences;
+  const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length });
+  const { measured, others } = balances ? parted(all) : { measured: all, others: [] };
+  if (balances) {
+    await balanceAttention(source.model, others);
+    const count = others.reduce((sum, { shape }) => sum + shape[0], 0);
+    say(
+      `Queries and keys are balanced on ${formatCount(count)} other sequences: exact attention gives the same, features less error.`,
+    );
+  }
   const progress = new WorkProgress('measuring');
   try {
-    return await conversionReport(source.model, batches, {
+    return await conversionReport(source.model, measured, {
       attention,
       exactLayers: flags.keepExact,
       error: flags.auto,
@@ -153,6 +167,19 @@ async function measure(
   } finally {
     progress.stop();
   }
+}
+
+/** Sequences that queries and keys are balanced on, for each that the conversion is measured on. */
+const balancedShare = 3;
+
+/** Batches to measure on, and others to balance on, alternating; a single batch serves for both. */
+function parted(batches: readonly MeasuredBatch[]): {
+  measured: readonly MeasuredBatch[];
+  others: readonly MeasuredBatch[];
+} {
+  const isMeasured = (i: number) => i % (1 + balancedShare) === 0;
+  const others = batches.filter((_, i) => !isMeasured(i));
+  return { measured: batches.filter((_, i) => isMeasured(i)), others: others.length > 0 ? others : batches };
 }
 
 function checkFlags({ attention, features, kernel, projection, keepExact, auto, data }: ConvertFlags): void {

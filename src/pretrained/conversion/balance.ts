@@ -1,0 +1,115 @@
+import type { FloatArray } from '../../backend/types.ts';
+import type { Transformer } from '../../models/transformer.ts';
+import { tensor } from '../../tensor/tensor.ts';
+import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
+import { HeadMoments } from './moments.ts';
+import type { MeasuredBatch } from './types.ts';
+
+/**
+ * Rewrites the weights of queries and keys such that exact attention gives the same and random features estimate it better.
+ *
+ * Softmax sees queries and keys only through `qᵀk`, and not at all what is the same for all keys. So any invertible A may
+ * turn `q` to `A q` and `k` to `A⁻ᵀ k`, and any c may be taken off all keys. The variance of positive features grows as
+ * exp ‖q + k‖² (paper, Lemma 2), so A and c are those that make the mean of ‖q + k − c‖² over the given sequences least:
+ * both get the same, diagonal covariance, and q + k the mean zero. Rotary positions allow neither c nor any A but a factor for
+ * each rotated pair.
+ *
+ * The model may have any attention; its moments are measured as it is. O(L·dHead²) for each head, and O(dHead³).
+ *
+ * @throws one sentence when there is no sequence, or queries serve as keys
+ */
+export async function balanceAttention(model: Transformer, batches: readonly MeasuredBatch[]): Promise<void> {
+  if (batches.length === 0)
+    throw new Error('There is nothing to measure queries and keys on: give at least one sequence.');
+  if (model.attentions.some((attention) => attention.sharesKeys)) {
+    throw new Error(
+      'Queries serve as keys in LSH attention, so there is nothing to balance: take a model with another.',
+    );
+  }
+  const { numLayers, numHeads, dModel, positions } = model.configuration;
+  const dHead = dModel / numHeads;
+  const moments = Array.from({ length: numLayers }, () =>
+    Array.from({ length: numHeads }, () => ({ queries: new HeadMoments(dHead), keys: new HeadMoments(dHead) })),
+  );
+  for (const batch of batches) await addMoments(model, batch, moments);
+  const parameters = model.parameters();
+  for (const [layer, heads] of moments.entries()) {
+    const maps = heads.map(({ queries, keys }) =>
+      positions === 'rotary' ? rotaryBalanceMap(queries, keys) : balanceMap(queries, keys),
+    );
+    for (const part of ['query', 'key'] as const) {
+      const [weight, bias] = ['weight', 'bias'].map(
+        (name) => parameters.get(`blocks.${layer}.attention.${part}.${name}`)!,
+      );
+      const [weights, biases] = await Promise.all([weight.data(), bias.data()]);
+      const mapped = maps.map((map, head) => mapHead(map, part, head, weights, biases));
+      model.backend.write(weight.storage, concatenate(mapped.map((head) => head.weights)));
+      model.backend.write(bias.storage, concatenate(mapped.map((head) => head.biases)));
+    }
+  }
+}
+
+type LayerMoments = readonly { readonly queries: HeadMoments; readonly keys: HeadMoments }[];
+
+async function addMoments(
+  model: Transformer,
+  { input, shape, options = {} }: MeasuredBatch,
+  moments: readonly LayerMoments[],
+): Promise<void> {
+  const given = tensor(model.backend, input, shape);
+  const layers = model.attentionInputs(given, options);
+  try {
+    for (const [layer, { queries, keys }] of layers.entries()) {
+      const [batch, heads, length, dHead] = queries.shape;
+      const [q, k] = await Promise.all([queries.data(), keys.data()]);
+      for (let row = 0; row < batch; row++) {
+        for (let i = 0; i < length; i++) {
+          const isPadding = (options.segments?.[row][i] ?? 0) < 0 || keyMaskAt(options.keyMask, row, i) === 0;
+          if (isPadding) continue;
+          for (let head = 0; head < heads; head++) {
+            const start = ((row * heads + head) * length + i) * dHead;
+            moments[layer][head].queries.add(q, start);
+            moments[layer][head].keys.add(k, start);
+          }
+        }
+      }
+    }
+  } finally {
+    given.dispose();
+    for (const { queries, keys, values } of layers) for (const part of [queries, keys, values]) part.dispose();
+  }
+}
+
+/** A mask that is a tensor cannot be read here: its padding counts, which pulls the moments a little. */
+function keyMaskAt(keyMask: NonNullable<MeasuredBatch['options']>['keyMask'], row: number, i: number): number {
+  return Array.isArray(keyMask) ? keyMask[row][i] : 1;
+}
+
+/** Rows of one head's weights `[dHead, dModel]` and biases, mapped. */
+function mapHead(map: BalanceMap, part: 'query' | 'key', head: number, weights: FloatArray, biases: FloatArray) {
+  const { dHead } = map;
+  const matrix = part === 'query' ? map.queries : map.keys;
+  const dModel = weights.length / biases.length;
+  const mapped = { weights: new Float64Array(dHead * dModel), biases: new Float64Array(dHead) };
+  for (let i = 0; i < dHead; i++) {
+    for (let j = 0; j < dHead; j++) {
+      const factor = matrix[i * dHead + j];
+      if (factor === 0) continue;
+      const row = head * dHead + j;
+      for (let c = 0; c < dModel; c++) mapped.weights[i * dModel + c] += factor * weights[row * dModel + c];
+      mapped.biases[i] += factor * biases[row];
+    }
+    if (part === 'key') mapped.biases[i] -= map.shift[i];
+  }
+  return mapped;
+}
+
+function concatenate(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
