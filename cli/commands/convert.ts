@@ -144,7 +144,7 @@ async function measure(
   const balances = flags.balance && flags.attention !== 'exact';
   const wanted = balances ? (1 + balancedShare) * sequences : sequences;
   const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length });
-  const { measured, others } = balances ? parted(all) : { measured: all, others: [] };
+  const { measured, others } = balances ? parted(all, sequences) : { measured: all, others: [] };
   if (balances) {
     await balanceAttention(source.model, others);
     const count = others.reduce((sum, { shape }) => sum + shape[0], 0);
@@ -172,14 +172,16 @@ async function measure(
 /** Sequences that queries and keys are balanced on, for each that the conversion is measured on. */
 const balancedShare = 3;
 
-/** Batches to measure on, and others to balance on, alternating; a single batch serves for both. */
-function parted(batches: readonly MeasuredBatch[]): {
-  measured: readonly MeasuredBatch[];
-  others: readonly MeasuredBatch[];
-} {
-  const isMeasured = (i: number) => i % (1 + balancedShare) === 0;
-  const others = batches.filter((_, i) => !isMeasured(i));
-  return { measured: batches.filter((_, i) => isMeasured(i)), others: others.length > 0 ? others : batches };
+/** As many batches as are to be measured, at most half of them, and others to balance on; a single batch serves for both. */
+function parted(
+  batches: readonly MeasuredBatch[],
+  sequences: number,
+): { measured: readonly MeasuredBatch[]; others: readonly MeasuredBatch[] } {
+  const share = sequences / batches.reduce((sum, { shape }) => sum + shape[0], 0);
+  const count = Math.ceil(batches.length * Math.min(share, 0.5));
+  const chosen = new Set(Array.from({ length: count }, (_, i) => Math.floor((i * batches.length) / count)));
+  const others = batches.filter((_, i) => !chosen.has(i));
+  return { measured: batches.filter((_, i) => chosen.has(i)), others: others.length > 0 ? others : batches };
 }
 
 function checkFlags({ attention, features, kernel, projection, keepExact, auto, data }: ConvertFlags): void {

@@ -66,7 +66,7 @@ describe('performers convert', () => {
     expect(stdout).toMatch(/Attention favor, 256 features: embedding error [\d.]+, cosine [\d.]+/);
     expect(stderr).toContain('Not used: ');
     expect(stderr).toContain('Saved to printed.');
-    expect(stderr).toContain('Queries and keys are balanced on 4 other sequences');
+    expect(stderr).toMatch(/Queries and keys are balanced on \d+ other sequences/);
     run('convert', '--from', model('bert'), '--out', 'plain', '--data', 'lines.jsonl', '--no-balance', ...few);
     const [balanced, plain] = [read('printed', 'conversion.json'), read('plain', 'conversion.json')];
     expect(balanced.exact.loss).toBeCloseTo(plain.exact.loss, 5);
