@@ -119,6 +119,8 @@ function nodeMessage({ op, inputs, outputs, attributes }: OnnxNode): Message {
   return message(
     inputs.map((name) => textField(1, name)),
     outputs.map((name) => textField(2, name)),
+    // Older runtimes name what they fuse after its parts, and refuse two of one name.
+    textField(3, outputs[0]),
     textField(4, op),
     Object.entries(attributes).map(([name, value]) =>
       messageField(5, message(textField(1, name), attributeMessage(value))),

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Graph } from '../../src/onnx/graph.ts';
+import { encodeModel } from '../../src/onnx/model-file.ts';
 import {
   bytesField,
   floatField,
@@ -10,6 +12,21 @@ import {
 } from '../../src/onnx/protobuf.ts';
 
 const hex = (field: Message) => Buffer.from(toBytes(field)).toString('hex');
+
+it('names every node of a graph, as onnxruntime 1.21 needs', () => {
+  const graph = new Graph();
+  const x = graph.add('Relu', ['x']);
+  graph.choose(
+    'c',
+    (inner) => [inner.add('Abs', [x])],
+    () => [x],
+  );
+  const text = new TextDecoder('latin1').decode(encodeModel(graph.finish('g', [], []), 'data').model);
+  // Field 3, of bytes: the tag 0x1a, the length, the name.
+  for (const name of ['Relu_0', 'Abs_1']) {
+    expect(text).toContain(`${String.fromCharCode(0x1a, name.length)}${name}`);
+  }
+});
 
 describe('protocol buffers', () => {
   // The first three are the examples of protobuf.dev/programming-guides/encoding.
