@@ -116,6 +116,12 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// trim(): freed blocks, which the C library keeps for later, go back to the system
+napi_value trim(napi_env, napi_callback_info) {
+  trimHeap();
+  return nullptr;
+}
+
 // write(address, typedArray)
 napi_value write(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -190,7 +196,7 @@ NAPI_MODULE_INIT() {
 
   struct { const char* name; napi_callback function; } functions[] = {
       {"allocate", allocate}, {"free", release}, {"write", write}, {"read", read},
-      {"copy", copy},         {"call", call},    {"gemmPackedSize", gemmPackedSize},
+      {"copy", copy},         {"call", call},    {"gemmPackedSize", gemmPackedSize}, {"trim", trim},
   };
   for (auto& entry : functions) {
     napi_value function;

@@ -1,6 +1,7 @@
 // The native thread pool: threads spin briefly for the next job, so that dispatch costs microseconds, then sleep.
 #pragma once
 #if defined(__linux__)
+#include <malloc.h>
 #include <sys/mman.h>
 #endif
 
@@ -24,11 +25,17 @@ inline void* allocateAligned(size_t bytes) {
   return block;
 }
 inline void freeAligned(void* block) { free(block); }
+inline void trimHeap() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 #else
 inline void* allocateAligned(size_t bytes) {
   return ::operator new(bytes, std::align_val_t(64), std::nothrow);
 }
 inline void freeAligned(void* block) { ::operator delete(block, std::align_val_t(64)); }
+inline void trimHeap() {}
 #endif
 
 inline void pauseThread() {

@@ -71,6 +71,7 @@ export class CachingAllocator {
       this.#bytesHeld -= size * blocks.length;
     }
     this.#free.clear();
+    this.#module.trim?.();
   }
 
   /** Gives every block back, used or not. */

@@ -14,6 +14,8 @@ export interface KernelModule {
   /** A block of at least `bytes` bytes, aligned to 64; 0 when memory is exhausted. */
   allocate(bytes: number): number;
   free(address: number): void;
+  /** Gives freed blocks back to the system, where the module keeps them for later. */
+  trim?(): void;
   /** Copies numbers to an address. */
   write(address: number, data: TypedArray): void;
   /** Fills `data` with the numbers at an address. */

@@ -10,6 +10,7 @@ export interface NativeAddon {
   readonly instructionSets: string;
   allocate(bytes: number): number;
   free(address: number): void;
+  trim(): void;
   write(address: number, data: TypedArray): void;
   read(address: number, data: TypedArray): void;
   copy(from: number, to: number, bytes: number): void;
@@ -25,6 +26,7 @@ export function createNativeModule(addon: NativeAddon, numThreads: number): Kern
     numThreads,
     allocate: addon.allocate,
     free: addon.free,
+    trim: addon.trim,
     write: addon.write,
     read: addon.read,
     copy: addon.copy,

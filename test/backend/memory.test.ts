@@ -7,6 +7,10 @@ import type { KernelModule } from '../../src/backend/module.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
 
+/** Other C libraries give memory back by themselves, or never. */
+const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+const hasGlibc = header.glibcVersionRuntime !== undefined;
+
 describe('sizeClass', () => {
   it('holds the request, wastes at most an eighth above 512 bytes, and is its own class', () => {
     fc.assert(
@@ -132,6 +136,18 @@ describe.each(compiledBackends)('%s', (name) => {
     expect([...(await backend.read(kept))]).toEqual([1, 2, 3]);
     backend.close();
     expect(() => backend.trim()).toThrow('closed');
+  });
+
+  it.runIf(name === 'native' && hasGlibc)('gives small blocks back to the system', async () => {
+    const backend = await createBackend({ backend: name, numThreads: 1 });
+    // Below the size that the C library maps apart; the last one kept holds the heap's end.
+    const storages = Array.from({ length: 3000 }, () => backend.allocate(25_000));
+    for (const storage of storages) backend.fill(storage, 1);
+    const held = process.memoryUsage.rss();
+    for (const storage of storages.slice(0, -1)) backend.release(storage);
+    backend.trim();
+    expect(held - process.memoryUsage.rss()).toBeGreaterThan(200e6);
+    backend.close();
   });
 
   it('leaves what other storage holds alone when a block is reused', async () => {
