@@ -122,6 +122,7 @@ export function ladderPanel(
     label,
     size,
     of,
+    shown: onScale = lines,
   }: {
     readonly x: number;
     readonly y: number;
@@ -130,6 +131,8 @@ export function ladderPanel(
     readonly label: string;
     readonly size: { readonly width: number; readonly height: number };
     readonly of: (point: LadderPoint) => Interval;
+    /** What the scale has room for. Default: the lines. */
+    readonly shown?: readonly LadderLine[];
   },
 ): Panel {
   const styles = lineStyles(lines.map(({ estimator }) => estimatorNames[estimator]));
@@ -140,9 +143,8 @@ export function ladderPanel(
       ...of(point),
     })),
   );
-  const smallest = Math.min(...rows.map(({ mean }) => mean));
   // An interval of few draws may reach below zero, which has no place on a logarithmic scale.
-  const shown = rows.map((row) => ({ ...row, low: Math.max(row.low, smallest / 2) }));
+  const shown = rows.map((row) => ({ ...row, low: Math.max(row.low, row.mean / 2) }));
   return {
     x,
     y,
@@ -157,7 +159,9 @@ export function ladderPanel(
         'features',
       ),
       y: logScale(
-        shown.flatMap(({ low, high }) => [low, high]),
+        onScale.flatMap(({ points }) =>
+          points.map(of).flatMap(({ mean, low, high }) => [Math.max(low, mean / 2), high]),
+        ),
         label,
       ),
       marks: [

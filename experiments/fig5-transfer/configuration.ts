@@ -16,6 +16,8 @@ export const fig5TransferConfiguration = z.strictObject({
   /** Sentences of a batch, when they are embedded. */
   batchSize: count,
   ladder: ladderConfiguration,
+  /** Training sentences on which queries and keys are balanced. */
+  balancedOn: count,
   /** Sentences whose attention is looked into, layer by layer. */
   inspected: count,
   /** The `attention` of the model that is finetuned. */

@@ -6,7 +6,7 @@ import { type Fig5TransferConfiguration, fig5TransferConfiguration } from './con
 import { describeAttention, draw } from './figure.ts';
 import type { Finetuned } from './finetune.ts';
 import type { LongTexts } from './long.ts';
-import { type Fig5TransferNumbers, run } from './run.ts';
+import { type Converted, type Fig5TransferNumbers, run } from './run.ts';
 
 export const fig5Transfer = defineExperiment({
   name: 'fig5-transfer',
@@ -25,20 +25,24 @@ export const fig5Transfer = defineExperiment({
 });
 
 function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfiguration): string {
-  const { numSentences, meanTokens, original, p, ladder, finetuned, trainingSentences, trainingTokens } = numbers;
-  const { sameTokens, meanDistance, worstDistance } = original;
+  const { numSentences, meanTokens, converted, balanced, finetuned, trainingSentences, trainingTokens } = numbers;
+  const { sameTokens, meanDistance, worstDistance } = converted.original;
   const trained = finetuned.curve[finetuned.curve.length - 1];
   return [
     `${numSentences} sentences of ${formatNumber(meanTokens)} tokens, which are the original library's in ${sameTokens} of them. With exact attention, 1 − cosine to`,
     `the original library's embedding is ${formatNumber(meanDistance)} in the mean and ${formatNumber(worstDistance)} at worst. As converted:`,
     '',
-    ladderTables(ladder),
+    ladderTables(converted.ladder),
     '',
-    `Relative error of what each layer's attention gives, the layers before it being exact (mean of ‖x + y‖²/dHead over queries and keys: ${formatNumber(p)}):`,
+    `With queries and keys balanced on ${configuration.balancedOn} training sentences (exact attention: 1 − cosine to the original library's embedding ${formatNumber(balanced.original.worstDistance)} at worst):`,
     '',
-    layersTable(numbers),
+    ladderTables(balanced.ladder),
     '',
-    `Finetuned (${describeAttention(configuration.attention)}) for ${formatNumber(trained.coreSeconds / 60)} core-minutes (${formatNumber(trained.seconds / 60)} minutes), ${trained.step} updates,`,
+    `Relative error of what each layer's attention gives, the layers before it being exact (mean of ‖x + y‖²/dHead over queries and keys: ${formatNumber(converted.p)}, balanced ${formatNumber(balanced.p)}):`,
+    '',
+    layersTable({ converted, balanced }),
+    '',
+    `Balanced and finetuned (${describeAttention(configuration.attention)}) for ${formatNumber(trained.coreSeconds / 60)} core-minutes (${formatNumber(trained.seconds / 60)} minutes), ${trained.step} updates,`,
     `on ${trainingSentences} sentences of other novels (${formatNumber(trainingTokens / 1e6)} M tokens):`,
     '',
     recoveryTable(finetuned),
@@ -47,19 +51,18 @@ function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfi
   ].join('\n');
 }
 
-function layersTable({ layers, alone }: Fig5TransferNumbers): string {
-  const heads = layers[0].errors.map((_, layer) => `layer ${layer}`);
-  return table(
-    ['estimator', 'features', ...heads],
-    [
-      ...layers.map(({ estimator, numFeatures, errors }) => [
-        estimatorNames[estimator],
-        `${numFeatures}`,
-        ...errors.map(formatNumber),
-      ]),
-      ['error of the embedding with only this layer converted, positive', '256', ...alone.map(formatNumber)],
-    ],
-  );
+function layersTable(forms: Readonly<Record<'converted' | 'balanced', Converted>>): string {
+  const heads = forms.converted.alone.map((_, layer) => `layer ${layer}`);
+  const rows = Object.entries(forms).flatMap(([form, { layers, alone }]) => [
+    ...layers.map(({ estimator, numFeatures, errors }) => [
+      form,
+      estimatorNames[estimator],
+      `${numFeatures}`,
+      ...errors.map(formatNumber),
+    ]),
+    [form, 'error of the embedding with only this layer converted, positive', '256', ...alone.map(formatNumber)],
+  ]);
+  return table(['queries and keys', 'estimator', 'features', ...heads], rows);
 }
 
 function recoveryTable({ curve, otherDirections }: Finetuned): string {

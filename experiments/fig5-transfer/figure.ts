@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { colors, doublingScale, figure, logScale, type Panel } from '../figure.ts';
-import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
+import { type LadderPoint, ladderLegend, ladderPanel } from '../ladder.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import type { Finetuned } from './finetune.ts';
 import type { LongTexts } from './long.ts';
@@ -11,25 +11,29 @@ const [left, right] = [20, 590];
 const [first, second] = [122, 570];
 
 export function draw(numbers: Fig5TransferNumbers, { ladder, attention }: Fig5TransferConfiguration): string {
+  const { converted, balanced } = numbers;
+  const distances = {
+    label: '1 − cosine to the exact embedding',
+    of: ({ distance }: LadderPoint) => distance,
+    shown: [converted, balanced].flatMap((each) => each.ladder),
+  };
   return figure({
     width: 1150,
     height: second + size.height + 16,
     title: 'Figure 5, transfer · A pretrained softmax Transformer as a Performer, before and after finetuning',
     subtitle: `all-MiniLM-L6-v2, ${numbers.numSentences} sentences; above without finetuning: orthogonal directions, means and 95 % intervals over ${ladder.draws} draws.`,
     panels: [
-      ladderPanel(numbers.ladder, {
-        ...{ x: left, y: first, size, legend: ladderLegend(numbers.ladder) },
+      ladderPanel(converted.ladder, {
+        ...{ x: left, y: first, size, legend: ladderLegend(converted.ladder) },
         title: 'Embeddings, as converted',
-        label: '1 − cosine to the exact embedding',
-        of: ({ distance }) => distance,
+        ...distances,
       }),
-      ladderPanel(numbers.ladder, {
+      ladderPanel(balanced.ladder, {
         ...{ x: right, y: first, size },
-        title: 'Similarities of all pairs, as converted',
-        label: '1 − Spearman correlation',
-        of: missing,
+        title: 'Embeddings, queries and keys balanced',
+        ...distances,
       }),
-      recoveryPanel(numbers.finetuned, `Finetuned, ${describeAttention(attention)}`),
+      recoveryPanel(numbers.finetuned, `Balanced, then finetuned; ${describeAttention(attention)}`),
       longPanel(numbers.long),
     ],
   });

@@ -10,6 +10,7 @@ import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
 import { sentences } from '../sentences.ts';
 import { mean } from '../statistics.ts';
+import { balancedEncoder } from './balance.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import { type Finetuned, finetune } from './finetune.ts';
 import { type LongTexts, measureLong } from './long.ts';
@@ -33,9 +34,8 @@ export interface LayerErrors {
   readonly errors: readonly number[];
 }
 
-export interface Fig5TransferNumbers {
-  readonly numSentences: number;
-  readonly meanTokens: number;
+/** A model as it was converted, before any finetuning. */
+export interface Converted {
   /** With exact attention, against the original library. */
   readonly original: {
     /** Sentences with the same tokens. */
@@ -50,6 +50,14 @@ export interface Fig5TransferNumbers {
   readonly layers: readonly LayerErrors[];
   /** Relative error of the embeddings where only one layer has the paper's attention, by layer. */
   readonly alone: readonly number[];
+}
+
+export interface Fig5TransferNumbers {
+  readonly numSentences: number;
+  readonly meanTokens: number;
+  readonly converted: Converted;
+  /** The same with balanced queries and keys, from which finetuning starts. */
+  readonly balanced: Converted;
   readonly trainingSentences: number;
   readonly trainingTokens: number;
   readonly finetuned: Finetuned;
@@ -72,10 +80,17 @@ export async function run(
   const texts = await trainingSentences(configuration.data);
   const text = asDocuments(texts, (sentence) => cut(encoder.encode(sentence), configuration.training.length));
   const ids = sentences.map(encoder.encode);
-  const { exact, ...converted } = await convert(encoder, ids, golden, configuration, part(0, 0.15));
-  const finetuned = await finetune({ encoder, text, sentences: ids, exact }, configuration, part(0.15, 0.75));
+  const converted = await convert(encoder, ids, golden, configuration, part(0, 0.12));
+  const { balancedOn, batchSize } = configuration;
+  const better = await balancedEncoder(context.backend, encoder, texts, balancedOn, batchSize);
+  const balanced = await convert(better, ids, golden, configuration, part(0.12, 0.12));
+  const data = { encoder: better, text, sentences: ids, exact: converted.exact };
+  const finetuned = await finetune(data, configuration, part(0.24, 0.66));
   return {
-    ...converted,
+    numSentences: ids.length,
+    meanTokens: mean(ids.map(({ length }) => length)),
+    converted: converted.numbers,
+    balanced: balanced.numbers,
     trainingSentences: texts.length,
     trainingTokens: text.length,
     finetuned,
@@ -90,7 +105,7 @@ async function convert(
   golden: Golden,
   { ladder, batchSize, inspected }: Fig5TransferConfiguration,
   context: ExperimentContext,
-) {
+): Promise<{ exact: readonly Float64Array[]; numbers: Converted }> {
   const model = createPretrained(context.backend, encoder.pretrained);
   try {
     const exact = await embedSentences(model, ids, batchSize);
@@ -101,10 +116,7 @@ async function convert(
       model.replaceAttention({ attention: { type: 'favor', ...features } }, seed);
       return embedSentences(model, ids, batchSize);
     };
-    return {
-      exact,
-      numSentences: ids.length,
-      meanTokens: mean(ids.map(({ length }) => length)),
+    const numbers = {
       original: {
         sameTokens: countSame(ids, golden.ids),
         meanDistance: 1 - meanCosine,
@@ -113,6 +125,7 @@ async function convert(
       ...report,
       ladder: await climb(ladder, exact, embed, context),
     };
+    return { exact, numbers };
   } finally {
     model.dispose();
   }

@@ -42,6 +42,7 @@ const configuration = fig5TransferConfiguration.parse({
   data: at('books'),
   batchSize: 50,
   ladder: { estimators: ['positive', 'favor++'], numFeatures: [8, 128], draws: 2, seed: 3 },
+  balancedOn: 9,
   inspected: 3,
   attention: { type: 'favor', numFeatures: 12, redrawInterval: 0 },
   training: {
@@ -83,9 +84,11 @@ describe('a pretrained Transformer as a Performer', () => {
 
   it('is held against the original library, sentence by sentence', () => {
     expect(numbers.numSentences).toBe(200);
-    expect(numbers.original.sameTokens).toBe(199);
-    expect(numbers.original.meanDistance).toBeCloseTo(2 / 200, 6);
-    expect(numbers.original.worstDistance).toBeCloseTo(2, 6);
+    for (const { original } of [numbers.converted, numbers.balanced]) {
+      expect(original.sameTokens).toBe(199);
+      expect(original.meanDistance).toBeCloseTo(2 / 200, 6);
+      expect(original.worstDistance).toBeCloseTo(2, 6);
+    }
   });
 
   it('embeds a sentence the same alone and among others', async () => {
@@ -103,14 +106,21 @@ describe('a pretrained Transformer as a Performer', () => {
   });
 
   it('comes nearer with more features, in the embeddings and in each layer', () => {
-    for (const { estimator, points } of numbers.ladder) {
+    for (const { estimator, points } of numbers.converted.ladder) {
       expect(points[1].distance.mean, estimator).toBeLessThan(points[0].distance.mean);
       expect(points[1].spearman.mean, estimator).toBeGreaterThan(points[0].spearman.mean);
     }
-    const [few, many] = numbers.layers.filter(({ estimator }) => estimator === 'positive');
+    const [few, many] = numbers.converted.layers.filter(({ estimator }) => estimator === 'positive');
     expect([few.numFeatures, many.numFeatures]).toEqual([8, 128]);
     for (const layer of [0, 1]) expect(many.errors[layer]).toBeLessThan(few.errors[layer]);
-    expect(numbers.alone).toHaveLength(2);
+    expect(numbers.converted.alone).toHaveLength(2);
+  });
+
+  it('estimates balanced queries and keys better', () => {
+    const { converted, balanced } = numbers;
+    expect(balanced.p).toBeLessThan(converted.p);
+    const distance = ({ ladder }: typeof converted) => ladder[0].points[1].distance.mean;
+    expect(distance(balanced)).toBeLessThan(distance(converted));
   });
 
   it('recovers when it is finetuned', () => {
