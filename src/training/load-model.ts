@@ -35,8 +35,14 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
   const directory = await findCheckpoint(path);
   const files = await loadModelFiles(directory);
   const where = join(directory, 'tokenizer.json');
-  if (files.tokenizer === undefined)
-    throw new Error(`${where} is missing: restore it from a copy or use another checkpoint.`);
+  if (files.tokenizer === undefined) {
+    const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
+    throw new Error(
+      isOfImages
+        ? `${directory} holds a model of images, which takes no text: name a model of tokens.`
+        : `${where} is missing: restore it from a copy or use another checkpoint.`,
+    );
+  }
   const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
   const model = restoreModel(backend, files, directory);
   if (tokenizer.vocabSize > model.configuration.vocabSize) {

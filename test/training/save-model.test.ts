@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { ByteTokenizer } from '../../src/data/tokenizers/bytes.ts';
 import { Transformer } from '../../src/models/transformer.ts';
-import { loadModel } from '../../src/training/load-model.ts';
+import { loadModel, loadTransformer } from '../../src/training/load-model.ts';
 import { saveModel } from '../../src/training/save-model.ts';
 
 const backend = createReferenceBackend();
@@ -39,6 +39,16 @@ describe('saveModel', () => {
       expect([...found.keys()]).toEqual([...wanted.keys()]);
       for (const [name, tensor] of wanted) expect(await found.get(name)!.data()).toEqual(await tensor.data());
     }
+  });
+
+  it('writes models of images, which have no tokenizer', async () => {
+    const patches = { imageSize: 6, patchSize: 3, channels: 1 };
+    const images = { ...options, vocabSize: 0, languageHead: false, causal: false, patches };
+    const directory = join(folder, 'images');
+    await saveModel(directory, new Transformer(backend, images, 7));
+    const { model } = await loadTransformer(backend, directory);
+    expect(model.configuration.patches).toEqual(patches);
+    await expect(loadModel(backend, directory)).rejects.toThrow('holds a model of images, which takes no text');
   });
 
   it('leaves directories with files as they are', async () => {
