@@ -3,6 +3,7 @@ import { fig2 } from './fig2/experiment.ts';
 import { fig3 } from './fig3/experiment.ts';
 import { fig4 } from './fig4/experiment.ts';
 import { fig5Pg19 } from './fig5-pg19/experiment.ts';
+import { fig5Transfer } from './fig5-transfer/experiment.ts';
 import { fig6Proteins } from './fig6-proteins/experiment.ts';
 import { fig7Images } from './fig7-images/experiment.ts';
 import { fig14 } from './fig14/experiment.ts';
@@ -29,5 +30,6 @@ export const experiments: readonly AnyExperiment[] = [
   lraListOps,
   lraText,
   theorems,
+  fig5Transfer,
   useLite,
 ];

@@ -40,7 +40,7 @@ function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfi
     '',
     `Relative error of what each layer's attention gives, the layers before it being exact (mean of ‖x + y‖²/dHead over queries and keys: ${formatNumber(converted.p)}, balanced ${formatNumber(balanced.p)}):`,
     '',
-    layersTable({ converted, balanced }),
+    layersTable({ converted, balanced }, configuration),
     '',
     `Balanced and finetuned (${describeAttention(configuration.attention)}) for ${formatNumber(trained.coreSeconds / 60)} core-minutes (${formatNumber(trained.seconds / 60)} minutes), ${trained.step} updates,`,
     `on ${trainingSentences} sentences of other novels (${formatNumber(trainingTokens / 1e6)} M tokens):`,
@@ -51,18 +51,20 @@ function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfi
   ].join('\n');
 }
 
-function layersTable(forms: Readonly<Record<'converted' | 'balanced', Converted>>): string {
+/** Of as many features as the finetuned model has; the others are in result.json. */
+function layersTable(
+  forms: Readonly<Record<'converted' | 'balanced', Converted>>,
+  { attention, ladder }: Fig5TransferConfiguration,
+): string {
+  const shown = ladder.numFeatures.find((m) => m === attention.numFeatures) ?? Math.max(...ladder.numFeatures);
   const heads = forms.converted.alone.map((_, layer) => `layer ${layer}`);
   const rows = Object.entries(forms).flatMap(([form, { layers, alone }]) => [
-    ...layers.map(({ estimator, numFeatures, errors }) => [
-      form,
-      estimatorNames[estimator],
-      `${numFeatures}`,
-      ...errors.map(formatNumber),
-    ]),
-    [form, 'error of the embedding with only this layer converted, positive', '256', ...alone.map(formatNumber)],
+    ...layers
+      .filter(({ numFeatures }) => numFeatures === shown)
+      .map(({ estimator, errors }) => [`${form}: ${estimatorNames[estimator]}, ${shown}`, ...errors.map(formatNumber)]),
+    [`${form}: error of the embedding where this layer alone has FAVOR+ (positive, 256)`, ...alone.map(formatNumber)],
   ]);
-  return table(['queries and keys', 'estimator', 'features', ...heads], rows);
+  return table(['estimator, features', ...heads], rows);
 }
 
 function recoveryTable({ curve, otherDirections }: Finetuned): string {
