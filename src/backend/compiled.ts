@@ -106,7 +106,7 @@ export class CompiledBackend implements Backend {
       throw new Error('A slice cannot be released: release the storage it was cut from.');
     }
     storage.address = 0;
-    this.#memory.release(address, storage.length * BYTES[storage.type]);
+    this.#memory.release(address);
   }
 
   trim(): void {
@@ -181,7 +181,7 @@ export class CompiledBackend implements Backend {
       const strides = [batch, strideA, packedStride, strideC];
       this.#call('gemm', a, packed, bias, c, m, n, k, lda, ldc, +transposeA, ...strides, alpha, +accumulate);
     } finally {
-      this.#memory.release(packed, packedBytes);
+      this.#memory.release(packed);
     }
   }
 

@@ -1,10 +1,14 @@
 /**
- * A caching allocator over a kernel module. Training allocates the same sizes at every step, so freed blocks are kept
- * by size class and handed out again: memory stays flat and the system allocator is left alone.
+ * A caching allocator over a kernel module. Training allocates much the same sizes at every step, so freed blocks are kept
+ * by size class and handed out again: memory stays flat and the system allocator is left alone. Sizes that follow the data,
+ * such as the number of sequences in a batch, also take a large block of up to twice their own, and outgrow one of down to half
+ * of it: else every class would come to hold blocks for the most it was ever asked for.
  */
 import type { KernelModule } from './module.ts';
 
 const SMALLEST_CLASS = 64;
+/** Blocks from this size on are worth a search, and must not lie about in many sizes. */
+const LARGE = 2 ** 20;
 
 /** The size class of a request: eight classes per power of two, so that at most an eighth is wasted. */
 export function sizeClass(bytes: number): number {
@@ -16,7 +20,8 @@ export function sizeClass(bytes: number): number {
 export class CachingAllocator {
   readonly #module: KernelModule;
   readonly #free = new Map<number, number[]>();
-  readonly #blocks = new Set<number>();
+  /** Bytes of every block, by its address. */
+  readonly #blocks = new Map<number, number>();
   #bytesHeld = 0;
 
   constructor(module: KernelModule) {
@@ -34,8 +39,9 @@ export class CachingAllocator {
    */
   allocate(bytes: number): number {
     const size = sizeClass(bytes);
-    const cached = this.#free.get(size)?.pop();
+    const cached = this.#free.get(size)?.pop() ?? (size >= LARGE ? this.#popLarger(size) : undefined);
     if (cached !== undefined) return cached;
+    if (size >= LARGE) this.#giveBackSmaller(size);
     let address = this.#module.allocate(size);
     if (address === 0) {
       this.trim();
@@ -49,13 +55,36 @@ export class CachingAllocator {
       );
     }
     this.#bytesHeld += size;
-    this.#blocks.add(address);
+    this.#blocks.set(address, size);
     return address;
   }
 
-  /** Keeps a block of `bytes` requested bytes for reuse. */
-  release(address: number, bytes: number): void {
-    const size = sizeClass(bytes);
+  /** The smallest free block that is larger than `size`, but no more than twice as large. */
+  #popLarger(size: number): number | undefined {
+    let best = Number.POSITIVE_INFINITY;
+    for (const [other, blocks] of this.#free) {
+      if (blocks.length > 0 && other > size && other <= 2 * size && other < best) best = other;
+    }
+    return this.#free.get(best)?.pop();
+  }
+
+  /** Frees the largest free block that is smaller than `size`, but no less than half as large. */
+  #giveBackSmaller(size: number): void {
+    let best = 0;
+    for (const [other, blocks] of this.#free) {
+      if (blocks.length > 0 && other < size && 2 * other >= size && other > best) best = other;
+    }
+    const address = this.#free.get(best)?.pop();
+    if (address === undefined) return;
+    this.#module.free(address);
+    this.#blocks.delete(address);
+    this.#bytesHeld -= best;
+  }
+
+  /** Keeps a block for reuse. */
+  release(address: number): void {
+    const size = this.#blocks.get(address);
+    if (size === undefined) throw new Error(`Address ${address} is not that of a block.`);
     const blocks = this.#free.get(size);
     if (blocks) blocks.push(address);
     else this.#free.set(size, [address]);
@@ -76,7 +105,7 @@ export class CachingAllocator {
 
   /** Gives every block back, used or not. */
   close(): void {
-    for (const address of this.#blocks) this.#module.free(address);
+    for (const address of this.#blocks.keys()) this.#module.free(address);
     this.#blocks.clear();
     this.#free.clear();
     this.#bytesHeld = 0;

@@ -50,15 +50,56 @@ describe('CachingAllocator', () => {
     const { module, live } = moduleOf(4096);
     const memory = new CachingAllocator(module);
     const first = memory.allocate(1000);
-    memory.release(first, 1000);
+    memory.release(first);
     expect(memory.allocate(1020)).toBe(first);
-    memory.release(first, 1020);
+    memory.release(first);
     expect([live.size, memory.bytesHeld]).toEqual([1, 1024]);
     memory.allocate(4096);
     expect([live.size, memory.bytesHeld]).toEqual([1, 4096]);
     expect(() => memory.allocate(64)).toThrow(/cannot allocate 64 bytes/);
     memory.close();
     expect([live.size, memory.bytesHeld]).toEqual([0, 0]);
+  });
+
+  it('gives a large request the smallest free block of up to twice its size', () => {
+    const { module } = moduleOf(2 ** 30);
+    const memory = new CachingAllocator(module);
+    const mebibyte = 2 ** 20;
+    const [three, four, nine] = [3, 4, 9].map((size) => memory.allocate(size * mebibyte));
+    for (const block of [nine, three, four]) memory.release(block);
+    const held = memory.bytesHeld;
+    expect(memory.allocate(2.5 * mebibyte)).toBe(three);
+    expect(memory.allocate(2.5 * mebibyte)).toBe(four);
+    expect(memory.bytesHeld).toBe(held);
+    // Nine is more than twice as large; a small request takes no block of another class.
+    expect(memory.allocate(4 * mebibyte)).not.toBe(nine);
+    expect(memory.allocate(1000)).not.toBe(nine);
+    // A block keeps its size.
+    memory.release(three);
+    expect(memory.allocate(3 * mebibyte)).toBe(three);
+    memory.close();
+  });
+
+  it('holds little more than the most that was in use, whatever the sizes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 15, max: 46 }), { minLength: 50, maxLength: 50 }), (sizes) => {
+        const { module } = moduleOf(2 ** 34);
+        const memory = new CachingAllocator(module);
+        for (const size of sizes) {
+          const blocks = Array.from({ length: 12 }, () => memory.allocate(size * 400_000));
+          for (const block of blocks) memory.release(block);
+        }
+        // Sizes differ by a factor of three, so that there are at most two sets of blocks.
+        expect(memory.bytesHeld).toBeLessThan(12 * 2 * 1.125 * Math.max(...sizes) * 400_000);
+        memory.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('takes back only what it gave', () => {
+    const memory = new CachingAllocator(moduleOf(4096).module);
+    expect(() => memory.release(4)).toThrow(/not that of a block/);
   });
 });
 
