@@ -1,4 +1,4 @@
-import { scope, tensor } from '../../src/node.ts';
+import { batchOptions, scope, tensor } from '../../src/node.ts';
 import { badRequest } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -38,7 +38,8 @@ export async function embed(
   const vectors: Float32Array[] = [];
   for (const ids of inputs) {
     const work = async () => {
-      const pooled = scope(() => model.pool(model.forward(tensor(model.backend, ids, [1, ids.length]))));
+      const options = batchOptions(model, { inputs: ids, batchSize: 1, length: ids.length });
+      const pooled = scope(() => model.pool(model.forward(tensor(model.backend, ids, [1, ids.length]), options)));
       try {
         return normalised(await pooled.data());
       } finally {

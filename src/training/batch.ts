@@ -17,7 +17,7 @@ export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor,
 /** What a forward pass needs to know of a batch besides its inputs. */
 export function batchOptions(
   { configuration }: Transformer,
-  { inputs, segments, batchSize, length }: Batch,
+  { inputs, segments, batchSize, length }: Pick<Batch, 'inputs' | 'segments' | 'batchSize' | 'length'>,
 ): Pick<ForwardOptions, 'segments' | 'maskedTokens'> {
   const { tokenDropout } = configuration;
   const maskedTokens =

@@ -1,7 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../cli/serve/engine.ts';
 import { ApiError } from '../../cli/serve/errors.ts';
-import { type Backend, ByteTokenizer, createBackend, Decoder, streamText, type Transformer } from '../../src/node.ts';
+import { embeddingSchema, parseBody } from '../../cli/serve/schemas.ts';
+import {
+  type Backend,
+  ByteTokenizer,
+  createBackend,
+  Decoder,
+  scope,
+  streamText,
+  type Transformer,
+  tensor,
+} from '../../src/node.ts';
 import { completed, completionBody, createEngine, eventually, tinyModel, tokenizer } from './serve-support.ts';
 
 let backend: Backend;
@@ -275,6 +285,23 @@ describe('a request is refused', () => {
     expect((await completed(engineOf(short), { prompt: 'abc', max_tokens: 10, temperature: 0 })).texts).toHaveLength(1);
     encoder.dispose();
     short.dispose();
+  });
+});
+
+describe('embeddings', () => {
+  it('of models with token dropout know where mask tokens stand', async () => {
+    const esm = tinyModel(backend, { causal: false, tokenDropout: { maskToken: 5, ratio: 0.12 } });
+    const input = [3, 5, 8, 5, 1];
+    const { vectors } = await engineOf(esm).embed(parseBody(embeddingSchema, { input }), never());
+    const options = { maskedTokens: [[0, 1, 0, 1, 0]] };
+    const pooled = scope(() => esm.pool(esm.forward(tensor(backend, Int32Array.from(input), [1, 5]), options)));
+    const wanted = await pooled.data();
+    const length = Math.hypot(...wanted);
+    vectors[0].forEach((value, i) => {
+      expect(value).toBeCloseTo(wanted[i] / length, 6);
+    });
+    pooled.dispose();
+    esm.dispose();
   });
 });
 
