@@ -138,6 +138,7 @@ export {
   type OnnxGraphKind,
   onnxGraphKinds,
 } from './onnx/export.ts';
+export { encodeOnnx, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx/model-file.ts';
 export { type SequenceOutput, sequenceOutputs } from './onnx/sequence-graph.ts';
 export type { StateTensor } from './onnx/step-graph.ts';
 export { balanceAttention } from './pretrained/conversion/balance.ts';

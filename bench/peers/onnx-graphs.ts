@@ -1,5 +1,5 @@
 /** Products and attentions as ONNX graphs in the form that onnxruntime runs fastest, and a run of one on either of its builds. */
-import { type OnnxNode, type OnnxTensor, onnxModel } from './onnx-model.ts';
+import { encodeOnnx, type OnnxNode, type OnnxTensor } from '../../src/node.ts';
 import type { AttentionProblem, Peer, PeerRun, ProductProblem } from './peer.ts';
 
 /** A graph with its inputs; it has one output, `out`. */
@@ -168,12 +168,17 @@ export async function startGraph(
   options: SessionOptions,
 ): Promise<PeerRun> {
   const inputs = Object.entries(graph.inputs);
-  const model = onnxModel({
-    nodes: graph.nodes,
-    constants: graph.constants,
-    inputs: Object.fromEntries(inputs.map(([name, { dims }]) => [name, dims])),
-    outputs: { out: graph.output },
-  });
+  const float32 = (name: string, shape: readonly number[]) => ({ name, type: 'float32', shape }) as const;
+  const { model } = encodeOnnx(
+    {
+      name: 'graph',
+      nodes: graph.nodes,
+      initialisers: new Map(Object.entries(graph.constants ?? {})),
+      inputs: inputs.map(([name, { dims }]) => float32(name, dims)),
+      outputs: [float32('out', graph.output)],
+    },
+    'weights',
+  );
   const session = await InferenceSession.create(model, { graphOptimizationLevel: 'all', ...options });
   const feeds = Object.fromEntries(inputs.map(([name, { dims, data }]) => [name, new Tensor('float32', data, dims)]));
   const size = graph.output.reduce((product, dim) => product * dim, 1);

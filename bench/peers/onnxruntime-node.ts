@@ -1,7 +1,8 @@
 /** onnxruntime's native CPU kernels. */
+
+import type { OnnxNode, OnnxTensor } from '../../src/node.ts';
 import { loadPeer } from './install.ts';
 import { type OnnxRuntime, onnxOperations, type ProblemGraph, type SessionOptions, startGraph } from './onnx-graphs.ts';
-import type { OnnxNode, OnnxTensor } from './onnx-model.ts';
 import type { AttentionProblem, Peer } from './peer.ts';
 
 const load = () => loadPeer<OnnxRuntime>('onnxruntime-node');

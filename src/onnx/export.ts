@@ -1,7 +1,7 @@
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { layerAttention } from './layer-attention.ts';
-import { encodeModel, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
+import { encodeOnnx, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
 import { outputsOf, type SequenceOutput, sequenceGraph } from './sequence-graph.ts';
 import { type StateTensor, stepGraph } from './step-graph.ts';
 import { Weights } from './weights.ts';
@@ -53,7 +53,7 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
   const weights = await Weights.of(model);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   const write = (name: string, graph: OnnxGraph) => {
-    const encoded = encodeModel(graph, `${name}_data`, maxModelBytes);
+    const encoded = encodeOnnx(graph, `${name}_data`, maxModelBytes);
     files.set(name, encoded.model);
     if (encoded.data) files.set(`${name}_data`, encoded.data);
   };

@@ -26,7 +26,9 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>> | undefined;
+  /** Of operators that are a runtime's own, such as `com.microsoft`. Default: the standard ones. */
+  readonly domain?: string | undefined;
 }
 
 /** An input or output; dimensions that vary are named. Without a shape: any. */
@@ -68,7 +70,7 @@ const EXTERNAL = 1;
  *
  * @param dataName name of the file beside the model that takes weights
  */
-export function encodeModel(graph: OnnxGraph, dataName: string, maxBytes = MAX_MODEL_BYTES): OnnxFile {
+export function encodeOnnx(graph: OnnxGraph, dataName: string, maxBytes = MAX_MODEL_BYTES): OnnxFile {
   const whole = modelMessage(graph);
   if (whole.length <= maxBytes) return { model: toBytes(whole) };
   const external = new ExternalData(dataName);
@@ -97,11 +99,15 @@ class ExternalData {
 }
 
 function modelMessage(graph: OnnxGraph, external?: ExternalData): Message {
+  const domains = new Set(graph.nodes.flatMap(({ domain }) => domain ?? []));
+  const operatorSet = (domain: string, version: number) =>
+    messageField(8, message(textField(1, domain), integerField(2, version)));
   return message(
     integerField(1, IR_VERSION),
     textField(2, 'performers'),
     messageField(7, graphMessage(graph, external)),
-    messageField(8, message(textField(1, ''), integerField(2, OPERATOR_SET))),
+    operatorSet('', OPERATOR_SET),
+    [...domains].map((domain) => operatorSet(domain, 1)),
   );
 }
 
@@ -115,7 +121,7 @@ function graphMessage({ name, nodes, inputs, outputs, initialisers }: OnnxGraph,
   );
 }
 
-function nodeMessage({ op, inputs, outputs, attributes }: OnnxNode): Message {
+function nodeMessage({ op, inputs, outputs, attributes = {}, domain }: OnnxNode): Message {
   return message(
     inputs.map((name) => textField(1, name)),
     outputs.map((name) => textField(2, name)),
@@ -125,6 +131,7 @@ function nodeMessage({ op, inputs, outputs, attributes }: OnnxNode): Message {
     Object.entries(attributes).map(([name, value]) =>
       messageField(5, message(textField(1, name), attributeMessage(value))),
     ),
+    domain === undefined ? [] : textField(7, domain),
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../../src/onnx/graph.ts';
-import { encodeModel } from '../../src/onnx/model-file.ts';
+import { encodeOnnx } from '../../src/onnx/model-file.ts';
 import {
   bytesField,
   floatField,
@@ -21,7 +21,7 @@ it('names every node of a graph, as onnxruntime 1.21 needs', () => {
     (inner) => [inner.add('Abs', [x])],
     () => [x],
   );
-  const text = new TextDecoder('latin1').decode(encodeModel(graph.finish('g', [], []), 'data').model);
+  const text = new TextDecoder('latin1').decode(encodeOnnx(graph.finish('g', [], []), 'data').model);
   // Field 3, of bytes: the tag 0x1a, the length, the name.
   for (const name of ['Relu_0', 'Abs_1']) {
     expect(text).toContain(`${String.fromCharCode(0x1a, name.length)}${name}`);
