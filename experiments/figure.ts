@@ -153,10 +153,49 @@ export function logScale(values: readonly number[], label: string) {
 }
 
 /** A logarithmic scale whose ticks are the values, which double. */
-export function doublingScale(values: readonly number[], label: string) {
+function doublingScale(values: readonly number[], label: string) {
   const ticks = [...new Set(values)];
   // To base 2, or Plot leaves ticks out that are far from a power of ten.
   return { ...logScale(values, label), base: 2, ticks, tickFormat: (tick: number) => `${tick}` } as const;
+}
+
+/** A point of a line, which is those of one colour, with its interval if it has one. */
+export interface LinePoint {
+  readonly x: number;
+  readonly y: number;
+  readonly color: string | undefined;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+interface DoublingAxes {
+  readonly size: { readonly width: number; readonly height: number };
+  /** What doubles, and what is measured. */
+  readonly labels: readonly [x: string, y: string];
+  /** What the scale has room for. Default: the points and their intervals. */
+  readonly shown?: readonly number[];
+}
+
+/** Lines over numbers that double, on logarithmic scales. */
+export function doublingPlot(points: readonly LinePoint[], { size, labels, shown }: DoublingAxes): Plot.PlotOptions {
+  const intervals = points.filter(({ low }) => low !== undefined);
+  const values = shown ?? points.flatMap(({ y, low = y, high = y }) => [low, high]);
+  const rule = Plot.ruleX(intervals, { x: 'x', y1: 'low', y2: 'high', stroke: 'color', strokeWidth: 1.5 });
+  return {
+    ...size,
+    marginLeft: 58,
+    marginBottom: 42,
+    x: doublingScale(
+      points.map(({ x }) => x),
+      labels[0],
+    ),
+    y: logScale(values, labels[1]),
+    marks: [
+      ...(intervals.length > 0 ? [rule] : []),
+      Plot.line(points, { x: 'x', y: 'y', z: 'color', stroke: 'color', strokeWidth: 2 }),
+      Plot.dot(points, { x: 'x', y: 'y', fill: 'color', r: 3 }),
+    ],
+  };
 }
 
 /** `0.02`, `200`, `2·10⁻⁵`, `10⁴` */

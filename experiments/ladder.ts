@@ -1,11 +1,10 @@
 /** A pretrained sentence encoder under FAVOR+ by estimator and number of features, against itself with exact attention. */
-import * as Plot from '@observablehq/plot';
 import { z } from 'zod';
 import type { FeatureOptions } from '../src/node.ts';
 import { lineStyles } from './curves.ts';
 import { compareEmbeddings } from './embeddings.ts';
 import { type ExperimentContext, pause } from './experiment.ts';
-import { doublingScale, type LegendEntry, logScale, type Panel } from './figure.ts';
+import { doublingPlot, type LegendEntry, type Panel } from './figure.ts';
 import { formatInterval, table } from './markdown.ts';
 import { type Interval, meanInterval } from './statistics.ts';
 
@@ -136,40 +135,28 @@ export function ladderPanel(
   },
 ): Panel {
   const styles = lineStyles(lines.map(({ estimator }) => estimatorNames[estimator]));
+  // An interval of few draws may reach below zero, which has no place on a logarithmic scale.
+  const shown = (point: LadderPoint) => {
+    const { mean, low, high } = of(point);
+    return { y: mean, low: Math.max(low, mean / 2), high };
+  };
   const rows = lines.flatMap(({ estimator, points }) =>
     points.map((point) => ({
-      m: point.numFeatures,
+      x: point.numFeatures,
       color: styles.get(estimatorNames[estimator])?.color,
-      ...of(point),
+      ...shown(point),
     })),
   );
-  // An interval of few draws may reach below zero, which has no place on a logarithmic scale.
-  const shown = rows.map((row) => ({ ...row, low: Math.max(row.low, row.mean / 2) }));
   return {
     x,
     y,
     title,
     ...(legend && { legend, entriesPerRow: 3 }),
-    plot: {
-      ...size,
-      marginLeft: 58,
-      marginBottom: 42,
-      x: doublingScale(
-        rows.map(({ m }) => m),
-        'features',
-      ),
-      y: logScale(
-        onScale.flatMap(({ points }) =>
-          points.map(of).flatMap(({ mean, low, high }) => [Math.max(low, mean / 2), high]),
-        ),
-        label,
-      ),
-      marks: [
-        Plot.ruleX(shown, { x: 'm', y1: 'low', y2: 'high', stroke: 'color', strokeWidth: 1.5 }),
-        Plot.line(shown, { x: 'm', y: 'mean', z: 'color', stroke: 'color', strokeWidth: 2 }),
-        Plot.dot(shown, { x: 'm', y: 'mean', fill: 'color', r: 3 }),
-      ],
-    },
+    plot: doublingPlot(rows, {
+      size,
+      labels: ['features', label],
+      shown: onScale.flatMap(({ points }) => points.map(shown).flatMap(({ low, high }) => [low, high])),
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, doublingScale, figure, logScale, type Panel } from '../figure.ts';
+import { colors, doublingPlot, figure, type Panel } from '../figure.ts';
 import { type LadderPoint, ladderLegend, ladderPanel } from '../ladder.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import type { Finetuned } from './finetune.ts';
@@ -79,26 +79,14 @@ function longPanel({ exact, performer }: LongTexts): Panel {
     { label: 'exact attention', color: colors.black, passes: exact },
     { label: 'FAVOR+', color: colors.blue, passes: performer },
   ];
-  const rows = series.flatMap(({ color, passes }) => passes.map((pass) => ({ ...pass, color })));
-  const lengths = exact.map(({ tokens }) => tokens);
+  const rows = series.flatMap(({ color, passes }) =>
+    passes.map(({ tokens, seconds }) => ({ x: tokens, y: seconds, color })),
+  );
   return {
     x: right,
     y: second,
     title: 'One long text, positions interpolated',
     legend: series.map(({ label, color }) => ({ label, color })),
-    plot: {
-      ...size,
-      marginLeft: 58,
-      marginBottom: 42,
-      x: doublingScale(lengths, 'tokens'),
-      y: logScale(
-        rows.map(({ seconds }) => seconds),
-        'seconds',
-      ),
-      marks: [
-        Plot.line(rows, { x: 'tokens', y: 'seconds', z: 'color', stroke: 'color', strokeWidth: 2 }),
-        Plot.dot(rows, { x: 'tokens', y: 'seconds', fill: 'color', r: 3 }),
-      ],
-    },
+    plot: doublingPlot(rows, { size, labels: ['tokens', 'seconds'] }),
   };
 }

@@ -1,5 +1,4 @@
-import * as Plot from '@observablehq/plot';
-import { colors, doublingScale, figure, logScale, type Panel } from '../figure.ts';
+import { colors, doublingPlot, figure, type Panel } from '../figure.ts';
 import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
 import type { UseLiteConfiguration } from './configuration.ts';
 import type { InspectedLayer, UseLiteNumbers } from './run.ts';
@@ -38,29 +37,13 @@ export function draw(
 function layersPanel(layers: readonly InspectedLayer[], x: number, y: number): Panel {
   const shades = [colors.sky, colors.blue];
   const rows = layers.flatMap(({ outputErrors }, layer) =>
-    outputErrors.map(({ numFeatures, error }) => ({ m: numFeatures, error, color: shades[layer] })),
+    outputErrors.map(({ numFeatures, error }) => ({ x: numFeatures, y: error, color: shades[layer] })),
   );
   return {
     x,
     y,
     title: 'One layer at a time, positive features',
     legend: layers.map(({ dHead }, layer) => ({ label: `layer ${layer}, heads of ${dHead}`, color: shades[layer] })),
-    plot: {
-      ...size,
-      marginLeft: 58,
-      marginBottom: 42,
-      x: doublingScale(
-        rows.map(({ m }) => m),
-        'features',
-      ),
-      y: logScale(
-        rows.map(({ error }) => error),
-        'relative error of the attention’s output',
-      ),
-      marks: [
-        Plot.line(rows, { x: 'm', y: 'error', z: 'color', stroke: 'color', strokeWidth: 2 }),
-        Plot.dot(rows, { x: 'm', y: 'error', fill: 'color', r: 3 }),
-      ],
-    },
+    plot: doublingPlot(rows, { size, labels: ['features', 'relative error of the attention’s output'] }),
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConversionReport } from '../../src/pretrained/conversion/types.ts';
-import { performers } from './performers.ts';
+import { commandsIn } from './performers.ts';
 
 const golden = join(import.meta.dirname, '../golden/transformers');
 const directory = mkdtempSync(join(tmpdir(), 'performers-convert-'));
@@ -19,11 +19,7 @@ const few = ['--ladder', '16,32', '--estimators', 'positive', 'favor++', '--sequ
 const model = (name: string) => join(golden, name);
 const read = (...path: string[]) => JSON.parse(readFileSync(join(directory, ...path), 'utf8'));
 
-function run(...args: string[]) {
-  const result = performers(directory, ...args);
-  expect(result.status, result.stderr).toBe(0);
-  return result;
-}
+const { run, performers } = commandsIn(directory);
 
 function convert(from: string, out: string, ...args: string[]): { unused: string[]; report: ConversionReport | null } {
   return JSON.parse(run('convert', '--from', model(from), '--out', out, '--json', ...args).stdout);
@@ -124,7 +120,7 @@ describe('performers convert', () => {
 describe('bad input', () => {
   const refuses = (message: RegExp, ...args: string[]) => {
     const before = readdirSync(directory);
-    const { status, stderr } = performers(directory, 'convert', '--out', 'refused', ...args);
+    const { status, stderr } = performers('convert', '--out', 'refused', ...args);
     expect(status, stderr).toBe(1);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/ {4}at |\[\n/);
@@ -156,7 +152,7 @@ describe('bad input', () => {
   it('an --out with files stays as it is', () => {
     mkdirSync(join(directory, 'mine'));
     writeFileSync(join(directory, 'mine/notes.txt'), 'mine');
-    const { status, stderr } = performers(directory, 'convert', '--from', model('bert'), '--out', 'mine');
+    const { status, stderr } = performers('convert', '--from', model('bert'), '--out', 'mine');
     expect([status, stderr.trim()]).toEqual([
       1,
       'performers: mine holds files already: name a directory that is new or empty.',

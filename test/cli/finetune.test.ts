@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend, saveModel, Transformer } from '../../src/node.ts';
-import { performers } from './performers.ts';
+import { wordPiece } from '../support/word-piece.ts';
+import { commandsIn } from './performers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'performers-finetune-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -11,47 +12,13 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const sizes = { dModel: 12, numLayers: 2, numHeads: 3, dFeedForward: 16 } as const;
 const flags = ['--data', 'text/*.txt', '--batch-size', '2', '--length', '16', '--threads', '1'];
 
-function run(...args: string[]) {
-  const result = performers(directory, ...args);
-  expect(result.status, result.stderr).toBe(0);
-  return result;
-}
-
-function fails(message: string, ...args: string[]): void {
-  const { status, stderr } = performers(directory, ...args);
-  expect(status, stderr).toBe(1);
-  expect(stderr).toContain(message);
-}
-
+const { run, fails } = commandsIn(directory);
 const json = (path: string) => JSON.parse(readFileSync(join(directory, path), 'utf8'));
 const metrics = (out: string) =>
   readFileSync(join(directory, out, 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n')
     .map((line) => ({ ...JSON.parse(line), seconds: 0 }) as Record<string, number>);
-
-const specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
-/** BERT's form of a tokenizer. */
-const wordPiece = {
-  version: '1.0',
-  truncation: null,
-  padding: null,
-  added_tokens: specials.map((content, id) => ({
-    ...{ id, content, special: true },
-    ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
-  })),
-  normalizer: { type: 'BertNormalizer', clean_text: true, lowercase: true },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: null,
-  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries([...specials, 'snow', 'sand', '##s', 'is', 'cold', 'warm'].map((text, id) => [text, id])),
-  },
-};
 
 beforeAll(async () => {
   mkdirSync(join(directory, 'text'));
@@ -62,7 +29,9 @@ beforeAll(async () => {
   const backend = await createBackend({ numThreads: 1 });
   const options = { vocabSize: 11, ...sizes, maxLength: 24, causal: false, languageHead: false, pooler: true } as const;
   const encoder = new Transformer(backend, { ...options, attention: { type: 'favor', numFeatures: 8 } }, 3);
-  await saveModel(join(directory, 'encoder'), encoder, { tokenizer: JSON.stringify(wordPiece) });
+  await saveModel(join(directory, 'encoder'), encoder, {
+    tokenizer: JSON.stringify(wordPiece(['snow', 'sand', '##s', 'is', 'cold', 'warm'])),
+  });
   backend.close();
   writeFileSync(join(directory, 'tiny.json'), JSON.stringify({ model: { ...sizes, attention: 'exact' } }));
   run('train', ...flags, '--tokenizer', 'bytes', '--config', 'tiny.json', '--steps', '4', '--out', 'exact');

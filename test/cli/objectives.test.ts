@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { performers } from './performers.ts';
+import { commandsIn } from './performers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'performers-objectives-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -10,18 +10,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const model = { dModel: 12, numLayers: 1, numHeads: 3, dFeedForward: 16, attention: { type: 'favor', numFeatures: 8 } };
 const flags = ['--batch-size', '2', '--length', '24', '--tokenizer', 'bytes', '--config', 'tiny.json', '--steps', '4'];
 
-function run(...args: string[]) {
-  const result = performers(directory, ...args);
-  expect(result.status, result.stderr).toBe(0);
-  return result;
-}
-
-function fails(message: string, ...args: string[]): void {
-  const { status, stderr } = performers(directory, ...args);
-  expect(status, stderr).toBe(1);
-  expect(stderr).toContain(message);
-}
-
+const { run, fails } = commandsIn(directory);
 const config = (out: string) =>
   JSON.parse(readFileSync(join(directory, out, 'checkpoints/step-00000004/config.json'), 'utf8'));
 const steps = (out: string) =>

@@ -1,6 +1,7 @@
 /** The command line as its users run it: the built `dist/cli.js`, in a process of its own. */
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 
 export const cli = join(import.meta.dirname, '../../dist/cli.js');
 
@@ -40,4 +41,24 @@ export async function interrupted(cwd: string, awaited: string, ...args: string[
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   if (!pressed) throw new Error(`performers ${args.join(' ')} never wrote "${awaited}":\n${stderr}`);
   return { status, stdout, stderr };
+}
+
+/** The command line in one folder, with what most tests expect of it. */
+export function commandsIn(directory: string) {
+  const bound = (...args: string[]) => performers(directory, ...args);
+  return {
+    performers: bound,
+    /** Runs a command that must succeed. */
+    run(...args: string[]): CommandResult {
+      const result = bound(...args);
+      expect(result.status, result.stderr).toBe(0);
+      return result;
+    },
+    /** Runs a command that must fail with `message`. */
+    fails(message: string, ...args: string[]): void {
+      const { status, stderr } = bound(...args);
+      expect(status, stderr).toBe(1);
+      expect(stderr).toContain(message);
+    },
+  };
 }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { classificationLoss } from '../../src/models/classification.ts';
 import type { TransformerOptions } from '../../src/models/configuration.ts';
-import { Transformer } from '../../src/models/transformer.ts';
 import { Dropout } from '../../src/nn/dropout.ts';
 import { pool } from '../../src/nn/pooling.ts';
 import { multiply } from '../../src/tensor/ops/multiply.ts';
 import { weightedSum } from '../../src/tensor/ops/weighted-sum.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import { tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';
+import { backend, drawnTransformer, ids, numbers } from '../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
 const tiny: TransformerOptions = {
   vocabSize: 11,
   dModel: 6,
@@ -25,27 +22,7 @@ const tiny: TransformerOptions = {
   attention: { type: 'favor', numFeatures: 7 },
 };
 
-function model(options: Partial<TransformerOptions> = {}): Transformer {
-  const made = new Transformer(backend, { ...tiny, ...options }, 3);
-  const random = new Random(17);
-  for (const { storage, size } of made.parameters().values()) {
-    backend.write(
-      storage,
-      Float64Array.from({ length: size }, () => 0.5 * random.normal()),
-    );
-  }
-  return made;
-}
-
-const ids = (values: readonly number[], batch = 1) =>
-  tensor(backend, Int32Array.from(values), [batch, values.length / batch]);
-
-async function numbers(make: () => Tensor): Promise<number[]> {
-  const result = scope(make);
-  const data = Array.from(await result.data());
-  result.dispose();
-  return data;
-}
+const model = (options: Partial<TransformerOptions> = {}) => drawnTransformer({ ...tiny, ...options });
 
 describe('pool', () => {
   const [batch, length, width] = [3, 5, 2];

@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { classificationLoss } from '../../src/models/classification.ts';
 import type { TransformerOptions } from '../../src/models/configuration.ts';
 import { languageModelLoss } from '../../src/models/language-model.ts';
 import { type ForwardOptions, Transformer } from '../../src/models/transformer.ts';
 import { imagePatches } from '../../src/nn/patch-embedding.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';
+import { backend, drawnTransformer, ids, numbers } from '../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
 const tiny: TransformerOptions = {
   vocabSize: 11,
   dModel: 6,
@@ -22,28 +20,7 @@ const tiny: TransformerOptions = {
   attention: { type: 'favor', numFeatures: 7 },
 };
 
-/** Every parameter is drawn, those that start as ones and zeros too. */
-function model(options: Partial<TransformerOptions>, seed = 17): Transformer {
-  const made = new Transformer(backend, { ...tiny, ...options }, 3, { initialise: false });
-  const random = new Random(seed);
-  for (const { storage, size } of made.parameters().values()) {
-    backend.write(
-      storage,
-      Float64Array.from({ length: size }, () => 0.5 * random.normal()),
-    );
-  }
-  return made;
-}
-
-const ids = (values: readonly number[], batch = 1) =>
-  tensor(backend, Int32Array.from(values), [batch, values.length / batch]);
-
-async function numbers(make: () => Tensor): Promise<number[]> {
-  const result = scope(make);
-  const data = Array.from(await result.data());
-  result.dispose();
-  return data;
-}
+const model = (options: Partial<TransformerOptions>) => drawnTransformer({ ...tiny, ...options });
 
 const hidden = (made: Transformer, input: Tensor, options?: ForwardOptions) =>
   numbers(() => made.forward(input, options));

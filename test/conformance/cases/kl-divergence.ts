@@ -24,32 +24,23 @@ function casesOf(rows: number, vocabSize: number, logitScale: number, inverseTem
       call: (backend, { loss, correct, dLogits, ...given }) =>
         backend.softmaxKlDivergence({ ...args, logits: given.logits, targets: given.targets, loss, correct, dLogits }),
     },
-    {
-      ...{ name: name('gradient in place of the targets'), ...shared },
-      inputs: (random) => ({ logits: logits(random) }),
-      outputs: (random) => ({ targets: logits(random), loss: rows }),
-      call: (backend, given) =>
-        backend.softmaxKlDivergence({
-          ...args,
-          logits: given.logits,
-          targets: given.targets,
-          loss: given.loss,
-          dLogits: given.targets,
-        }),
-    },
-    {
-      ...{ name: name('gradient in place of the logits'), ...shared },
-      inputs: (random) => ({ targets: logits(random) }),
-      outputs: (random) => ({ logits: logits(random), loss: rows }),
-      call: (backend, given) =>
-        backend.softmaxKlDivergence({
-          ...args,
-          logits: given.logits,
-          targets: given.targets,
-          loss: given.loss,
-          dLogits: given.logits,
-        }),
-    },
+    ...(['targets', 'logits'] as const).map((overwritten): Case => {
+      const other = overwritten === 'targets' ? 'logits' : 'targets';
+      return {
+        ...{ name: name(`gradient in place of the ${overwritten}`), ...shared },
+        inputs: (random) => ({ [other]: logits(random) }),
+        outputs: (random) => ({ [overwritten]: logits(random), loss: rows }),
+        call: (backend, { logits, targets, loss, ...given }) =>
+          backend.softmaxKlDivergence({
+            ...args,
+            ...given,
+            logits,
+            targets,
+            loss,
+            dLogits: overwritten === 'targets' ? targets : logits,
+          }),
+      };
+    }),
     {
       ...{ name: name('loss alone'), ...shared },
       inputs: both,

@@ -1,0 +1,33 @@
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { TransformerOptions } from '../../src/models/configuration.ts';
+import { Transformer } from '../../src/models/transformer.ts';
+import { Random } from '../../src/tensor/random.ts';
+import { scope } from '../../src/tensor/scope.ts';
+import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+
+export const backend = createReferenceBackend();
+
+/** A Transformer whose parameters are all drawn, those that start as ones and zeros too. */
+export function drawnTransformer(options: TransformerOptions): Transformer {
+  const made = new Transformer(backend, options, 3, { initialise: false });
+  const random = new Random(17);
+  for (const { storage, size } of made.parameters().values()) {
+    backend.write(
+      storage,
+      Float64Array.from({ length: size }, () => 0.5 * random.normal()),
+    );
+  }
+  return made;
+}
+
+/** Token ids, `[batch, length]` */
+export const ids = (values: readonly number[], batch = 1) =>
+  tensor(backend, Int32Array.from(values), [batch, values.length / batch]);
+
+/** The numbers of a tensor, which is freed with all that was made for it. */
+export async function numbers(make: () => Tensor): Promise<number[]> {
+  const result = scope(make);
+  const data = Array.from(await result.data());
+  result.dispose();
+  return data;
+}
