@@ -6,27 +6,36 @@ import { Tensor, tensor } from '../tensor/tensor.ts';
 /** One vector for a sequence: the mean over its places, or its first or last place. */
 export type Pooling = 'mean' | 'first' | 'last';
 
+/** What tells the valid places of a batch from padding. */
+interface Validity {
+  readonly segments?: Segments | undefined;
+  readonly keyMask?: KeyMask | undefined;
+}
+
+/**
+ * The places of each batch row that are neither padding (a negative segment) nor masked.
+ *
+ * @throws when the mask is a tensor, whose numbers cannot be read here
+ */
+export function validPlaces({ segments, keyMask }: Validity, batch: number, length: number): number[][] {
+  if (keyMask instanceof Tensor) {
+    throw new Error('Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.');
+  }
+  return Array.from({ length: batch }, (_, b) =>
+    Array.from({ length }, (_, i) => i).filter((i) => (segments?.[b][i] ?? 0) >= 0 && (keyMask?.[b][i] ?? 1) !== 0),
+  );
+}
+
 /**
  * `[batch, length, width]` → `[batch, width]`, of the places that are neither padding (a negative segment) nor masked;
  * zeros for a row without any.
  *
  * @throws when the mask is a tensor, whose numbers cannot be read here
  */
-export function pool(
-  x: Tensor,
-  pooling: Pooling,
-  { segments, keyMask }: { segments?: Segments | undefined; keyMask?: KeyMask | undefined } = {},
-): Tensor {
-  if (keyMask instanceof Tensor) {
-    throw new Error('Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.');
-  }
+export function pool(x: Tensor, pooling: Pooling, options: Validity = {}): Tensor {
   const [batch, length] = x.shape;
   const weights = new Float32Array(batch * length);
-  for (let b = 0; b < batch; b++) {
-    const places: number[] = [];
-    for (let i = 0; i < length; i++) {
-      if ((segments?.[b][i] ?? 0) >= 0 && (keyMask?.[b][i] ?? 1) !== 0) places.push(i);
-    }
+  for (const [b, places] of validPlaces(options, batch, length).entries()) {
     const taken = pooling === 'mean' ? places : pooling === 'first' ? places.slice(0, 1) : places.slice(-1);
     for (const i of taken) weights[b * length + i] = 1 / taken.length;
   }

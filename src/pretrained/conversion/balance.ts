@@ -1,5 +1,6 @@
 import type { FloatArray } from '../../backend/types.ts';
 import type { Transformer } from '../../models/transformer.ts';
+import { validPlaces } from '../../nn/pooling.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
 import { HeadMoments } from './moments.ts';
@@ -16,7 +17,7 @@ import type { MeasuredBatch } from './types.ts';
  *
  * The model may have any attention; its moments are measured as it is. O(L·dHead²) for each head, and O(dHead³).
  *
- * @throws one sentence when there is no sequence, or queries serve as keys
+ * @throws one sentence when there is no sequence, queries serve as keys, or a keyMask is a tensor
  */
 export async function balanceAttention(model: Transformer, batches: readonly MeasuredBatch[]): Promise<void> {
   if (batches.length === 0)
@@ -42,9 +43,11 @@ export async function balanceAttention(model: Transformer, batches: readonly Mea
         (name) => parameters.get(`blocks.${layer}.attention.${part}.${name}`)!,
       );
       const [weights, biases] = await Promise.all([weight.data(), bias.data()]);
-      const mapped = maps.map((map, head) => mapHead(map, part, head, weights, biases));
-      model.backend.write(weight.storage, concatenate(mapped.map((head) => head.weights)));
-      model.backend.write(bias.storage, concatenate(mapped.map((head) => head.biases)));
+      for (const [head, map] of maps.entries()) {
+        const mapped = mapHead(map, part, head, weights, biases);
+        model.backend.write(weight.storage, mapped.weights, head * dHead * dModel);
+        model.backend.write(bias.storage, mapped.biases, head * dHead);
+      }
     }
   }
 }
@@ -62,10 +65,8 @@ async function addMoments(
     for (const [layer, { queries, keys }] of layers.entries()) {
       const [batch, heads, length, dHead] = queries.shape;
       const [q, k] = await Promise.all([queries.data(), keys.data()]);
-      for (let row = 0; row < batch; row++) {
-        for (let i = 0; i < length; i++) {
-          const isPadding = (options.segments?.[row][i] ?? 0) < 0 || keyMaskAt(options.keyMask, row, i) === 0;
-          if (isPadding) continue;
+      for (const [row, places] of validPlaces(options, batch, length).entries()) {
+        for (const i of places) {
           for (let head = 0; head < heads; head++) {
             const start = ((row * heads + head) * length + i) * dHead;
             moments[layer][head].queries.add(q, start);
@@ -78,11 +79,6 @@ async function addMoments(
     given.dispose();
     for (const { queries, keys, values } of layers) for (const part of [queries, keys, values]) part.dispose();
   }
-}
-
-/** A mask that is a tensor cannot be read here: its padding counts, which pulls the moments a little. */
-function keyMaskAt(keyMask: NonNullable<MeasuredBatch['options']>['keyMask'], row: number, i: number): number {
-  return Array.isArray(keyMask) ? keyMask[row][i] : 1;
 }
 
 /** Rows of one head's weights `[dHead, dModel]` and biases, mapped. */
@@ -102,14 +98,4 @@ function mapHead(map: BalanceMap, part: 'query' | 'key', head: number, weights: 
     if (part === 'key') mapped.biases[i] -= map.shift[i];
   }
   return mapped;
-}
-
-function concatenate(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,6 +1,7 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
 import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
 import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
+import { validPlaces } from '../../nn/pooling.ts';
 import { type ChosenAttention, chooseAttention } from './choose.ts';
 import { Comparison } from './comparison.ts';
 import { LayerInputs } from './layer-errors.ts';
@@ -146,10 +147,6 @@ function others(layer: number, numLayers: number): number[] {
   return Array.from({ length: numLayers }, (_, each) => each).filter((each) => each !== layer);
 }
 
-function countPlaces({ shape, options }: MeasuredBatch): number {
-  const { segments, keyMask } = options ?? {};
-  if (!segments && !Array.isArray(keyMask)) return shape[0] * shape[1];
-  const rows = segments ?? (keyMask as readonly ArrayLike<number>[]);
-  const counts = (value: number) => (segments ? value >= 0 : value !== 0);
-  return rows.reduce((sum, row) => sum + Array.from(row).filter(counts).length, 0);
+function countPlaces({ shape: [batch, length], options = {} }: MeasuredBatch): number {
+  return validPlaces(options, batch, length).reduce((sum, places) => sum + places.length, 0);
 }
