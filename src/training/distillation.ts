@@ -8,6 +8,7 @@ import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
 import type { Dropout } from '../nn/dropout.ts';
 import type { AttentionObserver } from '../nn/multi-head-attention.ts';
+import { validPlaces } from '../nn/pooling.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
@@ -69,7 +70,7 @@ export class Distillation {
     const { teacher, configuration } = this;
     const { backend } = teacher;
     const { attentionWeight, logitsWeight, hiddenWeight } = configuration;
-    const places = validPlaces(batch);
+    const places = placeRows(batch);
     const made: Tensor[] = [];
     try {
       const attention: Tensor[] = [];
@@ -187,18 +188,16 @@ export class Lesson {
 }
 
 /** Places that hold tokens, as rows of the whole batch; undefined where all do. */
-function validPlaces({ segments, length }: Batch): Int32Array | undefined {
+function placeRows({ segments, batchSize, length }: Batch): Int32Array | undefined {
   if (!segments) return undefined;
-  const places: number[] = [];
-  segments.forEach((row, b) => {
-    for (let i = 0; i < length; i++) if (row[i] >= 0) places.push(b * length + i);
-  });
-  return Int32Array.from(places);
+  return Int32Array.from(
+    validPlaces({ segments }, batchSize, length).flatMap((places, row) => places.map((i) => row * length + i)),
+  );
 }
 
 /** Number of places that hold tokens. */
 export function countPlaces(batch: Batch): number {
-  return validPlaces(batch)?.length ?? batch.batchSize * batch.length;
+  return placeRows(batch)?.length ?? batch.batchSize * batch.length;
 }
 
 /** `[batch, length, width]` → the rows of some places, `[places, width]`. */
