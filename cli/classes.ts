@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { createSplitter, type Dataset, type PartName } from '../src/node.ts';
+import { ConfigurationError, createSplitter, type Dataset, type PartName } from '../src/node.ts';
 
 /** Classes of documents. */
 export interface Classes {
@@ -29,7 +29,7 @@ export async function documentClasses(dataset: Dataset): Promise<Classes> {
   }
   const { train = [], heldOut = [] } = parts;
   const names = labelOf.names(train.concat(heldOut));
-  if (names.length < 2) throw new Error('All documents have class 0: give data of several classes.');
+  if (names.length < 2) throw new ConfigurationError('All documents have class 0: give data of several classes.');
   return { names, train, heldOut };
 }
 
@@ -44,14 +44,14 @@ function labelling({ configuration, files }: Dataset): Labelling {
     const folder = (file: string) => basename(dirname(file));
     const folders = [...new Set(files.map(folder))].sort();
     if (folders.length < 2) {
-      throw new Error(
+      throw new ConfigurationError(
         `All files lie in a folder "${folders[0]}": for classification name files of several folders, one for each class.`,
       );
     }
     return { label: ({ name }) => folders.indexOf(folder(name)), names: () => folders };
   }
   if (format !== 'labelled' && format !== 'listops') {
-    throw new Error(
+    throw new ConfigurationError(
       'Classification takes text files, one document each, in a folder for each class, or --format labelled or listops.',
     );
   }

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type DatasetSplit, parseConfiguration, type SplitRule, trainingSchema } from '../src/node.ts';
+import {
+  ConfigurationError,
+  DataError,
+  type DatasetSplit,
+  parseConfiguration,
+  type SplitRule,
+  trainingSchema,
+} from '../src/node.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
 const mask = z.boolean().optional();
@@ -41,7 +48,9 @@ const split = z.discriminatedUnion('by', [
 /** @throws for a split that is not by text or document, where nothing else will do */
 export function textSplit(split: DatasetSplit = { by: 'tail', fraction: 0.1 }): SplitRule {
   if (split.by !== 'given' && split.by !== 'group') return split;
-  throw new Error(`A split by ${JSON.stringify(split.by)} does not fit here: choose tail, document or none.`);
+  throw new ConfigurationError(
+    `A split by ${JSON.stringify(split.by)} does not fit here: choose tail, document or none.`,
+  );
 }
 
 /** What `--config FILE.json` may hold; flags override it. */
@@ -69,13 +78,13 @@ export type RunConfigurationInput = z.input<typeof runSchema>;
 export async function readRunConfiguration(path: string): Promise<RunConfigurationInput> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
-    throw new Error(`${path} ${why}: give --config the path of a JSON file.`);
+    throw new ConfigurationError(`${path} ${why}: give --config the path of a JSON file.`);
   });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`${path} is not JSON (${(error as Error).message}): mend it or leave --config out.`);
+    throw new DataError(`${path} is not JSON (${(error as Error).message}): mend it or leave --config out.`);
   }
   parseConfiguration(runSchema, value, path);
   return value as RunConfigurationInput;

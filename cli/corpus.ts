@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   ByteTokenizer,
+  ConfigurationError,
   type Dataset,
   type DatasetConfiguration,
   datasetText,
@@ -94,7 +95,7 @@ function sayWhatIsLeftOut({ bad, skipped }: TokenFileStore): void {
 
 async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
   if ((tokenizer.type === 'pixels') !== (dataset.format === 'images')) {
-    throw new Error(
+    throw new ConfigurationError(
       `Data of format ${dataset.format} does not fit the tokenizer ${tokenizer.type}: images take pixels, and nothing else does.`,
     );
   }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import {
   type Backend,
+  ConfigurationError,
   checkObjective,
   findCheckpoint,
   loadAnyTokenizer,
@@ -36,10 +37,12 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
   const files = await loadModelFiles(directory);
   const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
   if (configuration.patches) {
-    throw new Error(`${directory} is a model of images, which cannot be finetuned on text: name a model of tokens.`);
+    throw new ConfigurationError(
+      `${directory} is a model of images, which cannot be finetuned on text: name a model of tokens.`,
+    );
   }
   if (files.tokenizer === undefined) {
-    throw new Error(`${directory} has no tokenizer.json: put that of the model there.`);
+    throw new ConfigurationError(`${directory} has no tokenizer.json: put that of the model there.`);
   }
   const where = `${directory}/tokenizer.json`;
   return {
@@ -73,7 +76,7 @@ export async function startFrom(
   out: string,
 ): Promise<Run> {
   if (await hasCheckpoint(out)) {
-    throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
+    throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
   }
   const { directory, files, tokenizer } = initial;
   const config = changedConfiguration(initial, configuration);
@@ -107,7 +110,7 @@ function changedConfiguration(
 ): TransformerConfiguration {
   const given = { ...configuration, ...model };
   if (given.positions === 'learned' && length > configuration.maxLength) {
-    throw new Error(
+    throw new ConfigurationError(
       `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
     );
   }

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import {
   type Backend,
   type Checkpoint,
+  ConfigurationError,
   checkObjective,
   checkTeacher,
   type Evaluation,
@@ -75,7 +76,7 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
 /** Starts a run in `out`. @throws one sentence when `out` already holds one. */
 export async function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
   if (await hasCheckpoint(out)) {
-    throw new Error(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
+    throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
   }
   const { model: options } = configuration;
   const { training, teacher } = await withTeacher(backend, configuration.training);
@@ -116,7 +117,9 @@ export async function withTeacher(
   if (!distillation) return { training, teacher: undefined };
   const path = distillation.teacher ?? initial?.directory;
   if (path === undefined) {
-    throw new Error('Nobody is there to learn from: set "distillation": {"teacher": DIR}, or use performers finetune.');
+    throw new ConfigurationError(
+      'Nobody is there to learn from: set "distillation": {"teacher": DIR}, or use performers finetune.',
+    );
   }
   const teacher = await loadTeacher(backend, resolve(path));
   if (initial) checkTeacher(teacher.model.configuration, initial.configuration, distillation);
@@ -138,7 +141,9 @@ export async function resumeRun(
   const checkpoint = await loadCheckpoint(directory);
   const path = join(out, 'run.json');
   const text = await readFile(path, 'utf8').catch(() => {
-    throw new Error(`${path} is missing, so the data of this run is not known: start a new run with --data.`);
+    throw new ConfigurationError(
+      `${path} is missing, so the data of this run is not known: start a new run with --data.`,
+    );
   });
   const { training } = checkpoint;
   const configuration = {
@@ -146,7 +151,9 @@ export async function resumeRun(
     training: { ...training.configuration, steps: steps ?? training.configuration.steps },
   };
   if (configuration.training.steps === endless && minutes === undefined) {
-    throw new Error(`The run in ${out} ends after some time, not after some steps: say how long with --minutes.`);
+    throw new ConfigurationError(
+      `The run in ${out} ends after some time, not after some steps: say how long with --minutes.`,
+    );
   }
   const where = join(directory, 'tokenizer.json');
   const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);

@@ -1,17 +1,17 @@
 // Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
 // fails if there is one. A layer imports only from its left; no import cycles; no layer without files; src/index.ts
-// reaches nothing that a browser lacks; every package is one of package.json's.
+// reaches nothing that a browser lacks; every package is one of package.json's; src/ throws errors with a class.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
-/** What each layer may import besides itself: layers, or single files. The first seven are the spine, in order. */
-const SPINE = ['backend', 'tensor', 'features', 'attention', 'nn', 'models', 'training'];
+/** What each layer may import besides itself: layers, or single files. The first eight are the spine, in order. */
+const SPINE = ['base', 'backend', 'tensor', 'features', 'attention', 'nn', 'models', 'training'];
 const LAYERS = {
   ...Object.fromEntries(SPINE.map((layer, i) => [layer, SPINE.slice(0, i)])),
-  data: ['src/tensor/random.ts', 'src/tensor/zod.ts'],
+  data: ['base', 'src/tensor/random.ts'],
   pretrained: SPINE.slice(0, -1),
   onnx: SPINE.slice(0, -1),
 };
@@ -208,6 +208,19 @@ function checkBrowserEntry(graph, faults) {
   }
 }
 
+const PLAIN_ERROR = /\bnew (Error|TypeError|RangeError|SyntaxError)\(/;
+
+/** Callers tell errors apart by their class, so src/ makes none without one. */
+function checkErrors(root, graph, faults) {
+  for (const path of graph.keys()) {
+    if (!path.startsWith('src/')) continue;
+    for (const [i, line] of readFileSync(join(root, path), 'utf8').split('\n').entries()) {
+      const plain = PLAIN_ERROR.exec(line);
+      if (plain) faults.push(`${path}:${i + 1}: makes a plain ${plain[1]}; use a class of src/base/errors.ts.`);
+    }
+  }
+}
+
 /** One line per fault in the tree at `root`; empty if it is sound. */
 export function checkLayers(root) {
   const faults = [];
@@ -217,6 +230,7 @@ export function checkLayers(root) {
   checkRequiredLayers(graph, faults);
   checkBrowserEntry(graph, faults);
   checkPackages(root, graph, faults);
+  checkErrors(root, graph, faults);
   return faults;
 }
 

@@ -6,6 +6,8 @@ import type { Backend } from './backend/types.ts';
 export { dividedRows, exponentialEstimator, snapshotsLength } from './backend/estimator.ts';
 export type { BackendOptions } from './backend/select.ts';
 export * from './backend/types.ts';
+export * from './base/errors.ts';
+export { parseConfiguration } from './base/parse.ts';
 
 /**
  * Creates a backend: WebAssembly, with threads where the page is cross-origin isolated.
@@ -193,5 +195,4 @@ export {
   trainingBatches,
   type Vocabulary,
 } from './training/objective.ts';
-export { parseConfiguration } from './training/parse.ts';
 export { Trainer, type TrainingData } from './training/trainer.ts';

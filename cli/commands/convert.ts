@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import {
   type AttentionChoice,
   balanceAttention,
+  ConfigurationError,
   type ConversionReport,
   checkEmpty,
   conversionReport,
@@ -186,14 +187,18 @@ function parted(
 
 function checkFlags({ attention, features, kernel, projection, keepExact, auto, data }: ConvertFlags): void {
   if (kernel === 'favor++' && !data) {
-    throw new Error('FAVOR++ takes its parameter from the data: name text, sequences or images with --data.');
+    throw new ConfigurationError(
+      'FAVOR++ takes its parameter from the data: name text, sequences or images with --data.',
+    );
   }
   if (attention === 'exact' && (features ?? kernel ?? projection ?? keepExact ?? auto) !== undefined) {
-    throw new Error('Exact attention has no features and no exceptions: leave those flags out, or --attention exact.');
+    throw new ConfigurationError(
+      'Exact attention has no features and no exceptions: leave those flags out, or --attention exact.',
+    );
   }
   if (auto === undefined) return;
-  if (keepExact) throw new Error('--auto finds the exact layers itself: leave --keep-exact out.');
-  if (!data) throw new Error('--auto measures the error: name text, sequences or images with --data.');
+  if (keepExact) throw new ConfigurationError('--auto finds the exact layers itself: leave --keep-exact out.');
+  if (!data) throw new ConfigurationError('--auto measures the error: name text, sequences or images with --data.');
 }
 
 /** @throws one sentence when the model does not take what the flags ask for */
@@ -205,9 +210,10 @@ function checkChoice(
   const choice = { ...configuration, attention, exactLayers: keepExact ?? [] };
   parseConfiguration(transformerConfiguration, choice, 'the options');
   const { patches, positions, maxLength } = configuration;
-  if (patches && length !== undefined) throw new Error('A model of images takes them whole: leave --length out.');
+  if (patches && length !== undefined)
+    throw new ConfigurationError('A model of images takes them whole: leave --length out.');
   if (positions === 'learned' && length !== undefined && length > maxLength) {
-    throw new Error(
+    throw new ConfigurationError(
       `The model has ${maxLength} positions, fewer than --length ${length}: lower it, or add --max-length ${length}.`,
     );
   }

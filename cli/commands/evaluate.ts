@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import {
   checkObjective,
   createBackend,
+  DataError,
   type DatasetConfiguration,
   type DatasetFormat,
   datasetFormats,
@@ -62,7 +63,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     const usual = usualObjective({ configuration: model.configuration, tokenizer });
     const { objective, packing } = await trainedFor(directory, usual);
     if (objective.type === 'distillation') {
-      throw new Error(
+      throw new DataError(
         'This model predicts no tokens, so that no text measures it: convert and finetune hold it against exact attention.',
       );
     }

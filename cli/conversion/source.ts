@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Backend,
+  ConfigurationError,
   createPretrained,
   directoryFiles,
   fetchFromHub,
@@ -44,7 +45,7 @@ const pickles = /^[^/]+\.bin$/;
 export async function openSource(backend: Backend, from: string, maxLength?: number): Promise<Source> {
   const folder = isHubName(from) ? (await fetchFromHub(from, { choose: filesOf })).folder : from;
   if (!(await stat(folder).catch(() => undefined))) {
-    throw new Error(`There is no ${from}: name a directory that holds a model, or hf://ORG/NAME.`);
+    throw new ConfigurationError(`There is no ${from}: name a directory that holds a model, or hf://ORG/NAME.`);
   }
   if (!(await isHuggingFace(folder))) return openOwn(backend, folder, maxLength);
   const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength });
@@ -62,7 +63,7 @@ export async function openSource(backend: Backend, from: string, maxLength?: num
 
 async function openOwn(backend: Backend, folder: string, maxLength: number | undefined): Promise<Source> {
   if (maxLength !== undefined) {
-    throw new Error(
+    throw new ConfigurationError(
       '--max-length interpolates the positions of pretrained models: leave it out for one of this program.',
     );
   }
@@ -85,7 +86,7 @@ function filesOf(paths: readonly string[]): readonly string[] {
   if (chosen.some((path) => path.endsWith('.safetensors'))) return chosen;
   const [pickle] = paths.filter((path) => pickles.test(path));
   if (pickle === undefined) return chosen;
-  throw new Error(
+  throw new ConfigurationError(
     `The repository holds ${pickle}, a pickle, and no safetensors: load it in Python and call save_pretrained with safe_serialization=True.`,
   );
 }

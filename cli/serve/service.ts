@@ -2,6 +2,7 @@ import { once, setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigurationError } from '../../src/node.ts';
 import { stoppingError } from './admission.ts';
 import { Authentication } from './authentication.ts';
 import type { Engine } from './engine.ts';
@@ -44,7 +45,7 @@ export class Service {
     const { host, port } = options;
     service.#server.listen(port, host);
     await once(service.#server, 'listening').catch((error) => {
-      throw new Error(listenError(error, host, port));
+      throw new ConfigurationError(listenError(error, host, port));
     });
     return service;
   }

@@ -1,4 +1,5 @@
 import type { Tokenizer, Transformer } from '../../src/node.ts';
+import { ConfigurationError } from '../../src/node.ts';
 import { badRequest } from './errors.ts';
 
 /** The model that is served, under the name that clients know it by. */
@@ -13,7 +14,7 @@ export class TextModel {
     readonly tokenizer: Tokenizer,
   ) {
     if (model.configuration.patches) {
-      throw new Error('This model reads images; performers serve needs one that reads text.');
+      throw new ConfigurationError('This model reads images; performers serve needs one that reads text.');
     }
   }
 

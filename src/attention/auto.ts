@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AutoConfiguration } from './configuration.ts';
@@ -22,7 +23,9 @@ export class AutoState implements DecodingState {
     const caches = held.filter((state) => state instanceof KeyValueCache);
     const sums = held.filter((state) => state instanceof FavorState);
     if (caches.length > 0 && sums.length > 0) {
-      throw new Error('stack: some sequences are below the crossover and some beyond; stack those on one side of it.');
+      throw new ConfigurationError(
+        'stack: some sequences are below the crossover and some beyond; stack those on one side of it.',
+      );
     }
     return new AutoState(caches.length > 0 ? KeyValueCache.stack(caches) : FavorState.stack(sums));
   }

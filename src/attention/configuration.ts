@@ -1,5 +1,5 @@
+import { z } from '../base/zod.ts';
 import { featureConfiguration } from '../features/configuration.ts';
-import { z } from '../tensor/zod.ts';
 
 /** The `attention` of a model: a value, not a class. */
 export const attentionConfiguration = z.lazy(() => {

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { DataError } from '../base/errors.ts';
 import {
   type FeatureConfiguration,
   type FeatureConfigurationInput,
@@ -107,7 +108,7 @@ export class FavorAttention implements Attention<FavorState> {
     const parsed = parseSavedState(saved);
     const { batch, heads, dHead } = parsed.sizes;
     if (dHead !== this.dHead) {
-      throw new Error(
+      throw new DataError(
         `The saved state is for dHead ${dHead}, this attention for ${this.dHead}: restore it with its own.`,
       );
     }

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError, ShapeError } from '../base/errors.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attention } from './types.ts';
@@ -15,7 +16,7 @@ export class IdentityAttention implements Attention<never> {
   attend(queries: Tensor, _keys: Tensor, values: Tensor): Tensor {
     const [q, v] = [queries, values].map(({ shape }) => shape.slice(0, 3).join(' × '));
     if (q !== v) {
-      throw new Error(
+      throw new ShapeError(
         `Identity attention returns the values, so the queries' first three axes (${q}) must be theirs (${v}).`,
       );
     }
@@ -37,5 +38,7 @@ export class IdentityAttention implements Attention<never> {
 }
 
 function refuse(): never {
-  throw new Error('Identity attention only bounds speed and cannot decode: use type favor, exact or auto.');
+  throw new ConfigurationError(
+    'Identity attention only bounds speed and cannot decode: use type favor, exact or auto.',
+  );
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { AttentionInputs } from '../tensor/ops/attention-shapes.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { denseRuns, segmentRuns } from './runs.ts';
@@ -22,7 +23,7 @@ export function attentionInputs(
   checkRows('segments', segments, batch, lengthQ);
   checkRows('keySegments', keySegments ?? segments, batch, lengthK);
   if (keySegments && !segments) {
-    throw new Error('attention: keySegments without segments; give the segments of the queries too.');
+    throw new ConfigurationError('attention: keySegments without segments; give the segments of the queries too.');
   }
   const runs = segments
     ? segmentRuns(backend, segments, keySegments, offset)
@@ -38,9 +39,12 @@ export function attendedSizes(queries: Tensor, keys: Tensor, { layout = 'bhld' }
 
 function offsetOf({ offset, causal }: AttendOptions): number | undefined {
   if (offset === undefined) return undefined;
-  if (!causal) throw new Error('attention: offset means nothing without causal; add causal: true or leave offset out.');
+  if (!causal)
+    throw new ConfigurationError(
+      'attention: offset means nothing without causal; add causal: true or leave offset out.',
+    );
   if (!Number.isInteger(offset) || Math.abs(offset) > maxOffset) {
-    throw new Error(`attention: offset is ${offset}; give a whole number of at most 2^31 − 1 in size.`);
+    throw new ConfigurationError(`attention: offset is ${offset}; give a whole number of at most 2^31 − 1 in size.`);
   }
   return offset;
 }
@@ -50,7 +54,7 @@ const maxOffset = 2 ** 31 - 1;
 function maskTensor(backend: Backend, keyMask: KeyMask, batch: number, lengthK: number): Tensor {
   if (keyMask instanceof Tensor) {
     if (keyMask.type === 'float32') return keyMask;
-    throw new Error(`attention: keyMask holds ${keyMask.type}; make it of a Float32Array.`);
+    throw new ConfigurationError(`attention: keyMask holds ${keyMask.type}; make it of a Float32Array.`);
   }
   checkRows('keyMask', keyMask, batch, lengthK);
   return tensor(backend, Float32Array.from(keyMask.flatMap((row) => Array.from(row))), [batch, lengthK]);
@@ -59,6 +63,6 @@ function maskTensor(backend: Backend, keyMask: KeyMask, batch: number, lengthK: 
 function checkRows(name: string, rows: readonly ArrayLike<number>[] | undefined, batch: number, length: number): void {
   if (!rows) return;
   if (rows.length !== batch || rows.some((row) => row.length !== length)) {
-    throw new Error(`attention: ${name} needs ${batch} arrays of ${length} numbers, one per batch row.`);
+    throw new ConfigurationError(`attention: ${name} needs ${batch} arrays of ${length} numbers, one per batch row.`);
   }
 }

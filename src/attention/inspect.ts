@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import { type FeatureTensors, featureStorages } from '../tensor/ops/favor.ts';
 import { keep } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -76,7 +77,7 @@ export async function topKeys(
   n: number,
   options: InspectOptions = {},
 ): Promise<WeightedKey[][][]> {
-  if (!Number.isInteger(n) || n < 0) throw new RangeError(`topKeys: n is ${n}; give a whole number of keys.`);
+  if (!Number.isInteger(n) || n < 0) throw new ConfigurationError(`topKeys: n is ${n}; give a whole number of keys.`);
   const { shape, data } = await attentionRows(queries, keys, [query], options);
   const [batch, heads, , lengthK] = shape;
   return Array.from({ length: batch }, (_, b) =>

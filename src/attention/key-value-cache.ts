@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { checkArray, type SavedState } from './saved-state.ts';
@@ -27,7 +28,7 @@ export class KeyValueCache implements DecodingState {
   /** @throws when the state is one of FAVOR+, its rows differ in position, or its arrays do not fit its sizes. */
   static restore(backend: Backend, saved: SavedState): KeyValueCache {
     if (saved.type !== 'exact') {
-      throw new Error('This state is one of FAVOR+: restore it with the attention that saved it.');
+      throw new ConfigurationError('This state is one of FAVOR+: restore it with the attention that saved it.');
     }
     const { sizes, positions, arrays } = saved;
     const { batch, heads, dHead, dValue } = sizes;
@@ -169,7 +170,7 @@ export class KeyValueCache implements DecodingState {
 function commonPosition(positions: readonly number[]): number {
   const [first] = positions;
   if (positions.every((position) => position === first)) return first;
-  throw new Error(
+  throw new ConfigurationError(
     `A key-value cache holds sequences of one length, not of ${positions.join(', ')}; stack those of equal position.`,
   );
 }

@@ -1,4 +1,5 @@
 import type { AttentionLayout, Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { multiply } from '../tensor/ops/multiply.ts';
 import { projectLength } from '../tensor/ops/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
@@ -42,13 +43,15 @@ export function linformerAttention(
   }: AttendOptions & LinformerProjections,
 ): Tensor {
   if (options.causal) {
-    throw new Error(
+    throw new ConfigurationError(
       'Linformer mixes all positions, so it cannot be causal: train with causal: false, or use favor, lsh or exact.',
     );
   }
   const padding = keySegments && paddingMask(keySegments);
   if (keySegments && !padding) {
-    throw new Error('Linformer mixes all positions of a row, so it takes no packed sequences: give one a row, padded.');
+    throw new ConfigurationError(
+      'Linformer mixes all positions of a row, so it takes no packed sequences: give one a row, padded.',
+    );
   }
   return scopeUnlessTracked([queries, keys, values, keyProjection, valueProjection], () => {
     const { backend } = queries;
@@ -56,7 +59,7 @@ export function linformerAttention(
     const [lengthQ, lengthK] = [queries, keys].map(({ shape }) => shape[layout === 'bhld' ? 2 : 1]);
     const [projectedLength, maxLength] = keyProjection.shape.slice(-2);
     if (lengthK > maxLength) {
-      throw new Error(
+      throw new ConfigurationError(
         `Linformer: the sequence has ${lengthK} positions but the projections end at ${maxLength}: shorten it, or make the model with a larger maxLength.`,
       );
     }
@@ -142,5 +145,7 @@ export class LinformerAttention implements Attention<never> {
 }
 
 function refuse(): never {
-  throw new Error('Linformer mixes all positions, so it cannot decode one after another: use favor, lsh or exact.');
+  throw new ConfigurationError(
+    'Linformer mixes all positions, so it cannot decode one after another: use favor, lsh or exact.',
+  );
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/lsh-attention.ts';
 import type { Random } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -34,10 +35,10 @@ export function lshAttention(
   { rotations, chunkLength, numBuckets, ...options }: AttendOptions & Omit<LshOptions, 'scale'>,
 ): Tensor {
   if (options.keySegments || options.offset) {
-    throw new Error('LSH attention takes its queries as keys: leave keySegments and offset out.');
+    throw new ConfigurationError('LSH attention takes its queries as keys: leave keySegments and offset out.');
   }
   if (options.normalised === false) {
-    throw new Error(
+    throw new ConfigurationError(
       'LSH attention sees only the keys nearest to a query, so its rows must be normalised: use exact or favor.',
     );
   }
@@ -81,7 +82,9 @@ export class LshAttention implements Attention<KeyValueCache> {
   /** @throws one sentence unless `keys` is `queries`, or as {@link lshAttention} does. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
     if (keys !== queries) {
-      throw new Error('LSH attention takes its queries as keys: pass the same tensor as both, or use exact or favor.');
+      throw new ConfigurationError(
+        'LSH attention takes its queries as keys: pass the same tensor as both, or use exact or favor.',
+      );
     }
     return lshAttention(queries, values, { ...options, ...this.#options(options.causal) });
   }

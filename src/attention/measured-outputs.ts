@@ -1,4 +1,5 @@
 import type { FloatArray } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import { permute } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
@@ -33,7 +34,7 @@ export class MeasuredOutputs {
   static async open(queries: Tensor, keys: Tensor, values: Tensor, options: MeasureOptions): Promise<MeasuredOutputs> {
     const { maxRows = 128, seed = 0, ...attend } = options;
     if (!Number.isInteger(maxRows) || maxRows < 1) {
-      throw new RangeError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
+      throw new ConfigurationError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
     }
     const [reader, data] = await Promise.all([RowReader.open(queries, keys, attend), values.data()]);
     const { lengthQ } = reader.sizes;

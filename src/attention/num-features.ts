@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { FeatureOptions } from './favor.ts';
@@ -60,13 +61,16 @@ export async function searchNumFeatures(
   options: Omit<FeatureSearchOptions, keyof MeasureOptions>,
 ): Promise<FeatureSearch> {
   const { error: wanted, features = {}, maxNumFeatures = 4096, draws = 3 } = options;
-  if (!(wanted > 0)) throw new RangeError(`smallestNumFeatures: error is ${wanted}; give a positive relative error.`);
+  if (!(wanted > 0))
+    throw new ConfigurationError(`smallestNumFeatures: error is ${wanted}; give a positive relative error.`);
   if (!Number.isInteger(draws) || draws < 1) {
-    throw new RangeError(`smallestNumFeatures: draws is ${draws}; give an integer of at least 1.`);
+    throw new ConfigurationError(`smallestNumFeatures: draws is ${draws}; give an integer of at least 1.`);
   }
   const limit = Math.floor(maxNumFeatures / featureStep) * featureStep;
   if (!(limit >= featureStep)) {
-    throw new RangeError(`smallestNumFeatures: maxNumFeatures is ${maxNumFeatures}; give at least ${featureStep}.`);
+    throw new ConfigurationError(
+      `smallestNumFeatures: maxNumFeatures is ${maxNumFeatures}; give at least ${featureStep}.`,
+    );
   }
   if ('dHead' in features) throw cannotRedraw('they are drawn already');
   const curve = new Map<number, number>();
@@ -107,7 +111,7 @@ async function smallest(meets: (numFeatures: number) => Promise<boolean>, limit:
 }
 
 function cannotRedraw(why: string): Error {
-  return new Error(
+  return new ConfigurationError(
     `smallestNumFeatures: the features cannot be drawn in other numbers, as ${why}; give options with a random projection.`,
   );
 }

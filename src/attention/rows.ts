@@ -1,5 +1,6 @@
 import type { FloatArray } from '../backend/types.ts';
 import { RUN_COLUMNS } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { attentionSizes } from '../tensor/ops/attention-shapes.ts';
 import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -165,7 +166,7 @@ function rescale(scales: Float64Array, row: number, scale: number, ...before: Fl
 export function checkRows(name: string, rows: readonly number[], lengthQ: number): void {
   for (const row of rows) {
     if (!Number.isInteger(row) || row < 0 || row >= lengthQ) {
-      throw new RangeError(`${name}: there is no query ${row}; give an integer from 0 to below ${lengthQ}.`);
+      throw new ConfigurationError(`${name}: there is no query ${row}; give an integer from 0 to below ${lengthQ}.`);
     }
   }
 }

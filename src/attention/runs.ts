@@ -1,4 +1,5 @@
 import { type Backend, RUN_COLUMNS } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { Runs } from '../tensor/ops/attention-shapes.ts';
 import { tensor } from '../tensor/tensor.ts';
 
@@ -71,7 +72,7 @@ function pieces(ids: ArrayLike<number>, batch: number): Pieces {
     if (!piece) found.set(ids[i], [i, 1]);
     else if (piece[0] + piece[1] === i) piece[1]++;
     else
-      throw new Error(
+      throw new ConfigurationError(
         `segments: id ${ids[i]} of batch row ${batch} appears again at position ${i}; use one id for each contiguous sequence.`,
       );
   }

@@ -1,4 +1,5 @@
-import { z } from '../tensor/zod.ts';
+import { DataError, ShapeError } from '../base/errors.ts';
+import { z } from '../base/zod.ts';
 
 const savedState = z.lazy(() => {
   /** Numbers, or their little-endian bytes in base64. */
@@ -56,13 +57,13 @@ export function parseSavedState(value: unknown): SavedState {
   if (result.success) return result.data;
   const [{ path, message }] = result.error.issues;
   const where = path.length > 0 ? ` at ${path.join('.')}` : '';
-  throw new Error(`This is no saved decoding state (${message}${where}): pass what save() gave, whole.`);
+  throw new DataError(`This is no saved decoding state (${message}${where}): pass what save() gave, whole.`);
 }
 
 /** @throws one sentence unless `array` has `length` numbers. */
 export function checkArray(name: string, array: Float32Array, length: number): void {
   if (array.length === length) return;
-  throw new Error(
+  throw new ShapeError(
     `A saved decoding state needs ${length} numbers in ${name} but has ${array.length}: restore it with the attention that saved it.`,
   );
 }

@@ -1,4 +1,5 @@
 import type { Backend, FavorStateArrays } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { keep } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { checkArray, type SavedState } from './saved-state.ts';
@@ -43,7 +44,9 @@ export class FavorState implements DecodingState {
   /** @throws when the state is one of exact attention, or its arrays do not fit its sizes. */
   static restore(backend: Backend, saved: SavedState): FavorState {
     if (saved.type !== 'favor') {
-      throw new Error('This state is one of exact attention: restore it with the attention that saved it.');
+      throw new ConfigurationError(
+        'This state is one of exact attention: restore it with the attention that saved it.',
+      );
     }
     const { sizes, positions, arrays } = saved;
     const { batch, heads, dValue } = sizes;
@@ -68,7 +71,9 @@ export class FavorState implements DecodingState {
     const sizes = stackedSizes(states);
     const [{ backend, numFeatures }] = states;
     if (states.some((state) => state.numFeatures !== numFeatures)) {
-      throw new Error('stack: the states have different numbers of features; stack states of one attention.');
+      throw new ConfigurationError(
+        'stack: the states have different numbers of features; stack states of one attention.',
+      );
     }
     const positions = states.flatMap((state) => state.positions);
     const stacked = new FavorState(backend, sizes, numFeatures, positions);
@@ -87,7 +92,7 @@ export class FavorState implements DecodingState {
   get position(): number {
     const [first, ...rest] = this.#positions;
     if (rest.every((position) => position === first)) return first;
-    throw new Error(
+    throw new ConfigurationError(
       `The stacked sequences stand at different positions (${this.#positions.join(', ')}): slice the state, or use a model with "positions": "none".`,
     );
   }
@@ -137,12 +142,12 @@ export class FavorState implements DecodingState {
 
 /** Sizes of states stacked along the batch. @throws when they differ otherwise, or there are none. */
 export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
-  if (states.length === 0) throw new Error('stack: there are no states; pass at least one.');
+  if (states.length === 0) throw new ConfigurationError('stack: there are no states; pass at least one.');
   const [{ sizes }] = states;
   for (const name of ['heads', 'dHead', 'dValue'] as const) {
     const other = states.find((state) => state.sizes[name] !== sizes[name]);
     if (other) {
-      throw new Error(
+      throw new ConfigurationError(
         `stack: the states have ${name} ${sizes[name]} and ${other.sizes[name]}; stack states of one attention.`,
       );
     }
@@ -154,7 +159,7 @@ export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
 export function slicedSizes(sizes: DecodingSizes, start: number, end: number): DecodingSizes {
   const isValid = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= sizes.batch;
   if (!isValid) {
-    throw new Error(
+    throw new ConfigurationError(
       `slice: rows ${start} to ${end} are not in a batch of ${sizes.batch}; give 0 ≤ start < end ≤ batch.`,
     );
   }

@@ -1,4 +1,5 @@
 /** A browser (or any web worker) as a {@link Host}. Files are fetched from `kernels/` beside the bundled module. */
+import { PlatformError } from '../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from './host.ts';
 
 // Each URL is spelled out, so that bundlers find the files.
@@ -13,7 +14,9 @@ async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Module> {
   const url = FILES[variant]();
   const response = await fetch(url);
   if (!response.ok) {
-    throw new Error(`${url} answered ${response.status}: serve the kernels/ folder beside the module that loads it.`);
+    throw new PlatformError(
+      `${url} answered ${response.status}: serve the kernels/ folder beside the module that loads it.`,
+    );
   }
   return WebAssembly.compile(await response.arrayBuffer());
 }
@@ -22,7 +25,7 @@ function startWorker(start: WorkerStart): WorkerHandle {
   const worker = new Worker(new URL('./kernels/worker.js', import.meta.url), { type: 'module' });
   const ready = new Promise<void>((resolve, reject) => {
     worker.onmessage = () => resolve();
-    worker.onerror = (event) => reject(new Error(`A WebAssembly worker did not start: ${event.message}`));
+    worker.onerror = (event) => reject(new PlatformError(`A WebAssembly worker did not start: ${event.message}`));
   });
   worker.postMessage(start);
   return { ready, terminate: () => worker.terminate() };

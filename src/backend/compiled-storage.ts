@@ -1,4 +1,5 @@
 /** Memory of a compiled backend, and the checks that keep a kernel inside it. */
+import { LifetimeError, ShapeError } from '../base/errors.ts';
 import type { DataType, Storage } from './types.ts';
 
 export const BYTES: Record<DataType, number> = { float32: 4, float64: 8, int32: 4 };
@@ -28,11 +29,11 @@ export class CompiledStorage implements Storage {
  */
 export function addressOf(storage: Storage, owner: CompiledStorage['owner'], type: DataType, count: number): number {
   if (!(storage instanceof CompiledStorage) || storage.owner !== owner) {
-    throw new TypeError(`This storage does not belong to the ${owner.name} backend that is asked to use it.`);
+    throw new LifetimeError(`This storage does not belong to the ${owner.name} backend that is asked to use it.`);
   }
-  if (storage.address === 0) throw new Error('This storage has been released and must not be used again.');
+  if (storage.address === 0) throw new LifetimeError('This storage has been released and must not be used again.');
   if (storage.type !== type || !(storage.length >= count)) {
-    throw new RangeError(
+    throw new ShapeError(
       `A kernel needs ${count} elements of ${type} where the storage holds ${storage.length} of ${storage.type}.`,
     );
   }

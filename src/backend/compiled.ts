@@ -1,4 +1,5 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
+import { ConfigurationError, FileError, LifetimeError, ShapeError } from '../base/errors.ts';
 import { addressOf, BYTES, CompiledStorage } from './compiled-storage.ts';
 import { projectionLength, snapshotsLength } from './estimator.ts';
 import { CachingAllocator } from './memory.ts';
@@ -57,7 +58,7 @@ export class CompiledBackend implements Backend {
 
   allocate(length: number, type: DataType = 'float32'): Storage {
     if (!Number.isSafeInteger(length) || length < 0) {
-      throw new RangeError(`Storage cannot have ${length} elements: pass a whole number that is not negative.`);
+      throw new ConfigurationError(`Storage cannot have ${length} elements: pass a whole number that is not negative.`);
     }
     this.#checkOpen();
     return new CompiledStorage(this, type, length, this.#memory.allocate(length * BYTES[type]), false);
@@ -72,7 +73,7 @@ export class CompiledBackend implements Backend {
   write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset = 0): void {
     const address = this.#address(storage, storage.type, offset + data.length) + offset * BYTES[storage.type];
     if (data instanceof Int32Array !== (storage.type === 'int32') || offset < 0) {
-      throw new TypeError(
+      throw new FileError(
         `Cannot write ${data.constructor.name} at ${offset} of ${storage.type} storage: numbers must be of its type.`,
       );
     }
@@ -94,7 +95,7 @@ export class CompiledBackend implements Backend {
   }
 
   slice(storage: Storage, offset: number, length: number): Storage {
-    if (offset < 0 || length < 0) throw new RangeError(`A slice cannot start at ${offset} with ${length} elements.`);
+    if (offset < 0 || length < 0) throw new ShapeError(`A slice cannot start at ${offset} with ${length} elements.`);
     const address = this.#address(storage, storage.type, offset + length);
     return new CompiledStorage(this, storage.type, length, address + offset * BYTES[storage.type], true);
   }
@@ -103,7 +104,7 @@ export class CompiledBackend implements Backend {
     if (this.#closed) return;
     const address = this.#address(storage, storage.type, 0);
     if (!(storage instanceof CompiledStorage) || storage.isSlice) {
-      throw new Error('A slice cannot be released: release the storage it was cut from.');
+      throw new LifetimeError('A slice cannot be released: release the storage it was cut from.');
     }
     storage.address = 0;
     this.#memory.release(address);
@@ -127,7 +128,8 @@ export class CompiledBackend implements Backend {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new Error(`This ${this.name} backend is closed: create another with createBackend().`);
+    if (this.#closed)
+      throw new LifetimeError(`This ${this.name} backend is closed: create another with createBackend().`);
   }
 
   #address(storage: Storage, type: DataType, count: number): number {

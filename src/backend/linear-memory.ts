@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../base/errors.ts';
+
 /**
  * An allocator over a WebAssembly memory: free ranges kept in address order and joined with their neighbours, first fit.
  * Calls are rare, because `memory.ts` caches blocks above it.
@@ -39,7 +41,7 @@ export class LinearMemory {
 
   free(address: number): void {
     const size = this.#sizes.get(address);
-    if (size === undefined) throw new Error(`Address ${address} is not an allocated block.`);
+    if (size === undefined) throw new ConfigurationError(`Address ${address} is not an allocated block.`);
     this.#sizes.delete(address);
     this.#insert({ start: address, size });
   }

@@ -4,6 +4,7 @@
  * such as the number of sequences in a batch, also take a large block of up to twice their own, and outgrow one of down to half
  * of it: else every class would come to hold blocks for the most it was ever asked for.
  */
+import { ConfigurationError, OutOfMemoryError } from '../base/errors.ts';
 import type { KernelModule } from './module.ts';
 
 const SMALLEST_CLASS = 64;
@@ -49,7 +50,7 @@ export class CachingAllocator {
     }
     if (address === 0) {
       const held = (this.#bytesHeld / 2 ** 20).toFixed(0);
-      throw new Error(
+      throw new OutOfMemoryError(
         `The ${this.#module.name} backend cannot allocate ${bytes} bytes on top of the ${held} MiB it holds: ` +
           'use a smaller batch or sequence length.',
       );
@@ -84,7 +85,7 @@ export class CachingAllocator {
   /** Keeps a block for reuse. */
   release(address: number): void {
     const size = this.#blocks.get(address);
-    if (size === undefined) throw new Error(`Address ${address} is not that of a block.`);
+    if (size === undefined) throw new ConfigurationError(`Address ${address} is not that of a block.`);
     const blocks = this.#free.get(size);
     if (blocks) blocks.push(address);
     else this.#free.set(size, [address]);

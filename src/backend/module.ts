@@ -3,6 +3,8 @@
  * native addon and the WebAssembly files each provide one; `compiled.ts` makes a backend of either.
  */
 
+import { PlatformError } from '../base/errors.ts';
+
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
 export interface KernelModule {
@@ -80,7 +82,7 @@ export function indexKernels(module: KernelModule): Record<KernelName, number> {
     const found = module.kernels[index]?.numArguments;
     if (found !== numArguments) {
       const what = found === undefined ? 'is missing' : `takes ${found} arguments instead of ${numArguments}`;
-      throw new Error(
+      throw new PlatformError(
         `The ${module.name} kernels do not belong to this version of performers (kernel ${name} ${what}): ` +
           'rebuild them with `npm run build`.',
       );

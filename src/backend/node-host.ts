@@ -1,9 +1,11 @@
 /** Node as a {@link Host}: kernels from files, workers from worker_threads, settings from the environment. */
+
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { ConfigurationError, PlatformError } from '../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from './host.ts';
 import type { NativeAddon } from './native.ts';
 
@@ -15,7 +17,7 @@ function kernelFile(name: string): string {
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`${name} is not in dist/kernels, where \`npm run build\` puts it`);
+  if (found === undefined) throw new PlatformError(`${name} is not in dist/kernels, where \`npm run build\` puts it`);
   return found;
 }
 
@@ -24,7 +26,9 @@ function threadsFromEnvironment(): number {
   if (text === undefined || text === '') return availableParallelism();
   const threads = Number(text);
   if (!Number.isInteger(threads) || threads < 1) {
-    throw new Error(`PERFORMERS_THREADS is "${text}": set it to a whole number of at least 1, or leave it unset.`);
+    throw new ConfigurationError(
+      `PERFORMERS_THREADS is "${text}": set it to a whole number of at least 1, or leave it unset.`,
+    );
   }
   return threads;
 }

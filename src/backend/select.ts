@@ -1,4 +1,5 @@
 /** Chooses a backend: the only file that names them all. */
+import { ConfigurationError, messageOf, PlatformError } from '../base/errors.ts';
 import { CompiledBackend } from './compiled.ts';
 import type { Host } from './host.ts';
 import { createNativeModule } from './native.ts';
@@ -20,7 +21,7 @@ export interface BackendOptions {
 export async function createBackendOn(host: Host, options: BackendOptions = {}): Promise<Backend> {
   const { backend, numThreads = host.defaultThreads } = options;
   if (!Number.isInteger(numThreads) || numThreads < 1) {
-    throw new RangeError(`numThreads is ${numThreads}: it must be a whole number of at least 1.`);
+    throw new ConfigurationError(`numThreads is ${numThreads}: it must be a whole number of at least 1.`);
   }
   switch (backend) {
     case 'reference': {
@@ -34,13 +35,13 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
     case undefined:
       break;
     default:
-      throw new RangeError(`There is no backend "${String(backend)}": choose native, wasm or reference.`);
+      throw new ConfigurationError(`There is no backend "${String(backend)}": choose native, wasm or reference.`);
   }
   if (host.loadAddon) {
     try {
       return createNativeBackend(host, numThreads);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       host.warn(
         `performers: the native addon did not load (${reason}), so the slower WebAssembly kernels are used: ` +
           'install a C++ compiler and run `npm run build`.',
@@ -51,6 +52,6 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
 }
 
 function createNativeBackend(host: Host, numThreads: number): Backend {
-  if (!host.loadAddon) throw new Error('The native backend runs in Node only: use wasm here.');
+  if (!host.loadAddon) throw new PlatformError('The native backend runs in Node only: use wasm here.');
   return new CompiledBackend(createNativeModule(host.loadAddon(), numThreads));
 }

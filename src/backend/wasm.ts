@@ -2,6 +2,7 @@
  * The kernel module over the WebAssembly builds of `kernels/bindings/wasm.cc`. Threads are workers on one shared memory
  * that wait inside WebAssembly; the calling thread takes part in every job.
  */
+import { LifetimeError, messageOf, OutOfMemoryError, PlatformError } from '../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle } from './host.ts';
 import { LinearMemory } from './linear-memory.ts';
 import type { KernelModule, TypedArray } from './module.ts';
@@ -62,14 +63,14 @@ export async function createWasmModule(host: Host, requestedThreads: number): Pr
 }
 
 function startFailure(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return `performers: a WebAssembly thread did not start (${reason}), so others do its work: pass numThreads: 1 to use none.`;
 }
 
 function useRelaxed(forced: string | undefined): boolean {
   const available = WebAssembly.validate(RELAXED_PROBE);
   if (forced === 'relaxed' && !available) {
-    throw new Error('PERFORMERS_INSTRUCTION_SET is "relaxed", but this engine has no relaxed SIMD: unset it.');
+    throw new PlatformError('PERFORMERS_INSTRUCTION_SET is "relaxed", but this engine has no relaxed SIMD: unset it.');
   }
   return available && forced !== 'simd128';
 }
@@ -84,7 +85,7 @@ function createMemory(shared: boolean): WebAssembly.Memory {
       // Tries a smaller reservation.
     }
   }
-  throw new Error('No address space for shared WebAssembly memory: use numThreads: 1.');
+  throw new OutOfMemoryError('No address space for shared WebAssembly memory: use numThreads: 1.');
 }
 
 class WasmModule implements KernelModule {
@@ -143,7 +144,7 @@ class WasmModule implements KernelModule {
   }
 
   call(kernel: number, slots: Float64Array): void {
-    if (this.#failed) throw new Error('This wasm backend stopped after an earlier failure: create another.');
+    if (this.#failed) throw new LifetimeError('This wasm backend stopped after an earlier failure: create another.');
     // Growing detaches or outdates views.
     if (this.#slots.buffer !== this.#memory.buffer) {
       this.#slots = new Float64Array(this.#memory.buffer, this.#slotsAddress, NUM_SLOTS);
@@ -157,7 +158,7 @@ class WasmModule implements KernelModule {
     } finally {
       this.#failed = !done;
     }
-    if (!done) throw new Error(`A worker of the wasm backend failed in kernel ${this.kernels[kernel].name}.`);
+    if (!done) throw new PlatformError(`A worker of the wasm backend failed in kernel ${this.kernels[kernel].name}.`);
   }
 
   gemmPackedSize(n: number, k: number): number {
@@ -175,7 +176,8 @@ class WasmModule implements KernelModule {
     if (this.#scratch !== 0) this.#blocks.free(this.#scratch);
     this.#scratch = this.#blocks.allocate(bytes);
     this.#scratchBytes = this.#scratch === 0 ? 0 : bytes;
-    if (this.#scratch === 0) throw new Error(`The wasm backend cannot allocate ${bytes} bytes of scratch space.`);
+    if (this.#scratch === 0)
+      throw new OutOfMemoryError(`The wasm backend cannot allocate ${bytes} bytes of scratch space.`);
   }
 
   #view(address: number, like: TypedArray): TypedArray {

@@ -1,4 +1,5 @@
 /** What a language model's bits per character are to be compared with. */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { countCharacters } from './split.ts';
 import { PairMap } from './tokenizers/pair-map.ts';
 
@@ -15,9 +16,10 @@ import { PairMap } from './tokenizers/pair-map.ts';
  */
 export function orderKModel(train: string, heldOut: string, order = 3): number {
   if (!Number.isInteger(order) || order < 0 || order > 16) {
-    throw new RangeError(`order is ${order}; use an integer from 0 to 16.`);
+    throw new ConfigurationError(`order is ${order}; use an integer from 0 to 16.`);
   }
-  if (heldOut === '') throw new Error('The held-out text is empty; bits per character need at least one character.');
+  if (heldOut === '')
+    throw new DataError('The held-out text is empty; bits per character need at least one character.');
   const encoder = new TextEncoder();
   const model = new ByteModel(order);
   for (const byte of encoder.encode(train)) {
@@ -98,7 +100,7 @@ export async function targetCounts(
   for await (const { targets } of batches) {
     for (const id of targets) {
       if (id < 0) continue;
-      if (id >= vocabSize) throw new RangeError(`Target ${id} is outside the vocabulary of ${vocabSize}.`);
+      if (id >= vocabSize) throw new DataError(`Target ${id} is outside the vocabulary of ${vocabSize}.`);
       counts[id]!++;
     }
   }
@@ -143,6 +145,6 @@ export async function empiricalBaseline(
     numPredicted += count;
     nats -= count * Math.log((counts[id]! + 1) / (trained + counts.length));
   });
-  if (numPredicted === 0) throw new Error('The batches have no target; the baseline needs at least one.');
+  if (numPredicted === 0) throw new DataError('The batches have no target; the baseline needs at least one.');
   return { accuracy: heldOut[commonest]! / numPredicted, perplexity: Math.exp(nats / numPredicted), numPredicted };
 }

@@ -1,4 +1,5 @@
 import { promisify } from 'node:util';
+import { DataError } from '../base/errors.ts';
 import { countCharacters } from './split.ts';
 
 export interface BrotliResult {
@@ -16,7 +17,8 @@ export interface BrotliResult {
  * @throws if heldOut is empty
  */
 export async function brotliBitsPerCharacter(train: string, heldOut: string): Promise<BrotliResult> {
-  if (heldOut === '') throw new Error('The held-out text is empty; bits per character need at least one character.');
+  if (heldOut === '')
+    throw new DataError('The held-out text is empty; bits per character need at least one character.');
   const characters = countCharacters(heldOut);
   const [both, before, alone] = await Promise.all([
     compressedSize(train + heldOut),

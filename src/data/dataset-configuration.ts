@@ -1,4 +1,5 @@
-import { z } from '../tensor/zod.ts';
+import { DataError } from '../base/errors.ts';
+import { z } from '../base/zod.ts';
 import { type DatasetFormat, datasetFormats } from './dataset-files.ts';
 
 const splitSchema = z.lazy(() => {
@@ -93,11 +94,13 @@ export function checkDatasetNames({ data, format }: DatasetConfiguration): {
   format: DatasetFormat | undefined;
 } {
   if (format !== undefined && !datasetFormats.includes(format)) {
-    throw new Error(`There is no data format ${JSON.stringify(format)}; choose among ${datasetFormats.join(', ')}.`);
+    throw new DataError(
+      `There is no data format ${JSON.stringify(format)}; choose among ${datasetFormats.join(', ')}.`,
+    );
   }
   const least = format === 'listops' ? 0 : 1;
   if (!z.safeParse(z.array(z.string()).check(z.minLength(least)), data ?? []).success) {
-    throw new Error('No data is named; give files, globs, folders or hf:// names as an array of strings.');
+    throw new DataError('No data is named; give files, globs, folders or hf:// names as an array of strings.');
   }
   return { data: [...(data ?? [])], format };
 }
@@ -107,5 +110,5 @@ export function parseDatasetConfiguration(configuration: unknown): ResolvedDatas
   const result = z.safeParse(datasetSchema, configuration);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new Error(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);
+  throw new DataError(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);
 }

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { DataError, FileError } from '../base/errors.ts';
 import { expandPaths } from './files.ts';
 import type { PartName } from './split.ts';
 
@@ -121,10 +122,12 @@ async function guessFormat(files: readonly string[], folders: readonly string[])
   const [first, second] = [...found];
   if (first === undefined) {
     const endings = [...new Set(Object.keys(ENDINGS))].map((ending) => `.${ending}`).join(', ');
-    throw new Error(`Nothing in ${folders.join(', ')} is known as data (${endings}); name the files, or the format.`);
+    throw new DataError(
+      `Nothing in ${folders.join(', ')} is known as data (${endings}); name the files, or the format.`,
+    );
   }
   if (second) {
-    throw new Error(
+    throw new DataError(
       `${first[1]} is ${first[0]} by its name, but ${second[1]} is ${second[0]}; name files of one format, or the format.`,
     );
   }
@@ -142,6 +145,6 @@ function fits(name: string, format: DatasetFormat): boolean {
 async function filesOf(folder: string, format: DatasetFormat): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true });
   const files = entries.filter((name) => fits(name, format)).map((name) => join(folder, name));
-  if (files.length === 0) throw new Error(`${folder} has no file whose name says ${format}; name the files.`);
+  if (files.length === 0) throw new FileError(`${folder} has no file whose name says ${format}; name the files.`);
   return files;
 }

@@ -1,4 +1,5 @@
 /** Which part of a dataset each of its documents belongs to, decided while they stream past. */
+import { DataError } from '../base/errors.ts';
 import { GroupSplit } from './group-split.ts';
 import {
   checkFraction,
@@ -101,7 +102,7 @@ function givenSplitter(): DatasetSplitter {
     },
     () => {
       if (!hasTraining)
-        throw new Error('By their names all files are held out; name files to train on, or split otherwise.');
+        throw new DataError('By their names all files are held out; name files to train on, or split otherwise.');
     },
   );
 }
@@ -150,7 +151,7 @@ async function documentSplitter(
     if (lowest.share < fraction && highest.share >= fraction) break;
   }
   if (count === 1) {
-    throw new Error("A single document cannot be split by document; split it by 'tail', or give more documents.");
+    throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
   }
   return splitter((_, index) => {
     if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
@@ -162,7 +163,7 @@ async function documentSplitter(
 function groupSplitter(rule: Extract<DatasetSplit, { by: 'group' }>): DatasetSplitter {
   const { heldOut = 0.1, test = 0, seed = 0 } = rule;
   if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
-    throw new RangeError(
+    throw new DataError(
       `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
     );
   }

@@ -1,5 +1,7 @@
 /** One door to data as people have it on disk: what it is, where it lies and how it is divided is a configuration value. */
+
 import { resolve } from 'node:path';
+import { DataError } from '../base/errors.ts';
 import {
   checkDatasetNames,
   type DatasetConfiguration,
@@ -131,7 +133,9 @@ export async function tokenizeDataset(
     }
     if (numDocuments === 0) {
       const why = report.bad.examples[0]?.reason ?? 'nothing is in them that is read';
-      throw new Error(`No record of ${describeFiles(files)} can be used (${why}); check the files and their format.`);
+      throw new DataError(
+        `No record of ${describeFiles(files)} can be used (${why}); check the files and their format.`,
+      );
     }
     splitter.check();
     return report;

@@ -2,6 +2,7 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
+import { DataError, FileError, messageOf } from '../base/errors.ts';
 
 /** Bytes read from a file at a time. */
 const READ_SIZE = 1 << 18;
@@ -27,7 +28,7 @@ export async function* openText(path: string): AsyncGenerator<string> {
     if (text !== '') yield text;
   }
   decoder.end();
-  if (isEmpty) throw new Error(`${path} is empty; give a file with text.`);
+  if (isEmpty) throw new DataError(`${path} is empty; give a file with text.`);
 }
 
 /**
@@ -38,7 +39,7 @@ export async function* openText(path: string): AsyncGenerator<string> {
  * @throws in one sentence, for a name or pattern that gives no file and for a directory
  */
 export async function expandPaths(patterns: readonly string[], cwd: string = process.cwd()): Promise<string[]> {
-  if (patterns.length === 0) throw new Error('No files are named; give at least one path or glob.');
+  if (patterns.length === 0) throw new DataError('No files are named; give at least one path or glob.');
   const found = new Set<string>();
   for (const pattern of patterns) {
     for (const path of await expand(pattern, cwd)) found.add(path);
@@ -54,13 +55,14 @@ async function expand(pattern: string, cwd: string): Promise<string[]> {
   const { glob, isDynamicPattern } = await import('tinyglobby');
   if (!isDynamicPattern(pattern)) throw missingError(pattern);
   const paths = await glob(pattern, { cwd, absolute: true, onlyFiles: true, expandDirectories: false });
-  if (paths.length === 0) throw new Error(`No file matches ${pattern}; check the pattern and the working directory.`);
+  if (paths.length === 0)
+    throw new FileError(`No file matches ${pattern}; check the pattern and the working directory.`);
   return paths.map((path) => (isAbsolute(pattern) ? path : relative(cwd, path)));
 }
 
-const missingError = (path: string) => new Error(`${path} does not exist; check the path.`);
+const missingError = (path: string) => new FileError(`${path} does not exist; check the path.`);
 const directoryError = (path: string) => {
-  return new Error(`${path} is a directory; name files or use a glob such as ${path.replace(/\/+$/, '')}/*.txt.`);
+  return new FileError(`${path} is a directory; name files or use a glob such as ${path.replace(/\/+$/, '')}/*.txt.`);
 };
 
 /**
@@ -82,7 +84,7 @@ export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array
       yield* createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
     }
   } catch (error) {
-    throw new Error(`${path} cannot be read (${messageOf(error)}); the file may be damaged or cut short.`, {
+    throw new DataError(`${path} cannot be read (${messageOf(error)}); the file may be damaged or cut short.`, {
       cause: error,
     });
   }
@@ -98,7 +100,7 @@ export async function readMagic(path: string): Promise<Uint8Array> {
     file = await open(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missingError(path);
-    throw new Error(`${path} cannot be opened (${messageOf(error)}); check that it is a file you may read.`, {
+    throw new FileError(`${path} cannot be opened (${messageOf(error)}); check that it is a file you may read.`, {
       cause: error,
     });
   }
@@ -185,7 +187,7 @@ class Utf8Decoder {
   }
 
   private fail(offset: number): never {
-    throw new Error(`${this.path} is not UTF-8 at byte ${offset}; save it as UTF-8 text.`);
+    throw new DataError(`${this.path} is not UTF-8 at byte ${offset}; save it as UTF-8 text.`);
   }
 }
 
@@ -211,5 +213,3 @@ function firstInvalid(bytes: Uint8Array): number {
   }
   return i;
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -1,3 +1,4 @@
+import { DataError } from '../base/errors.ts';
 import type { TokenSplit } from './token-store.ts';
 import type { Batch } from './windows.ts';
 
@@ -36,7 +37,7 @@ export class FramedDocuments {
   constructor(tokens: TokenSplit, options: FramedOptions) {
     const { targets = 'following', classes } = options;
     if (classes && classes.length !== tokens.documents.length) {
-      throw new Error(
+      throw new DataError(
         `There are ${classes.length} classes for ${tokens.documents.length} documents; give one for each.`,
       );
     }

@@ -3,6 +3,7 @@
  * on (paper, Section 4.3). A group's part depends on its name and the seed alone, so it is the same in every file and
  * whatever else is read.
  */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Random, streams } from '../tensor/random.ts';
 import type { DataRecord } from './records.ts';
 import type { Part } from './split.ts';
@@ -36,7 +37,7 @@ export interface GroupSplitCounts {
 export function partOfGroup(group: string, rule: GroupSplitRule): Part {
   const { fraction, seed = 0 } = rule;
   if (!(fraction > 0 && fraction < 1)) {
-    throw new RangeError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
+    throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
   }
   return uniformOf(group, seed) < fraction ? 'heldOut' : 'train';
 }
@@ -84,7 +85,7 @@ export class GroupSplit {
     const { records, groups, ungrouped } = this.counts;
     if (records.train > 0 && records.heldOut > 0) return;
     const total = groups.train + groups.heldOut;
-    throw new Error(
+    throw new DataError(
       `Of ${total} groups (and ${ungrouped} records without one) a fraction of ${this.rule.fraction} leaves nothing ` +
         `${records.heldOut === 0 ? 'held out' : 'to train on'}; give records of more groups, or another fraction or seed.`,
     );

@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { messageOf, NetworkError } from '../base/errors.ts';
 
 /** A file as the hub lists it. */
 export interface HubFile {
@@ -37,7 +38,7 @@ export async function downloadVerified(
     const fault = await downloadOnce(file, content, partial, onProgress);
     if (fault === undefined) break;
     await rm(partial, { force: true });
-    if (!wasPartial && attempt > 0) throw new Error(`${file.path} arrived with ${fault}; try again later.`);
+    if (!wasPartial && attempt > 0) throw new NetworkError(`${file.path} arrived with ${fault}; try again later.`);
   }
   await rename(partial, place);
 }
@@ -71,8 +72,8 @@ async function downloadOnce(
           onProgress({ path, received, size });
         }
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        throw new Error(
+        const reason = messageOf(error);
+        throw new NetworkError(
           `The download of ${path} broke off after ${received} of ${size} bytes (${reason}); start again, and it goes on there.`,
         );
       }

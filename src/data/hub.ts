@@ -3,10 +3,12 @@
  * cache that Python's huggingface_hub and the npm package use: HF_HUB_CACHE, else HF_HOME/hub, else
  * ~/.cache/huggingface/hub, with `snapshots/COMMIT/PATH` linking to `blobs/HASH`.
  */
+
 import type { Stats } from 'node:fs';
 import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { z } from '../tensor/zod.ts';
+import { DataError, NetworkError } from '../base/errors.ts';
+import { z } from '../base/zod.ts';
 import { downloadVerified, type HubFile } from './hub-download.ts';
 
 const SCHEME = 'hf://';
@@ -58,7 +60,7 @@ export function parseHubName(name: string): HubName {
     repository.startsWith('datasets/') ||
     /(?:^|\/)\.{1,2}(?:\/|$)/.test(`${repository}/${path ?? ''}`)
   ) {
-    throw new Error(
+    throw new DataError(
       `${name} is no name of the hub; write hf://datasets/ORG/NAME or hf://ORG/NAME, and /PATH for a file.`,
     );
   }
@@ -88,9 +90,9 @@ export async function fetchFromHub(name: string, options: HubOptions = {}): Prom
     listing.map(({ path }) => path),
     target.path,
   );
-  if (wanted.length === 0) throw new Error(`${name} has no such file; see ${hub.page} for what there is.`);
+  if (wanted.length === 0) throw new DataError(`${name} has no such file; see ${hub.page} for what there is.`);
   const chosen = new Set(options.choose?.(wanted) ?? wanted);
-  if (chosen.size === 0) throw new Error(`${name} has no file of a known format; name a file: see ${hub.page}.`);
+  if (chosen.size === 0) throw new DataError(`${name} has no file of a known format; name a file: see ${hub.page}.`);
   for (const file of listing) if (chosen.has(file.path)) await hub.bring(commit, file);
   const kind = target.type === 'dataset' ? 'datasets/' : '';
   const pinned = `${SCHEME}${kind}${target.repository}@${commit}${target.path && `/${target.path}`}`;
@@ -236,7 +238,7 @@ class Hub {
               revision: commit,
               ...this.#parameters,
             });
-            if (content === null) throw new Error(`${this.name} has no ${file.path} any more.`);
+            if (content === null) throw new DataError(`${this.name} has no ${file.path} any more.`);
             return content;
           };
           await downloadVerified(file, open, blob, this.options.onProgress);
@@ -267,7 +269,7 @@ class Hub {
     }
     const known = await cached();
     if (known !== undefined) return known;
-    throw new Error(this.#whatToLoad(why, path ?? this.target.path));
+    throw new DataError(this.#whatToLoad(why, path ?? this.target.path));
   }
 
   #whatToLoad(why: string, path: string): string {
@@ -285,18 +287,18 @@ class Hub {
     if (status === undefined) return error as Error;
     const options = { cause: error };
     if (status === 401 || status === 403) {
-      return new Error(
+      return new NetworkError(
         `The hub does not give ${this.name} (status ${status}); check the name, ask for access at ${this.#address}, and set HF_TOKEN.`,
         options,
       );
     }
     if (status === 404) {
-      return new Error(
+      return new NetworkError(
         `The hub does not have ${this.name}; check the name and the revision at ${this.#address}.`,
         options,
       );
     }
-    return new Error(`The hub failed at ${this.name} (status ${status}); try again later.`, options);
+    return new NetworkError(`The hub failed at ${this.name} (status ${status}); try again later.`, options);
   }
 }
 
@@ -322,7 +324,7 @@ function networkFault(error: unknown): string | undefined {
 /** @throws unless the path stays below where it is put */
 function checkPath(name: string, path: string): void {
   if (path.split(/[\\/]/).some((part) => part === '' || part === '..' || part === '.')) {
-    throw new Error(
+    throw new DataError(
       `${name} has a file named ${JSON.stringify(path)}, which would lie outside the cache; it is not loaded.`,
     );
   }

@@ -1,4 +1,5 @@
 /** Texts with classes, as rows of batches for a classifier. */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { DataRecord } from './records.ts';
 import { evaluationSequences, trainingSequences } from './sequences.ts';
 import { checkRange, type TokenSplit } from './token-store.ts';
@@ -38,7 +39,7 @@ export async function labelledTokens(
   options: LabelledTokensOptions = {},
 ): Promise<LabelledTokens> {
   const { maxLength = Number.POSITIVE_INFINITY } = options;
-  if (!(maxLength >= 1)) throw new RangeError(`maxLength is ${maxLength}; use a positive number.`);
+  if (!(maxLength >= 1)) throw new ConfigurationError(`maxLength is ${maxLength}; use a positive number.`);
   const ArrayOfIds = tokenizer.vocabSize <= 256 ? Uint8Array : Int32Array;
   const encoder = new TextEncoder();
   const texts: (Uint8Array | Int32Array)[] = [];
@@ -50,10 +51,10 @@ export async function labelledTokens(
   for await (const { text, label } of records) {
     const number = texts.length + 1;
     if (!Number.isInteger(label) || label < 0) {
-      throw new RangeError(`Text ${number} has class ${label}; number classes from 0.`);
+      throw new DataError(`Text ${number} has class ${label}; number classes from 0.`);
     }
     const ids = tokenizer.encode(text).subarray(0, maxLength);
-    if (ids.length === 0) throw new Error(`Text ${number} gives no token; leave out empty texts.`);
+    if (ids.length === 0) throw new DataError(`Text ${number} gives no token; leave out empty texts.`);
     texts.push(ArrayOfIds.from(ids));
     documents.push(length);
     classes.push(label);
@@ -61,7 +62,7 @@ export async function labelledTokens(
     characters += Array.from(text).length;
     bytes += encoder.encode(text).length;
   }
-  if (texts.length === 0) throw new Error('There are no texts to classify; give at least one.');
+  if (texts.length === 0) throw new DataError('There are no texts to classify; give at least one.');
   const read = async (offset: number, count: number) => {
     checkRange(offset, count, length);
     const out = new Int32Array(count);

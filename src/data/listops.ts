@@ -3,6 +3,7 @@
  * it (Tay et al., 2021, Section 2.2; its listops.py gives the probabilities). A task of long dependencies: every symbol
  * may decide the answer.
  */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Random, streams } from '../tensor/random.ts';
 
 /** The symbols of expressions; a symbol is stored as its index. */
@@ -58,7 +59,7 @@ export function listOpsExample(index: number, options: ListOpsOptions): ListOpsE
       return { text: listOpsText(symbols), symbols, label };
     }
   }
-  throw new Error(
+  throw new DataError(
     `No expression of more than ${minLength} and fewer than ${maxLength} symbols was found in ${MAX_ATTEMPTS} draws; ` +
       'allow more depth, more arguments or other lengths.',
   );
@@ -77,7 +78,7 @@ export function* listOpsExamples(
 function checkOptions(maxDepth: number, maxArguments: number, minLength: number, maxLength: number): void {
   const check = (value: number, least: number, name: string) => {
     if (!Number.isInteger(value) || value < least) {
-      throw new RangeError(`${name} is ${value}; use an integer of at least ${least}.`);
+      throw new ConfigurationError(`${name} is ${value}; use an integer of at least ${least}.`);
     }
   };
   check(maxDepth, 1, 'maxDepth');
@@ -156,7 +157,7 @@ export function evaluateListOps(symbols: ArrayLike<number>): number {
   let result: number | undefined;
   for (let i = 0; i < symbols.length; i++) {
     const symbol = symbols[i]!;
-    if (result !== undefined) throw new Error(`The expression ends before symbol ${i + 1} of ${symbols.length}.`);
+    if (result !== undefined) throw new DataError(`The expression ends before symbol ${i + 1} of ${symbols.length}.`);
     let value: number;
     if (symbol < NUM_OPERATORS) {
       open.push({ operator: symbol, values: [] });
@@ -164,7 +165,7 @@ export function evaluateListOps(symbols: ArrayLike<number>): number {
     } else if (symbol === CLOSE) {
       const last = open.pop();
       if (last === undefined || last.values.length === 0) {
-        throw new Error(`Symbol ${i + 1} closes ${last ? 'an operator without arguments' : 'no operator'}.`);
+        throw new DataError(`Symbol ${i + 1} closes ${last ? 'an operator without arguments' : 'no operator'}.`);
       }
       value = apply(last.operator, last.values);
     } else {
@@ -174,7 +175,7 @@ export function evaluateListOps(symbols: ArrayLike<number>): number {
     if (parent === undefined) result = value;
     else parent.values.push(value);
   }
-  if (result === undefined) throw new Error(`The expression breaks off after ${symbols.length} symbols.`);
+  if (result === undefined) throw new DataError(`The expression breaks off after ${symbols.length} symbols.`);
   return result;
 }
 
@@ -189,7 +190,7 @@ export function parseListOps(text: string): Uint8Array {
   const words = text.split(/\s+/).filter((word) => word !== '' && word !== '(' && word !== ')');
   return Uint8Array.from(words, (word) => {
     const index = indices.get(word);
-    if (index === undefined) throw new Error(`${JSON.stringify(word.slice(0, 20))} is no symbol of ListOps.`);
+    if (index === undefined) throw new DataError(`${JSON.stringify(word.slice(0, 20))} is no symbol of ListOps.`);
     return index;
   });
 }
@@ -227,7 +228,7 @@ export class ListOpsTokenizer {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
-        throw new RangeError(`Token id ${id} is outside the vocabulary of ${this.vocabSize}.`);
+        throw new DataError(`Token id ${id} is outside the vocabulary of ${this.vocabSize}.`);
       }
       if (id >= 2) symbols.push(id - 2);
     }

@@ -2,6 +2,7 @@
  * Masked-language training (Devlin et al. 2019, section 3.1): some tokens are hidden, and the model predicts these from
  * all the others.
  */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Random, streams } from '../tensor/random.ts';
 import type { Batch, EvaluationWindows, TrainingWindows } from './windows.ts';
 
@@ -34,16 +35,17 @@ export class Masking {
   constructor(options: MaskingOptions) {
     const { fraction = 0.15, mask, vocabSize, specials = [], seed } = options;
     if (!(fraction > 0 && fraction <= 1)) {
-      throw new RangeError(
+      throw new ConfigurationError(
         `The fraction of masked tokens is ${fraction}; use a number above 0, at most 1, such as 0.15.`,
       );
     }
-    if (!Number.isInteger(mask) || mask < 0) throw new RangeError(`The mask token is ${mask}; give the id of one.`);
+    if (!Number.isInteger(mask) || mask < 0)
+      throw new ConfigurationError(`The mask token is ${mask}; give the id of one.`);
     this.#options = options;
     this.#fraction = fraction;
     this.#specials = new Set([mask, ...specials]);
     this.#ordinary = Int32Array.from({ length: vocabSize }, (_, id) => id).filter((id) => !this.#specials.has(id));
-    if (this.#ordinary.length === 0) throw new Error('Every token is special, so none can be masked; name fewer.');
+    if (this.#ordinary.length === 0) throw new DataError('Every token is special, so none can be masked; name fewer.');
     this.#random = new Random(seed, streams.masking);
   }
 

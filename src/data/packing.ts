@@ -1,3 +1,5 @@
+import { DataError } from '../base/errors.ts';
+
 /** Sequences put together into rows, none cut. */
 export interface PackedRows {
   readonly numRows: number;
@@ -18,7 +20,7 @@ export function packSequences(lengths: ArrayLike<number>, capacity: number): Pac
   const count = lengths.length;
   for (let i = 0; i < count; i++) {
     if (Number.isInteger(lengths[i]) && lengths[i] >= 1 && lengths[i] <= capacity) continue;
-    throw new RangeError(`Sequence ${i} has ${lengths[i]} tokens; rows of ${capacity} take from 1 to ${capacity}.`);
+    throw new DataError(`Sequence ${i} has ${lengths[i]} tokens; rows of ${capacity} take from 1 to ${capacity}.`);
   }
   // Numbers sort faster than by a comparison: longest first, then in order.
   const keys = Float64Array.from({ length: count }, (_, i) => (capacity - lengths[i]) * count + i).sort();

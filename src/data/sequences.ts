@@ -2,6 +2,7 @@
  * Whole documents, such as proteins, as rows of a batch: packed together, each seeing only itself, or one to a row with
  * padding behind. For text read as one stream see windows.ts.
  */
+import { DataError } from '../base/errors.ts';
 import { permute, Random, streams } from '../tensor/random.ts';
 import { FramedDocuments, type FramedOptions, type Piece } from './framed-documents.ts';
 import { packSequences } from './packing.ts';
@@ -38,7 +39,7 @@ export function trainingSequences(
   checkOptions(options);
   const documents = new FramedDocuments(tokens, options);
   const rows = packing === 'pack' ? packedRows(documents, length) : rowPerDocument(documents, length);
-  if (rows.count === 0) throw new Error('There is no sequence to train on; give documents of at least two tokens.');
+  if (rows.count === 0) throw new DataError('There is no sequence to train on; give documents of at least two tokens.');
   const order = new Random(seed, streams.dataOrder);
   const crop = (piece: Piece, epoch: Random): Piece => {
     const spare = documents.places(piece.document) - length;
@@ -49,7 +50,7 @@ export function trainingSequences(
     windowsPerEpoch: rows.count,
     fill: rows.places / (rows.count * length),
     batchAt: async (step) => {
-      if (!Number.isInteger(step) || step < 0) throw new RangeError(`Step ${step} is not a non-negative integer.`);
+      if (!Number.isInteger(step) || step < 0) throw new DataError(`Step ${step} is not a non-negative integer.`);
       const pieces = Array.from({ length: batchSize }, (_, i) => {
         const index = step * batchSize + i;
         const epoch = order.fork(Math.floor(index / rows.count));
@@ -132,6 +133,6 @@ function checkOptions({ batchSize, length, packing, classes }: SequenceOptions):
   checkSize(batchSize, 'batchSize');
   checkSize(length, 'length');
   if (classes && packing === 'pack') {
-    throw new Error("A row has one class, so it holds one document: use packing 'pad' for classification.");
+    throw new DataError("A row has one class, so it holds one document: use packing 'pad' for classification.");
   }
 }

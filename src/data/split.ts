@@ -2,6 +2,7 @@
  * Division of a corpus into training and held-out text. It is decided on the text, before any tokenizer sees it, so that
  * all tokenizers are measured on the same characters and no held-out character is trained on.
  */
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { permute } from '../tensor/random.ts';
 
 /** One document, read as often as needed; it need not fit in memory. */
@@ -51,7 +52,7 @@ export interface SplitPlan {
  * @throws if the fraction is not in (0, 1), there are no documents, or a part would be empty
  */
 export async function planSplit(documents: readonly TextDocument[], rule: SplitRule): Promise<SplitPlan> {
-  if (documents.length === 0) throw new Error('There are no documents to split; give at least one.');
+  if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
   checkFraction(rule.fraction);
   if (rule.by === 'document') {
@@ -64,7 +65,7 @@ export async function planSplit(documents: readonly TextDocument[], rule: SplitR
 /** @throws unless `fraction` is in (0, 1) */
 export function checkFraction(fraction: number): void {
   if (fraction > 0 && fraction < 1) return;
-  throw new RangeError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
+  throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
 }
 
 /** The documents, or what the split leaves of them, that make up a part. */
@@ -121,7 +122,7 @@ export const shareOf = (document: number, seed: number) => permute(document, 2 *
 /** A document's hash depends on its index and the seed alone, so that documents added later change nothing before. */
 function heldOutDocuments(count: number, fraction: number, seed: number): Set<number> {
   if (count < 2) {
-    throw new Error("A single document cannot be split by document; split it by 'tail', or give more documents.");
+    throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
   }
   const hashes = Array.from({ length: count }, (_, i) => shareOf(i, seed));
   const heldOut = new Set<number>();
@@ -148,7 +149,7 @@ export function tailCutsOf(lengths: readonly number[], fraction: number): number
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const numTrain = total - Math.round(fraction * total);
   if (numTrain === 0 || numTrain === total) {
-    throw new Error(`${total} characters are too few to hold out a fraction of ${fraction}; give more text.`);
+    throw new DataError(`${total} characters are too few to hold out a fraction of ${fraction}; give more text.`);
   }
   let before = 0;
   return lengths.map((length) => {

@@ -1,7 +1,9 @@
 /** Tokenised corpora in files, so that a text is tokenised once: see token-footer.ts for the layout. */
+
 import type { Buffer } from 'node:buffer';
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { DataError } from '../base/errors.ts';
 import { openText } from './files.ts';
 import { BadRecords } from './records.ts';
 import { documentParts, type PartName, partNames, planSplit, type SplitRule, type TextDocument } from './split.ts';
@@ -105,7 +107,7 @@ async function openTokens(
   const { bytesPerToken } = footer;
   const readPart = async (offset: number, length: number) => {
     const buffer = await readBytes(handle, offset, length);
-    if (buffer === undefined) throw new Error(`${file} has been cut short; delete it and tokenise again.`);
+    if (buffer === undefined) throw new DataError(`${file} has been cut short; delete it and tokenise again.`);
     return buffer;
   };
   const part = async (name: PartName): Promise<TokenSplit> => {
@@ -122,7 +124,9 @@ async function openTokens(
         );
         const foreign = ids.find((id) => id >= vocabSize);
         if (foreign !== undefined) {
-          throw new Error(`${file} holds token ${foreign}, beyond the vocabulary of ${vocabSize}; delete the file.`);
+          throw new DataError(
+            `${file} holds token ${foreign}, beyond the vocabulary of ${vocabSize}; delete the file.`,
+          );
         }
         return ids;
       },

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { type FileHandle, open } from 'node:fs/promises';
-import { z } from '../tensor/zod.ts';
+import { z } from '../base/zod.ts';
 import { type PartName, partNames } from './split.ts';
 import type { TokenCounts } from './token-store.ts';
 

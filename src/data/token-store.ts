@@ -1,3 +1,4 @@
+import { DataError } from '../base/errors.ts';
 import { segments } from './segments.ts';
 import {
   countCharacters,
@@ -138,6 +139,6 @@ export class PartCounter {
 /** @throws unless `offset … offset + length − 1` is inside `0 … size − 1`. */
 export function checkRange(offset: number, length: number, size: number): void {
   if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0 || length < 0 || offset + length > size) {
-    throw new RangeError(`Tokens ${offset} to ${offset + length} are not inside the ${size} tokens of this part.`);
+    throw new DataError(`Tokens ${offset} to ${offset + length} are not inside the ${size} tokens of this part.`);
   }
 }

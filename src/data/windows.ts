@@ -1,3 +1,4 @@
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { permute, Random, streams } from '../tensor/random.ts';
 import type { TokenSplit } from './token-store.ts';
 
@@ -44,7 +45,7 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
   checkSize(batchSize, 'batchSize');
   checkSize(length, 'length');
   if (tokens.length < length + ahead) {
-    throw new Error(
+    throw new DataError(
       `The training text has ${tokens.length} tokens but one window needs ${length + ahead}; give more text or shorten the window.`,
     );
   }
@@ -56,7 +57,7 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
   return {
     windowsPerEpoch,
     batchAt: async (step) => {
-      if (!Number.isInteger(step) || step < 0) throw new RangeError(`Step ${step} is not a non-negative integer.`);
+      if (!Number.isInteger(step) || step < 0) throw new DataError(`Step ${step} is not a non-negative integer.`);
       const starts = Array.from({ length: batchSize }, (_, row) => {
         const index = step * batchSize + row;
         const epoch = Math.floor(index / windowsPerEpoch);
@@ -119,7 +120,7 @@ export function evaluationBatches(
   const numBatches = Math.ceil(numRows / batchSize);
   const batchAt = async (index: number) => {
     if (!Number.isInteger(index) || index < 0 || index >= numBatches) {
-      throw new RangeError(`Batch ${index} is not one of the ${numBatches} evaluation batches.`);
+      throw new DataError(`Batch ${index} is not one of the ${numBatches} evaluation batches.`);
     }
     const first = index * batchSize;
     return rows(first, Math.min(batchSize, numRows - first));
@@ -152,5 +153,6 @@ function toBatch(windows: readonly Int32Array[], length: number, ahead: number):
 
 /** @throws unless `value` is a positive integer */
 export function checkSize(value: number, name: string): void {
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; use a positive integer.`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new ConfigurationError(`${name} is ${value}; use a positive integer.`);
 }

@@ -6,7 +6,9 @@
  * for independent rows and negative for orthogonal and simplex ones (paper Lemma 2, Theorem 2, and their extension to the
  * other maps). Expectations over directions uniform on the sphere are ₀F₁ series in their lengths.
  */
+
 import { blockSize } from '../backend/estimator.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { FeatureMapConfiguration } from './configuration.ts';
 import { optimalA } from './maps/favor-plus-plus.ts';
 import type { ProjectionKind } from './projection.ts';
@@ -91,7 +93,9 @@ export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): n
   const { featureMap, projection, numFeatures } = estimator;
   const rows = blockRows(projection, pair.dHead);
   if (featureMap.type === 'favor++' && rows !== pair.dHead) {
-    throw new Error(`meanSquaredError: FAVOR++ with hadamard needs dHead a power of two; got ${pair.dHead}.`);
+    throw new ConfigurationError(
+      `meanSquaredError: FAVOR++ with hadamard needs dHead a power of two; got ${pair.dHead}.`,
+    );
   }
   const inBlocks = { ...pair, dHead: rows };
   const isPaired = featureMap.type === 'hyperbolic' || featureMap.type === 'trigonometric';

@@ -1,5 +1,5 @@
 import { featureMapKinds } from '../backend/types.ts';
-import { z } from '../tensor/zod.ts';
+import { z } from '../base/zod.ts';
 import { projectionKinds } from './projection.ts';
 import { normKinds } from './projections/projection.ts';
 

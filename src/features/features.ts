@@ -1,4 +1,5 @@
 import type { Estimator } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { Random } from '../tensor/random.ts';
 import type { FeatureConfiguration } from './configuration.ts';
 import { favorPlusPlusMap } from './maps/favor-plus-plus.ts';
@@ -58,16 +59,20 @@ function isPaired(type: FeatureConfiguration['featureMap']['type']): boolean {
 function checkCombination({ featureMap, numFeatures, norms }: FeatureConfiguration, unprojected: boolean): void {
   const { type } = featureMap;
   if (isPaired(type) && numFeatures % 2 !== 0) {
-    throw new Error(`${type} features come in pairs; give an even numFeatures instead of ${numFeatures}.`);
+    throw new ConfigurationError(`${type} features come in pairs; give an even numFeatures instead of ${numFeatures}.`);
   }
   if (unprojected && type !== 'generalised') {
-    throw new Error(`${type} features need random directions; give a projection other than none.`);
+    throw new ConfigurationError(`${type} features need random directions; give a projection other than none.`);
   }
   if (unprojected && norms) {
-    throw new Error(`norms ${norms} needs random directions; leave norms out, or give a projection other than none.`);
+    throw new ConfigurationError(
+      `norms ${norms} needs random directions; leave norms out, or give a projection other than none.`,
+    );
   }
   const needed = { smreg: 'regularised', 'favor++': 'gaussian' }[type as string];
   if (needed && norms && norms !== needed) {
-    throw new Error(`${type} features are defined by ${needed} norms; leave norms out instead of giving ${norms}.`);
+    throw new ConfigurationError(
+      `${type} features are defined by ${needed} norms; leave norms out instead of giving ${norms}.`,
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { Random } from '../tensor/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
 import { givensProjection } from './projections/givens.ts';
@@ -38,7 +39,8 @@ export interface ProjectionOptions {
 export function drawProjection(options: ProjectionOptions, random: Random): Projection {
   const { kind, directions, dHead, norms = 'gaussian' } = options;
   for (const [name, value] of Object.entries({ directions, dHead })) {
-    if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a positive integer; got ${value}.`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new ConfigurationError(`${name} must be a positive integer; got ${value}.`);
   }
   return projections[kind]({ directions, dHead, norms }, random);
 }

@@ -3,7 +3,7 @@ import {
   type AttentionOptions,
   attentionConfiguration,
 } from '../attention/configuration.ts';
-import { z } from '../tensor/zod.ts';
+import { z } from '../base/zod.ts';
 
 /** A type alone stands for its defaults: `"attention": "auto"`. */
 export const attentionOrType = () =>

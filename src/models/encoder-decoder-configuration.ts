@@ -1,5 +1,5 @@
 import type { AttentionConfiguration, AttentionOptions } from '../attention/configuration.ts';
-import { z } from '../tensor/zod.ts';
+import { z } from '../base/zod.ts';
 import { attentionOrType } from './configuration.ts';
 
 /** Everything that determines an encoder–decoder's architecture. Unknown keys are errors. */

@@ -1,5 +1,6 @@
 import type { SavedState, SavedStateJson } from '../attention/saved-state.ts';
 import type { DecodingState } from '../attention/types.ts';
+import { DataError } from '../base/errors.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -36,7 +37,7 @@ export class Decoder {
    * @throws when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions; nothing is then fed
    */
   async feed(ids: ArrayLike<number>): Promise<Float32Array | Float64Array> {
-    if (ids.length === 0) throw new Error('Decoder.feed: no tokens; give at least one, such as a prompt.');
+    if (ids.length === 0) throw new DataError('Decoder.feed: no tokens; give at least one, such as a prompt.');
     const { backend, configuration } = this.model;
     checkIds(ids, configuration.vocabSize);
     const logits = scope(() => this.model.extend(tensor(backend, Int32Array.from(ids), [1, ids.length]), this.#states));
@@ -60,7 +61,9 @@ export class Decoder {
 function restoreStates(model: Transformer, saved: readonly (SavedState | SavedStateJson)[]): DecodingState[] {
   const { attentions } = model;
   if (saved.length !== attentions.length) {
-    throw new Error(`The saved state has ${saved.length} layers, the model ${attentions.length}: use its own model.`);
+    throw new DataError(
+      `The saved state has ${saved.length} layers, the model ${attentions.length}: use its own model.`,
+    );
   }
   return attentions.map((attention, layer) => attention.restoreState(saved[layer]));
 }

@@ -1,5 +1,6 @@
+import { DataError } from '../base/errors.ts';
+import { z } from '../base/zod.ts';
 import type { Random } from '../tensor/random.ts';
-import { z } from '../tensor/zod.ts';
 
 /** How the next token is chosen from the logits. */
 export const samplingOptions = z.lazy(() =>
@@ -27,7 +28,9 @@ export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions,
   );
   ranked.sort((a, b) => b.logit - a.logit || a.id - b.id);
   if (ranked.length === 0 || ranked.some(({ logit }) => !Number.isFinite(logit))) {
-    throw new Error('sampleToken: the logits are not finite; the model is broken, go back to an earlier checkpoint.');
+    throw new DataError(
+      'sampleToken: the logits are not finite; the model is broken, go back to an earlier checkpoint.',
+    );
   }
   if (temperature === 0) return ranked[0].id;
   if (topK > 0) ranked.length = Math.min(topK, ranked.length);

@@ -1,6 +1,7 @@
 import { createAttention } from '../attention/attention.ts';
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Block } from '../nn/block.ts';
 import { Dropout } from '../nn/dropout.ts';
 import type { Embedding, EmbeddingOptions } from '../nn/embedding.ts';
@@ -156,7 +157,9 @@ export class Transformer implements Layer {
    */
   logits(hidden: Tensor): Tensor {
     if (!this.#languageHead) {
-      throw new Error('This model has no language head, so no logits: read its hidden states, or pool them.');
+      throw new ConfigurationError(
+        'This model has no language head, so no logits: read its hidden states, or pool them.',
+      );
     }
     const { dModel } = this.configuration;
     return this.#languageHead.forward(reshape(hidden, [hidden.size / dModel, dModel]));
@@ -184,7 +187,9 @@ export class Transformer implements Layer {
    */
   classify(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
     if (!this.#classifier) {
-      throw new Error('This model has no classification head; set "numClasses" in the model configuration.');
+      throw new ConfigurationError(
+        'This model has no classification head; set "numClasses" in the model configuration.',
+      );
     }
     const read = this.#pooler ? this.#pooler.forward(pool(hidden, 'first', options)) : this.pool(hidden, options);
     return this.#classifier.forward(read);
@@ -193,7 +198,7 @@ export class Transformer implements Layer {
   /** One empty decoding state per layer. @throws for a bidirectional model. */
   createStates(batch = 1): DecodingState[] {
     if (!this.configuration.causal)
-      throw new Error('This model is bidirectional and cannot decode; train one with causal: true.');
+      throw new ConfigurationError('This model is bidirectional and cannot decode; train one with causal: true.');
     const { dModel, numHeads } = this.configuration;
     const sizes = { batch, heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
     return this.#blocks.map(({ layers }) => layers.attention.attention.createState(sizes));
@@ -319,7 +324,7 @@ function createAttentions(backend: Backend, configuration: TransformerConfigurat
 /** @throws when an attention brings weights, or shares some, so that another cannot take its place */
 function checkReplaceable(...attentions: readonly Attention[]): void {
   if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
-    throw new Error(
+    throw new ConfigurationError(
       'LSH attention and learned Linformer projections cannot replace, or be replaced: train a new model with them.',
     );
   }
@@ -344,7 +349,7 @@ function projectionRandom(seed: number, layer: number, redraw: number): Random {
 export function checkIds(ids: ArrayLike<number>, vocabSize: number): void {
   for (let i = 0; i < ids.length; i++) {
     if (!(ids[i] >= 0 && ids[i] < vocabSize)) {
-      throw new Error(
+      throw new DataError(
         `Token ${ids[i]} at position ${i} is outside the vocabulary of ${vocabSize}; use the model's own tokenizer.`,
       );
     }

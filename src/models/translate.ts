@@ -1,3 +1,4 @@
+import { DataError } from '../base/errors.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -30,7 +31,7 @@ export async function* translate(
 ): AsyncGenerator<number, void, undefined> {
   const { backend, configuration } = model;
   const options = samplingOptions.parse(sampling);
-  if (source.length === 0) throw new Error('translate: the source has no tokens; give at least one.');
+  if (source.length === 0) throw new DataError('translate: the source has no tokens; give at least one.');
   checkIds(source, configuration.sourceVocabSize);
   checkIds([start], configuration.targetVocabSize);
   const random = new Random(seed, streams.sampling);

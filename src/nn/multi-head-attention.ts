@@ -1,6 +1,7 @@
 import { rememberSource, type SourceMemory } from '../attention/source-memory.ts';
 import type { AttendOptions, Attention, DecodingState, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { type RotaryOptions, rotary } from '../tensor/ops/rotary.ts';
 import type { Random } from '../tensor/random.ts';
@@ -100,7 +101,8 @@ export class MultiHeadAttention implements Layer {
   }
 
   #sourceHeads(source: Tensor): [keys: Tensor, values: Tensor] {
-    if (!this.#key) throw new Error('An attention that shares queries and keys cannot attend to another sequence.');
+    if (!this.#key)
+      throw new ConfigurationError('An attention that shares queries and keys cannot attend to another sequence.');
     return [this.#split(this.#key, source), this.#split(this.#value, source)];
   }
 

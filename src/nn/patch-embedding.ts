@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { ShapeError } from '../base/errors.ts';
 import { add } from '../tensor/ops/add.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { prepend } from '../tensor/ops/prepend.ts';
@@ -52,7 +53,7 @@ export class PatchEmbedding implements Embedding {
     const { patchSize, channels } = this.sizes;
     const wanted = [numPatches(this.sizes), patchSize ** 2 * channels];
     if (patches.shape.length !== 3 || length !== wanted[0] || width !== wanted[1]) {
-      throw new Error(
+      throw new ShapeError(
         `This model takes patches [batch, ${wanted}] but got [${patches.shape}]; cut images with imagePatches.`,
       );
     }
@@ -81,7 +82,7 @@ export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Ar
   const { imageSize, patchSize, channels } = sizes;
   const imageLength = channels * imageSize ** 2;
   if (pixels.length % imageLength !== 0) {
-    throw new Error(
+    throw new ShapeError(
       `${pixels.length} numbers are not whole images of ${imageLength}: give [batch, channels, height, width].`,
     );
   }

@@ -1,5 +1,6 @@
 import type { Segments } from '../attention/runs.ts';
 import type { KeyMask } from '../attention/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { weightedSum } from '../tensor/ops/weighted-sum.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 
@@ -19,7 +20,9 @@ interface Validity {
  */
 export function validPlaces({ segments, keyMask }: Validity, batch: number, length: number): number[][] {
   if (keyMask instanceof Tensor) {
-    throw new Error('Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.');
+    throw new ConfigurationError(
+      'Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.',
+    );
   }
   return Array.from({ length: batch }, (_, b) =>
     Array.from({ length }, (_, i) => i).filter((i) => (segments?.[b][i] ?? 0) >= 0 && (keyMask?.[b][i] ?? 1) !== 0),

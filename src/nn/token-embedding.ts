@@ -1,5 +1,6 @@
 import type { Segments } from '../attention/runs.ts';
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import { add } from '../tensor/ops/add.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { multiply } from '../tensor/ops/multiply.ts';
@@ -71,7 +72,7 @@ export class TokenEmbedding implements Embedding {
     const { tokenDropout, dModel } = this.sizes;
     if (!tokenDropout) return vectors;
     if (!maskedTokens || keyMask instanceof Tensor) {
-      throw new Error(
+      throw new ConfigurationError(
         'This model drops mask tokens: give maskedTokens, and the keyMask, as arrays of ones and zeros, one per batch row.',
       );
     }
@@ -87,7 +88,7 @@ export class TokenEmbedding implements Embedding {
   #addTypes(vectors: Tensor, { tokenTypes }: EmbeddingOptions): Tensor {
     const numTypes = this.sizes.tokenTypes ?? 0;
     if (!this.#tokenTypes) {
-      if (tokenTypes) throw new Error('This model has no token types: leave tokenTypes out.');
+      if (tokenTypes) throw new ConfigurationError('This model has no token types: leave tokenTypes out.');
       return vectors;
     }
     const [batch, length] = vectors.shape;
@@ -96,7 +97,7 @@ export class TokenEmbedding implements Embedding {
     );
     const unknown = types.find((type) => !(type >= 0 && type < numTypes));
     if (unknown !== undefined) {
-      throw new Error(`Token type ${unknown} does not exist: this model has types 0 to ${numTypes - 1}.`);
+      throw new ConfigurationError(`Token type ${unknown} does not exist: this model has types 0 to ${numTypes - 1}.`);
     }
     return add(vectors, embedding(this.#tokenTypes, tensor(this.backend, types, [batch, length])));
   }
@@ -111,7 +112,7 @@ export class TokenEmbedding implements Embedding {
     const end = positions.reduce((most, position) => Math.max(most, position + 1), 0);
     if (this.#positions) {
       if (end > maxLength) {
-        throw new Error(
+        throw new ConfigurationError(
           `The sequence reaches ${end} tokens but this model's learned positions end at ${maxLength}; ` +
             'shorten it, or train with "positions": "rotary".',
         );

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { layerAttention } from './layer-attention.ts';
@@ -87,11 +88,11 @@ function check(
 ): void {
   const isPossible = canStep(configuration, auto);
   if (kinds.includes('step') && !isPossible) {
-    throw new Error('This model cannot decode, so it has no graph "step": export "sequence" alone.');
+    throw new ConfigurationError('This model cannot decode, so it has no graph "step": export "sequence" alone.');
   }
   const available = outputsOf(configuration);
   const unknown = outputs.find((name) => !available.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`This model has no output ${unknown}: choose among ${available.join(', ')}.`);
+    throw new ConfigurationError(`This model has no output ${unknown}: choose among ${available.join(', ')}.`);
   }
 }

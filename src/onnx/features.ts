@@ -1,4 +1,5 @@
 import type { Estimator, FeatureMapKind } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { FeatureConfiguration } from '../features/configuration.ts';
 import { drawFeatures } from '../features/features.ts';
 import { Random } from '../tensor/random.ts';
@@ -82,6 +83,6 @@ function applyMap(graph: Graph, map: FeatureMapKind, u: string): string {
     case 'eluPlusOne':
       return graph.add('Add', [graph.add('Elu', [u]), 1]);
     default:
-      throw new Error(`The feature map ${map} has no form of f(u) + epsilon.`);
+      throw new ConfigurationError(`The feature map ${map} has no form of f(u) + epsilon.`);
   }
 }

@@ -1,4 +1,5 @@
 import type { AttentionConfiguration } from '../attention/configuration.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 
 /** A layer's attention with its choice made: `auto` depends on lengths, which a graph leaves open. */
@@ -18,7 +19,7 @@ export function layerAttention(
   if (exactLayers.includes(layer)) return { type: 'exact' };
   switch (attention.type) {
     case 'lsh':
-      throw new Error(
+      throw new ConfigurationError(
         'LSH attention sorts by hashes, which ONNX graphs of standard operators cannot: export a model with attention favor, exact or linformer.',
       );
     case 'auto': {

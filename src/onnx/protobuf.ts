@@ -4,6 +4,8 @@
  * gigabytes of weights inside nested messages are copied once.
  */
 
+import { ConfigurationError } from '../base/errors.ts';
+
 /** Encoded fields, in order. */
 export interface Message {
   readonly parts: readonly Uint8Array[];
@@ -71,6 +73,6 @@ function allocate(length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(length);
   } catch (error) {
     const message = `The file would have ${length} bytes, more than one array holds here: export a smaller model, or one graph at a time.`;
-    throw new Error(message, { cause: error });
+    throw new ConfigurationError(message, { cause: error });
   }
 }

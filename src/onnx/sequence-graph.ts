@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import { numPatches } from '../nn/patch-embedding.ts';
 import { type Heads, mergeHeads, type Places } from './attention.ts';
@@ -128,7 +129,8 @@ function attention(
 
 function causalRows(graph: Graph, heads: Heads, features: ReturnType<typeof layerFeatures>, places: Places): string {
   const { valid } = places;
-  if (valid === undefined) throw new Error('A causal graph needs an attention mask: this is a fault of the exporter.');
+  if (valid === undefined)
+    throw new ConfigurationError('A causal graph needs an attention mask: this is a fault of the exporter.');
   const past = emptyPast(graph, places, heads.heads, features);
   return favorCausal(graph, heads, features, { ...places, valid }, past, { steps: false }).rows;
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Places } from './attention.ts';
 import { type BlockContext, stack } from './blocks.ts';
@@ -117,7 +118,9 @@ class Pasts {
     const chosen = layerAttention(configuration, layer, this.auto);
     if (chosen.type === 'exact') return this.#exact(layer, heads);
     if (chosen.type !== 'favor') {
-      throw new Error(`Attention ${chosen.type} cannot decode: export the graph over whole sequences alone.`);
+      throw new ConfigurationError(
+        `Attention ${chosen.type} cannot decode: export the graph over whole sequences alone.`,
+      );
     }
     const features = layerFeatures(graph, weights, `blocks.${layer}.attention`, chosen, heads.dHead);
     const shapes = pastShapes(heads.heads, features);

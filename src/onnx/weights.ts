@@ -1,5 +1,6 @@
 import { expandProjection } from '../backend/reference/favor-projection.ts';
 import type { Estimator } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { Transformer } from '../models/transformer.ts';
 import type { Graph } from './graph.ts';
 import type { OnnxTensor } from './model-file.ts';
@@ -47,7 +48,8 @@ export class Weights {
 
   #get(name: string): OnnxTensor {
     const tensor = this.#tensors.get(name);
-    if (!tensor) throw new Error(`The model lacks the tensor ${name}, which its configuration needs: load it again.`);
+    if (!tensor)
+      throw new ConfigurationError(`The model lacks the tensor ${name}, which its configuration needs: load it again.`);
     return tensor;
   }
 }

@@ -1,6 +1,8 @@
 /** A directory of a model in Hugging Face's layout; Node only. */
+
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DataError } from '../base/errors.ts';
 import type { PretrainedFiles } from './hugging-face/files.ts';
 
 /**
@@ -12,12 +14,12 @@ import type { PretrainedFiles } from './hugging-face/files.ts';
 export async function directoryFiles(path: string): Promise<PretrainedFiles> {
   const information = await stat(path).catch(() => undefined);
   if (!information?.isDirectory()) {
-    throw new Error(`${path} is no directory: name one that holds a model in Hugging Face's layout.`);
+    throw new DataError(`${path} is no directory: name one that holds a model in Hugging Face's layout.`);
   }
   const names = await filesIn(path, '', 1);
   const known = new Set(names);
   const pathTo = (name: string) => {
-    if (!known.has(name)) throw new Error(`${path}/${name} is missing: restore it from a copy.`);
+    if (!known.has(name)) throw new DataError(`${path}/${name} is missing: restore it from a copy.`);
     return join(path, name);
   };
   return {

@@ -1,5 +1,7 @@
 /** What a safetensors file says before its data, and the numbers of one tensor of it. */
 
+import { DataError } from '../base/errors.ts';
+
 /** The array that holds each element type. F16 and BF16 are read as `F32`. */
 export interface TensorArrays {
   readonly F64: Float64Array;
@@ -158,7 +160,7 @@ export function decodeTensor({ dtype, shape }: HeaderEntry, bytes: Uint8Array<Ar
     case 'BOOL':
       return { dtype, shape, data: bytes };
     default:
-      throw new Error(`Unsupported element type ${dtype}.`);
+      throw new DataError(`Unsupported element type ${dtype}.`);
   }
 }
 

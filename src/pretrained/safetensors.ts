@@ -5,6 +5,7 @@
  * found when the file is read; files written elsewhere have none and are checked for structure only.
  */
 
+import { DataError } from '../base/errors.ts';
 import { crc32 } from './crc32.ts';
 import {
   checkedHeader,
@@ -44,9 +45,9 @@ export function encodeSafetensors(
   const offsets = new Map<string, [number, number]>();
   let dataBytes = 0;
   for (const [name, { dtype, shape, data }] of layout) {
-    if (name === METADATA) throw new Error(`A tensor cannot be called ${METADATA}: the format reserves that name.`);
+    if (name === METADATA) throw new DataError(`A tensor cannot be called ${METADATA}: the format reserves that name.`);
     if (elementCount(shape) !== data.length) {
-      throw new Error(`Tensor ${name} has ${data.length} elements but shape [${shape}]: make them agree.`);
+      throw new DataError(`Tensor ${name} has ${data.length} elements but shape [${shape}]: make them agree.`);
     }
     offsets.set(name, [dataBytes, dataBytes + data.length * ELEMENT_BYTES[dtype]!]);
     dataBytes += data.length * ELEMENT_BYTES[dtype]!;
@@ -60,7 +61,7 @@ export function encodeSafetensors(
   const unpadded = new TextEncoder().encode(header);
   const headerBytes = Math.ceil(unpadded.length / 8) * 8;
   if (headerBytes > MAX_HEADER_BYTES)
-    throw new Error('Too many tensors for one safetensors file: write several files.');
+    throw new DataError('Too many tensors for one safetensors file: write several files.');
   const file = new Uint8Array(8 + headerBytes + dataBytes);
   new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
   file.fill(0x20, 8, 8 + headerBytes);
@@ -80,7 +81,7 @@ export function encodeSafetensors(
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
   const damaged: Damaged = (why) =>
-    new Error(`${where} is damaged (${why}): restore it from a copy or use an earlier checkpoint.`);
+    new DataError(`${where} is damaged (${why}): restore it from a copy or use an earlier checkpoint.`);
   const headerBytes = headerLength(bytes, bytes.length, damaged);
   const data = bytes.subarray(8 + headerBytes);
   const header = checkedHeader(bytes.subarray(8, 8 + headerBytes), data.length, damaged);

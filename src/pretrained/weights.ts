@@ -1,5 +1,7 @@
 /** Between a model's named tensors and those of a safetensors file. */
+
 import type { FloatArray } from '../backend/types.ts';
+import { DataError, ShapeError } from '../base/errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorEntry } from './safetensors.ts';
 
@@ -48,17 +50,19 @@ export function checkEntries(
   const mend = 'use the config.json that was written with it';
   for (const name of entries.keys()) {
     if (!shapes.has(name))
-      throw new Error(`${where} holds the tensor ${name}, which this model does not have: ${mend}.`);
+      throw new DataError(`${where} holds the tensor ${name}, which this model does not have: ${mend}.`);
   }
   const found = new Map<string, FloatArray>();
   for (const [name, shape] of shapes) {
     const entry = entries.get(name);
-    if (!entry) throw new Error(`${where} lacks the tensor ${name}: ${mend}.`);
+    if (!entry) throw new DataError(`${where} lacks the tensor ${name}: ${mend}.`);
     if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
-      throw new Error(`Tensor ${name} in ${where} has shape [${entry.shape}] where [${shape}] is needed: ${mend}.`);
+      throw new ShapeError(
+        `Tensor ${name} in ${where} has shape [${entry.shape}] where [${shape}] is needed: ${mend}.`,
+      );
     }
     if (entry.dtype !== 'F32' && entry.dtype !== 'F64') {
-      throw new Error(`Tensor ${name} in ${where} has type ${entry.dtype} where F32 is needed: ${mend}.`);
+      throw new DataError(`Tensor ${name} in ${where} has type ${entry.dtype} where F32 is needed: ${mend}.`);
     }
     found.set(name, entry.data);
   }

@@ -6,7 +6,9 @@
  * uses apart: 0 the dropout kernel (whose stream is its own argument), 1 {@link Random}, 2 {@link permute},
  * 3 {@link Random.fork}. Within one use, {@link streams} keeps the purposes apart.
  */
+
 import { type PhiloxBlock, philox, philoxInto } from '../backend/philox.ts';
+import { ConfigurationError } from '../base/errors.ts';
 
 export { type PhiloxBlock, type PhiloxCounter, type PhiloxKey, philox } from '../backend/philox.ts';
 
@@ -50,7 +52,7 @@ export interface RandomState {
 function checkInteger(value: number, limit: number, name: string, where: string): void {
   if (!Number.isInteger(value) || value < 0 || value >= limit) {
     const bound = `2^${Math.log2(limit)}`;
-    throw new RangeError(`${where}: ${name} is ${value}; give an integer from 0 to below ${bound}.`);
+    throw new ConfigurationError(`${where}: ${name} is ${value}; give an integer from 0 to below ${bound}.`);
   }
 }
 
@@ -151,7 +153,7 @@ export class Random {
    */
   integer(below: number): number {
     if (!Number.isInteger(below) || below < 1 || below > TWO_53) {
-      throw new RangeError(`Random.integer: below is ${below}; give an integer from 1 to 2^53.`);
+      throw new ConfigurationError(`Random.integer: below is ${below}; give an integer from 1 to 2^53.`);
     }
     const range = below <= TWO_32 ? TWO_32 : TWO_53;
     // Draws at or above the largest multiple of `below` would favour the low residues.
@@ -188,10 +190,10 @@ const FEISTEL_ROUNDS = 8;
  */
 export function permute(index: number, count: number, seed: number, stream = 0): number {
   if (!Number.isInteger(count) || count < 1 || count > 2 ** 52) {
-    throw new RangeError(`permute: count is ${count}; give an integer from 1 to 2^52.`);
+    throw new ConfigurationError(`permute: count is ${count}; give an integer from 1 to 2^52.`);
   }
   if (!Number.isInteger(index) || index < 0 || index >= count) {
-    throw new RangeError(`permute: index is ${index}; give an integer from 0 to below ${count}.`);
+    throw new ConfigurationError(`permute: index is ${index}; give an integer from 0 to below ${count}.`);
   }
   checkInteger(stream, TWO_32, 'stream', 'permute');
   const key = seedWords(seed);

@@ -3,6 +3,8 @@
  * The stack is module state, which is safe because a scope's function is synchronous.
  */
 
+import { ConfigurationError } from '../base/errors.ts';
+
 /** Something a scope can free. */
 export interface Disposable {
   dispose(): void;
@@ -34,7 +36,9 @@ export function scope<T>(fn: () => T): T {
   try {
     result = fn();
     if (result instanceof Promise) {
-      throw new Error('scope: its function must not be asynchronous; return tensors and await their data() outside.');
+      throw new ConfigurationError(
+        'scope: its function must not be asynchronous; return tensors and await their data() outside.',
+      );
     }
   } catch (error) {
     scopes.pop();

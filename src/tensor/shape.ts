@@ -1,3 +1,5 @@
+import { ShapeError } from '../base/errors.ts';
+
 /** Axis lengths of a tensor, outermost first. */
 export type Shape = readonly number[];
 
@@ -18,6 +20,6 @@ export function formatShape(shape: Shape): string {
 /** @throws unless `actual` equals `expected`, naming `what`. */
 export function checkShape(what: string, actual: Shape, expected: Shape): void {
   if (!sameShape(actual, expected)) {
-    throw new Error(`${what} has shape ${formatShape(actual)} where ${formatShape(expected)} is needed.`);
+    throw new ShapeError(`${what} has shape ${formatShape(actual)} where ${formatShape(expected)} is needed.`);
   }
 }

@@ -2,6 +2,7 @@
  * Reverse-mode differentiation: while a tape is on, every op that touches a tracked tensor records its adjoint; the
  * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
  */
+import { ConfigurationError } from '../base/errors.ts';
 import { scope } from './scope.ts';
 import { checkShape } from './shape.ts';
 import { Tensor } from './tensor.ts';
@@ -88,7 +89,8 @@ export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
   parameters: readonly Tensor[],
   seed?: Tensor,
 ): { value: Loss; gradients: Tensor[] } {
-  if (current) throw new Error('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
+  if (current)
+    throw new ConfigurationError('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
   const tape = new Tape(parameters);
   return scope(() => {
     let value: Loss;

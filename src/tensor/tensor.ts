@@ -1,4 +1,5 @@
 import type { Backend, DataType, FloatArray, Storage } from '../backend/types.ts';
+import { LifetimeError, ShapeError } from '../base/errors.ts';
 import { adopt, type Disposable, keep } from './scope.ts';
 import { formatShape, type Shape, sizeOf } from './shape.ts';
 
@@ -25,7 +26,7 @@ export class Tensor implements Disposable {
   /** Wraps memory that the tensor then owns. */
   static own(backend: Backend, storage: Storage, shape: Shape): Tensor {
     if (storage.length !== sizeOf(shape)) {
-      throw new Error(
+      throw new ShapeError(
         `A tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} elements; got ${storage.length}.`,
       );
     }
@@ -47,7 +48,7 @@ export class Tensor implements Disposable {
 
   get storage(): Storage {
     if (this.#disposed)
-      throw new Error(
+      throw new LifetimeError(
         `A tensor of shape ${formatShape(this.shape)} was used after its disposal; keep() it, or return it from its scope.`,
       );
     return this.shared.storage;
@@ -69,7 +70,7 @@ export class Tensor implements Disposable {
   /** A second handle on the same memory, under another shape of equal size. Not recorded on a tape: see ops/reshape. */
   view(shape: Shape = this.shape): Tensor {
     if (sizeOf(shape) !== this.size) {
-      throw new Error(
+      throw new ShapeError(
         `A tensor of shape ${formatShape(this.shape)} cannot be viewed as ${formatShape(shape)}: the sizes differ.`,
       );
     }
@@ -98,7 +99,7 @@ export class Tensor implements Disposable {
  */
 export function tensor(backend: Backend, data: Float32Array | Float64Array | Int32Array, shape: Shape): Tensor {
   if (data.length !== sizeOf(shape)) {
-    throw new Error(`A tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} numbers; got ${data.length}.`);
+    throw new ShapeError(`A tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} numbers; got ${data.length}.`);
   }
   return Tensor.own(backend, backend.upload(data), shape);
 }

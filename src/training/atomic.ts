@@ -1,6 +1,8 @@
 /** Directories that appear whole or not at all, whatever moment the process or the machine dies. */
+
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { FileError } from '../base/errors.ts';
 
 /** The file system calls of a writer, so that tests can make them fail. */
 export interface FileSystem {
@@ -135,5 +137,5 @@ export function explainWriteError(error: unknown, path: string): unknown {
   };
   const reason = mend[(error as NodeJS.ErrnoException | undefined)?.code ?? ''];
   if (reason === undefined) return error;
-  return new Error(`Cannot write ${path} because ${reason}; what was saved earlier is intact.`, { cause: error });
+  return new FileError(`Cannot write ${path} because ${reason}; what was saved earlier is intact.`, { cause: error });
 }

@@ -1,4 +1,5 @@
 /** Batches on a backend, and numbers off it. */
+import { ConfigurationError } from '../base/errors.ts';
 import type { Batch } from '../data/windows.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
@@ -37,7 +38,9 @@ export function checkBatch({ inputs, targets }: Batch, model: TransformerConfigu
   const beyond = targets.find((target) => target >= end);
   if (beyond === undefined) return;
   if (isClass)
-    throw new Error(`Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`);
+    throw new ConfigurationError(
+      `Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`,
+    );
   checkIds([beyond], vocabSize);
 }
 
@@ -58,12 +61,4 @@ export async function takeSum(values: Tensor, targets?: Int32Array): Promise<num
   } finally {
     values.dispose();
   }
-}
-
-/** Lets timers, signals and drawing happen between two pieces of work. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
 }

@@ -11,10 +11,13 @@
  *
  * and each checkpoint appears whole or not at all.
  */
+
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ConfigurationError, DataError, FileError } from '../base/errors.ts';
+import { parseConfiguration } from '../base/parse.ts';
+import { z } from '../base/zod.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../pretrained/safetensors.ts';
-import { z } from '../tensor/zod.ts';
 import {
   cleanLeftovers,
   explainWriteError,
@@ -24,7 +27,6 @@ import {
   writeDirectoryAtomically,
 } from './atomic.ts';
 import { type TrainingConfiguration, trainingSchema } from './configuration.ts';
-import { parseConfiguration } from './parse.ts';
 
 const stateSchema = z.lazy(() => {
   const word = z.int().check(z.minimum(0), z.maximum(0xffffffff));
@@ -125,16 +127,16 @@ async function checkpointSteps(parent: string, fileSystem: FileSystem = nodeFile
  */
 export async function findCheckpoint(path: string): Promise<string> {
   const information = await stat(path).catch(() => undefined);
-  if (!information) throw new Error(`There is no ${path}: name the directory of a run or of one checkpoint.`);
+  if (!information) throw new FileError(`There is no ${path}: name the directory of a run or of one checkpoint.`);
   if (!information.isDirectory()) {
-    throw new Error(`${path} is a file: name the directory of a run or of one checkpoint.`);
+    throw new FileError(`${path} is a file: name the directory of a run or of one checkpoint.`);
   }
   if (await exists(join(path, MODEL))) return path;
   for (const parent of [join(path, 'checkpoints'), path]) {
     const [newest] = await checkpointSteps(parent);
     if (newest !== undefined) return join(parent, checkpointName(newest));
   }
-  throw new Error(
+  throw new FileError(
     `${path} holds no model (neither ${MODEL} nor checkpoints/): name the --out directory of a run, or train one with \`performers train --out ${path}\`.`,
   );
 }
@@ -189,9 +191,12 @@ async function withFallback<T>(directory: string, readFiles: (directory: string)
       const older = join(parent, checkpointName(step));
       if (!(await readFiles(older).catch(() => undefined))) continue;
       const message = (error as Error).message.replace(/\.$/, '');
-      throw new Error(`${message}; the older checkpoint ${older} is intact: name that directory to use it.`, {
-        cause: error,
-      });
+      throw new ConfigurationError(
+        `${message}; the older checkpoint ${older} is intact: name that directory to use it.`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }
@@ -237,7 +242,7 @@ async function read(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is missing' : 'cannot be read';
-    throw new Error(`${path} ${why}: restore it from a copy or use another checkpoint.`, { cause: error });
+    throw new ConfigurationError(`${path} ${why}: restore it from a copy or use another checkpoint.`, { cause: error });
   }
 }
 
@@ -250,7 +255,7 @@ export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${path} is damaged (it is not JSON): restore it from a copy or use another checkpoint.`, {
+    throw new DataError(`${path} is damaged (it is not JSON): restore it from a copy or use another checkpoint.`, {
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
-import { z } from '../tensor/zod.ts';
-import { parseConfiguration } from './parse.ts';
+import { parseConfiguration } from '../base/parse.ts';
+import { z } from '../base/zod.ts';
 import type { Schedule } from './schedule.ts';
 
 const fraction = () => z.number().check(z.minimum(0), z.maximum(1));

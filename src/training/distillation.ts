@@ -3,6 +3,7 @@
  * 2020, "MobileBERT"): a model with estimated attention learns what the same model with exact attention gives, layer by
  * layer and at its end. That tells it more than a next token does, so it recovers in fewer updates.
  */
+import { ConfigurationError } from '../base/errors.ts';
 import type { Batch } from '../data/windows.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -41,20 +42,21 @@ export function checkTeacher(
   const written = (model: TransformerConfiguration, key: string) => JSON.stringify(model[key as keyof typeof model]);
   for (const key of Object.keys({ ...student, ...teacher })) {
     if (ownKeys.has(key) || written(student, key) === written(teacher, key)) continue;
-    throw new Error(
+    throw new ConfigurationError(
       `The teacher has ${key} ${written(teacher, key)} where the model has ${written(student, key)}: a teacher is the same model with exact attention.`,
     );
   }
   if (attentionWeight + (student.languageHead ? logitsWeight : hiddenWeight) === 0) {
     const last = student.languageHead ? 'logitsWeight' : 'hiddenWeight';
-    throw new Error(
+    throw new ConfigurationError(
       `Nothing would be learnt from the teacher: raise attentionWeight or ${last}, or leave distillation out.`,
     );
   }
   if (student.reversible && attentionWeight > 0) {
-    throw new Error('The attention of reversible layers cannot be taught: set attentionWeight: 0.');
+    throw new ConfigurationError('The attention of reversible layers cannot be taught: set attentionWeight: 0.');
   }
-  if (student.patches) throw new Error('A model of images cannot be taught on text: take a model of tokens.');
+  if (student.patches)
+    throw new ConfigurationError('A model of images cannot be taught on text: take a model of tokens.');
 }
 
 /** A teacher and what is to be learnt from it. The teacher stays its owner's, and stays as it is. */

@@ -1,7 +1,9 @@
+import { ConfigurationError } from '../base/errors.ts';
+import { pause } from '../base/event-loop.ts';
 import type { Batch } from '../data/windows.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import { batchOptions, batchTensors, breathe, checkBatch, countTargets } from './batch.ts';
+import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
 import { countPlaces, type Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss.ts';
@@ -68,9 +70,10 @@ export async function evaluate(
       places += countPlaces(batch);
     }
     tokens += countTargets(batch);
-    await breathe();
+    await pause();
   }
-  if (tokens === 0) throw new Error('There is nothing to evaluate on: give held-out data of at least two tokens.');
+  if (tokens === 0)
+    throw new ConfigurationError('There is nothing to evaluate on: give held-out data of at least two tokens.');
   const nats = objective.type === 'distillation' ? totals.loss : totals.task;
   const loss = nats / tokens;
   const characters = options.characters;

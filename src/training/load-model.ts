@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { loadAnyTokenizer } from '../data/tokenizers/load-any.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -37,7 +38,7 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined) {
     const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
-    throw new Error(
+    throw new ConfigurationError(
       isOfImages
         ? `${directory} holds a model of images, which takes no text: name a model of tokens.`
         : `${where} is missing: restore it from a copy or use another checkpoint.`,
@@ -46,7 +47,7 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
   const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
   const model = restoreModel(backend, files, directory);
   if (tokenizer.vocabSize > model.configuration.vocabSize) {
-    throw new Error(
+    throw new ConfigurationError(
       `${where} has ${tokenizer.vocabSize} tokens but the model only ${model.configuration.vocabSize}: use the tokenizer that the model was trained with.`,
     );
   }

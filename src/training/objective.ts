@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import { Masking, maskedEvaluation, maskedTraining } from '../data/masking.ts';
 import { evaluationSequences, trainingSequences } from '../data/sequences.ts';
 import type { TokenSplit } from '../data/token-store.ts';
@@ -22,7 +23,7 @@ export type LossFunction = (
 /** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
 export function objectiveLoss({ type }: Objective): LossFunction {
   if (type === 'distillation') {
-    throw new Error(
+    throw new ConfigurationError(
       'Objective distillation has no loss without a teacher: measure another objective, such as nextToken.',
     );
   }
@@ -34,24 +35,26 @@ export function checkObjective({ type }: Objective, model: TransformerConfigurat
   const { causal, numClasses, pooling, languageHead } = model;
   if (type === 'distillation') return;
   if (type === 'nextToken' && !causal) {
-    throw new Error(
+    throw new ConfigurationError(
       'Objective nextToken needs a causal model, as a bidirectional one sees what it predicts: set "causal": true.',
     );
   }
   if (type === 'classification' && numClasses === undefined) {
-    throw new Error(
+    throw new ConfigurationError(
       'Objective classification needs a classification head: set "numClasses" in the model configuration.',
     );
   }
   if (type !== 'classification' && !languageHead) {
-    throw new Error(
+    throw new ConfigurationError(
       `Objective ${type} needs a language head, which this model lacks: learn from a teacher, by distillation.`,
     );
   }
   if (type === 'nextToken') return;
   // A causal model's last place has seen the whole sequence.
   if (causal && !(type === 'classification' && pooling === 'last')) {
-    throw new Error(`Objective ${type} needs a bidirectional model: set "causal": false in the model configuration.`);
+    throw new ConfigurationError(
+      `Objective ${type} needs a bidirectional model: set "causal": false in the model configuration.`,
+    );
   }
 }
 
@@ -111,10 +114,12 @@ function planOf(
 ) {
   const isClassification = objective.type === 'classification';
   if (isClassification && !classes) {
-    throw new Error('Objective classification needs a class for each document: give data with labels.');
+    throw new ConfigurationError('Objective classification needs a class for each document: give data with labels.');
   }
   if (isClassification && packing !== undefined && packing !== 'pad') {
-    throw new Error(`Objective classification has one sequence to a row: use packing pad, not ${packing}.`);
+    throw new ConfigurationError(
+      `Objective classification has one sequence to a row: use packing pad, not ${packing}.`,
+    );
   }
   return {
     length,
@@ -134,7 +139,9 @@ function maskingOf(
   if (objective.type !== 'maskedToken') return undefined;
   const { mask } = specialTokens;
   if (mask === undefined) {
-    throw new Error('Objective maskedToken needs a mask token, which this tokenizer lacks: use one that has it.');
+    throw new ConfigurationError(
+      'Objective maskedToken needs a mask token, which this tokenizer lacks: use one that has it.',
+    );
   }
   return new Masking({ fraction: objective.fraction, mask, vocabSize, specials: specials.values(), seed });
 }

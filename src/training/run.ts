@@ -1,6 +1,9 @@
 /** A training run in a directory: updates, evaluations, metrics.jsonl and checkpoints, interruptible at any moment. */
+
 import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import type { Batch } from '../data/windows.ts';
 import { transformerConfiguration } from '../models/configuration.ts';
 import { Transformer } from '../models/transformer.ts';
@@ -18,7 +21,6 @@ import {
 import type { TrainingConfiguration } from './configuration.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
-import { parseConfiguration } from './parse.ts';
 import type { Teacher } from './teacher.ts';
 import { type StepResult, Trainer, type TrainingData } from './trainer.ts';
 
@@ -195,16 +197,20 @@ function restoreTrainer(
 ): void {
   const { seed } = trainer.configuration;
   if (training.seed !== seed) {
-    throw new Error(`${directory} was trained with seed ${training.seed}, not ${seed}: resume it with that seed.`);
+    throw new ConfigurationError(
+      `${directory} was trained with seed ${training.seed}, not ${seed}: resume it with that seed.`,
+    );
   }
   if (training.teacher?.fingerprint !== teacher?.fingerprint) {
     const mend = training.teacher
       ? `resume it with the model that was in ${training.teacher.directory}`
       : 'resume it without one';
-    throw new Error(`${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`);
+    throw new ConfigurationError(
+      `${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`,
+    );
   }
   if (training.data.fingerprint !== dataFingerprint) {
-    throw new Error(
+    throw new ConfigurationError(
       `${directory} was trained on other data: resume it with the same --data and tokenizer, or start a new run.`,
     );
   }
@@ -249,9 +255,12 @@ function isDue(step: number, interval: number, steps: number): boolean {
 /** Adds to an error of training where the run can go on from. */
 function explain(error: unknown, checkpoint: string | undefined): never {
   if (!(error instanceof Error) || checkpoint === undefined) throw error;
-  throw new Error(`${error.message.replace(/\.$/, '')}; the checkpoint ${checkpoint} is intact: go on from there.`, {
-    cause: error,
-  });
+  throw new ConfigurationError(
+    `${error.message.replace(/\.$/, '')}; the checkpoint ${checkpoint} is intact: go on from there.`,
+    {
+      cause: error,
+    },
+  );
 }
 
 async function timed<T extends object>(work: () => Promise<T>): Promise<T & { seconds: number }> {

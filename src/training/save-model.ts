@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { FileError } from '../base/errors.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { encodeSafetensors } from '../pretrained/safetensors.ts';
 import { readWeights } from '../pretrained/weights.ts';
@@ -44,8 +45,8 @@ export async function saveFiles(directory: string, files: ReadonlyMap<string, Ui
 export async function checkEmpty(directory: string): Promise<void> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
-    if (error.code === 'ENOTDIR') throw new Error(`${directory} is a file: name a directory that is new or empty.`);
+    if (error.code === 'ENOTDIR') throw new FileError(`${directory} is a file: name a directory that is new or empty.`);
     throw error;
   });
-  if (names.length > 0) throw new Error(`${directory} holds files already: name a directory that is new or empty.`);
+  if (names.length > 0) throw new FileError(`${directory} holds files already: name a directory that is new or empty.`);
 }

@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../base/errors.ts';
+import { pause } from '../base/event-loop.ts';
 import type { Batch } from '../data/windows.ts';
 import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -7,7 +9,7 @@ import { Random, streams } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { batchOptions, batchTensors, breathe, checkBatch, countTargets } from './batch.ts';
+import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { TrainingConfiguration } from './configuration.ts';
 import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss.ts';
@@ -63,7 +65,9 @@ export class Trainer {
   /** @throws one sentence when the model cannot learn the configuration's objective, or not from this teacher */
   constructor({ model, data, configuration, loss, teacher }: TrainerOptions) {
     if (loss && configuration.distillation) {
-      throw new Error('A loss of your own and a teacher do not go together: leave "distillation" or the loss out.');
+      throw new ConfigurationError(
+        'A loss of your own and a teacher do not go together: leave "distillation" or the loss out.',
+      );
     }
     if (!loss && configuration.objective.type !== 'nextToken') {
       checkObjective(configuration.objective, model.configuration);
@@ -132,7 +136,7 @@ export class Trainer {
       return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens, ...totals.errors(1) };
     } finally {
       for (const gradient of gradients) gradient.dispose();
-      await breathe();
+      await pause();
     }
   }
 
@@ -198,7 +202,7 @@ export class Trainer {
     if (Number.isFinite(value)) return;
     const { learningRate, clip } = this.configuration;
     const mend = clip === null ? 'set clip (0.5, say) or lower learningRate' : 'lower learningRate';
-    throw new Error(
+    throw new ConfigurationError(
       `The ${what} is ${value} at step ${this.#step + 1}: ${mend} (now ${learningRate}) or raise warmupSteps.`,
     );
   }
@@ -212,7 +216,9 @@ function distillationOf(
 ): Distillation | undefined {
   if (!distillation) return undefined;
   if (!teacher)
-    throw new Error('The configuration has "distillation" but no teacher was given: load one with loadTeacher.');
+    throw new ConfigurationError(
+      'The configuration has "distillation" but no teacher was given: load one with loadTeacher.',
+    );
   checkObjective(objective, model.configuration);
   checkTeacher(teacher.configuration, model.configuration, distillation);
   return new Distillation(teacher, distillation, objective);

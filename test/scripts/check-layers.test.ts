@@ -11,6 +11,7 @@ const { checkLayers }: { checkLayers: (root: string) => string[] } = await impor
 
 const sound: Record<string, string> = {
   'package.json': '{ "dependencies": { "zod": "4", "sharp": "0" }, "devDependencies": { "commander": "14" } }',
+  'src/base/errors.ts': 'export class DataError extends Error {}',
   'src/backend/types.ts': 'export interface Backend {}',
   'src/backend/select.ts': "import type { Backend } from './types.ts';\nexport const select = (): Backend => ({});",
   'src/backend/node-host.ts': "import { readFileSync } from 'node:fs';\nexport const load = readFileSync;",
@@ -59,9 +60,14 @@ describe('check-layers', () => {
           "import { select } from '../backend/select.ts';\nimport { linear } from '../nn/linear.ts';",
       },
       [
-        /^src\/tensor\/tensor\.ts:2: imports \.\.\/nn\/linear\.ts: tensor may import only backend; move/,
+        /^src\/tensor\/tensor\.ts:2: imports \.\.\/nn\/linear\.ts: tensor may import only base, backend; move/,
         /^src\/nn\/linear\.ts:1: imports \.\.\/tensor\/tensor\.ts: closes the cycle/,
       ],
+    ],
+    [
+      'an error without a class',
+      { 'src/tensor/random.ts': "export const random = () => {\n  throw new RangeError('no');\n};" },
+      [/^src\/tensor\/random\.ts:2: makes a plain RangeError; use a class of src\/base\/errors\.ts/],
     ],
     [
       'a type-only import from the right',
@@ -69,24 +75,24 @@ describe('check-layers', () => {
         'src/backend/types.ts':
           "import type { tensor } from '../tensor/tensor.ts';\nexport type Backend = typeof tensor;",
       },
-      [/^src\/backend\/types\.ts:1: imports \.\.\/tensor\/tensor\.ts: backend imports no other layer/],
+      [/^src\/backend\/types\.ts:1: imports \.\.\/tensor\/tensor\.ts: backend may import only base; move/],
     ],
     [
       'a dynamic import from the right',
       { 'src/nn/linear.ts': "export const linear = () => import('../models/other.ts');", 'src/models/other.ts': '' },
       [
-        /^src\/nn\/linear\.ts:1: imports \.\.\/models\/other\.ts: nn may import only backend, tensor, features, attention/,
+        /^src\/nn\/linear\.ts:1: imports \.\.\/models\/other\.ts: nn may import only base, backend, tensor, features, attention/,
       ],
     ],
     [
       'an import type from the right',
       { 'src/tensor/random.ts': "export type Loop = typeof import('../training/loop.ts');\nexport const random = 4;" },
-      [/^src\/tensor\/random\.ts:1: imports \.\.\/training\/loop\.ts: tensor may import only backend/],
+      [/^src\/tensor\/random\.ts:1: imports \.\.\/training\/loop\.ts: tensor may import only base, backend/],
     ],
     [
       'data that needs more than random numbers',
       { 'src/data/text.ts': "export { tensor as text } from '../tensor/tensor.ts';" },
-      [/^src\/data\/text\.ts:1: imports \.\.\/tensor\/tensor\.ts: data may import only src\/tensor\/random\.ts/],
+      [/^src\/data\/text\.ts:1: imports \.\.\/tensor\/tensor\.ts: data may import only base, src\/tensor\/random\.ts/],
     ],
     [
       'a layer that imports an entry point',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { nearestKey } from '../../src/base/parse.ts';
 import { parseTrainingConfiguration } from '../../src/training/configuration.ts';
-import { nearestKey } from '../../src/training/parse.ts';
 
 describe('parseTrainingConfiguration', () => {
   it("fills in the paper's defaults", () => {

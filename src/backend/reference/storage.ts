@@ -1,4 +1,5 @@
 /** Memory of the reference backend: Float64Array for both float types, Int32Array for int32. */
+import { ConfigurationError, LifetimeError, ShapeError } from '../../base/errors.ts';
 import type { DataType, FloatArray, Storage } from '../types.ts';
 
 /** One allocation; shared by the storage and all its slices. */
@@ -23,17 +24,21 @@ export class ReferenceStorage implements Storage {
 
 function own(storage: Storage): ReferenceStorage {
   if (!(storage instanceof ReferenceStorage)) {
-    throw new TypeError('reference backend: this storage belongs to another backend; upload its numbers here first.');
+    throw new LifetimeError(
+      'reference backend: this storage belongs to another backend; upload its numbers here first.',
+    );
   }
   if (storage.block.released) {
-    throw new Error('reference backend: this storage was used after its release; release it after its last use.');
+    throw new LifetimeError(
+      'reference backend: this storage was used after its release; release it after its last use.',
+    );
   }
   return storage;
 }
 
 function checkLength(storage: Storage, needed: number): void {
   if (storage.length < needed) {
-    throw new RangeError(
+    throw new ShapeError(
       `reference backend: a storage of ${storage.length} elements is used as ${needed}; check the sizes of this call.`,
     );
   }
@@ -43,7 +48,7 @@ function checkLength(storage: Storage, needed: number): void {
 export function floats(storage: Storage, needed = 0): Float64Array {
   const { data } = own(storage);
   if (!(data instanceof Float64Array)) {
-    throw new TypeError('reference backend: an int32 storage is used as floats; allocate it as float32.');
+    throw new ConfigurationError('reference backend: an int32 storage is used as floats; allocate it as float32.');
   }
   checkLength(storage, needed);
   return data;
@@ -53,7 +58,7 @@ export function floats(storage: Storage, needed = 0): Float64Array {
 export function integers(storage: Storage, needed = 0): Int32Array {
   const { data } = own(storage);
   if (!(data instanceof Int32Array)) {
-    throw new TypeError('reference backend: a float storage is used as int32; upload an Int32Array.');
+    throw new ConfigurationError('reference backend: a float storage is used as int32; upload an Int32Array.');
   }
   checkLength(storage, needed);
   return data;
@@ -91,7 +96,7 @@ export class ReferenceMemory {
   slice(storage: Storage, offset: number, length: number): ReferenceStorage {
     const { type, data, block } = own(storage);
     if (!(offset >= 0 && length >= 0)) {
-      throw new RangeError(`reference backend: slice(${offset}, ${length}) is negative; both must be at least 0.`);
+      throw new ShapeError(`reference backend: slice(${offset}, ${length}) is negative; both must be at least 0.`);
     }
     checkLength(storage, offset + length);
     return new ReferenceStorage(type, data.subarray(offset, offset + length), block);
@@ -100,7 +105,7 @@ export class ReferenceMemory {
   release(storage: Storage): void {
     const { block, data } = own(storage);
     if (block.length !== data.length) {
-      throw new Error('reference backend: a slice cannot be released; release the storage it was cut from.');
+      throw new LifetimeError('reference backend: a slice cannot be released; release the storage it was cut from.');
     }
     block.released = true;
     this.bytesAllocated -= data.byteLength;

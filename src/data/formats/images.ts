@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Sharp } from 'sharp';
+import { ConfigurationError, DataError, FileError, PlatformError } from '../../base/errors.ts';
 import type { BadRecords } from '../records.ts';
 import { parseNpyHeader } from './npy.ts';
 import { readZipEntry, type ZipEntry, zipEntries } from './zip.ts';
@@ -22,7 +23,7 @@ const defaultSize = 64;
 
 /** Checks and completes the options. @throws unless the size is a positive integer */
 export function imageSize({ size = defaultSize }: ImageOptions): number {
-  if (!Number.isInteger(size) || size < 1) throw new RangeError(`size is ${size}; use a positive integer.`);
+  if (!Number.isInteger(size) || size < 1) throw new ConfigurationError(`size is ${size}; use a positive integer.`);
   return size;
 }
 
@@ -64,9 +65,11 @@ export async function* readNpzImages(path: string, options: ImageOptions = {}): 
     pending = [bytes];
     pendingLength = bytes.length;
   }
-  if (count === undefined) throw new Error(`${name} ends inside its head; the file may be damaged or cut short.`);
+  if (count === undefined) throw new DataError(`${name} ends inside its head; the file may be damaged or cut short.`);
   if (line < count || pendingLength > 0) {
-    throw new Error(`${name} holds ${line} images and ${pendingLength} bytes, not ${count}; the file may be damaged.`);
+    throw new DataError(
+      `${name} holds ${line} images and ${pendingLength} bytes, not ${count}; the file may be damaged.`,
+    );
   }
 }
 
@@ -74,7 +77,7 @@ function dataEntry(entries: readonly ZipEntry[], path: string): ZipEntry {
   const found = entries.find(({ name }) => name === 'data.npy');
   if (found !== undefined) return found;
   const names = entries.map(({ name }) => name.replace(/\.npy$/, '')).slice(0, 8);
-  throw new Error(`${path} has no array "data" but ${names.join(', ') || 'nothing'}; give batches of images.`);
+  throw new DataError(`${path} has no array "data" but ${names.join(', ') || 'nothing'}; give batches of images.`);
 }
 
 function countImages(header: NonNullable<ReturnType<typeof parseNpyHeader>>, size: number, name: string): number {
@@ -82,7 +85,7 @@ function countImages(header: NonNullable<ReturnType<typeof parseNpyHeader>>, siz
   const [count = 0, ...image] = shape;
   const fits = [[3 * size * size], [3, size, size]].some((form) => form.join() === image.join());
   if (type !== '|u1' || isFortranOrder || !fits) {
-    throw new Error(
+    throw new DataError(
       `${name} has type ${type}${isFortranOrder ? ' in Fortran order' : ''} and shape (${shape.join(', ')}); ` +
         `give unsigned bytes of shape (N, ${3 * size * size}) or (N, 3, ${size}, ${size}), or another size.`,
     );
@@ -127,7 +130,7 @@ export async function* readImageFiles(
   };
   for await (const path of paths) {
     const pixels = decode(sharp(path, { failOn: 'warning' }), size).catch((error: unknown) =>
-      error instanceof Error ? error : new Error(String(error)),
+      error instanceof Error ? error : new DataError(String(error)),
     );
     ahead.push({ path, pixels });
     if (ahead.length > DECODED_AHEAD) yield* next();
@@ -143,7 +146,7 @@ async function decode(image: Sharp, size: number): Promise<Uint8Array> {
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) throw new Error(`${info.channels} channels instead of 3`);
+  if (info.channels !== 3) throw new DataError(`${info.channels} channels instead of 3`);
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
 }
 
@@ -153,9 +156,12 @@ async function loadSharp(): Promise<typeof import('sharp').default> {
     return sharp;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new Error(`Images need the package sharp, which cannot be loaded (${reason}); run npm install sharp.`, {
-      cause: error,
-    });
+    throw new PlatformError(
+      `Images need the package sharp, which cannot be loaded (${reason}); run npm install sharp.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -168,12 +174,14 @@ export async function imagePaths(folder: string): Promise<string[]> {
   const { readdir } = await import('node:fs/promises');
   const { join } = await import('node:path');
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
-    throw new Error(`${folder} is no folder that can be read; give a folder of PNG or JPEG files.`, { cause: error });
+    throw new FileError(`${folder} is no folder that can be read; give a folder of PNG or JPEG files.`, {
+      cause: error,
+    });
   });
   const paths = entries
     .filter((entry) => !entry.isDirectory() && /\.(png|jpe?g)$/i.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  if (paths.length === 0) throw new Error(`${folder} holds no PNG or JPEG file; check the folder.`);
+  if (paths.length === 0) throw new FileError(`${folder} holds no PNG or JPEG file; check the folder.`);
   return paths;
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DataError, FileError } from '../../base/errors.ts';
 import type { LabelledRecord } from '../labelled.ts';
 import type { BadRecords } from '../records.ts';
 import { lineBlocks } from './line-blocks.ts';
@@ -20,12 +21,15 @@ export interface LabelledFolderOptions {
 /** The classes of a folder of folders. @throws in one sentence, if there is none */
 export async function labelledFolderClasses(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw new Error(`${folder} is no folder that can be read; give one with a folder of .txt files for each class.`, {
-      cause: error,
-    });
+    throw new FileError(
+      `${folder} is no folder that can be read; give one with a folder of .txt files for each class.`,
+      {
+        cause: error,
+      },
+    );
   });
   const names = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
-  if (names.length === 0) throw new Error(`${folder} holds no folders; give one with a folder for each class.`);
+  if (names.length === 0) throw new FileError(`${folder} holds no folders; give one with a folder for each class.`);
   return IMDB.every((name) => names.includes(name)) ? IMDB : names;
 }
 
@@ -44,7 +48,7 @@ export async function* readLabelledFolder(
   let count = 0;
   for (const [label, name] of classes.entries()) {
     const files = await readdir(join(folder, name)).catch((error: unknown) => {
-      throw new Error(`${join(folder, name)} is no folder that can be read; check the names of the classes.`, {
+      throw new FileError(`${join(folder, name)} is no folder that can be read; check the names of the classes.`, {
         cause: error,
       });
     });
@@ -56,7 +60,7 @@ export async function* readLabelledFolder(
       else yield { text: result.text, label, id: file, file: path, line: 1 };
     }
   }
-  if (count === 0) throw new Error(`${folder} holds no .txt file in ${classes.join(', ')}; check the folder.`);
+  if (count === 0) throw new FileError(`${folder} holds no .txt file in ${classes.join(', ')}; check the folder.`);
 }
 
 async function readWhole(path: string): Promise<{ text: string } | { reason: string }> {
@@ -116,7 +120,7 @@ function tableHead(text: string | undefined, path: string, options: LabelledTabl
   const columns = (text ?? '').split('\t').map(unquote);
   for (const name of [options.text ?? 'text', options.label ?? 'label']) {
     if (columns.includes(name)) continue;
-    throw new Error(
+    throw new DataError(
       `${path} has no column ${JSON.stringify(name)} but ${columns.slice(0, 8).map((c) => JSON.stringify(c.slice(0, 40)))}; ` +
         'name the columns of the text and of the label.',
     );

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { DataError } from '../../base/errors.ts';
 import { readDecompressed } from '../files.ts';
 
 const NEWLINE = 10;
@@ -18,7 +19,7 @@ export async function* lineBlocks(path: string): AsyncGenerator<Buffer> {
     isStart = false;
     if (withoutMark.length > 0) yield withoutMark;
   }
-  if (isStart) throw new Error(`${path} is empty; give a file with records.`);
+  if (isStart) throw new DataError(`${path} is empty; give a file with records.`);
 
   async function* blocks(): AsyncGenerator<Buffer> {
     for await (const chunk of readDecompressed(path)) {

@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import type { LabelledRecord } from '../labelled.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
 import type { BadRecords } from '../records.ts';
@@ -17,7 +18,7 @@ export async function* readListOps(path: string, bad: BadRecords): AsyncGenerato
     for (const { text, line } of batch) {
       if (line === 1) {
         if (text?.split('\t').slice(0, 2).join() === 'Source,Target') continue;
-        throw new Error(
+        throw new DataError(
           `${path} does not begin with "Source", a tab and "Target"; give a file of the Long Range Arena.`,
         );
       }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { DataError } from '../../base/errors.ts';
 
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
@@ -38,11 +39,11 @@ export function parseNpyHeader(bytes: Buffer, name: string): NpyHeader | undefin
     throw noArray(name, 'its head is not a type, an order and a shape');
   }
   if (type.includes('O')) {
-    throw new Error(`${name} holds pickled Python objects, which are not read; save arrays of numbers.`);
+    throw new DataError(`${name} holds pickled Python objects, which are not read; save arrays of numbers.`);
   }
   const sizes = shape.match(/\d+/g) ?? [];
   return { type, shape: sizes.map(Number), isFortranOrder: order === 'True', offset };
 }
 
 const noArray = (name: string, reason: string) =>
-  new Error(`${name} is no NumPy array (${reason}); give what numpy.save or numpy.savez writes.`);
+  new DataError(`${name} is no NumPy array (${reason}); give what numpy.save or numpy.savez writes.`);

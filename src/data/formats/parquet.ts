@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
+import { DataError, messageOf } from '../../base/errors.ts';
 import { readMagic } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { type FieldOptions, recordOf } from './jsonl.ts';
@@ -22,7 +23,7 @@ export async function* readParquet(
 ): AsyncGenerator<DataRecord> {
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   // Says what is wrong with a name that is no file.
-  if ((await readMagic(path)).length === 0) throw new Error(`${path} is empty; give a Parquet file.`);
+  if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
   const file = await asyncBufferFromFile(path);
   const metadata = await orDamaged(path, () => parquetMetadataAsync(file));
   const columns = columnsOf(path, metadata, options);
@@ -57,7 +58,8 @@ async function readRows(
   };
   const options = { file, metadata, columns, rowStart, rowEnd, compressors, parsers, geoparquet: false };
   const rows = await parquetReadObjects(options);
-  if (rows.length !== rowEnd - rowStart) throw new Error(`${rows.length} rows where ${rowEnd - rowStart} should be`);
+  if (rows.length !== rowEnd - rowStart)
+    throw new DataError(`${rows.length} rows where ${rowEnd - rowStart} should be`);
   return rows;
 }
 
@@ -73,7 +75,7 @@ function columnsOf(path: string, metadata: FileMetaData, { text = 'text', id, gr
   const missing = columns.find((column) => !known.includes(column));
   if (missing !== undefined) {
     const names = known.map((name) => JSON.stringify(name)).join(', ');
-    throw new Error(`${path} has no column ${JSON.stringify(missing)}; name one of ${names}.`);
+    throw new DataError(`${path} has no column ${JSON.stringify(missing)}; name one of ${names}.`);
   }
   return [...new Set(columns)];
 }
@@ -82,8 +84,8 @@ async function orDamaged<T>(path: string, action: () => Promise<T>): Promise<T> 
   try {
     return await action();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${path} cannot be read (${reason}); the file may be damaged, cut short or no Parquet file.`, {
+    const reason = messageOf(error);
+    throw new DataError(`${path} cannot be read (${reason}); the file may be damaged, cut short or no Parquet file.`, {
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { FileError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { stripGutenberg } from './gutenberg.ts';
@@ -39,11 +40,14 @@ export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator
 export async function bookFiles(folder: string): Promise<string[]> {
   const entry = await stat(folder).catch(() => undefined);
   if (!entry?.isDirectory()) {
-    throw new Error(`${folder} is no folder; give the folder that has the books, or train/, validation/ and test/.`);
+    throw new FileError(
+      `${folder} is no folder; give the folder that has the books, or train/, validation/ and test/.`,
+    );
   }
   const entries = await readdir(folder, { recursive: true });
   const books = entries.filter((name) => BOOK.test(name)).map((name) => join(folder, name));
-  if (books.length === 0) throw new Error(`There is no .txt file in ${folder}; give the folder that has the books.`);
+  if (books.length === 0)
+    throw new FileError(`There is no .txt file in ${folder}; give the folder that has the books.`);
   return books.sort();
 }
 

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { ConfigurationError } from '../../base/errors.ts';
 
 /** What {@link residueTable} gives for a byte that is no residue. */
 export const ILLEGAL = 0;
@@ -32,7 +33,9 @@ export class ResidueBuffer {
   /** @param residues legal letters, such as those of `ProteinTokenizer` @throws if one is no ASCII letter */
   constructor(residues: string) {
     if (!/^[A-Za-z]+$/.test(residues)) {
-      throw new Error(`residues is ${JSON.stringify(residues)}; give the letters that sequences may have, as A to Z.`);
+      throw new ConfigurationError(
+        `residues is ${JSON.stringify(residues)}; give the letters that sequences may have, as A to Z.`,
+      );
     }
     this.#residues = residues;
     this.#table = residueTable(residues);

@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { wikitextToText } from './wikitext.ts';
@@ -88,7 +89,7 @@ async function createDumpParser(path: string) {
   });
   parser.on('opentag', ({ name, attributes }) => {
     if (!hasRoot && name !== 'mediawiki') {
-      throw new Error(`${path} begins with <${name}>; give a MediaWiki dump, which begins with <mediawiki>.`);
+      throw new DataError(`${path} begins with <${name}>; give a MediaWiki dump, which begins with <mediawiki>.`);
     }
     hasRoot = true;
     text = '';

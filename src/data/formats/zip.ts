@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { DataError, FileError, messageOf } from '../../base/errors.ts';
 
 /** A file inside a ZIP archive. */
 export interface ZipEntry {
@@ -33,7 +34,7 @@ const READ_SIZE = 1 << 18;
  */
 export async function zipEntries(path: string): Promise<ZipEntry[]> {
   const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? new Error(`${path} does not exist; check the path.`) : error;
+    throw error.code === 'ENOENT' ? new FileError(`${path} does not exist; check the path.`) : error;
   });
   try {
     const { count, size, offset } = await findDirectory(file, path);
@@ -51,7 +52,7 @@ export async function zipEntries(path: string): Promise<ZipEntry[]> {
 export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerator<Buffer> {
   const { crc32, createInflateRaw } = await import('node:zlib');
   if (entry.method !== 0 && entry.method !== 8) {
-    throw new Error(`${entry.name} in ${path} is compressed by method ${entry.method}; store or deflate it.`);
+    throw new DataError(`${entry.name} in ${path} is compressed by method ${entry.method}; store or deflate it.`);
   }
   if (entry.compressedSize === 0) return;
   const start = await dataOffset(path, entry);
@@ -68,7 +69,7 @@ export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerat
       yield chunk;
     }
   } catch (error) {
-    throw damaged(path, entry.name, error instanceof Error ? error.message : String(error));
+    throw damaged(path, entry.name, messageOf(error));
   } finally {
     source.destroy();
   }
@@ -77,10 +78,10 @@ export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerat
 }
 
 const damaged = (path: string, name: string, reason: string) =>
-  new Error(`${name} in ${path} cannot be read (${reason}); the file may be damaged or cut short.`);
+  new DataError(`${name} in ${path} cannot be read (${reason}); the file may be damaged or cut short.`);
 
 const noArchive = (path: string) =>
-  new Error(`${path} is no ZIP archive, or is cut short; check the file, or download it again.`);
+  new DataError(`${path} is no ZIP archive, or is cut short; check the file, or download it again.`);
 
 async function read(file: FileHandle, offset: number, length: number, path: string): Promise<Buffer> {
   if (offset < 0) throw noArchive(path);

@@ -1,4 +1,5 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { DataError, PlatformError } from '../../base/errors.ts';
 import type { EncodeOptions, ForeignTokenizerJson, SpecialTokens, Tokenizer, TokenStream } from '../tokenizer.ts';
 import { rolesOf } from './added-tokens.ts';
 import { tokenToBytes } from './byte-level.ts';
@@ -20,19 +21,19 @@ export interface ForeignTokenizer extends Tokenizer {
  */
 export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json'): Promise<ForeignTokenizer> {
   const { Tokenizer } = await import('@huggingface/tokenizers').catch((error: Error) => {
-    throw new Error(
+    throw new PlatformError(
       `${name} needs the package @huggingface/tokenizers: install it with npm install @huggingface/tokenizers.`,
       { cause: error },
     );
   });
   if (typeof json !== 'object' || json === null) {
-    throw new Error(`${name} holds no object: give the contents of a tokenizer.json.`);
+    throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
   }
   try {
     return new AnyTokenizer(new Tokenizer(json, {}), json as ForeignTokenizerJson, name);
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, ' ').replace(/\.$/, '');
-    throw new Error(
+    throw new DataError(
       `${name} is of a form that @huggingface/tokenizers cannot load (${reason}): give a tokenizer.json that it knows.`,
       { cause: error },
     );
@@ -116,7 +117,7 @@ class AnyTokenizer implements ForeignTokenizer {
     const bytes =
       (this.json.decoder as { type?: unknown } | null | undefined)?.type === 'ByteLevel' && tokenToBytes(token);
     if (bytes) return bytes;
-    throw new Error(
+    throw new DataError(
       `Token ${id} of ${this.name} has no bytes of its own, as it is not byte-level: decode ids together.`,
     );
   }
@@ -128,7 +129,7 @@ class AnyTokenizer implements ForeignTokenizer {
   #tokenOf(id: number): string {
     const token = this.tokenizer.id_to_token(id);
     if (token !== undefined) return token;
-    throw new RangeError(
+    throw new DataError(
       `Token id ${id} is outside the vocabulary of ${this.vocabSize}; use ids that ${this.name} has.`,
     );
   }

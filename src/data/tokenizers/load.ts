@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BpeTokenizer } from './bpe.ts';
@@ -17,7 +18,7 @@ import { UnigramTokenizer } from './unigram.ts';
  */
 export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer {
   const fail: Fail = (what) => {
-    throw new Error(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
+    throw new DataError(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
   const { pre_tokenizer, model } = read(formSchema, json, fail);
   if (pre_tokenizer === null || pre_tokenizer === undefined) return loadCharacters(json, fail);

@@ -3,6 +3,7 @@
  * again and again. Equal pre-tokens are counted once. The places where each pair stands are kept in a list of its own,
  * so that a merge costs only as much as it changes.
  */
+import { ConfigurationError } from '../../base/errors.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BpeTokenizer, keyOf } from './bpe.ts';
 import { BYTE_ORDER } from './byte-level.ts';
@@ -32,10 +33,10 @@ export async function trainBpe(
   const specials = specialTexts(options);
   const smallest = 256 + specials.length;
   if (!Number.isInteger(vocabSize) || vocabSize < smallest || vocabSize > 1 << 24) {
-    throw new RangeError(`vocabSize is ${vocabSize}; use an integer from ${smallest} to ${1 << 24}.`);
+    throw new ConfigurationError(`vocabSize is ${vocabSize}; use an integer from ${smallest} to ${1 << 24}.`);
   }
   if (!Number.isInteger(minFrequency) || minFrequency < 1) {
-    throw new RangeError(`minFrequency is ${minFrequency}; use an integer of at least 1.`);
+    throw new ConfigurationError(`minFrequency is ${minFrequency}; use an integer of at least 1.`);
   }
   const words = await countPreTokens(texts, specials);
   const tokens: Uint8Array[] = Array.from(BYTE_ORDER, (byte) => Uint8Array.of(byte));

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../base/errors.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { CharacterTokenizer } from './characters.ts';
 
@@ -27,7 +28,7 @@ export async function trainCharacters(
   const specials = specialTexts(options);
   const smallest = 1 + specials.length;
   if (vocabSize !== undefined && (!Number.isInteger(vocabSize) || vocabSize < smallest)) {
-    throw new RangeError(`vocabSize is ${vocabSize}; use an integer of at least ${smallest}, or leave it out.`);
+    throw new ConfigurationError(`vocabSize is ${vocabSize}; use an integer of at least ${smallest}, or leave it out.`);
   }
   const counts = await countCharacters(texts, specials);
   const kept = [...counts]

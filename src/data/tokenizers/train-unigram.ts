@@ -3,6 +3,7 @@
  * substrings, fit their probabilities by expectation–maximisation, drop the quarter of the tokens that the likelihood
  * would miss least, and so on until few enough are left.
  */
+import { ConfigurationError } from '../../base/errors.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BYTE_ORDER } from './byte-level.ts';
 import { frequentSubstrings, type Substrings } from './frequent-substrings.ts';
@@ -132,6 +133,6 @@ const round = (score: number) => Math.round(score * 4096) / 4096;
 
 function checkInteger(name: string, value: number, smallest: number, largest: number): void {
   if (!Number.isInteger(value) || value < smallest || value > largest) {
-    throw new RangeError(`${name} is ${value}; use an integer from ${smallest} to ${largest}.`);
+    throw new ConfigurationError(`${name} is ${value}; use an integer from ${smallest} to ${largest}.`);
   }
 }

@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import { segmentsOf } from '../segments.ts';
 import type { SpecialTokens, Tokenizer, TokenizerJson, TokenStream } from '../tokenizer.ts';
 import { type AddedToken, patternOf, rolesOf } from './added-tokens.ts';
@@ -58,7 +59,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   bytesOf(id: number): Uint8Array {
     const bytes = this.tokens[id];
     if (bytes === undefined) {
-      throw new RangeError(
+      throw new DataError(
         `Token id ${id} is outside the vocabulary of ${this.vocabSize}; use ids from 0 to ${this.vocabSize - 1}.`,
       );
     }

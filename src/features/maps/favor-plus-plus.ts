@@ -1,4 +1,5 @@
 import type { FloatArray } from '../../backend/types.ts';
+import { ConfigurationError } from '../../base/errors.ts';
 import type { Features } from '../features.ts';
 import { type Projection, stackRows } from '../projections/projection.ts';
 import { squaredLengths } from '../projections/squared-lengths.ts';
@@ -43,7 +44,7 @@ export function measureP(queries: FloatArray, keys: FloatArray, dHead: number): 
 function rowMeans(name: string, array: FloatArray, dHead: number): { vector: Float64Array; square: number } {
   const rows = array.length / dHead;
   if (rows === 0 || !Number.isInteger(rows)) {
-    throw new Error(`measureP: ${name} has ${array.length} numbers; give at least one row of ${dHead}.`);
+    throw new ConfigurationError(`measureP: ${name} has ${array.length} numbers; give at least one row of ${dHead}.`);
   }
   const vector = new Float64Array(dHead);
   let square = 0;

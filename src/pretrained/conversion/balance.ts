@@ -1,4 +1,5 @@
 import type { FloatArray } from '../../backend/types.ts';
+import { DataError } from '../../base/errors.ts';
 import type { Transformer } from '../../models/transformer.ts';
 import { validPlaces } from '../../nn/pooling.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -21,9 +22,9 @@ import type { MeasuredBatch } from './types.ts';
  */
 export async function balanceAttention(model: Transformer, batches: readonly MeasuredBatch[]): Promise<void> {
   if (batches.length === 0)
-    throw new Error('There is nothing to measure queries and keys on: give at least one sequence.');
+    throw new DataError('There is nothing to measure queries and keys on: give at least one sequence.');
   if (model.attentions.some((attention) => attention.sharesKeys)) {
-    throw new Error(
+    throw new DataError(
       'Queries serve as keys in LSH attention, so there is nothing to balance: take a model with another.',
     );
   }

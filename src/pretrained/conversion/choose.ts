@@ -1,5 +1,6 @@
 import type { AttentionConfiguration } from '../../attention/configuration.ts';
 import { attentionConfiguration } from '../../attention/configuration.ts';
+import { ConfigurationError } from '../../base/errors.ts';
 import type { FeatureConfigurationInput } from '../../features/configuration.ts';
 import type { Comparison } from './comparison.ts';
 import type { LayerAlone } from './types.ts';
@@ -31,7 +32,7 @@ export async function chooseAttention(
   comparison: Comparison,
   { base, alone, numFeatures, error, seed }: ChoiceOptions,
 ): Promise<ChosenAttention> {
-  if (!(error > 0)) throw new RangeError(`The wanted error is ${error}; give a number above 0, such as 0.1.`);
+  if (!(error > 0)) throw new ConfigurationError(`The wanted error is ${error}; give a number above 0, such as 0.1.`);
   const order = [...alone].sort((a, b) => b.model.embeddingError - a.model.embeddingError).map(({ layer }) => layer);
   const rising = [...numFeatures].sort((a, b) => a - b);
   const choice = (numExact: number, m: number): ChosenAttention => ({

@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/softmax-cross-entropy.ts';
 import { keep, scope } from '../../tensor/scope.ts';
@@ -25,7 +26,7 @@ export class Comparison {
   /** Leaves the model with exact attention. */
   static async open(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Comparison> {
     if (batches.length === 0)
-      throw new Error('There is nothing to measure the conversion on: give at least one sequence.');
+      throw new DataError('There is nothing to measure the conversion on: give at least one sequence.');
     model.replaceAttention({ attention: 'exact', exactLayers: [] });
     return new Comparison(model, batches, await measure(model, batches));
   }

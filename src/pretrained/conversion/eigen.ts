@@ -1,3 +1,5 @@
+import { DataError } from '../../base/errors.ts';
+
 /** A square matrix, row-major. */
 export type Matrix = Float64Array;
 
@@ -12,7 +14,7 @@ export function cholesky(x: Matrix, n: number): Matrix {
     for (let j = 0; j <= i; j++) {
       let sum = x[i * n + j];
       for (let k = 0; k < j; k++) sum -= lower[i * n + k] * lower[j * n + k];
-      if (i === j && !(sum > 0)) throw new Error('The matrix is not positive definite: add to its diagonal.');
+      if (i === j && !(sum > 0)) throw new DataError('The matrix is not positive definite: add to its diagonal.');
       lower[i * n + j] = i === j ? Math.sqrt(sum) : sum / lower[j * n + j];
     }
   }

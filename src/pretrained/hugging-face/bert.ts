@@ -1,5 +1,5 @@
+import { z } from '../../base/zod.ts';
 import type { TransformerConfiguration } from '../../models/configuration.ts';
-import { z } from '../../tensor/zod.ts';
 import { classesOf, id, isFor, readConfig } from './config-file.ts';
 import { specialIds } from './encoder-blocks.ts';
 import { type Family, linear, type NamedTensor, named, norm } from './family.ts';

@@ -1,4 +1,5 @@
-import { z } from '../../tensor/zod.ts';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import type { ConfigFile } from './family.ts';
 
 export const size = () => z.int().check(z.minimum(1));
@@ -34,7 +35,7 @@ export function readConfig<S extends z.core.$ZodType>(schema: S, { where, json }
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   const reason = message.replace(/^Invalid input: /, '').replace(/\.$/, '');
-  throw new Error(`${path.length > 0 ? `"${path.join('.')}" in ` : ''}${where} is not valid: ${reason}.`);
+  throw new DataError(`${path.length > 0 ? `"${path.join('.')}" in ` : ''}${where} is not valid: ${reason}.`);
 }
 
 /**
@@ -50,7 +51,7 @@ export function refuseOthers(
     const value = (json as Record<string, unknown>)[key];
     if (value === undefined || value === null || values.includes(value)) continue;
     const list = values.map((choice) => JSON.stringify(choice)).join(' or ');
-    throw new Error(
+    throw new DataError(
       `${where} sets ${key} to ${JSON.stringify(value)}, and only ${list} is supported: choose a model that has it.`,
     );
   }
@@ -70,7 +71,7 @@ const ACTIVATIONS = new Map<string, 'gelu' | 'geluTanh' | 'relu'>([
 export function activationOf({ where }: ConfigFile, key: string, name: string): 'gelu' | 'geluTanh' | 'relu' {
   const activation = ACTIVATIONS.get(name);
   if (activation) return activation;
-  throw new Error(
+  throw new DataError(
     `${where} sets ${key} to ${JSON.stringify(name)}, and only ${[...ACTIVATIONS.keys()].join(', ')} are supported: choose a model that has one.`,
   );
 }
@@ -96,7 +97,7 @@ export function classesOf({ where }: ConfigFile, config: Labelled, head: string)
   if (!isFor(config, head)) return undefined;
   const count = config.id2label ? Object.keys(config.id2label).length : (config.num_labels ?? 2);
   if (count >= 2) return count;
-  throw new Error(
+  throw new DataError(
     `${where} has ${count} class, and a classification head needs two: a head for regression is not supported.`,
   );
 }

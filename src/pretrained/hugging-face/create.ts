@@ -1,4 +1,5 @@
 import type { Backend } from '../../backend/types.ts';
+import { DataError } from '../../base/errors.ts';
 import { type AttentionChoice, Transformer } from '../../models/transformer.ts';
 import { checkEntries } from '../weights.ts';
 import type { Pretrained } from './read.ts';
@@ -25,7 +26,7 @@ export function createPretrained(
   try {
     const parameters = model.parameters();
     if (parameters.size !== weights.size) {
-      throw new Error(
+      throw new DataError(
         'LSH attention and learned Linformer projections have weights that a pretrained model lacks: choose favor, exact or auto.',
       );
     }

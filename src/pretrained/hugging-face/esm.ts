@@ -1,4 +1,5 @@
-import { z } from '../../tensor/zod.ts';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import { classesOf, encoder, id, isFor, labelsOf, readConfig, refuseOthers, size } from './config-file.ts';
 import {
   encoderBlocks,
@@ -39,7 +40,7 @@ export const esm: Family = {
   configure(file, has) {
     const config = readConfig(schema, file);
     if (config.position_embedding_type !== 'rotary') {
-      throw new Error(
+      throw new DataError(
         `${file.where} sets position_embedding_type to ${JSON.stringify(config.position_embedding_type)}, and only "rotary" is supported: choose ESM-2 instead of ESM-1.`,
       );
     }
@@ -51,7 +52,7 @@ export const esm: Family = {
       rope_theta: [10_000],
     });
     if (config.token_dropout && typeof config.mask_token_id !== 'number') {
-      throw new Error(`${file.where} sets token_dropout but no mask_token_id: add the id of the mask token.`);
+      throw new DataError(`${file.where} sets token_dropout but no mask_token_id: add the id of the mask token.`);
     }
     const heads = {
       languageHead: isFor(config, 'ForMaskedLM') || has('lm_head.dense.weight'),

@@ -1,3 +1,4 @@
+import { DataError } from '../../base/errors.ts';
 import type { TransformerConfiguration } from '../../models/configuration.ts';
 import type { Transformer } from '../../models/transformer.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -65,7 +66,7 @@ function isTiedLanguageModel({ languageHead, tiedEmbeddings }: TransformerConfig
 
 function checkAttention({ attentions }: Transformer): void {
   if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
-    throw new Error(
+    throw new DataError(
       'This model has no counterpart in the library transformers: LSH attention and learned Linformer projections have weights of their own; export it in another format.',
     );
   }

@@ -1,5 +1,6 @@
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import type { TransformerConfiguration } from '../../models/configuration.ts';
-import { z } from '../../tensor/zod.ts';
 import { bert } from './bert.ts';
 import { esm } from './esm.ts';
 import type { ConfigFile, Family } from './family.ts';
@@ -20,12 +21,12 @@ export function familyOfFile({ where, json }: ConfigFile): Family {
   const known = families.flatMap(({ modelTypes }) => modelTypes).join(', ');
   const config = z.safeParse(schema, json);
   if (!config.success) {
-    throw new Error(`${where} names no model_type: give the config.json of a model of type ${known}.`);
+    throw new DataError(`${where} names no model_type: give the config.json of a model of type ${known}.`);
   }
   const { model_type: type } = config.data;
   const family = families.find(({ modelTypes }) => modelTypes.includes(type));
   if (family) return family;
-  throw new Error(
+  throw new DataError(
     `${where} is of the model_type ${JSON.stringify(type)}, which is not supported: give one of ${known}.`,
   );
 }
@@ -40,7 +41,7 @@ export function familyOfModel(configuration: TransformerConfiguration): Family {
   const demands = [[!configuration.reversible, 'reversible: false'] as const, ...family.demands(configuration)];
   const unmet = demands.find(([holds]) => !holds);
   if (!unmet) return family;
-  throw new Error(
+  throw new DataError(
     `This model has no counterpart in the library transformers: ${family.modelTypes[0]}, which is nearest, has ${unmet[1]}; export it in another format.`,
   );
 }

@@ -1,3 +1,5 @@
+import { DataError } from '../../base/errors.ts';
+
 /** The files of a model, wherever they lie. Reading a part of a large one does not read all of it. */
 export interface PretrainedFiles {
   /** What error messages put in front of a name, such as the directory. */
@@ -19,7 +21,7 @@ export interface PretrainedFiles {
 export function filesInMemory(contents: ReadonlyMap<string, Uint8Array>, where = 'the model'): PretrainedFiles {
   const bytesOf = (name: string) => {
     const bytes = contents.get(name);
-    if (!bytes) throw new Error(`${where}/${name} is missing: restore it from a copy.`);
+    if (!bytes) throw new DataError(`${where}/${name} is missing: restore it from a copy.`);
     return bytes;
   };
   return {
@@ -46,7 +48,7 @@ export async function readText(files: PretrainedFiles, name: string): Promise<st
     return new TextDecoder('utf-8', { fatal: true }).decode(await files.read(name));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new Error(`${pathOf(files, name)} is not UTF-8 text: restore it from a copy.`, { cause: error });
+    throw new DataError(`${pathOf(files, name)} is not UTF-8 text: restore it from a copy.`, { cause: error });
   }
 }
 
@@ -60,6 +62,6 @@ export async function readJson(files: PretrainedFiles, name: string): Promise<un
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${pathOf(files, name)} is not JSON: restore it from a copy.`, { cause: error });
+    throw new DataError(`${pathOf(files, name)} is not JSON: restore it from a copy.`, { cause: error });
   }
 }

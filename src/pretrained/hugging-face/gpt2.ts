@@ -1,4 +1,4 @@
-import { z } from '../../tensor/zod.ts';
+import { z } from '../../base/zod.ts';
 import { activationName, activationOf, common, id, isFor, readConfig, refuseOthers, size } from './config-file.ts';
 import { specialIds } from './encoder-blocks.ts';
 import { type Family, named, norm } from './family.ts';

@@ -1,6 +1,7 @@
 /** What BERT and RoBERTa share: all but the count of positions, the names of the heads and the activation in them. */
+
+import { z } from '../../base/zod.ts';
 import type { TransformerConfiguration, TransformerOptions } from '../../models/configuration.ts';
-import { z } from '../../tensor/zod.ts';
 import { activationName, activationOf, encoder, labelsOf, refuseOthers, size } from './config-file.ts';
 import {
   type EncoderSettings,

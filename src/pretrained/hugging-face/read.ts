@@ -1,9 +1,10 @@
+import { ConfigurationError, DataError, ShapeError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import {
   type TransformerConfiguration,
   type TransformerOptions,
   transformerConfiguration,
 } from '../../models/configuration.ts';
-import { z } from '../../tensor/zod.ts';
 import type { TensorEntry } from '../safetensors.ts';
 import { familyOfFile } from './families.ts';
 import type { Family, FamilyName, NamedTensor } from './family.ts';
@@ -50,7 +51,7 @@ export async function readHuggingFace(
 ): Promise<Pretrained> {
   const source = files instanceof Map ? filesInMemory(files) : (files as PretrainedFiles);
   if (!source.names.includes(CONFIG)) {
-    throw new Error(
+    throw new DataError(
       `${pathOf(source, CONFIG)} is missing: name a directory that holds a model in Hugging Face's layout.`,
     );
   }
@@ -83,7 +84,9 @@ function parse(options: TransformerOptions, where: string): TransformerConfigura
   const result = z.safeParse(transformerConfiguration, options);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
-  throw new Error(`${where} describes a model that this package lacks: ${path.join('.')} is not valid (${message}).`);
+  throw new DataError(
+    `${where} describes a model that this package lacks: ${path.join('.')} is not valid (${message}).`,
+  );
 }
 
 /** Names in the file by the names of the tables, which are without the prefix and say weight and bias of a norm. */
@@ -96,7 +99,7 @@ function canonicalNames(stored: StoredTensors, family: Family): Map<string, stri
       .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
     const other = names.get(canonical);
     if (other !== undefined) {
-      throw new Error(`${stored.whereOf(name)} holds ${name}, which is ${other} once more: remove one of them.`);
+      throw new DataError(`${stored.whereOf(name)} holds ${name}, which is ${other} once more: remove one of them.`);
     }
     names.set(canonical, name);
   }
@@ -110,14 +113,14 @@ async function readTable(table: readonly NamedTensor[], stored: StoredTensors, n
     const present = [row.theirs, ...row.copies].flatMap((name) => names.get(name) ?? []);
     const [first, ...copies] = present;
     if (first === undefined) {
-      throw new Error(
+      throw new DataError(
         `${whereIn(stored)} lacks the tensor ${row.theirs}, which config.json asks for: take files that belong together.`,
       );
     }
     const data = await readFloats(stored, first, row.shape);
     for (const copy of copies) {
       if (!sameNumbers(data, await readFloats(stored, copy, row.shape))) {
-        throw new Error(
+        throw new DataError(
           `${stored.whereOf(copy)} holds ${copy} with other numbers than ${first}, which config.json says are the same: set tie_word_embeddings to false there if they are not.`,
         );
       }
@@ -136,14 +139,14 @@ function whereIn(stored: StoredTensors): string {
 async function readFloats(stored: StoredTensors, name: string, shape: readonly number[]): Promise<Float32Array> {
   const found = stored.shapeOf(name);
   if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {
-    throw new Error(
+    throw new ShapeError(
       `${stored.whereOf(name)} holds ${name} of shape [${found}] where config.json asks for [${shape}]: take files that belong together.`,
     );
   }
   const { dtype, data } = await stored.read(name);
   if (dtype === 'F32') return data;
   if (dtype === 'F64') return Float32Array.from(data);
-  throw new Error(
+  throw new DataError(
     `${stored.whereOf(name)} holds ${name} of type ${dtype} where a float is needed: take weights that are not quantized.`,
   );
 }
@@ -170,10 +173,10 @@ function lengthen(
   maxLength: number,
 ): TransformerConfiguration {
   if (!Number.isSafeInteger(maxLength) || maxLength < 1) {
-    throw new Error(`maxLength is ${maxLength}: give a whole number of at least 1.`);
+    throw new ConfigurationError(`maxLength is ${maxLength}: give a whole number of at least 1.`);
   }
   if (configuration.patches) {
-    throw new Error('A model of image patches has a place for each of them: leave maxLength out.');
+    throw new DataError('A model of image patches has a place for each of them: leave maxLength out.');
   }
   const positions = weights.get('positions.weight');
   if (positions?.dtype === 'F32') {

@@ -1,4 +1,5 @@
-import { z } from '../../tensor/zod.ts';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import { classesOf, id, isFor, readConfig, refuseOthers } from './config-file.ts';
 import { poolerAndClassifier, specialIds } from './encoder-blocks.ts';
 import { type Family, named, type SpecialIds } from './family.ts';
@@ -46,7 +47,7 @@ export const roberta: Family = {
     if (heads.languageHead) refuseOthers(file, { hidden_act: ['gelu'] });
     const maxLength = config.max_position_embeddings - offsetOf(ids);
     if (maxLength < 1) {
-      throw new Error(
+      throw new DataError(
         `${file.where} sets max_position_embeddings to ${config.max_position_embeddings}, of which ${offsetOf(ids)} come before the first token: give a model with more.`,
       );
     }

@@ -1,4 +1,5 @@
-import { z } from '../../tensor/zod.ts';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from './files.ts';
 
 /** How sentence-transformers makes the vector of a sentence of a model's hidden states. */
@@ -49,7 +50,7 @@ export async function readSentencePooling(
   const pooling = modules.find(({ type }) => kindOf(type) === 'Pooling');
   const name = `${pooling?.path ?? '1_Pooling'}/config.json`;
   if (!files.names.includes(name)) {
-    if (pooling) throw new Error(`${pathOf(files, name)} is missing, which modules.json names: fetch it too.`);
+    if (pooling) throw new DataError(`${pathOf(files, name)} is missing, which modules.json names: fetch it too.`);
     return undefined;
   }
   return {
@@ -68,17 +69,17 @@ async function readModules(files: PretrainedFiles) {
   if (!files.names.includes('modules.json')) return [];
   const modules = z.safeParse(modulesSchema, await readJson(files, 'modules.json'));
   if (modules.success) return modules.data;
-  throw new Error(`${pathOf(files, 'modules.json')} is no list of paths and types: restore it from a copy.`);
+  throw new DataError(`${pathOf(files, 'modules.json')} is no list of paths and types: restore it from a copy.`);
 }
 
 async function readKind(files: PretrainedFiles, name: string): Promise<SentencePooling['pooling']> {
   const config = z.safeParse(poolingSchema, await readJson(files, name));
-  if (!config.success) throw new Error(`${pathOf(files, name)} is not valid: restore it from a copy.`);
+  if (!config.success) throw new DataError(`${pathOf(files, name)} is not valid: restore it from a copy.`);
   const { pooling_mode: mode, ...flags } = config.data;
   const modes = mode === undefined ? Object.entries(flags).flatMap(([key, on]) => (on ? [key] : [])) : [mode].flat();
   const kind = modes.length === 1 ? KINDS.get(modes[0]!) : undefined;
   if (kind) return kind;
-  throw new Error(
+  throw new DataError(
     `${pathOf(files, name)} asks for the pooling ${modes.join(' with ') || 'of nothing'}, and only the mean, the first or the last token is supported: remove the file to choose another.`,
   );
 }
@@ -86,6 +87,6 @@ async function readKind(files: PretrainedFiles, name: string): Promise<SentenceP
 async function readMaxLength(files: PretrainedFiles): Promise<number | undefined> {
   if (!files.names.includes(SENTENCES)) return undefined;
   const config = z.safeParse(sentencesSchema, await readJson(files, SENTENCES));
-  if (!config.success) throw new Error(`${pathOf(files, SENTENCES)} is not valid: restore it from a copy.`);
+  if (!config.success) throw new DataError(`${pathOf(files, SENTENCES)} is not valid: restore it from a copy.`);
   return config.data.max_seq_length ?? undefined;
 }

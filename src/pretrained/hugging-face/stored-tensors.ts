@@ -1,4 +1,5 @@
-import { z } from '../../tensor/zod.ts';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import {
   checkedHeader,
   type Damaged,
@@ -38,20 +39,21 @@ export async function openTensors(files: PretrainedFiles): Promise<StoredTensors
   if (!files.names.includes(INDEX)) throw noWeights(files);
   const where = pathOf(files, INDEX);
   const index = z.safeParse(indexSchema, await readJson(files, INDEX));
-  if (!index.success) throw new Error(`${where} holds no weight_map from tensors to files: restore it from a copy.`);
+  if (!index.success)
+    throw new DataError(`${where} holds no weight_map from tensors to files: restore it from a copy.`);
   const map = new Map(Object.entries(index.data.weight_map));
   for (const shard of map.values()) {
     if (!SHARD.test(shard)) {
-      throw new Error(
+      throw new DataError(
         `${where} names the file ${JSON.stringify(shard)}, but a shard is a .safetensors file beside its index: take a copy whose index does.`,
       );
     }
-    if (!files.names.includes(shard)) throw new Error(`${where} names ${shard}, which is missing: fetch it too.`);
+    if (!files.names.includes(shard)) throw new DataError(`${where} names ${shard}, which is missing: fetch it too.`);
   }
   const tensors = gather(files, await openShards(files, [...new Set(map.values())]));
   for (const [name, shard] of map) {
     if (!tensors.names.includes(name) || tensors.whereOf(name) !== pathOf(files, shard)) {
-      throw new Error(
+      throw new DataError(
         `${pathOf(files, shard)} lacks the tensor ${name}, which ${INDEX} says it holds: fetch both again.`,
       );
     }
@@ -70,7 +72,7 @@ function openShards(files: PretrainedFiles, names: readonly string[]): Promise<S
   return Promise.all(
     names.map(async (name) => {
       const damaged: Damaged = (why) =>
-        new Error(`${pathOf(files, name)} is damaged (${why}): restore it from a copy.`);
+        new DataError(`${pathOf(files, name)} is damaged (${why}): restore it from a copy.`);
       const size = await files.size(name);
       const start = 8 + headerLength(await files.read(name, 0, Math.min(8, size)), size, damaged);
       const { entries } = checkedHeader(await files.read(name, 8, start), size - start, damaged);
@@ -85,7 +87,7 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
     for (const entry of shard.entries) {
       const other = places.get(entry.name);
       if (other) {
-        throw new Error(
+        throw new DataError(
           `${pathOf(files, shard.name)} holds the tensor ${entry.name}, which ${other.shard.name} holds too: fetch both again.`,
         );
       }
@@ -94,7 +96,7 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
   }
   const placeOf = (name: string) => {
     const place = places.get(name);
-    if (!place) throw new Error(`${files.where} lacks the tensor ${name}: use the config.json that belongs to it.`);
+    if (!place) throw new DataError(`${files.where} lacks the tensor ${name}: use the config.json that belongs to it.`);
     return place;
   };
   return {
@@ -105,7 +107,7 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
       const { shard, entry } = placeOf(name);
       const bytes = await files.read(shard.name, shard.start + entry.begin, shard.start + entry.end);
       if (bytes.length !== entry.end - entry.begin) {
-        throw new Error(`${pathOf(files, shard.name)} became shorter while it was read: start again.`);
+        throw new DataError(`${pathOf(files, shard.name)} became shorter while it was read: start again.`);
       }
       return decodeTensor(entry, bytes);
     },
@@ -115,12 +117,12 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
 function noWeights(files: PretrainedFiles): Error {
   const pickled = files.names.find((name) => PICKLED.test(name));
   if (pickled === undefined) {
-    return new Error(`${files.where} holds neither ${WHOLE} nor ${INDEX}: name a directory of a model that does.`);
+    return new DataError(`${files.where} holds neither ${WHOLE} nor ${INDEX}: name a directory of a model that does.`);
   }
   const convert =
     `import torch, safetensors.torch as s; ` +
     `s.save_file({k: v.clone() for k, v in torch.load('${pickled}', weights_only=True).items()}, '${WHOLE}')`;
-  return new Error(
+  return new DataError(
     `${files.where} holds its weights only as ${pickled}, a pickle, which runs code when it is read: convert it there with python -c "${convert}".`,
   );
 }

@@ -1,4 +1,5 @@
 /** The tokenizer of a directory as one tokenizer.json, which older directories hold in other files. */
+import { DataError } from '../../base/errors.ts';
 import type { FamilyName } from './family.ts';
 import { type PretrainedFiles, pathOf, readJson, readText } from './files.ts';
 
@@ -18,7 +19,7 @@ export async function readTokenizer(files: PretrainedFiles, family: FamilyName):
     const lines = (await readText(files, 'vocab.txt')).replace(/\r?\n$/, '').split(/\r?\n/);
     const tokens = new Map(lines.map((token, id) => [token.trim(), id]));
     if (tokens.size < lines.length)
-      throw new Error(`${pathOf(files, 'vocab.txt')} names a token twice: restore it from a copy.`);
+      throw new DataError(`${pathOf(files, 'vocab.txt')} names a token twice: restore it from a copy.`);
     return family === 'esm' ? esmTokenizer(tokens, files) : bertTokenizer(tokens, await lowerCases(files), files);
   }
   if (has('vocab.json') && has('merges.txt') && (family === 'gpt2' || family === 'roberta')) {
@@ -34,7 +35,7 @@ export async function readTokenizer(files: PretrainedFiles, family: FamilyName):
 async function record(files: PretrainedFiles, name: string): Promise<TokenizerFile> {
   const json = await readJson(files, name);
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as TokenizerFile;
-  throw new Error(`${pathOf(files, name)} holds no object: restore it from a copy.`);
+  throw new DataError(`${pathOf(files, name)} holds no object: restore it from a copy.`);
 }
 
 async function lowerCases(files: PretrainedFiles): Promise<boolean> {
@@ -65,7 +66,8 @@ function frame(first: string, last: string, vocab: ReadonlyMap<string, number>, 
   const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
   const entry = (token: string) => {
     const id = vocab.get(token);
-    if (id === undefined) throw new Error(`${files.where} holds a vocabulary without ${token}: add a tokenizer.json.`);
+    if (id === undefined)
+      throw new DataError(`${files.where} holds a vocabulary without ${token}: add a tokenizer.json.`);
     return { id: token, ids: [id], tokens: [token] };
   };
   return {

@@ -1,5 +1,5 @@
+import { z } from '../../base/zod.ts';
 import { numPatches } from '../../nn/patch-embedding.ts';
-import { z } from '../../tensor/zod.ts';
 import {
   activationName,
   activationOf,

@@ -1,4 +1,5 @@
 import type { AttentionGradients, AttentionLayout, AttentionSizes } from '../../backend/types.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
@@ -33,7 +34,7 @@ export function attentionSizes({ queries, keys, values, layout, runs, keyMask }:
   batch: number;
 } {
   for (const [name, tensor] of Object.entries({ queries, keys, values })) {
-    if (tensor.shape.length !== 4) throw new Error(`attention: ${name} needs 4 axes; got ${tensor.shape.length}.`);
+    if (tensor.shape.length !== 4) throw new ShapeError(`attention: ${name} needs 4 axes; got ${tensor.shape.length}.`);
   }
   const [lengthAxis, headsAxis] = layout === 'bhld' ? [2, 1] : [1, 2];
   const batch = queries.shape[0];

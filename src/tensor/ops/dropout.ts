@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../base/errors.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -10,7 +11,7 @@ export interface DropoutDraw {
 
 /** Zeroes each element with probability `rate` and scales the others by 1/(1 − rate). */
 export function dropout(x: Tensor, { rate, seed, stream }: DropoutDraw): Tensor {
-  if (!(rate >= 0 && rate < 1)) throw new Error(`dropout: rate must be in [0, 1); got ${rate}.`);
+  if (!(rate >= 0 && rate < 1)) throw new ConfigurationError(`dropout: rate must be in [0, 1); got ${rate}.`);
   const drop = (from: Tensor) => {
     const out = Tensor.empty(from.backend, from.shape);
     from.backend.dropout({ x: from.storage, out: out.storage, rate, seed, stream });

@@ -1,5 +1,6 @@
 import { snapshotsLength } from '../../backend/estimator.ts';
 import type { AttentionGradients, FavorStateArrays } from '../../backend/types.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { isTracked } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 import {
@@ -31,7 +32,9 @@ export function favorCausal(
   const { batch, heads, lengthQ, dHead, dValue } = sizes;
   const tracked = isTracked(queries, keys, values);
   if (state && tracked) {
-    throw new Error('favorCausal: gradients through a given state are not supported; leave the state out to train.');
+    throw new ShapeError(
+      'favorCausal: gradients through a given state are not supported; leave the state out to train.',
+    );
   }
   const out = resultFor(runs, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const denominator = Tensor.empty(backend, [batch, heads, lengthQ]);

@@ -6,6 +6,7 @@ import type {
   FavorResult,
   FavorStateArrays,
 } from '../../backend/types.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { scope } from '../scope.ts';
 import { Tensor } from '../tensor.ts';
 import {
@@ -39,10 +40,12 @@ export interface FavorOptions {
 export function featureStorages(features: FeatureTensors, dHead: number): FavorFeatures {
   const { numFeatures, map, epsilon, form, factors, directions, projection, bias } = features;
   if (features.dHead !== dHead) {
-    throw new Error(`favor: the features are for dHead ${features.dHead}; the queries have ${dHead}.`);
+    throw new ShapeError(`favor: the features are for dHead ${features.dHead}; the queries have ${dHead}.`);
   }
   if (projection.size !== projectionLength(features, dHead)) {
-    throw new Error(`favor: a projection of ${projection.size} numbers does not fit ${numFeatures} ${form} features.`);
+    throw new ShapeError(
+      `favor: a projection of ${projection.size} numbers does not fit ${numFeatures} ${form} features.`,
+    );
   }
   const estimator = { numFeatures, map, epsilon, form, factors, directions };
   return { ...estimator, projection: projection.storage, bias: bias?.storage };

@@ -1,3 +1,4 @@
+import { ShapeError } from '../../base/errors.ts';
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
@@ -36,7 +37,7 @@ export function lshAttention(inputs: LshInputs, options: LshOptions): Tensor {
   const [numHashes, numRotations] = rotations.shape;
   checkShape('lshAttention: rotations', rotations.shape, [numHashes, numRotations, dHead]);
   if (numBuckets % 2 !== 0 || numBuckets < 2 || numBuckets > 2 * numRotations) {
-    throw new Error(
+    throw new ShapeError(
       `lshAttention: ${numRotations} rotations make an even number of buckets up to ${2 * numRotations}, not ${numBuckets}.`,
     );
   }

@@ -1,4 +1,5 @@
 import type { AttentionLayout } from '../../backend/types.ts';
+import { ShapeError } from '../../base/errors.ts';
 import { formatShape } from '../shape.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
@@ -19,7 +20,7 @@ export function projectLength(x: Tensor, projection: Tensor, layout: AttentionLa
   const [rows, maxLength] = projection.shape.slice(-2);
   const isShared = projection.shape.length === 2;
   if (length > maxLength || !(isShared || projection.shape[0] === heads)) {
-    throw new Error(
+    throw new ShapeError(
       `projectLength: a projection of shape ${formatShape(projection.shape)} does not fit ${heads} heads of ${length} positions.`,
     );
   }

@@ -1,3 +1,4 @@
+import { ShapeError } from '../../base/errors.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -21,7 +22,7 @@ export interface RotaryOptions {
  */
 export function rotary(x: Tensor, { offset = 0, base = 10_000, stretches }: RotaryOptions = {}): Tensor {
   const [batch, length, heads, dHead] = x.shape as [number, number, number, number];
-  if (dHead % 2 !== 0) throw new Error(`rotary positions need an even dHead; got ${dHead}.`);
+  if (dHead % 2 !== 0) throw new ShapeError(`rotary positions need an even dHead; got ${dHead}.`);
   const rotate = (from: Tensor, inverse: boolean) => {
     const { backend } = from;
     const out = Tensor.empty(backend, from.shape);

@@ -1,4 +1,5 @@
-import { z } from '../tensor/zod.ts';
+import { ConfigurationError } from './errors.ts';
+import { z } from './zod.ts';
 
 /**
  * Validates `value` against a schema of strict objects, of zod or of zod/mini.
@@ -14,11 +15,11 @@ export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: 
     const known = keysAt(schema, value, issue.path);
     const nearest = nearestKey(key, known);
     const mend = nearest ? `did you mean "${nearest}"?` : `known keys are ${known.join(', ')}.`;
-    throw new Error(`Unknown key "${[...issue.path, key].join('.')}" in ${where}: ${mend}`);
+    throw new ConfigurationError(`Unknown key "${[...issue.path, key].join('.')}" in ${where}: ${mend}`);
   }
   const path = issue.path.join('.');
   const message = issue.message.replace(/^Invalid input: /, '').replace(/\.$/, '');
-  throw new Error(`${path ? `Key "${path}" in ${where}` : where} is invalid: ${message}.`);
+  throw new ConfigurationError(`${path ? `Key "${path}" in ${where}` : where} is invalid: ${message}.`);
 }
 
 /** The known key within two edits (or a third of its length) of `key`, ignoring case and punctuation. */

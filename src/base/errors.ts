@@ -1,0 +1,39 @@
+/**
+ * The errors that this package throws. Each has one sentence: what is wrong, where, and how to fix it. The class tells
+ * callers what to do about an error; a rule of `scripts/check-layers.mjs` refuses plain errors in src/.
+ */
+export class PerformersError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Tensors, arrays or sizes do not fit each other. */
+export class ShapeError extends PerformersError {}
+
+/** An option, a flag, a configuration or a combination of them is not valid. */
+export class ConfigurationError extends PerformersError {}
+
+/** Numbers, ids, texts, weights or the contents of a file are not what they must be. */
+export class DataError extends PerformersError {}
+
+/** A file or folder is missing, locked, not readable or not writable. */
+export class FileError extends PerformersError {}
+
+/** A server of models or data gave no answer, or not the one that was asked for. */
+export class NetworkError extends PerformersError {}
+
+/** A tensor, state or backend was used after its end, or together with those of another backend. */
+export class LifetimeError extends PerformersError {}
+
+/** Memory is exhausted. */
+export class OutOfMemoryError extends PerformersError {}
+
+/** The build, the engine or an optional package lacks something that is needed. */
+export class PlatformError extends PerformersError {}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
