@@ -13,6 +13,20 @@ export const positiveNumber = bounded((x) => Number.isFinite(x) && x > 0, 'a pos
 export const nonNegativeNumber = bounded((x) => Number.isFinite(x) && x >= 0, 'a number, 0 or more');
 export const fraction = bounded((x) => x > 0 && x <= 1, 'a number above 0, at most 1');
 
+/** A parser that also refuses numbers above `most`. */
+export const numberUpTo = (most: number, parse: (text: string) => number) => (text: string) => {
+  const value = parse(text);
+  if (value > most) throw new InvalidArgumentError(`It must be at most ${most}.`);
+  return value;
+};
+
+/** Timers of JavaScript hold 2³¹ − 1 milliseconds, which is 24.8 days; longer ones would end at once. */
+const maxSeconds = 2_147_483;
+export const seconds = bounded(
+  (x) => x >= 0.001 && x <= maxSeconds,
+  `a number of seconds from 0.001 to ${maxSeconds} (24 days)`,
+);
+
 /** Numbers with commas between them, such as `0,5`. */
 const listed = (one: (text: string) => number) => (text: string) => text.split(',').map((part) => one(part.trim()));
 export const positiveIntegers = listed(positiveInteger);

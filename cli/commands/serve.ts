@@ -1,8 +1,9 @@
 import { basename, dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError, createBackend, loadModel } from '../../src/node.ts';
-import { type BackendFlags, backendOptions, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
+import { type BackendFlags, backendOptions, numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';
 import { say } from '../output.ts';
+import { isLoopback } from '../serve/hosts.ts';
 import { defaultLimits, type Limits } from '../serve/limits.ts';
 
 interface ServeFlags extends BackendFlags, Limits {
@@ -11,6 +12,8 @@ interface ServeFlags extends BackendFlags, Limits {
   port: number;
   name?: string;
   apiKey?: string;
+  allowHost?: string[];
+  cors?: string[];
   grace: number;
   verbose?: boolean;
 }
@@ -26,30 +29,32 @@ export function serveCommand(): Command {
     .option('--port <n>', 'where to listen; 0 = any free port', portNumber, 8080)
     .option('--name <name>', "what clients call the model (default: the folder's name)")
     .option('--api-key <key>', 'a token that clients must send (default: PERFORMERS_API_KEY from the environment)')
+    .option(
+      '--allow-host <names...>',
+      'names that clients may use for this machine (default: with a key any; without one localhost and IP addresses)',
+    )
+    .option(
+      '--cors <origins...>',
+      'origins whose pages may use the server, such as https://example.org (default: none)',
+    )
     .option('--max-tokens <n>', 'prompt and completion of a request', positiveInteger, limits.maxTokens)
-    .option('--max-body <bytes>', 'size of a request', positiveInteger, limits.maxBody)
+    .option('--max-body <bytes>', 'size of a request', numberUpTo(maxBody, positiveInteger), limits.maxBody)
     .option('--concurrency <n>', 'completions generated at once', positiveInteger, limits.concurrency)
     .option('--queue <n>', 'requests that may wait for a place; others get 429', wholeNumber, limits.queue)
-    .option('--timeout <seconds>', 'longest time for a request', positiveNumber, limits.timeout)
-    .option(
-      '--receive-timeout <seconds>',
-      'longest time for a request to arrive',
-      positiveNumber,
-      limits.receiveTimeout,
-    )
+    .option('--timeout <seconds>', 'longest time for a request', seconds, limits.timeout)
+    .option('--receive-timeout <seconds>', 'longest time for a request to arrive', seconds, limits.receiveTimeout)
     .option('--sessions <n>', 'sessions kept', wholeNumber, limits.sessions)
-    .option('--session-idle <seconds>', 'unused sessions are dropped after this', positiveNumber, limits.sessionIdle)
-    .option('--grace <seconds>', 'time for requests at work when the server is told to end', positiveNumber, 30)
+    .option('--session-idle <seconds>', 'unused sessions are dropped after this', seconds, limits.sessionIdle)
+    .option('--grace <seconds>', 'time for requests at work when the server is told to end', seconds, 30)
     .option('--verbose', 'a line on standard error for each request')
     .action((flags: ServeFlags) => serve(flags));
   for (const option of backendOptions()) command.addOption(option);
   return command;
 }
 
-const portNumber = (text: string): number => {
-  const port = wholeNumber(text);
-  return port < 65_536 ? port : wholeNumber('');
-};
+const portNumber = numberUpTo(65_535, wholeNumber);
+/** Bytes of JSON that fit one string of JavaScript with room to spare. */
+const maxBody = 2 ** 28;
 
 async function serve(flags: ServeFlags): Promise<void> {
   const apiKey = flags.apiKey ?? process.env.PERFORMERS_API_KEY;
@@ -67,8 +72,8 @@ async function serve(flags: ServeFlags): Promise<void> {
     const { model, tokenizer, directory } = await loadModel(backend, flags.model);
     const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer);
     const engine = new Engine(served, flags);
-    const { host, port, verbose } = flags;
-    const service = await Service.start(engine, { host, port, apiKey, verbose, write: say });
+    const { host, port, verbose, allowHost: allowHosts, cors: origins } = flags;
+    const service = await Service.start(engine, { host, port, apiKey, allowHosts, origins, verbose, write: say });
     process.stdout.write(`performers serves ${served.name} at ${service.url}/v1 on ${backend.description}\n`);
     if (apiKey === undefined && !isLoopback(host))
       say('performers: anyone who reaches this port may use it; --api-key asks for a key.');
@@ -101,8 +106,4 @@ async function ended(): Promise<void> {
 function nameOf(directory: string): string {
   const parent = dirname(directory);
   return basename(parent) === 'checkpoints' ? basename(dirname(parent)) : basename(directory);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

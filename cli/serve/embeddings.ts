@@ -1,5 +1,5 @@
-import { batchOptions, scope, tensor } from '../../src/node.ts';
 import { badRequest } from './errors.ts';
+import { checkInputLengths, readEach } from './inputs.ts';
 import type { Limits } from './limits.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type EmbeddingBody, listOf } from './schemas.ts';
@@ -29,26 +29,9 @@ export async function embed(
     throw badRequest(`This model's embeddings have ${dModel} dimensions and no others.`, 'dimensions');
   }
   const inputs = listOf(body.input).map((input) => served.encode(input, 'input', { framed: true }));
-  const most = Math.min(limits.maxTokens, served.maxLength);
-  const tooLong = inputs.find(({ length }) => length > most);
-  if (tooLong) {
-    const message = `An input has ${tooLong.length} tokens; the most is ${most}.`;
-    throw badRequest(message, 'input', 'context_length_exceeded');
-  }
-  const vectors: Float32Array[] = [];
-  for (const ids of inputs) {
-    const work = async () => {
-      const options = batchOptions(model, { inputs: ids, batchSize: 1, length: ids.length });
-      const pooled = scope(() => model.pool(model.forward(tensor(model.backend, ids, [1, ids.length]), options)));
-      try {
-        return normalised(await pooled.data());
-      } finally {
-        pooled.dispose();
-      }
-    };
-    vectors.push(await scheduler.run(work, signal));
-    signal.throwIfAborted();
-  }
+  checkInputLengths(inputs, served, limits);
+  const pooled = await readEach(inputs, served, scheduler, signal, (hidden, options) => model.pool(hidden, options));
+  const vectors = pooled.map(normalised);
   return { vectors, numTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
 }
 

@@ -1,12 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { Random, streams } from '../../src/node.ts';
 import { Admission } from './admission.ts';
+import { type Classification, classify } from './classification.ts';
 import { Completion } from './completion.ts';
 import { type Embeddings, embed } from './embeddings.ts';
 import { ApiError, badRequest, noRetry } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { Scheduler } from './scheduler.ts';
-import { type CompletionBody, type EmbeddingBody, listOf } from './schemas.ts';
+import { type ClassificationBody, type CompletionBody, type EmbeddingBody, listOf } from './schemas.ts';
 import { type SessionLease, Sessions } from './sessions.ts';
 import type { TextModel } from './text-model.ts';
 
@@ -62,6 +63,17 @@ export class Engine {
     const leave = await this.admission.enter(1, signal);
     try {
       return await embed(this.served, body, this.limits, this.scheduler, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  /** @throws {ApiError} when it cannot be made; the signal's reason when that aborts first */
+  async classify(body: ClassificationBody, signal: AbortSignal): Promise<Classification> {
+    this.#checkModel(body.model);
+    const leave = await this.admission.enter(1, signal);
+    try {
+      return await classify(this.served, body, this.limits, this.scheduler, signal);
     } finally {
       leave();
     }

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { ApiError } from './errors.ts';
@@ -10,35 +10,85 @@ const maxHeaderSize = 16 * 1024;
 
 type Fetch = (request: Request, env: HttpBindings) => Response | Promise<Response>;
 
-/**
- * An HTTP server that answers slow and broken senders in the API's own form too.
- *
- * @param receiveTimeout seconds in which a request must have arrived whole
- */
-export function createHttpServer(fetch: Fetch, receiveTimeout: number): Server {
-  const options = {
-    headersTimeout: 1000 * Math.min(headersTimeout, receiveTimeout),
-    requestTimeout: 1000 * receiveTimeout,
-    connectionsCheckingInterval: Math.min(1000, 100 * receiveTimeout),
-    keepAliveTimeout: 1000 * keepAliveTimeout,
-    maxHeaderSize,
-  };
-  const answers = new WeakMap<Duplex, ServerResponse>();
-  const listener = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
-    overrideGlobalObjects: false,
-    errorHandler: () => new ApiError(400, 'The address or the Host header of the request is malformed.').toResponse(),
-  });
-  const server = createServer(options, (incoming, outgoing) => {
-    answers.set(incoming.socket, outgoing);
-    void listener(incoming, outgoing);
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const answer = answers.get(socket);
-    const isAnswering = answer?.headersSent && !answer.writableFinished;
-    if (!socket.writable || isAnswering || error.code === 'ECONNRESET') socket.destroy();
+/** A request and its answer, until the answer is sent. */
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
+
+interface Connection {
+  /** In the order in which the requests arrived. */
+  readonly exchanges: Set<Exchange>;
+  /** What arrives after an error is no longer read as requests. */
+  hasFailed: boolean;
+}
+
+/** An HTTP server that answers slow and broken senders in the API's own form too. */
+export class HttpServer {
+  readonly server: Server;
+  readonly #connections = new Map<Duplex, Connection>();
+
+  /** @param receiveTimeout seconds in which a request must have arrived whole */
+  constructor(fetch: Fetch, receiveTimeout: number) {
+    // Node takes whole milliseconds.
+    const milliseconds = (seconds: number) => Math.max(1, Math.round(1000 * seconds));
+    const options = {
+      headersTimeout: milliseconds(Math.min(headersTimeout, receiveTimeout)),
+      requestTimeout: milliseconds(receiveTimeout),
+      connectionsCheckingInterval: milliseconds(Math.min(1, 0.1 * receiveTimeout)),
+      keepAliveTimeout: milliseconds(keepAliveTimeout),
+      maxHeaderSize,
+    };
+    const listener = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
+      overrideGlobalObjects: false,
+      errorHandler: () => new ApiError(400, 'The address or the Host header of the request is malformed.').toResponse(),
+    });
+    const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      const exchange = { incoming, outgoing };
+      const { exchanges } = this.#connection(incoming.socket);
+      exchanges.add(exchange);
+      outgoing.once('close', () => exchanges.delete(exchange));
+      void listener(incoming, outgoing);
+    };
+    this.server = createServer(options, answer);
+    // The body is asked for once it is known to be wanted: see readJson.
+    this.server.on('checkContinue', answer);
+    this.server.on('connection', (socket) => this.#connection(socket));
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => void this.#answerError(error, socket));
+  }
+
+  /** Closes connections that wait for a request or have sent half of one; those with a whole request stay. */
+  closeUnasked(): void {
+    for (const [socket, { exchanges }] of this.#connections) {
+      if (exchanges.size === 0) (socket as Duplex & { destroySoon(): void }).destroySoon();
+    }
+  }
+
+  #connection(socket: Duplex): Connection {
+    const known = this.#connections.get(socket);
+    if (known) return known;
+    const connection = { exchanges: new Set<Exchange>(), hasFailed: false };
+    this.#connections.set(socket, connection);
+    socket.once('close', () => this.#connections.delete(socket));
+    return connection;
+  }
+
+  /** Answers what is no request, after the requests that came before. */
+  async #answerError(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
+    const connection = this.#connection(socket);
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    if (connection.hasFailed) return;
+    connection.hasFailed = true;
+    const all = [...connection.exchanges];
+    const broken = all.find(({ incoming }) => !incoming.complete);
+    const whole = all.filter((exchange) => exchange !== broken);
+    await Promise.all(whole.map(({ outgoing }) => new Promise((resolve) => outgoing.once('close', resolve))));
+    if (!socket.writable || broken?.outgoing.headersSent) socket.destroy();
     else socket.end(rawResponse(clientError(error.code ?? '')));
-  });
-  return server;
+  }
 }
 
 function clientError(code: string): ApiError {

@@ -1,15 +1,19 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import type { z } from 'zod';
 import { stoppingError } from './admission.ts';
 import type { Authentication } from './authentication.ts';
+import { classificationJson } from './classification.ts';
 import { CompletionJson } from './completion-json.ts';
 import { embeddingsJson } from './embeddings-json.ts';
 import type { Engine } from './engine.ts';
 import { ApiError, toApiError } from './errors.ts';
+import type { Hosts } from './hosts.ts';
 import { readJson } from './request-body.ts';
 import type { RequestLog } from './request-log.ts';
 import { requestSignal } from './request-signal.ts';
-import { completionSchema, embeddingSchema, parseBody } from './schemas.ts';
+import { classificationSchema, completionSchema, embeddingSchema, parseBody } from './schemas.ts';
 import type { TextModel } from './text-model.ts';
 
 interface Environment {
@@ -19,18 +23,34 @@ interface Environment {
 export interface RouteOptions {
   readonly engine: Engine;
   readonly authentication: Authentication;
+  readonly hosts: Hosts;
+  /** Origins whose pages may use the server. */
+  readonly origins: readonly string[];
   readonly log: RequestLog;
   /** Aborts when requests at work must end now. */
   readonly ending: AbortSignal;
+  /** Aborts when no new requests are taken. */
+  readonly stopping: AbortSignal;
 }
 
 /** What clients may ask for, and who may. */
-export function createRoutes({ engine, authentication, log, ending }: RouteOptions): Hono<Environment> {
+export function createRoutes(options: RouteOptions): Hono<Environment> {
+  const { engine, authentication, hosts, origins, log, ending, stopping } = options;
   const { limits } = engine;
   const app = new Hono<Environment>();
+  const bodyOf = async <T extends z.ZodType>(schema: T, env: HttpBindings): Promise<z.output<T>> =>
+    parseBody(schema, await readJson(env, limits.maxBody, stopping));
 
-  app.use(async ({ env: { incoming, outgoing }, req }, next) => {
+  app.use(async ({ env: { incoming, outgoing } }, next) => {
     log.start(incoming, outgoing);
+    hosts.require(incoming.headers.host);
+    await next();
+  });
+  if (origins.length > 0) {
+    const allowHeaders = ['Authorization', 'Content-Type'];
+    app.use(cors({ origin: [...origins], allowMethods: ['GET', 'POST', 'DELETE'], allowHeaders, maxAge: 600 }));
+  }
+  app.use(async ({ env: { incoming }, req }, next) => {
     if (req.path !== '/health') {
       authentication.require(incoming.headers.authorization);
       if (engine.admission.isStopping) throw stoppingError();
@@ -47,19 +67,29 @@ export function createRoutes({ engine, authentication, log, ending }: RouteOptio
   app.get('/v1/models', ({ json }) => json({ object: 'list', data: [modelJson(engine.served)] }));
   app.get('/v1/models/:id{.+}', ({ json, req }) => json(modelJson(engine.modelNamed(req.param('id')))));
 
-  app.post('/v1/completions', async ({ json, env: { incoming, outgoing } }) => {
-    const body = parseBody(completionSchema, await readJson(incoming, limits.maxBody));
+  app.post('/v1/completions', async ({ json, env }) => {
+    const { outgoing } = env;
+    const body = await bodyOf(completionSchema, env);
     const completion = await engine.complete(body, requestSignal(outgoing, limits.timeout, ending));
     log.usage(outgoing, () => completion.usage);
     const answer = new CompletionJson(engine.served, body, completion);
     return body.stream ? eventStream(answer.stream()) : json(await answer.whole());
   });
 
-  app.post('/v1/embeddings', async ({ json, env: { incoming, outgoing } }) => {
-    const body = parseBody(embeddingSchema, await readJson(incoming, limits.maxBody));
+  app.post('/v1/embeddings', async ({ json, env }) => {
+    const { outgoing } = env;
+    const body = await bodyOf(embeddingSchema, env);
     const embeddings = await engine.embed(body, requestSignal(outgoing, limits.timeout, ending));
     log.usage(outgoing, () => ({ promptTokens: embeddings.numTokens, cachedTokens: 0, completionTokens: 0 }));
     return json(embeddingsJson(embeddings, engine.served.name, body.encoding_format));
+  });
+
+  app.post('/v1/classify', async ({ json, env }) => {
+    const { outgoing } = env;
+    const body = await bodyOf(classificationSchema, env);
+    const classification = await engine.classify(body, requestSignal(outgoing, limits.timeout, ending));
+    log.usage(outgoing, () => ({ promptTokens: classification.numTokens, cachedTokens: 0, completionTokens: 0 }));
+    return json(classificationJson(classification, engine.served.name));
   });
 
   app.delete('/v1/sessions/:id', ({ json, req }) => {
@@ -74,6 +104,7 @@ export function createRoutes({ engine, authentication, log, ending }: RouteOptio
     '/v1/models/:id{.+}': 'GET, HEAD',
     '/v1/completions': 'POST',
     '/v1/embeddings': 'POST',
+    '/v1/classify': 'POST',
     '/v1/sessions/:id': 'DELETE',
   };
   for (const [path, allow] of Object.entries(allowed)) {

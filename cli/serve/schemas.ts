@@ -96,6 +96,14 @@ export const embeddingSchema = z.strictObject({
 });
 export type EmbeddingBody = z.output<typeof embeddingSchema>;
 
+/** `POST /v1/classify`, in the form of vLLM. */
+export const classificationSchema = z.strictObject({
+  model: optional(z.string()),
+  input: texts,
+  user: optional(z.string().max(512)),
+});
+export type ClassificationBody = z.output<typeof classificationSchema>;
+
 /** @throws {ApiError} 400 naming the first field at fault */
 export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const result = schema.safeParse(body);
@@ -103,7 +111,7 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.outp
   const [issue] = result.error.issues;
   if (issue.code === 'unrecognized_keys') {
     const [key] = issue.keys;
-    const field = [...issue.path, key].join('.');
+    const field = [...issue.path, key].join('.').slice(0, 100);
     throw badRequest(`This server does not know the field ${field}: leave it out.`, field, 'unsupported_parameter');
   }
   const field = issue.path.join('.');

@@ -6,7 +6,8 @@ import { ConfigurationError } from '../../src/node.ts';
 import { stoppingError } from './admission.ts';
 import { Authentication } from './authentication.ts';
 import type { Engine } from './engine.ts';
-import { createHttpServer } from './http-server.ts';
+import { checkOrigin, Hosts } from './hosts.ts';
+import { HttpServer } from './http-server.ts';
 import { RequestLog } from './request-log.ts';
 import { createRoutes } from './routes.ts';
 
@@ -15,6 +16,10 @@ export interface ServiceOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly apiKey?: string | undefined;
+  /** Further names that clients may use for the host. */
+  readonly allowHosts?: readonly string[] | undefined;
+  /** Origins whose pages may use the server, such as `https://example.org`. */
+  readonly origins?: readonly string[] | undefined;
   /** A line for each request. */
   readonly verbose?: boolean;
   /** Where lines of the log go. */
@@ -24,22 +29,34 @@ export interface ServiceOptions {
 /** An engine that listens. */
 export class Service {
   readonly #ending = new AbortController();
-  readonly #server: Server;
+  readonly #stopping = new AbortController();
+  readonly #http: HttpServer;
 
   private constructor(
     readonly engine: Engine,
     readonly options: ServiceOptions,
   ) {
-    const { apiKey, verbose = false, write } = options;
+    const { apiKey, verbose = false, write, host, allowHosts, origins = [] } = options;
     // One for each request.
-    setMaxListeners(0, this.#ending.signal);
-    const authentication = new Authentication(apiKey);
-    const log = new RequestLog(write, verbose);
-    const app = createRoutes({ engine, authentication, log, ending: this.#ending.signal });
-    this.#server = createHttpServer(app.fetch, engine.limits.receiveTimeout);
+    setMaxListeners(0, this.#ending.signal, this.#stopping.signal);
+    for (const origin of origins) checkOrigin(origin);
+    const app = createRoutes({
+      engine,
+      authentication: new Authentication(apiKey),
+      hosts: new Hosts({ host, allowHosts, hasKey: apiKey !== undefined }),
+      origins,
+      log: new RequestLog(write, verbose),
+      ending: this.#ending.signal,
+      stopping: this.#stopping.signal,
+    });
+    this.#http = new HttpServer(app.fetch, engine.limits.receiveTimeout);
   }
 
-  /** @throws one sentence when the address cannot be listened at */
+  get #server(): Server {
+    return this.#http.server;
+  }
+
+  /** @throws one sentence when the address cannot be listened at, or a host or origin is none */
   static async start(engine: Engine, options: ServiceOptions): Promise<Service> {
     const service = new Service(engine, options);
     const { host, port } = options;
@@ -66,6 +83,7 @@ export class Service {
     const { engine } = this;
     const end = performance.now() + 1000 * grace;
     engine.admission.stop();
+    this.#stopping.abort(stoppingError());
     const isDone = engine.admission.idle().then(() => true);
     const finished = await Promise.race([isDone, delay(1000 * grace, false, { ref: false })]);
     if (!finished) {
@@ -74,7 +92,7 @@ export class Service {
     }
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     // Answers on their way may still be taken, an error as well; connections without any close at once.
-    const sweep = setInterval(() => this.#server.closeIdleConnections(), 50);
+    const sweep = setInterval(() => this.#http.closeUnasked(), 50);
     const flushed = await Promise.race([
       closed.then(() => true),
       delay(Math.max(100, end - performance.now()), false, { ref: false }),

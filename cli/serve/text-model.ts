@@ -24,6 +24,11 @@ export class TextModel {
     return positions === 'learned' ? maxLength : Number.POSITIVE_INFINITY;
   }
 
+  /** Names of the classes, in order; `LABEL_0` and so on, as other libraries call classes without a name. */
+  get classNames(): readonly string[] {
+    return Array.from({ length: this.model.configuration.numClasses ?? 0 }, (_, index) => `LABEL_${index}`);
+  }
+
   /** The past takes the same memory whatever its length. */
   get hasConstantState(): boolean {
     const { attention, exactLayers } = this.model.configuration;
@@ -32,19 +37,26 @@ export class TextModel {
 
   /** @throws {ApiError} 400 when it cannot generate */
   requireGenerator(): void {
-    const { causal, languageHead } = this.model.configuration;
+    const { causal, languageHead, numClasses } = this.model.configuration;
     if (!causal || !languageHead) {
       const reason = causal ? 'has no language head' : 'is bidirectional';
-      throw badRequest(`The model ${this.name} ${reason}, so it cannot complete text: ask /v1/embeddings.`, 'model');
+      const path = numClasses === undefined ? '/v1/embeddings' : '/v1/classify or /v1/embeddings';
+      throw badRequest(`The model ${this.name} ${reason}, so it cannot complete text: ask ${path}.`, 'model');
     }
   }
 
   /**
    * @param framed with the special tokens around a text that its tokenizer knows, such as `[CLS]` and `[SEP]`
+   * @param asDocument where the tokenizer knows no tokens around a text, those that training puts around a document
    * @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty`
    */
-  encode(input: string | readonly number[], field: string, { framed = false, mayBeEmpty = false } = {}): Int32Array {
-    const ids = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
+  encode(
+    input: string | readonly number[],
+    field: string,
+    { framed = false, asDocument = false, mayBeEmpty = false } = {},
+  ): Int32Array {
+    const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
+    const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
     const { vocabSize } = this.tokenizer;
     const wrong = typeof input === 'string' ? undefined : input.find((id) => id >= vocabSize);
     if (wrong !== undefined) {
@@ -54,5 +66,12 @@ export class TextModel {
       throw badRequest(`A text in ${field} is empty: give at least one token.`, field);
     }
     return ids;
+  }
+
+  #documentOf(ids: Int32Array): Int32Array {
+    const { specialTokens, endOfText } = this.tokenizer;
+    const hasFrame = this.tokenizer.encode('', { framed: true }).length > 0;
+    if (hasFrame) return ids;
+    return Int32Array.from([specialTokens.beginning, ...ids, endOfText].filter((id) => id !== undefined));
   }
 }

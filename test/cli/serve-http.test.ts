@@ -342,9 +342,9 @@ describe('a request gets the right status:', () => {
 
   it('header fields or a body that trickle in, or that are no HTTP', async () => {
     await serve({ receiveTimeout: 0.4 });
-    const start = `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+    const start = `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
     const slow = await Promise.all([
-      raw('POST /v1/completions HTTP/1.1\r\nHost: x\r\n'),
+      raw('POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n'),
       raw(`${start}Content-Length: 100\r\n\r\n{"prompt"`),
     ]);
     const drip = setInterval(() => {
@@ -359,7 +359,9 @@ describe('a request gets the right status:', () => {
     clearInterval(drip);
     const answerTo = async (text: string) => (await raw(text)).answer;
     expect(await answerTo('hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*"error"/s);
-    expect(await answerTo(`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+    expect(await answerTo(`GET / HTTP/1.1\r\nHost: localhost\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 431 /,
+    );
     expect(await answerTo('GET /v1/models HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n')).toMatch(
       /^HTTP\/1.1 400 .*"error"/s,
     );
@@ -437,7 +439,7 @@ it('a client that goes away frees what its request held, and its session is as i
 it('a client that does not read is cut off when its time is over', async () => {
   await serve({ timeout: 0.5, maxTokens: 1e6 });
   const body = JSON.stringify({ prompt: 'abc', temperature: 0, max_tokens: 900_000, stream: true });
-  const head = `POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const head = `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.pause().write(head + body);
   await eventually(() => engine.admission.active === 1);

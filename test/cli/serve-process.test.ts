@@ -1,7 +1,7 @@
 /** `performers serve` as a process: its first line, its signals, its mistakes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import OpenAI from 'openai';
@@ -131,6 +131,31 @@ describe('performers serve', () => {
     expect(open.errors()).toContain('anyone who reaches this port may use it');
   });
 
+  it('takes times to the fraction of a millisecond, and those that a timer just holds', async () => {
+    const times = ['--receive-timeout', '2.0005', '--timeout', '2147483', '--session-idle', '2147483'];
+    const { child, url, ended } = await serve([...times, '--grace', '2147483']);
+    const { text } = read(url, 20);
+    expect(await text).toHaveLength(20);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ status: 0, signal: null });
+  });
+
+  it('answers to names and pages that are allowed', async () => {
+    const { url } = await serve([
+      '--cors',
+      'https://a.example',
+      'https://b.example',
+      '--allow-host',
+      'box',
+      'sea.example',
+    ]);
+    const headers = { origin: 'https://b.example' };
+    expect((await fetch(`${url}/models`, { headers })).headers.get('access-control-allow-origin')).toBe(headers.origin);
+    const statusFor = (host: string) =>
+      new Promise((resolve) => get(`${url}/models`, { headers: { host } }, ({ statusCode }) => resolve(statusCode)));
+    expect([await statusFor('sea.example'), await statusFor('other')]).toEqual([200, 403]);
+  });
+
   it('answers the example of docs/serving.md', async () => {
     const { url } = await serve(['--name', 'whale']);
     const [, code] = /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/serving.md'), 'utf8'))!;
@@ -161,7 +186,29 @@ describe('performers serve', () => {
       [['--model', directory, '--port', '70000'], "error: option '--port <n>' argument '70000' is invalid. It must be"],
       [['--model', directory, '--host', '203.0.113.7'], 'performers: 203.0.113.7 is no address of this machine'],
       [['--model', directory, '--api-key', 'a b'], 'performers: The API key is empty or has spaces in it'],
-      [['--model', directory, '--timeout', '0'], "error: option '--timeout <seconds>' argument '0' is invalid."],
+      ...[
+        ['timeout', '1e-9'],
+        ['timeout', '1e999'],
+        ['timeout', '2147484'],
+        ['receive-timeout', '2147484'],
+        ['session-idle', '2147484'],
+        ['grace', '2147484'],
+      ].map(([name, value]): [string[], string] => [
+        ['--model', directory, `--${name}`, value],
+        `error: option '--${name} <seconds>' argument '${value}' is invalid. It must be a number of seconds from 0.001 to`,
+      ]),
+      [
+        ['--model', directory, '--max-body', '1e10'],
+        "option '--max-body <bytes>' argument '1e10' is invalid. It must be",
+      ],
+      [
+        ['--model', directory, '--cors', '*'],
+        'performers: "*" is no origin: give --cors the scheme, name and port alone',
+      ],
+      [
+        ['--model', directory, '--allow-host', 'a:80'],
+        'performers: "a:80" is no host: give --allow-host the name alone',
+      ],
       [['--model', join(directory, 'nowhere')], 'performers: '],
       [[], "error: required option '--model <dir>' not specified"],
     ];
