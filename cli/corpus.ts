@@ -44,16 +44,17 @@ export function vocabularyOf(tokenizer: Tokenizer, { format }: Pick<Dataset, 'fo
  * `out/tokens.bin` (or uses that file, if nothing has changed).
  */
 export async function openCorpus(configuration: RunConfiguration, out: string): Promise<Corpus> {
-  const dataset = await open(configuration);
+  const dataset = await openRunDataset(configuration);
   return store(dataset, configuration, await makeTokenizer(configuration, dataset), out);
 }
 
 /** Tokenises data with a tokenizer that is there already. */
 export async function tokenize(configuration: RunConfiguration, tokenizer: Tokenizer, out: string): Promise<Corpus> {
-  return store(await open(configuration), configuration, tokenizer, out);
+  return store(await openRunDataset(configuration), configuration, tokenizer, out);
 }
 
-function open({ data, dataset, split }: RunConfiguration): Promise<Dataset> {
+/** Finds the data of a configuration; reads none of it. */
+export function openRunDataset({ data, dataset, split }: RunConfiguration): Promise<Dataset> {
   // The format decides about the other options, which openDataset checks.
   return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetConfiguration);
 }
@@ -93,7 +94,31 @@ function sayWhatIsLeftOut({ bad, skipped }: TokenFileStore): void {
   if (bad.count > 0) say(`${formatCount(bad.count)} records cannot be used:\n${bad.describe()}`);
 }
 
-async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
+async function makeTokenizer(configuration: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
+  const fixed = fixedTokenizer(configuration, dataset);
+  if (fixed) return fixed;
+  const { tokenizer } = configuration;
+  const endOfText = dataset.numDocuments !== 1;
+  const text = datasetText(dataset, 'train');
+  switch (tokenizer.type) {
+    case 'bpe':
+      return trainBpe(text, { ...tokenizer, endOfText });
+    case 'unigram':
+      return trainUnigram(text, { ...tokenizer, endOfText });
+    default: {
+      // All symbols of ListOps, whether they occur or not.
+      const symbols = [listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))];
+      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...tokenizer, endOfText });
+    }
+  }
+}
+
+/**
+ * The tokenizer of a configuration, where no text decides about it; undefined where it is trained.
+ *
+ * @throws one sentence when it does not fit the data
+ */
+export function fixedTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Tokenizer | undefined {
   if ((tokenizer.type === 'pixels') !== (dataset.format === 'images')) {
     throw new ConfigurationError(
       `Data of format ${dataset.format} does not fit the tokenizer ${tokenizer.type}: images take pixels, and nothing else does.`,
@@ -101,13 +126,6 @@ async function makeTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset):
   }
   if (tokenizer.type === 'protein') return new ProteinTokenizer();
   if (tokenizer.type === 'pixels') return new PixelTokenizer();
-  const options = { ...tokenizer, endOfText: dataset.numDocuments !== 1 };
-  if (options.type === 'bytes') return new ByteTokenizer(options);
-  if (options.type === 'characters' && dataset.format === 'listops') {
-    // All of its symbols, whether they occur or not.
-    return trainCharacters([listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))], options);
-  }
-  const text = datasetText(dataset, 'train');
-  if (options.type === 'characters') return trainCharacters(text, options);
-  return options.type === 'bpe' ? trainBpe(text, options) : trainUnigram(text, options);
+  if (tokenizer.type !== 'bytes') return undefined;
+  return new ByteTokenizer({ ...tokenizer, endOfText: dataset.numDocuments !== 1 });
 }

@@ -3,6 +3,7 @@ import {
   type Backend,
   ConfigurationError,
   checkObjective,
+  type Dataset,
   findCheckpoint,
   loadAnyTokenizer,
   loadModelFiles,
@@ -16,8 +17,8 @@ import {
   transformerConfiguration,
 } from '../src/node.ts';
 import type { RunConfiguration } from './configuration.ts';
-import { type Corpus, tokenize } from './corpus.ts';
-import { hasCheckpoint, type Run, storeConfiguration, withTeacher } from './run.ts';
+import { tokenize } from './corpus.ts';
+import { checkNoRun, type Run, storeConfiguration, withTeacher } from './run.ts';
 
 /** A model's files, from which a run can start. */
 export interface InitialModel {
@@ -33,9 +34,7 @@ export interface InitialModel {
  * @throws one sentence when there is none, it is of images, or a file is missing or damaged
  */
 export async function readInitialModel(path: string): Promise<InitialModel> {
-  const directory = await findCheckpoint(resolve(path));
-  const files = await loadModelFiles(directory);
-  const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
+  const { directory, files, configuration } = await readModelConfiguration(resolve(path));
   if (configuration.patches) {
     throw new ConfigurationError(
       `${directory} is a model of images, which cannot be finetuned on text: name a model of tokens.`,
@@ -51,6 +50,14 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
     configuration,
     tokenizer: await loadAnyTokenizer(parseJson(files.tokenizer, where), where),
   };
+}
+
+/** Reads what a path means as a model, without computing anything with it. @throws one sentence when there is none */
+export async function readModelConfiguration(path: string) {
+  const directory = await findCheckpoint(path);
+  const files = await loadModelFiles(directory);
+  const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
+  return { directory, files, configuration };
 }
 
 /** What a model can learn: its next or masked tokens or, without a language head, what a teacher gives. */
@@ -75,9 +82,7 @@ export async function startFrom(
   configuration: RunConfiguration,
   out: string,
 ): Promise<Run> {
-  if (await hasCheckpoint(out)) {
-    throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
-  }
+  await checkNoRun(out);
   const { directory, files, tokenizer } = initial;
   const config = changedConfiguration(initial, configuration);
   checkObjective(configuration.training.objective, config);
@@ -88,7 +93,7 @@ export async function startFrom(
     configuration: config,
   });
   const corpus = await tokenize(configuration, tokenizer, out);
-  const packing = training.packing ?? usualPacking(config, corpus);
+  const packing = training.packing ?? usualPacking(config, corpus.dataset);
   const stored = await storeConfiguration(out, {
     ...configuration,
     ...corpus.source,
@@ -99,12 +104,15 @@ export async function startFrom(
 }
 
 /** Encoders were trained on whole texts, decoders on a stream of them. */
-function usualPacking({ causal }: TransformerConfiguration, { dataset }: Corpus): 'windows' | 'pack' {
-  return causal || dataset.numDocuments === 1 ? 'windows' : 'pack';
+export function usualPacking(
+  { causal }: TransformerConfiguration,
+  { numDocuments }: Pick<Dataset, 'numDocuments'>,
+): 'windows' | 'pack' {
+  return causal || numDocuments === 1 ? 'windows' : 'pack';
 }
 
 /** The model's configuration with the keys that are to change. @throws when its positions end before the rows do */
-function changedConfiguration(
+export function changedConfiguration(
   { configuration, directory }: InitialModel,
   { model, training: { length } }: RunConfiguration,
 ): TransformerConfiguration {

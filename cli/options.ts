@@ -11,6 +11,8 @@ export const positiveInteger = bounded((x) => Number.isSafeInteger(x) && x >= 1,
 export const wholeNumber = bounded((x) => Number.isSafeInteger(x) && x >= 0, 'a whole number, 0 or more');
 export const positiveNumber = bounded((x) => Number.isFinite(x) && x > 0, 'a positive number');
 export const nonNegativeNumber = bounded((x) => Number.isFinite(x) && x >= 0, 'a number, 0 or more');
+export const fractionBelow1 = bounded((x) => x > 0 && x < 1, 'a number above 0, below 1');
+export const rate = bounded((x) => x >= 0 && x < 1, 'a number from 0, below 1');
 export const fraction = bounded((x) => x > 0 && x <= 1, 'a number above 0, at most 1');
 
 /** A parser that also refuses numbers above `most`. */

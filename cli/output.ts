@@ -40,3 +40,22 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     })
     .join('\n');
 }
+
+/** One line for each setting of a nested object, such as `training.steps   1000`; `–` for null. */
+export function formatSettings(settings: object): string {
+  const lines = settingLines(settings, '');
+  const width = Math.max(...lines.map(([name]) => name.length));
+  return lines.map(([name, value]) => `${name.padEnd(width)}   ${value}\n`).join('');
+}
+
+function settingLines(settings: object, prefix: string): (readonly [name: string, value: string])[] {
+  return Object.entries(settings).flatMap(([key, value]) => {
+    const name = `${prefix}${key}`;
+    if (value === undefined) return [];
+    if (value === null) return [[name, '–'] as const];
+    if (typeof value === 'string') return [[name, value] as const];
+    return typeof value === 'object' && !Array.isArray(value)
+      ? settingLines(value, `${name}.`)
+      : [[name, JSON.stringify(value)] as const];
+  });
+}

@@ -73,24 +73,39 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
   );
 }
 
-/** Starts a run in `out`. @throws one sentence when `out` already holds one. */
-export async function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
-  if (await hasCheckpoint(out)) {
-    throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
-  }
-  const { model: options } = configuration;
-  const { training, teacher } = await withTeacher(backend, configuration.training);
-  const corpus = await openCorpus(configuration, out);
-  const classes = await classesOf(configuration, corpus);
+/** @throws one sentence when `out` already holds a run */
+export async function checkNoRun(out: string): Promise<void> {
+  if (!(await hasCheckpoint(out))) return;
+  throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
+}
+
+/** The configuration of a new run's model. @throws one sentence when it is not valid or cannot learn the objective */
+export function newModelConfiguration(
+  { model: options, training }: Pick<RunConfiguration, 'model' | 'training'>,
+  { vocabSize, numClasses }: { readonly vocabSize: number; readonly numClasses: number | undefined },
+): TransformerConfiguration {
   const values = {
     causal: training.objective.type === 'nextToken',
     ...options,
-    ...(classes && { numClasses: classes.names.length }),
+    ...(numClasses !== undefined && { numClasses }),
     maxLength: Math.max(training.length, Number(options.maxLength ?? training.length)),
-    vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize,
+    vocabSize,
   };
-  const modelConfiguration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
-  checkObjective(training.objective, modelConfiguration);
+  const configuration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
+  checkObjective(training.objective, configuration);
+  return configuration;
+}
+
+/** Starts a run in `out`. @throws one sentence when `out` already holds one. */
+export async function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
+  await checkNoRun(out);
+  const { training, teacher } = await withTeacher(backend, configuration.training);
+  const corpus = await openCorpus(configuration, out);
+  const classes = await classesOf(configuration, corpus);
+  const modelConfiguration = newModelConfiguration(
+    { ...configuration, training },
+    { vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize, numClasses: classes?.names.length },
+  );
   const model = new Transformer(backend, modelConfiguration, training.seed);
   const stored = await storeConfiguration(out, { ...configuration, training, ...corpus.source });
   return { out, configuration: stored, corpus, model, classes, resume: undefined, teacher };
@@ -126,17 +141,15 @@ export async function withTeacher(
   return { training: { ...training, distillation: { ...distillation, teacher: teacher.directory } }, teacher };
 }
 
-/**
- * Continues the run in `out` from its newest checkpoint, or from `checkpoint`.
- *
- * @param limits.steps total number of updates, if it should change
- * @param limits.minutes of this part of the run
- */
-export async function resumeRun(
-  backend: Backend,
-  out: string,
-  { steps, minutes }: { readonly steps?: number | undefined; readonly minutes?: number | undefined } = {},
-): Promise<Run> {
+interface ResumeLimits {
+  /** Total number of updates, if it should change. */
+  readonly steps?: number | undefined;
+  /** Of this part of the run. */
+  readonly minutes?: number | undefined;
+}
+
+/** The newest checkpoint of the run in `out`, and the configuration that the run goes on with. */
+export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}) {
   const directory = await findCheckpoint(out);
   const checkpoint = await loadCheckpoint(directory);
   const path = join(out, 'run.json');
@@ -155,6 +168,13 @@ export async function resumeRun(
       `The run in ${out} ends after some time, not after some steps: say how long with --minutes.`,
     );
   }
+  return { checkpoint, directory, configuration };
+}
+
+/** Continues the run in `out` from its newest checkpoint. */
+export async function resumeRun(backend: Backend, out: string, limits: ResumeLimits = {}): Promise<Run> {
+  const { checkpoint, directory, configuration } = await readRun(out, limits);
+  const { training } = checkpoint;
   const where = join(directory, 'tokenizer.json');
   const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
   const corpus = await tokenize(configuration, tokenizer, out);

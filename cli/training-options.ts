@@ -1,8 +1,16 @@
 /** What `train` and `finetune` have in common: their options, and how a run is carried out. */
 import { Option } from 'commander';
-import { type Backend, createBackend, type DatasetFormat, datasetFormats, type Objective } from '../src/node.ts';
+import {
+  type Backend,
+  ConfigurationError,
+  createBackend,
+  type DatasetFormat,
+  datasetFormats,
+  type Objective,
+} from '../src/node.ts';
+import type { Mode, PlannedFlags } from './command.ts';
 import type { RunConfigurationInput } from './configuration.ts';
-import { type BackendFlags, positiveInteger, positiveNumber, wholeNumber } from './options.ts';
+import { fractionBelow1, positiveInteger, positiveNumber, wholeNumber } from './options.ts';
 import { formatBytes, formatCount, printJson, say } from './output.ts';
 import { describeSpeed, endless, finishRun, interruptSignal, type Run } from './run.ts';
 
@@ -14,7 +22,7 @@ export const objectives = {
 } as const;
 const packings = ['windows', 'pack', 'pad'] as const;
 
-export interface TrainingFlags extends BackendFlags {
+export interface TrainingFlags extends PlannedFlags {
   data?: string[];
   format?: DatasetFormat;
   textField?: string;
@@ -37,8 +45,26 @@ export interface TrainingFlags extends BackendFlags {
   checkpointEvery?: number;
   keepCheckpoints?: number;
   seed?: number;
-  json?: boolean;
 }
+
+/** Modes of both commands. A resumed run keeps what it was started with. */
+export const trainingModes = (command: string): readonly Mode<TrainingFlags>[] => [
+  {
+    name: `${command} --resume, which keeps what the run was started with,`,
+    when: ({ resume }) => resume === true,
+    takes: ['resume', 'out', 'steps', 'minutes'],
+  },
+  {
+    name: '--split none, which holds nothing out,',
+    when: ({ split }) => split === 'none',
+    refuses: ['heldOut', 'evaluateEvery', 'evaluationBatches'],
+  },
+  {
+    name: '--split given, which divides as the files are named,',
+    when: ({ split }) => split === 'given',
+    refuses: ['heldOut'],
+  },
+];
 
 /** Which data. */
 export const dataOptions = (): Option[] => [
@@ -60,7 +86,7 @@ export const updateOptions = ({ length, learningRate }: { length: string; learni
     '--split <rule>',
     'what is held out (default: tail of text files, as named or by document of others)',
   ).choices(['tail', 'document', 'none', 'given', 'group']),
-  new Option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)').argParser(positiveNumber),
+  new Option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)').argParser(fractionBelow1),
   new Option('--steps <n>', 'updates (default: 1000, or what --minutes allow)').argParser(positiveInteger),
   new Option('--minutes <x>', 'end after this time, with a checkpoint (default: when --steps are made)').argParser(
     positiveNumber,
@@ -107,13 +133,24 @@ export function datasetOf(
   return { ...(isOther ? {} : preset), ...given };
 }
 
+/**
+ * What flags say about the split: another rule, or another share of the rule that a file or preset gives.
+ *
+ * @throws one sentence where that rule has no share
+ */
 export function splitOf(
   { split, heldOut }: TrainingFlags,
   objective: Objective['type'],
+  given: RunConfigurationInput['split'],
 ): RunConfigurationInput['split'] {
-  if (split === 'none' || split === 'given') return { by: split };
-  if (split === undefined && heldOut === undefined) return undefined;
-  return { by: split ?? (objective === 'classification' ? 'document' : 'tail'), fraction: heldOut ?? 0.1 };
+  if (split === undefined && heldOut === undefined) return given;
+  const by = split ?? given?.by ?? (objective === 'classification' ? 'document' : 'tail');
+  const kept = given?.by === by ? given : undefined;
+  if (by === 'none' || by === 'given') {
+    if (heldOut === undefined) return kept ?? { by };
+    throw new ConfigurationError(`A split by "${by}" has no share: leave --held-out out, or name another --split.`);
+  }
+  return { fraction: 0.1, ...kept, by, ...defined({ fraction: heldOut }) };
 }
 
 /** The entries of `object` that have a value. */

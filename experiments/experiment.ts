@@ -34,12 +34,20 @@ export interface Outcome {
   readonly numbers: unknown;
 }
 
+interface ExperimentOverrides {
+  /** Default: `config.json` of the experiment's folder. */
+  readonly configuration?: unknown;
+  readonly quick?: boolean | undefined;
+}
+
 /** An experiment whose types the caller need not know. */
 export interface AnyExperiment {
   readonly name: string;
   readonly title: string;
+  /** The settings that `perform` would use. @throws one sentence when the configuration is not valid. */
+  resolve(overrides: ExperimentOverrides): unknown;
   /** @throws one sentence when the configuration is not valid. */
-  perform(overrides: { configuration?: unknown; quick?: boolean }, context: ExperimentContext): Promise<Outcome>;
+  perform(overrides: ExperimentOverrides, context: ExperimentContext): Promise<Outcome>;
   /** The SVG of a stored result. */
   draw(numbers: unknown, configuration: unknown): string;
   /** The Markdown of a stored result. */
@@ -50,12 +58,16 @@ export function defineExperiment<Configuration, Numbers>(
   experiment: Experiment<Configuration, Numbers>,
 ): AnyExperiment {
   const { name, title, schema } = experiment;
+  const resolve = ({ configuration = experiment.configuration, quick = false }: ExperimentOverrides): Configuration => {
+    const value = quick ? { ...(configuration as object), ...experiment.quick } : configuration;
+    return parseConfiguration(schema, value, `the configuration of ${name}`);
+  };
   return {
     name,
     title,
-    async perform({ configuration = experiment.configuration, quick = false }, context) {
-      const value = quick ? { ...(configuration as object), ...experiment.quick } : configuration;
-      const parsed = parseConfiguration(schema, value, `the configuration of ${name}`);
+    resolve,
+    async perform(overrides, context) {
+      const parsed = resolve(overrides);
       const numbers = await experiment.run(parsed, context);
       context.signal.throwIfAborted();
       return { configuration: parsed, numbers };

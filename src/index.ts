@@ -138,6 +138,7 @@ export {
   type OnnxExport,
   type OnnxExportOptions,
   type OnnxGraphKind,
+  onnxChoices,
   onnxGraphKinds,
 } from './onnx/export.ts';
 export { encodeOnnx, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx/model-file.ts';
@@ -147,6 +148,7 @@ export { balanceAttention } from './pretrained/conversion/balance.ts';
 export { compareModels, type RecoveryReport } from './pretrained/conversion/comparison.ts';
 export {
   type ConversionOptions,
+  conversionLadder,
   conversionReport,
   type SoftmaxEstimator,
   softmaxEstimators,

@@ -1,14 +1,17 @@
 import { Command, Option } from 'commander';
 import {
   type AttentionChoice,
+  attentionConfiguration,
   balanceAttention,
   ConfigurationError,
   type ConversionReport,
   checkEmpty,
+  conversionLadder,
   conversionReport,
   createBackend,
   type DatasetFormat,
   datasetFormats,
+  isHubName,
   type MeasuredBatch,
   parseConfiguration,
   projectionKinds,
@@ -18,23 +21,16 @@ import {
   type TransformerConfiguration,
   transformerConfiguration,
 } from '../../src/node.ts';
+import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';
 import { openSource, type Source } from '../conversion/source.ts';
-import {
-  type BackendFlags,
-  backendOptions,
-  jsonOption,
-  positiveInteger,
-  positiveIntegers,
-  positiveNumber,
-  wholeNumber,
-  wholeNumbers,
-} from '../options.ts';
+import { checkFieldFlags } from '../field-flags.ts';
+import { positiveInteger, positiveIntegers, positiveNumber, wholeNumber, wholeNumbers } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
 
-interface ConvertFlags extends BackendFlags {
+interface ConvertFlags extends PlannedFlags {
   from: string;
   out: string;
   attention: 'favor' | 'exact' | 'auto';
@@ -53,8 +49,37 @@ interface ConvertFlags extends BackendFlags {
   estimators?: SoftmaxEstimator[];
   balance: boolean;
   seed: number;
-  json?: boolean;
 }
+
+const modes: readonly Mode<ConvertFlags>[] = [
+  {
+    name: 'convert without --data, which measures nothing,',
+    when: ({ data }) => data === undefined,
+    refuses: ['format', 'textField', 'sequences', 'length', 'ladder', 'estimators', 'balance', 'auto'],
+    advice: 'name text, sequences or images with --data',
+  },
+  {
+    name: '--attention exact, which has no features and no exceptions,',
+    when: ({ attention }) => attention === 'exact',
+    refuses: ['features', 'kernel', 'projection', 'keepExact', 'auto', 'balance'],
+    advice: 'leave those flags out, or --attention exact',
+  },
+  {
+    name: '--attention exact without --data',
+    when: ({ attention, data }) => attention === 'exact' && data === undefined,
+    refuses: ['seed'],
+  },
+  {
+    name: '--auto, which chooses among the features of --ladder and the exact layers itself,',
+    when: ({ auto }) => auto !== undefined,
+    refuses: ['keepExact', 'features'],
+  },
+  {
+    name: '--auto, which chooses between favor and exact layer by layer,',
+    when: ({ auto, attention }) => auto !== undefined && attention === 'auto',
+    refuses: ['attention'],
+  },
+];
 
 export function convertCommand(): Command {
   const command = new Command('convert')
@@ -100,15 +125,62 @@ export function convertCommand(): Command {
     .option('--ladder <m,…>', 'numbers of features to measure (default: 32,64,128,256,512)', positiveIntegers)
     .addOption(new Option('--estimators <names...>', 'estimates to measure (default: all)').choices(softmaxEstimators))
     .option('--no-balance', 'leave queries and keys as they are, where --data would balance them for the features')
-    .option('--seed <n>', 'seed of the features', wholeNumber, 0)
-    .action((flags: ConvertFlags) => convert(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    .option('--seed <n>', 'seed of the features', wholeNumber, 0);
+  return planned<ConvertFlags>(command, { modes }, async (flags) => {
+    if (flags.kernel === 'favor++' && !flags.data) {
+      throw new ConfigurationError(
+        'FAVOR++ takes its parameter from the data: name text, sequences or images with --data.',
+      );
+    }
+    await checkEmpty(flags.out);
+    return { resolve: () => resolved(flags), perform: () => convert(flags) };
+  });
+}
+
+/** What would be made and measured; of what the hub holds nothing is fetched, so that its length is null. */
+async function resolved(flags: ConvertFlags): Promise<object> {
+  const { from, out, data, sequences, seed, maxLength, auto, keepExact, kernel } = flags;
+  const settings = {
+    from,
+    out,
+    attention: attentionConfiguration.parse(attentionOf(flags)),
+    kernel: kernel ?? null,
+    keepExact: keepExact ?? [],
+    auto: auto ?? null,
+    maxLength: maxLength ?? null,
+    seed,
+  };
+  const model = isHubName(from) ? undefined : await checkedConfiguration(flags);
+  if (!data) return { ...settings, measured: null };
+  const { format, textField, ladder, estimators } = flags;
+  return {
+    ...settings,
+    measured: {
+      data,
+      format: format ?? null,
+      textField: textField ?? null,
+      sequences,
+      length: model ? lengthOf(flags, model) : (flags.length ?? null),
+      ladder: ladder ?? conversionLadder,
+      estimators: estimators ?? softmaxEstimators,
+      balance: balances(flags),
+    },
+  };
+}
+
+/** Opens the model and checks that it takes what the flags ask for. */
+async function checkedConfiguration(flags: ConvertFlags): Promise<TransformerConfiguration> {
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
+  try {
+    const { model } = await openSource(backend, flags.from, flags.maxLength);
+    await checkChoice(model.configuration, flags, attentionOf(flags));
+    return model.configuration;
+  } finally {
+    backend.close();
+  }
 }
 
 async function convert(flags: ConvertFlags): Promise<void> {
-  checkFlags(flags);
-  await checkEmpty(flags.out);
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const source = await openSource(backend, flags.from, flags.maxLength);
@@ -116,7 +188,7 @@ async function convert(flags: ConvertFlags): Promise<void> {
     say(`${source.description}, ${formatCount(model.numParameters)} parameters, on ${backend.description}`);
     if (unused.length > 0) say(`Not used: ${unused.join(', ')}`);
     const attention = attentionOf(flags);
-    checkChoice(model.configuration, flags, attention);
+    await checkChoice(model.configuration, flags, attention);
     let report: ConversionReport | undefined;
     if (flags.data) {
       report = await measure(source, flags, attention);
@@ -141,12 +213,12 @@ async function measure(
   attention: AttentionChoice['attention'],
 ): Promise<ConversionReport> {
   const { data = [], format, textField, sequences } = flags;
-  const length = flags.length ?? Math.min(128, source.model.configuration.maxLength);
-  const balances = flags.balance && flags.attention !== 'exact';
-  const wanted = balances ? (1 + balancedShare) * sequences : sequences;
+  const length = lengthOf(flags, source.model.configuration);
+  const isBalanced = balances(flags);
+  const wanted = isBalanced ? (1 + balancedShare) * sequences : sequences;
   const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length });
-  const { measured, others } = balances ? parted(all, sequences) : { measured: all, others: [] };
-  if (balances) {
+  const { measured, others } = isBalanced ? parted(all, sequences) : { measured: all, others: [] };
+  if (isBalanced) {
     await balanceAttention(source.model, others);
     const count = others.reduce((sum, { shape }) => sum + shape[0], 0);
     say(
@@ -185,33 +257,27 @@ function parted(
   return { measured: batches.filter((_, i) => chosen.has(i)), others: others.length > 0 ? others : batches };
 }
 
-function checkFlags({ attention, features, kernel, projection, keepExact, auto, data }: ConvertFlags): void {
-  if (kernel === 'favor++' && !data) {
-    throw new ConfigurationError(
-      'FAVOR++ takes its parameter from the data: name text, sequences or images with --data.',
-    );
-  }
-  if (attention === 'exact' && (features ?? kernel ?? projection ?? keepExact ?? auto) !== undefined) {
-    throw new ConfigurationError(
-      'Exact attention has no features and no exceptions: leave those flags out, or --attention exact.',
-    );
-  }
-  if (auto === undefined) return;
-  if (keepExact) throw new ConfigurationError('--auto finds the exact layers itself: leave --keep-exact out.');
-  if (!data) throw new ConfigurationError('--auto measures the error: name text, sequences or images with --data.');
-}
+/** Tokens in a sequence that is measured. */
+const lengthOf = ({ length }: ConvertFlags, { maxLength }: TransformerConfiguration): number =>
+  length ?? Math.min(128, maxLength);
+
+const balances = ({ balance, attention }: ConvertFlags): boolean => balance && attention !== 'exact';
 
 /** @throws one sentence when the model does not take what the flags ask for */
-function checkChoice(
+async function checkChoice(
   configuration: TransformerConfiguration,
-  { keepExact, length }: ConvertFlags,
+  { keepExact, length, data, format, textField }: ConvertFlags,
   attention: AttentionChoice['attention'],
-): void {
+): Promise<void> {
   const choice = { ...configuration, attention, exactLayers: keepExact ?? [] };
   parseConfiguration(transformerConfiguration, choice, 'the options');
   const { patches, positions, maxLength } = configuration;
   if (patches && length !== undefined)
     throw new ConfigurationError('A model of images takes them whole: leave --length out.');
+  if (patches && (format ?? textField) !== undefined) {
+    throw new ConfigurationError('A model of images reads PNG and JPEG files: leave --format and --text-field out.');
+  }
+  if (data) await checkFieldFlags({ textField }, { data, format });
   if (positions === 'learned' && length !== undefined && length > maxLength) {
     throw new ConfigurationError(
       `The model has ${maxLength} positions, fewer than --length ${length}: lower it, or add --max-length ${length}.`,

@@ -15,17 +15,38 @@ import {
   Trainer,
   trainingWindows,
 } from '../../src/node.ts';
+import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { type RunConfiguration, runSchema, textSplit } from '../configuration.ts';
-import { type BackendFlags, backendOptions, jsonOption, positiveInteger, positiveNumber } from '../options.ts';
+import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
-import { finishRun, hasCheckpoint, heldOutData, interruptSignal, type Run, resumeRun, startRun } from '../run.ts';
+import {
+  finishRun,
+  hasCheckpoint,
+  heldOutData,
+  interruptSignal,
+  type Run,
+  readRun,
+  resumeRun,
+  startRun,
+} from '../run.ts';
 
-interface DemoFlags extends BackendFlags {
+interface DemoFlags extends PlannedFlags {
   out: string;
   minutes: number;
   steps?: number;
-  json?: boolean;
 }
+
+const performerOf = ({ out }: DemoFlags) => join(out, 'performer');
+
+const modes: readonly Mode<DemoFlags>[] = [
+  {
+    name: 'A demonstration that goes on, with the steps it was started with,',
+    when: (flags) => hasCheckpoint(performerOf(flags)),
+    refuses: ['minutes', 'steps'],
+    advice: 'leave them out, or choose another --out',
+  },
+  { name: 'demo --steps', when: ({ steps }) => steps !== undefined, refuses: ['minutes'] },
+];
 
 interface Contestant {
   readonly label: string;
@@ -65,18 +86,45 @@ export function demoCommand(): Command {
       positiveNumber,
       3,
     )
-    .option('--steps <n>', 'updates of each training, instead of --minutes', positiveInteger)
-    .action((flags: DemoFlags) => demo(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    .option('--steps <n>', 'updates of each training, instead of --minutes', positiveInteger);
+  return planned<DemoFlags>(command, { modes }, (flags) => ({
+    resolve: () => resolved(flags),
+    perform: () => demo(flags),
+  }));
 }
+
+async function resolved(flags: DemoFlags): Promise<object> {
+  const { out, steps, minutes } = flags;
+  const { from: _, ...settings } = configuration;
+  const models = Object.fromEntries((['favor', 'exact'] as const).map((kind) => [kind, attentionOf(kind)]));
+  if (await hasCheckpoint(performerOf(flags))) {
+    const { directory, configuration: resumed } = await readRun(performerOf(flags));
+    return { out, resume: directory, minutes: null, ...settings, training: resumed.training, attention: models };
+  }
+  // Without --steps, as many as the time allows.
+  const training = {
+    ...settings.training,
+    steps: steps ?? null,
+    warmupSteps: steps === undefined ? null : warmupOf(steps),
+  };
+  return {
+    ...{ out, resume: null, minutes: steps === undefined ? minutes : null },
+    ...{ ...settings, data: [mobyDickPath()], training, attention: models },
+  };
+}
+
+// A few minutes are too short to recover from new features.
+const attentionOf = (type: 'favor' | 'exact') =>
+  type === 'favor' ? { type, numFeatures: 128, redrawInterval: 0 } : { type };
+
+const warmupOf = (steps: number) => Math.ceil(steps / 20);
 
 async function demo(flags: DemoFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const signal = interruptSignal();
   try {
     say(pico.bold('A Performer learns to write like Moby-Dick') + pico.dim(`  (${backend.description})`));
-    const performer = await openRun(backend, join(flags.out, 'performer'), 'favor', (run) => chooseSteps(run, flags));
+    const performer = await openRun(backend, performerOf(flags), 'favor', (run) => chooseSteps(run, flags));
     const results = [await contend(performer, 'Performer', signal)];
     if (!signal.aborted) {
       const { steps } = performer.configuration.training;
@@ -103,12 +151,10 @@ async function openRun(
   choose: (run: Run) => Promise<number>,
 ): Promise<Run> {
   if (await hasCheckpoint(out)) return resumeRun(backend, out);
-  // A few minutes are too short to recover from new features.
-  const kind = attention === 'favor' ? { type: attention, numFeatures: 128, redrawInterval: 0 } : { type: attention };
-  const model = { ...configuration.model, attention: kind };
+  const model = { ...configuration.model, attention: attentionOf(attention) };
   const run = await startRun(backend, { ...configuration, data: [mobyDickPath()], model }, out);
   const steps = await choose(run);
-  const training = { ...configuration.training, steps, warmupSteps: Math.ceil(steps / 20) };
+  const training = { ...configuration.training, steps, warmupSteps: warmupOf(steps) };
   return { ...run, configuration: { ...run.configuration, training } };
 }
 

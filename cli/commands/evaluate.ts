@@ -10,6 +10,7 @@ import {
   type DatasetFormat,
   datasetFormats,
   evaluate,
+  isHubName,
   loadModel,
   type Objective,
   openDataset,
@@ -20,21 +21,22 @@ import {
   tokenizeDataset,
 } from '../../src/node.ts';
 import { documentClasses } from '../classes.ts';
+import { type PlannedFlags, planned } from '../command.ts';
 import { runSchema } from '../configuration.ts';
 import { vocabularyOf } from '../corpus.ts';
-import { usualObjective } from '../initial-model.ts';
-import { type BackendFlags, backendOptions, jsonOption, positiveInteger } from '../options.ts';
+import { checkFieldFlags } from '../field-flags.ts';
+import { readInitialModel, usualObjective } from '../initial-model.ts';
+import { positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { describeEvaluation, heldOutData } from '../run.ts';
 
-interface EvaluateFlags extends BackendFlags {
+interface EvaluateFlags extends PlannedFlags {
   model: string;
   data: string[];
   format?: DatasetFormat;
   textField?: string;
   labelField?: string;
   length?: number;
-  json?: boolean;
 }
 
 export function evaluateCommand(): Command {
@@ -49,10 +51,29 @@ export function evaluateCommand(): Command {
       '--length <n>',
       "tokens that a prediction may look back on (default: the model's maxLength)",
       positiveInteger,
-    )
-    .action((flags: EvaluateFlags) => evaluateFiles(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    );
+  return planned<EvaluateFlags>(command, {}, async (flags) => {
+    await checkFieldFlags(flags, await datasetConfiguration(flags));
+    return { resolve: () => resolved(flags), perform: () => evaluateFiles(flags) };
+  });
+}
+
+async function resolved(flags: EvaluateFlags): Promise<object> {
+  const initial = await readInitialModel(flags.model);
+  const { directory, configuration } = initial;
+  const { objective, packing } = await trainedFor(directory, usualObjective(initial));
+  const given = await datasetConfiguration(flags);
+  const dataset = flags.data.some(isHubName) ? undefined : await openDataset(given);
+  const { data, split: _, ...options } = dataset?.configuration ?? given;
+  return {
+    model: directory,
+    objective,
+    packing: packing ?? (objective.type === 'classification' ? 'pad' : 'windows'),
+    length: flags.length ?? configuration.maxLength,
+    data,
+    files: dataset?.files ?? null,
+    dataset: options,
+  };
 }
 
 async function evaluateFiles(flags: EvaluateFlags): Promise<void> {

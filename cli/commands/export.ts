@@ -10,6 +10,7 @@ import {
   loadAnyTokenizer,
   loadTransformer,
   type OnnxGraphKind,
+  onnxChoices,
   onnxCompanions,
   onnxGraphKinds,
   parseJson,
@@ -20,18 +21,27 @@ import {
   type Transformer,
   tokenizerFiles,
 } from '../../src/node.ts';
-import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
+import { type Mode, type PlannedFlags, planned } from '../command.ts';
+import { readModelConfiguration } from '../initial-model.ts';
 import { formatCount, formatTable, printJson, say } from '../output.ts';
 
-interface ExportFlags extends BackendFlags {
+interface ExportFlags extends PlannedFlags {
   from: string;
   to: 'onnx' | 'huggingface';
   out: string;
   graphs?: OnnxGraphKind[];
   outputs?: SequenceOutput[];
   autoAs?: 'favor' | 'exact';
-  json?: boolean;
 }
+
+const modes: readonly Mode<ExportFlags>[] = [
+  {
+    name: '--to huggingface',
+    when: ({ to }) => to === 'huggingface',
+    takes: ['from', 'to', 'out'],
+    advice: 'leave them out, or export --to onnx',
+  },
+];
 
 export function exportCommand(): Command {
   const command = new Command('export')
@@ -51,10 +61,19 @@ export function exportCommand(): Command {
     )
     .addOption(
       new Option('--auto-as <type>', 'onnx: what attention auto becomes (default: favor)').choices(['favor', 'exact']),
-    )
-    .action((flags: ExportFlags) => exportModel(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    );
+  return planned<ExportFlags>(command, { modes }, async (flags) => {
+    await checkEmpty(flags.out);
+    return { resolve: () => resolved(flags), perform: () => exportModel(flags) };
+  });
+}
+
+async function resolved({ from, to, out, ...flags }: ExportFlags): Promise<object> {
+  const { directory, configuration } = await readModelConfiguration(from);
+  if (to === 'huggingface') return { from: directory, to, out };
+  const { graphs, outputs, auto } = onnxChoices(configuration, { ...flags, auto: flags.autoAs });
+  const autoAs = configuration.attention.type === 'auto' ? auto : null;
+  return { from: directory, to, out, graphs, outputs, autoAs };
 }
 
 /** Parses names with commas between. */
@@ -69,12 +88,6 @@ function names<Name extends string>(known: readonly Name[]): (text: string) => N
 
 async function exportModel(flags: ExportFlags): Promise<void> {
   const { to, out } = flags;
-  if (to === 'huggingface' && (flags.graphs ?? flags.outputs ?? flags.autoAs)) {
-    throw new ConfigurationError(
-      '--graphs, --outputs and --auto-as are of --to onnx: leave them out, or export to onnx.',
-    );
-  }
-  await checkEmpty(out);
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, directory } = await loadTransformer(backend, flags.from);

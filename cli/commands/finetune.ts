@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { type Backend, ConfigurationError, DataError, parseConfiguration } from '../../src/node.ts';
+import { type Plan, planned } from '../command.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
@@ -7,8 +8,10 @@ import {
   runSchema,
 } from '../configuration.ts';
 import { Recovery } from '../conversion/recovery.ts';
+import { checkFieldFlags } from '../field-flags.ts';
 import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../initial-model.ts';
-import { backendOptions, jsonOption, nonNegativeNumber, wholeNumber } from '../options.ts';
+import { rate, wholeNumber } from '../options.ts';
+import { resolvedFinetuning, resolvedResume } from '../resolved-run.ts';
 import { type Run, resumeRun } from '../run.ts';
 import {
   carryOut,
@@ -19,6 +22,7 @@ import {
   packingOption,
   splitOf,
   type TrainingFlags,
+  trainingModes,
   trainingOf,
   updateOptions,
 } from '../training-options.ts';
@@ -57,7 +61,7 @@ export function finetuneCommand(): Command {
         'what is predicted (default: what the model can: next or masked tokens, or distillation alone)',
       ).choices(Object.keys(objectives).filter((name) => name !== 'classification')),
     )
-    .option('--dropout <rate>', "(default: the model's; 0 with --distill)", nonNegativeNumber)
+    .option('--dropout <rate>', "(default: the model's; 0 with --distill)", rate)
     .addOption(packingOption('pack for encoders on several documents, else windows'));
   const { task, teacher } = learningRates;
   const updates = updateOptions({
@@ -65,33 +69,44 @@ export function finetuneCommand(): Command {
     learningRate: `${task}; ${teacher} with --distill`,
   });
   for (const option of updates) command.addOption(option);
-  command
-    .option('--seed <n>', 'seed of data order, masks and dropout (default: 0)', wholeNumber)
-    .action((flags: FinetuneFlags) => finetune(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+  command.option('--seed <n>', 'seed of data order, masks and dropout (default: 0)', wholeNumber);
+  return planned<FinetuneFlags>(command, { modes: trainingModes('finetune') }, plan);
 }
 
-async function finetune(flags: FinetuneFlags): Promise<void> {
+async function plan(flags: FinetuneFlags): Promise<Plan> {
   const { out } = flags;
-  let recovery: Recovery | undefined;
-  const measured = async (opened: Promise<Run>) => {
-    const run = await opened;
-    recovery = await Recovery.open(run);
-    return run;
-  };
-  const finished = async () => recovery?.finish();
   if (flags.resume) {
-    await carryOut(flags, 'finetune', (backend) => measured(resumeRun(backend, out, flags)), finished);
-    return;
+    return {
+      resolve: () => resolvedResume(flags),
+      perform: () => finetune(flags, (backend) => resumeRun(backend, out, flags)),
+    };
   }
   const file = flags.config ? await readRunConfiguration(flags.config) : {};
+  if (file.tokenizer !== undefined) {
+    throw new ConfigurationError(
+      `"tokenizer" in ${flags.config} cannot be honoured, as finetuning keeps that of the model: leave it out.`,
+    );
+  }
   const from = flags.from ?? file.from;
   if (from === undefined) throw new ConfigurationError('There is nothing to start from: name a model with --from.');
   const initial = await readInitialModel(from);
   const configuration = configurationOf(flags, file, initial);
-  const open = (backend: Backend) => measured(startFrom(backend, initial, configuration, out));
-  await carryOut(flags, 'finetune', open, finished);
+  await checkFieldFlags(flags, { ...configuration.dataset, data: configuration.data });
+  return {
+    resolve: () => resolvedFinetuning(flags, configuration, initial),
+    perform: () => finetune(flags, (backend) => startFrom(backend, initial, configuration, out)),
+  };
+}
+
+/** Trains the run that is opened, and measures it before and after. */
+async function finetune(flags: FinetuneFlags, open: (backend: Backend) => Promise<Run>): Promise<void> {
+  let recovery: Recovery | undefined;
+  const measured = async (backend: Backend) => {
+    const run = await open(backend);
+    recovery = await Recovery.open(run);
+    return run;
+  };
+  await carryOut(flags, 'finetune', measured, async () => recovery?.finish());
 }
 
 /** What the model suggests, overridden by the file, and both by the flags. */
@@ -110,7 +125,7 @@ function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, init
   const configuration = {
     data: flags.data ?? file.data ?? [],
     dataset: datasetOf(flags, {}, file.dataset),
-    split: splitOf(flags, training.objective.type) ?? file.split,
+    split: splitOf(flags, training.objective.type, file.split),
     model: { ...file.model, ...defined({ dropout }) },
     training,
     evaluationBatches: flags.evaluationBatches ?? file.evaluationBatches,

@@ -1,17 +1,10 @@
 import { Command } from 'commander';
-import { createBackend, loadModel, streamText } from '../../src/node.ts';
-import {
-  type BackendFlags,
-  backendOptions,
-  fraction,
-  jsonOption,
-  nonNegativeNumber,
-  positiveInteger,
-  wholeNumber,
-} from '../options.ts';
+import { createBackend, findCheckpoint, loadModel, streamText } from '../../src/node.ts';
+import { type Mode, type PlannedFlags, planned } from '../command.ts';
+import { fraction, nonNegativeNumber, positiveInteger, wholeNumber } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 
-interface GenerateFlags extends BackendFlags {
+interface GenerateFlags extends PlannedFlags {
   model: string;
   prompt: string;
   tokens: number;
@@ -19,8 +12,15 @@ interface GenerateFlags extends BackendFlags {
   topK: number;
   topP: number;
   seed: number;
-  json?: boolean;
 }
+
+const modes: readonly Mode<GenerateFlags>[] = [
+  {
+    name: 'generate --temperature 0, which takes the likeliest token,',
+    when: ({ temperature }) => temperature === 0,
+    refuses: ['topK', 'topP', 'seed'],
+  },
+];
 
 export function generateCommand(): Command {
   const command = new Command('generate')
@@ -31,10 +31,14 @@ export function generateCommand(): Command {
     .option('--temperature <t>', 'divides the logits; 0 = always the likeliest token', nonNegativeNumber, 0.8)
     .option('--top-k <k>', 'choose among the k likeliest tokens; 0 = all', wholeNumber, 0)
     .option('--top-p <p>', 'choose among the likeliest tokens that reach this probability', fraction, 0.95)
-    .option('--seed <n>', 'seed of the choices', wholeNumber, 0)
-    .action((flags: GenerateFlags) => generate(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    .option('--seed <n>', 'seed of the choices', wholeNumber, 0);
+  return planned<GenerateFlags>(command, { modes }, (flags) => ({
+    resolve: async () => {
+      const { prompt, tokens, temperature, topK, topP, seed } = flags;
+      return { model: await findCheckpoint(flags.model), prompt, tokens, temperature, topK, topP, seed };
+    },
+    perform: () => generate(flags),
+  }));
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {

@@ -8,20 +8,26 @@ import {
   type TrainingState,
   type Transformer,
 } from '../../src/node.ts';
+import { withModes } from '../command.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatCount, printJson } from '../output.ts';
 import { readTokenizerFile } from '../tokenizer-file.ts';
+
+interface InfoFlags extends BackendFlags {
+  model: string;
+  json?: boolean;
+}
 
 export function infoCommand(): Command {
   const command = new Command('info')
     .description('Say what a model is: its configuration, size, tokenizer and training.')
     .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
-    .action((flags: BackendFlags & { model: string; json?: boolean }) => info(flags));
+    .addOption(jsonOption());
   for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+  return withModes<InfoFlags>(command, {}, info);
 }
 
-async function info(flags: BackendFlags & { model: string; json?: boolean }): Promise<void> {
+async function info(flags: InfoFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, directory } = await loadTransformer(backend, flags.model);

@@ -3,17 +3,16 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
 import { type Backend, ConfigurationError, createBackend, parseJson } from '../../src/node.ts';
-import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
+import { type PlannedFlags, planned } from '../command.ts';
 import { formatSeconds, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
 import { interruptSignal } from '../run.ts';
 
-interface ReproduceFlags extends BackendFlags {
+interface ReproduceFlags extends PlannedFlags {
   out: string;
   config?: string;
   quick?: boolean;
   page?: string;
-  json?: boolean;
 }
 
 type Experiments = typeof import('../../experiments/index.ts');
@@ -31,16 +30,28 @@ export function reproduceCommand(): Command {
     .option('--out <dir>', 'each figure goes into a folder of its name in here', 'runs/experiments')
     .option('--config <file>', 'settings of one figure, instead of experiments/<figure>/config.json')
     .option('--quick', 'seconds instead of minutes: fewer draws, wider intervals')
-    .option('--page <file>', 'also put the tables into this Markdown page, between its <!-- figure --> marks')
-    .action((figure: string, flags: ReproduceFlags) => reproduce(figure, flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    .option('--page <file>', 'also put the tables into this Markdown page, between its <!-- figure --> marks');
+  return planned<ReproduceFlags>(command, {}, async (flags, figure) => {
+    const library = await loadExperiments();
+    const chosen = choose(library.experiments, figure, flags);
+    const configuration = flags.config === undefined ? undefined : await readJson(flags.config);
+    const settings = { configuration, quick: flags.quick };
+    return {
+      resolve: () => ({
+        out: flags.out,
+        page: flags.page ?? null,
+        figures: Object.fromEntries(chosen.map((experiment) => [experiment.name, experiment.resolve(settings)])),
+      }),
+      perform: () => reproduce(library, chosen, { ...flags, configuration }),
+    };
+  });
 }
 
-async function reproduce(figure: string, flags: ReproduceFlags): Promise<void> {
-  const library = await loadExperiments();
-  const chosen = choose(library.experiments, figure, flags);
-  const configuration = flags.config === undefined ? undefined : await readJson(flags.config);
+async function reproduce(
+  library: Experiments,
+  chosen: readonly Experiment[],
+  flags: ReproduceFlags & { readonly configuration: unknown },
+): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const signal = interruptSignal(
     'Stopping; the figure being made is not written, but its trainings go on from here the next time',
@@ -48,7 +59,7 @@ async function reproduce(figure: string, flags: ReproduceFlags): Promise<void> {
   try {
     say(pico.dim(backend.description));
     for (const experiment of chosen) {
-      await perform(library, experiment, { ...flags, figure, configuration }, backend, signal);
+      await perform(library, experiment, flags, backend, signal);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -87,7 +98,7 @@ function choose(experiments: readonly Experiment[], figure: string, flags: Repro
 async function perform(
   { storedResult, writeResult, updatePage }: Experiments,
   experiment: Experiment,
-  flags: ReproduceFlags & { figure: string; configuration: unknown },
+  flags: ReproduceFlags & { readonly configuration: unknown },
   backend: Backend,
   signal: AbortSignal,
 ): Promise<void> {

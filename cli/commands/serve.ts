@@ -1,12 +1,13 @@
 import { basename, dirname, resolve } from 'node:path';
-import { Command } from 'commander';
-import { ConfigurationError, createBackend, loadModel } from '../../src/node.ts';
-import { type BackendFlags, backendOptions, numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';
+import { Command, Option } from 'commander';
+import { ConfigurationError, createBackend, findCheckpoint, loadModel } from '../../src/node.ts';
+import { type Mode, type PlannedFlags, planned } from '../command.ts';
+import { numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';
 import { say } from '../output.ts';
 import { isLoopback } from '../serve/hosts.ts';
 import { defaultLimits, type Limits } from '../serve/limits.ts';
 
-interface ServeFlags extends BackendFlags, Limits {
+interface ServeFlags extends PlannedFlags, Limits {
   model: string;
   host: string;
   port: number;
@@ -17,6 +18,11 @@ interface ServeFlags extends BackendFlags, Limits {
   grace: number;
   verbose?: boolean;
 }
+
+const modes: readonly Mode<ServeFlags>[] = [
+  { name: '--sessions 0, which keeps none,', when: ({ sessions }) => sessions === 0, refuses: ['sessionIdle'] },
+  { name: 'serve', when: ({ dryRun }) => !dryRun, refuses: ['json'], advice: 'add --dry-run, or leave it out' },
+];
 
 export function serveCommand(): Command {
   const limits = defaultLimits;
@@ -46,21 +52,36 @@ export function serveCommand(): Command {
     .option('--sessions <n>', 'sessions kept', wholeNumber, limits.sessions)
     .option('--session-idle <seconds>', 'unused sessions are dropped after this', seconds, limits.sessionIdle)
     .option('--grace <seconds>', 'time for requests at work when the server is told to end', seconds, 30)
-    .option('--verbose', 'a line on standard error for each request')
-    .action((flags: ServeFlags) => serve(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command;
+    .option('--verbose', 'a line on standard error for each request');
+  return planned<ServeFlags>(command, { modes, json: new Option('--json', 'with --dry-run: print JSON') }, (flags) => {
+    const apiKey = apiKeyOf(flags);
+    return { resolve: () => resolved(flags, apiKey), perform: () => serve(flags, apiKey) };
+  });
 }
 
 const portNumber = numberUpTo(65_535, wholeNumber);
 /** Bytes of JSON that fit one string of JavaScript with room to spare. */
 const maxBody = 2 ** 28;
 
-async function serve(flags: ServeFlags): Promise<void> {
+function apiKeyOf(flags: ServeFlags): string | undefined {
   const apiKey = flags.apiKey ?? process.env.PERFORMERS_API_KEY;
   if (apiKey !== undefined && !/^\S+$/.test(apiKey)) {
     throw new ConfigurationError('The API key is empty or has spaces in it: choose one without.');
   }
+  return apiKey;
+}
+
+/** What would be served and how; the key itself is not said. */
+async function resolved(flags: ServeFlags, apiKey: string | undefined): Promise<object> {
+  const directory = await findCheckpoint(flags.model);
+  const { host, port, grace, verbose = false, allowHost = null, cors = [] } = flags;
+  const limits = Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, flags[name as keyof Limits]]));
+  const name = flags.name ?? nameOf(resolve(directory));
+  const addresses = { host, port, asksForKey: apiKey !== undefined, allowHost, cors };
+  return { model: directory, name, ...addresses, ...limits, grace, verbose };
+}
+
+async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<void> {
   // The other commands start faster without a server's packages.
   const [{ Engine }, { Service }, { TextModel }] = await Promise.all([
     import('../serve/engine.ts'),

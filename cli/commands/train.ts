@@ -1,19 +1,23 @@
 import { Command, Option } from 'commander';
 import {
   activations,
+  attentionConfiguration,
   ConfigurationError,
   type Objective,
   parseConfiguration,
   projectionKinds,
 } from '../../src/node.ts';
+import { type Plan, planned } from '../command.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
   readRunConfiguration,
   runSchema,
 } from '../configuration.ts';
-import { backendOptions, jsonOption, positiveInteger, wholeNumber } from '../options.ts';
+import { checkFieldFlags } from '../field-flags.ts';
+import { positiveInteger, wholeNumber } from '../options.ts';
 import { describePresets, type PresetName, presetNames, presetOf } from '../presets.ts';
+import { resolvedResume, resolvedRun } from '../resolved-run.ts';
 import { resumeRun, startRun } from '../run.ts';
 import {
   carryOut,
@@ -24,6 +28,7 @@ import {
   packingOption,
   splitOf,
   type TrainingFlags,
+  trainingModes,
   trainingOf,
   updateOptions,
 } from '../training-options.ts';
@@ -105,24 +110,33 @@ export function trainCommand(): Command {
   for (const option of updateOptions({ length: '512', learningRate: '0.001' })) command.addOption(option);
   command
     .option('--seed <n>', 'seed of weights, features, data order and dropout (default: 0)', wholeNumber)
-    .addHelpText('after', describePresets())
-    .action((flags: TrainFlags) => trainFromFlags(flags));
-  for (const option of backendOptions()) command.addOption(option);
-  return command.addOption(jsonOption());
+    .addHelpText('after', describePresets());
+  return planned<TrainFlags>(command, { modes: trainingModes('train') }, plan);
 }
 
-async function trainFromFlags(flags: TrainFlags): Promise<void> {
+async function plan(flags: TrainFlags): Promise<Plan> {
   const { out } = flags;
-  const configuration = flags.resume ? undefined : await configurationOf(flags);
-  await carryOut(flags, 'train', (backend) =>
-    configuration ? startRun(backend, configuration, out) : resumeRun(backend, out, flags),
-  );
+  if (flags.resume) {
+    return {
+      resolve: () => resolvedResume(flags),
+      perform: () => carryOut(flags, 'train', (backend) => resumeRun(backend, out, flags)),
+    };
+  }
+  const configuration = await configurationOf(flags);
+  await checkFieldFlags(flags, { ...configuration.dataset, data: configuration.data });
+  return {
+    resolve: () => resolvedRun(flags, configuration),
+    perform: () => carryOut(flags, 'train', (backend) => startRun(backend, configuration, out)),
+  };
 }
 
 /** The preset's configuration, overridden by that of the file, and both by the flags. */
 async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const preset = presetOf(flags.preset ?? 'compact').configuration;
   const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
+  if (file.from !== undefined) {
+    throw new ConfigurationError(`"from" in ${flags.config} is what performers finetune starts from: leave it out.`);
+  }
   const given = { ...preset.training, ...file.training };
   const training = { ...given, ...trainingOf(flags, given) };
   const type = training.objective?.type ?? 'nextToken';
@@ -133,7 +147,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const configuration = {
     data: flags.data ?? file.data ?? [],
     dataset,
-    split: splitOf(flags, type) ?? file.split ?? preset.split ?? defaultSplit(type, dataset),
+    split: splitOf(flags, type, file.split ?? preset.split) ?? defaultSplit(type, dataset),
     tokenizer: withMask(tokenizerOf(flags, file.tokenizer ?? preset.tokenizer), type),
     model: { ...model, ...attentionOf(flags, model), ...depth },
     training,
@@ -157,11 +171,13 @@ function tokenizerOf(
 ): RunConfigurationInput['tokenizer'] {
   if (tokenizer === undefined && vocabSize === undefined) return given;
   const type = tokenizer ?? given?.type ?? 'bpe';
-  if (type === 'characters') return { type, ...defined({ vocabSize }) };
-  if (type === 'bpe' || type === 'unigram') return { type, vocabSize: vocabSize ?? 1024 };
+  // Of another type, nothing is kept.
+  const kept = given?.type === type ? given : undefined;
+  if (type === 'characters') return { ...kept, type, ...defined({ vocabSize }) };
+  if (type === 'bpe' || type === 'unigram') return { vocabSize: 1024, ...kept, type, ...defined({ vocabSize }) };
   if (vocabSize !== undefined)
     throw new ConfigurationError(`The vocabulary of ${type} has a fixed size: leave --vocab-size out.`);
-  return { type };
+  return kept ?? { type };
 }
 
 /** The tokenizer, with a mask token where tokens are masked. */
@@ -172,24 +188,33 @@ function withMask(tokenizer: RunConfigurationInput['tokenizer'], objective: Obje
   return { ...(tokenizer ?? { type: 'bpe', vocabSize: 1024 }), mask: true };
 }
 
+const featureFlags = { numFeatures: '--features', featureMap: '--feature-map', projection: '--projection' } as const;
+
+/** The attention that flags give, over that of a file or preset, of which the keys stay that both kinds have. */
 function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
   const features = defined({
     numFeatures: flags.features,
     featureMap: flags.featureMap,
     projection: flags.projection,
   });
-  const isGiven = Object.keys(features).length > 0;
+  const named = Object.keys(features) as (keyof typeof features)[];
+  if (!flags.attention && named.length === 0) return {};
   const given = typeof model.attention === 'string' ? { type: model.attention } : model.attention;
-  const { type: earlier, crossover, ...kept } = { ...(given as Record<string, unknown> | undefined) };
-  if (flags.attention && flags.attention in featureless) {
-    const type = flags.attention as keyof typeof featureless;
-    if (isGiven)
-      throw new ConfigurationError(
-        `${featureless[type]} has no features: leave the flags for them out, or --attention ${type}.`,
-      );
-    return { attention: { type, ...(earlier === type ? kept : {}) } };
+  // Keys that are left behind are checked too.
+  if (given !== undefined) parseConfiguration(attentionConfiguration, given, 'the attention of the configuration');
+  const { type: earlier, ...kept } = { ...(given as Record<string, unknown> | undefined) };
+  const type = flags.attention ?? (earlier as string | undefined) ?? 'favor';
+  const isFeatureless = type !== 'favor' && type !== 'auto';
+  if (isFeatureless && named.length > 0) {
+    const list = named.map((name) => featureFlags[name]).join(', ');
+    throw new ConfigurationError(
+      `${featureless[type as keyof typeof featureless] ?? `Attention ${type}`} has no features: leave the flags for them out (${list}), ${
+        flags.attention ? `or --attention ${type}` : 'or add --attention favor'
+      }.`,
+    );
   }
-  if (!flags.attention && !isGiven) return {};
-  const type = flags.attention ?? (earlier === 'auto' ? 'auto' : 'favor');
-  return { attention: { ...kept, type, ...features, ...(type === 'auto' ? defined({ crossover }) : {}) } };
+  if (earlier === type) return { attention: { ...kept, type, ...features } };
+  const hasFeatures = earlier === 'favor' || earlier === 'auto';
+  const { crossover: _, normalised: __, ...shared } = kept;
+  return { attention: { ...(hasFeatures && !isFeatureless ? shared : {}), type, ...features } };
 }

@@ -47,10 +47,8 @@ export interface OnnxExport {
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
   const { configuration } = model;
-  const { auto = 'favor', maxModelBytes = MAX_MODEL_BYTES } = options;
-  const kinds = options.graphs ?? graphsOf(configuration, auto);
-  const outputs = options.outputs ?? outputsOf(configuration).filter((name) => name !== 'token_logits');
-  check(configuration, auto, kinds, outputs);
+  const { maxModelBytes = MAX_MODEL_BYTES } = options;
+  const { graphs: kinds, outputs, auto } = onnxChoices(configuration, options);
   const weights = await Weights.of(model);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   const write = (name: string, graph: OnnxGraph) => {
@@ -69,6 +67,36 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
     write(name, sequenceGraph(weights, configuration, auto, outputs));
   }
   return { files, states };
+}
+
+/**
+ * The graphs and outputs that an export of such a model has: those that the options name, else all that it can have.
+ *
+ * @throws one sentence for graphs or outputs that the model does not have, and for options that change nothing
+ */
+export function onnxChoices(
+  configuration: TransformerConfiguration,
+  options: OnnxExportOptions = {},
+): {
+  readonly graphs: readonly OnnxGraphKind[];
+  readonly outputs: readonly SequenceOutput[];
+  readonly auto: 'favor' | 'exact';
+} {
+  const { auto = 'favor' } = options;
+  if (options.auto !== undefined && configuration.attention.type !== 'auto') {
+    throw new ConfigurationError(
+      `This model has ${configuration.attention.type} attention, and only auto becomes another: leave auto out.`,
+    );
+  }
+  const graphs = options.graphs ?? graphsOf(configuration, auto);
+  if (options.outputs !== undefined && !graphs.includes('sequence')) {
+    throw new ConfigurationError(
+      'Outputs are those of the graph "sequence", which is not exported: leave outputs out.',
+    );
+  }
+  const outputs = options.outputs ?? outputsOf(configuration).filter((name) => name !== 'token_logits');
+  check(configuration, auto, graphs, outputs);
+  return { graphs, outputs, auto };
 }
 
 function graphsOf(configuration: TransformerConfiguration, auto: 'favor' | 'exact'): OnnxGraphKind[] {

@@ -134,8 +134,18 @@ describe('bad input', () => {
     writeFileSync(join(directory, 'pickled/pytorch_model.bin'), 'PK');
     refuses(/pytorch_model\.bin.*safetensors/, '--from', 'pickled');
     refuses(/leave those flags out/, '--from', model('bert'), '--attention', 'exact', '--features', '16');
-    refuses(/--auto measures the error/, '--from', model('bert'), '--auto', '0.1');
-    refuses(/leave --keep-exact out/, '--from', model('bert'), '--auto', '0.1', '--keep-exact', '0');
+    refuses(/without --data.* does not take --auto: name text/, '--from', model('bert'), '--auto', '0.1');
+    refuses(
+      /leave --keep-exact out/,
+      '--from',
+      model('bert'),
+      '--auto',
+      '0.1',
+      '--keep-exact',
+      '0',
+      '--data',
+      'text.txt',
+    );
     refuses(/FAVOR\+\+ takes its parameter/, '--from', model('bert'), '--kernel', 'favor++');
     refuses(
       /exactLayers are counted from 0, so each must be less than numLayers/,
@@ -144,7 +154,7 @@ describe('bad input', () => {
       '--keep-exact',
       '7',
     );
-    refuses(/leave --length out/, '--from', model('vit'), '--length', '5');
+    refuses(/leave --length out/, '--from', model('vit'), '--length', '5', '--data', 'a.png');
     refuses(/fewer than --length 500/, '--from', model('gpt2'), '--data', 'text.txt', '--length', '500');
     refuses(/nothing\.txt does not exist/, '--from', model('bert'), '--data', 'nothing.txt');
   });

@@ -157,7 +157,7 @@ describe('performers export --to huggingface', () => {
     const rotary = run('--from', 'rotary', '--to', 'huggingface', '--out', 'refused');
     expect(rotary.stderr).toMatch(/no counterpart .* positions: learned/);
     const graphs = run('--from', 'decoder', '--to', 'huggingface', '--out', 'refused', '--graphs', 'step');
-    expect(graphs.stderr).toContain('are of --to onnx: leave them out, or export to onnx.');
+    expect(graphs.stderr).toContain('--to huggingface does not take --graphs: leave them out, or export --to onnx.');
     expect(existsSync(join(folder, 'refused'))).toBe(false);
   });
 });

@@ -11,6 +11,9 @@ import type { ConversionReport, EstimatorReport, LayerAlone, LayerError, Measure
 export const softmaxEstimators = ['positive', 'hyperbolic', 'smreg', 'trigonometric', 'favor++'] as const;
 export type SoftmaxEstimator = (typeof softmaxEstimators)[number];
 
+/** Numbers of features that a report measures, unless told otherwise. */
+export const conversionLadder: readonly number[] = [32, 64, 128, 256, 512];
+
 export interface ConversionOptions extends AttentionChoice {
   /** Numbers of features to measure. Default 32, 64, 128, 256, 512. */
   readonly numFeatures?: readonly number[] | undefined;
@@ -49,7 +52,7 @@ export async function conversionReport(
   options: ConversionOptions = {},
 ): Promise<ConversionReport> {
   const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
-  const numFeatures = options.numFeatures ?? [32, 64, 128, 256, 512];
+  const numFeatures = options.numFeatures ?? conversionLadder;
   const estimators = options.estimators ?? softmaxEstimators;
   const wanted = attentionConfiguration.parse(
     typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
