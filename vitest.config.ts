@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { groupTests } from './scripts/test-groups.mjs';
 import { RELAXED_PROBE } from './src/backend/wasm.ts';
 
 // Node 20 has relaxed SIMD behind a flag; newer versions have it, and not the flag.
@@ -6,9 +7,12 @@ const relaxedFlag = WebAssembly.validate(RELAXED_PROBE) ? [] : ['--experimental-
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     execArgv: relaxedFlag,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    projects: Object.entries(groupTests(import.meta.dirname)).map(([name, include]) => ({
+      extends: true,
+      test: { name, include },
+    })),
   },
 });

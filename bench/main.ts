@@ -25,7 +25,7 @@ import { installPeers } from './peers/install.ts';
 import type { Peer } from './peers/peer.ts';
 import { startPython } from './peers/python.ts';
 import { projections } from './projections.ts';
-import { type CaseReport, formatCase } from './report.ts';
+import { type CaseReport, formatCase, formatTable } from './report.ts';
 import { runCase } from './run.ts';
 import { softmaxAttention } from './softmax-attention.ts';
 import { start } from './start.ts';
@@ -63,6 +63,7 @@ interface Options {
   readonly python?: boolean;
   readonly node?: string;
   readonly json?: string;
+  readonly table?: string;
   readonly figure?: string;
 }
 
@@ -135,6 +136,7 @@ function kindsOf(benchmark: BenchmarkCase, backends: ReadonlyMap<BackendKind, un
 async function main(names: readonly string[], options: Options): Promise<void> {
   const benchmarks = chosen(names);
   if (options.json !== undefined) checkWritable('--json', options.json);
+  if (options.table !== undefined) checkWritable('--table', options.table);
   if (options.figure !== undefined) checkWritable('--figure', options.figure);
   const backends = await createBackends(options);
   try {
@@ -189,6 +191,7 @@ async function runAll(
   }
   reference.close();
   if (options.figure !== undefined) drawReports(reports, machine, options.figure);
+  if (options.table !== undefined) writeFileSync(options.table, `${formatTable(reports)}\n`);
   if (options.json !== undefined) {
     const summary = { machine, date: new Date().toISOString(), rounds, cases: reports };
     writeFileSync(options.json, `${JSON.stringify(summary, null, 2)}\n`);
@@ -218,6 +221,7 @@ const program = new Command('bench')
   .option('--python', 'also compare with PyTorch and JAX, in python3 or the Python that PERFORMERS_PYTHON names')
   .option('--node <version>', 'run under this version of Node, fetched from npm: 24 has relaxed SIMD for WebAssembly')
   .option('--json <file>', 'also write everything measured, samples included, to a file')
+  .option('--table <file>', 'also write the results as a table in Markdown, to paste into docs/')
   .option('--figure <file>', 'also draw the run, as SVG, or as PNG if the name ends in .png')
   .action(async (names: string[], options: Options) => {
     try {

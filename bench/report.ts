@@ -126,9 +126,38 @@ function checkLine(checks: readonly Check[]): string[] {
   return [pico.dim(`  ${checks.length} values checked against float64: ${errors}`)];
 }
 
-function formatTime(milliseconds: number): string {
-  if (milliseconds < 1) return `${(milliseconds * 1e3).toPrecision(3)} µs`;
-  return `${milliseconds < 100 ? milliseconds.toPrecision(3) : milliseconds.toFixed(0)} ms`;
+/** Three digits, more where the whole part has more, and never an exponent: 0.0453, 10.6, 2560. */
+function threeDigits(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  return rounded >= 100 ? value.toFixed(0) : rounded.toPrecision(3);
+}
+
+/** A duration with its unit: microseconds below a millisecond, for what rounds to less. */
+export function formatTime(milliseconds: number): string {
+  const isShort = Number(milliseconds.toPrecision(3)) < 1;
+  return isShort ? `${threeDigits(milliseconds * 1e3)} µs` : `${threeDigits(milliseconds)} ms`;
+}
+
+/** What {@link formatTable} needs of a report; the records of docs/benchmarks/ hold this and more. */
+export interface TableCase {
+  readonly name: string;
+  readonly kind: BackendKind;
+  readonly results: readonly Pick<Result, 'label' | 'milliseconds' | 'gigaflopsPerSecond' | 'peak' | 'shareOfPeak'>[];
+}
+
+/** The results of cases as a table in Markdown, such as docs/ has. */
+export function formatTable(cases: readonly TableCase[]): string {
+  const rows = cases.flatMap(({ name, kind, results }) =>
+    results.map(({ label, milliseconds, gigaflopsPerSecond, peak, shareOfPeak }) => {
+      const figures = [formatTime(milliseconds), gigaflopsPerSecond.toFixed(0), peak.toFixed(0), percent(shareOfPeak)];
+      return [kind === 'wasm' ? `${name}, WASM` : name, label, ...figures];
+    }),
+  );
+  const head = ['case', '', 'median', 'GFLOP/s', 'peak', 'share'];
+  const lines = [head, ...rows].map((cells) =>
+    `|${cells.map((cell) => ` ${cell}`).join(' |')} |`.replace('|  |', '| |'),
+  );
+  return [lines[0], '|---|---|--:|--:|--:|--:|', ...lines.slice(1)].join('\n');
 }
 
 const formatRatio = (ratio: number): string => (ratio < 10 ? ratio.toFixed(2) : ratio.toFixed(1));

@@ -1,11 +1,12 @@
 // Makes a fresh clone ready: installs packages, builds the kernels and dist/. Needs only Node and npm; skips what is done.
-// `--quiet` prints only what there was to do, to standard error.
+// `--quiet` prints only what there was to do, to standard error. `--kernels` leaves out what only programs run from dist/.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildKernels } from './build-kernels.mjs';
 import { hash, hashFiles, isFresh, listFiles, markFresh, root, runProgram, step } from './build-tools.mjs';
 
 const MINIMUM_NODE = [20, 19];
+const WORKER = 'dist/kernels/worker.js';
 const ENTRIES = {
   'dist/index.js': 'src/index.ts',
   'dist/node.js': 'src/node.ts',
@@ -13,7 +14,7 @@ const ENTRIES = {
   'dist/bench.js': 'bench/main.ts',
   'dist/bench-depth.js': 'bench/depth-child.ts',
   'dist/bench-memory.js': 'bench/memory-child.ts',
-  'dist/kernels/worker.js': 'src/backend/wasm-worker.ts',
+  [WORKER]: 'src/backend/wasm-worker.ts',
 };
 
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
@@ -46,16 +47,22 @@ async function install() {
   return 'installed from package-lock.json';
 }
 
+/** Hash of what the worker of the WebAssembly kernels is made from. */
+const workerKey = () =>
+  hashFiles([...listFiles('src/backend', /\.ts$/), ...listFiles('src/base', /\.ts$/), 'tsdown.config.ts']);
+
 async function bundle() {
+  if (process.argv.includes('--kernels') && isFresh(WORKER, workerKey())) return 'skipped (--kernels)';
   const sources = ['src', 'cli', 'bench', 'demo'].flatMap((folder) => listFiles(folder, /\.(ts|json)$/));
   const experiments = listFiles('experiments', /(\.ts|config\.json)$/);
   const key = hash(
     hashFiles([...sources, ...experiments, 'package-lock.json', 'package.json', 'tsconfig.json', 'tsdown.config.ts']),
   );
   const outputs = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(root, source)));
-  if (outputs.every(([output]) => isFresh(output, key))) return undefined;
+  const keyOf = (output) => (output === WORKER ? workerKey() : key);
+  if (outputs.every(([output]) => isFresh(output, keyOf(output)))) return undefined;
   await runProgram(process.execPath, ['node_modules/tsdown/dist/run.mjs']);
-  for (const [output] of outputs) markFresh(output, key);
+  for (const [output] of outputs) markFresh(output, keyOf(output));
   return outputs.map(([output]) => output).join(', ');
 }
 

@@ -1,0 +1,32 @@
+// Bundles test/fuzz/ into build/fuzz-program/ and runs it: `npm run fuzz -- --help`.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Rolldown } from 'tsdown';
+import { root } from './build-tools.mjs';
+
+export const program = join(root, 'build/fuzz-program');
+
+/** Bundles the program and the process that it starts, so that plain Node runs them. */
+export async function bundleFuzz() {
+  for (const name of ['main', 'child']) {
+    await Rolldown.build({
+      input: join(root, `test/fuzz/${name}.ts`),
+      platform: 'node',
+      external: /^[a-z@]/,
+      output: { file: join(program, `${name}.mjs`), codeSplitting: false, sourcemap: true },
+    });
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await bundleFuzz();
+  const child = spawn(process.execPath, [join(program, 'main.mjs'), ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  // Ctrl-C goes to the whole group; the child prints its counts and ends.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('close', (code) => process.exit(code ?? 1));
+}

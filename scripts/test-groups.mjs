@@ -1,0 +1,83 @@
+// Divides the tests by what they need, which follows from what a test file and the files of test/ that it reaches import:
+// no file has a mark that could be wrong. Only files that compute for long are named, as nothing else tells them.
+// Used by vitest.config.ts (a project for each group) and scripts/test.mjs.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+
+/** The groups in the order in which they run. */
+export const testGroups = ['fast', 'thorough', 'training', 'processes', 'browser'];
+
+/** The most demanding group first: a file belongs to the first group of which it has a sign. */
+const SIGNS = [
+  ['browser', ({ specifier }) => /^playwright/.test(specifier)],
+  ['processes', ({ specifier }) => /^(node:)?(child_process|cluster)$/.test(specifier)],
+  ['training', ({ specifier }) => specifier.startsWith('experiments/')],
+  [
+    'training',
+    ({ specifier, names }) => specifier.startsWith('src/') && /\b(train|Trainer|Distillation|AdamW)\b/.test(names),
+  ],
+  ['thorough', ({ specifier }) => /^(onnxruntime-|test\/(conformance|features\/statistics)\b)/.test(specifier)],
+];
+
+/** Files of the group `thorough` that compute for more than about two seconds, below test/. */
+const LONG = [
+  'attention/gradients',
+  'attention/inspect',
+  'attention/options',
+  'attention/states',
+  'backend/memory',
+  'data/files',
+  'data/formats/fasta',
+  'data/tokenizers/bpe',
+  'data/tokenizers/characters',
+  'data/tokenizers/unigram',
+  'models/encoder-decoder',
+  'models/forms',
+  'models/transformer',
+  'pretrained/hugging-face/tokenizers',
+].map((name) => `test/${name}.test.ts`);
+
+const IMPORTS =
+  /^(?:import|export) (?!type\b)([^;]*?) ?from '([^']+)'|^import '([^']+)'|\b(?:import|require|getBuiltinModule)\(\s*'([^']+)'/gm;
+
+/** What a file imports when it runs: `{specifier, names}`, the specifiers of files as paths from `root`. */
+function importsOf(root, path) {
+  return [...readFileSync(join(root, path), 'utf8').matchAll(IMPORTS)].map(([, names = '', ...specifiers]) => {
+    const specifier = specifiers.find((candidate) => candidate !== undefined);
+    return { names, specifier: specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier };
+  });
+}
+
+function testFiles(root, folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return testFiles(root, path);
+    return entry.name.endsWith('.test.ts') ? [path] : [];
+  });
+}
+
+/** The test files below `root` by group, as paths from `root`, sorted. */
+export function groupTests(root) {
+  const known = new Map();
+  const imports = (path) => {
+    if (!known.has(path)) known.set(path, existsSync(join(root, path)) ? importsOf(root, path) : []);
+    return known.get(path);
+  };
+  /** All imports of a file and of the files of test/ that it reaches. */
+  const reached = (path, seen = new Set([path])) =>
+    imports(path).flatMap((found) => {
+      const { specifier } = found;
+      if (!specifier.startsWith('test/') || seen.has(specifier)) return [found];
+      seen.add(specifier);
+      return [found, ...reached(specifier, seen)];
+    });
+  const missing = LONG.find((path) => existsSync(join(root, dirname(path))) && !existsSync(join(root, path)));
+  if (missing) throw new Error(`scripts/test-groups.mjs names ${missing}, which does not exist: correct the name.`);
+  const groups = Object.fromEntries(testGroups.map((group) => [group, []]));
+  for (const path of testFiles(root, 'test').sort()) {
+    const all = reached(path);
+    const [group] = SIGNS.find(([, isSign]) => all.some(isSign)) ?? [LONG.includes(path) ? 'thorough' : 'fast'];
+    groups[group].push(path);
+  }
+  return groups;
+}

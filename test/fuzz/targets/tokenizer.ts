@@ -1,0 +1,74 @@
+/** tokenizer.json, this package's and others'. What is accepted then encodes and decodes a text. */
+import { readFileSync } from 'node:fs';
+import {
+  ByteTokenizer,
+  loadAnyTokenizer,
+  ProteinTokenizer,
+  parseJson,
+  trainBpe,
+  trainCharacters,
+  trainUnigram,
+} from '../../../src/node.ts';
+import { bytes, text } from '../files.ts';
+import { mutateJson } from '../mutate-json.ts';
+import type { Target } from '../target.ts';
+
+const FILE = 'tokenizer.json';
+const corpus = ['There she blows! She blows, the white whale, naïve and 漢字.\n'.repeat(8)];
+
+/** A vocabulary of few tokens in each of the forms that other libraries write. */
+const others: readonly object[] = [
+  {
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]'].map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: { '[PAD]': 0, '[UNK]': 1, '[CLS]': 2, '[SEP]': 3, the: 4, whale: 5, '##s': 6, she: 7, blow: 8 },
+    },
+  },
+  {
+    pre_tokenizer: { type: 'Whitespace' },
+    model: { type: 'WordLevel', unk_token: '[UNK]', vocab: { '[UNK]': 0, the: 1, whale: 2, blows: 3 } },
+  },
+].map((json) => ({ version: '1.0', truncation: null, padding: null, normalizer: null, post_processor: null, ...json }));
+
+export const tokenizer: Target = {
+  name: 'tokenizer',
+  async seeds() {
+    const own = [
+      new ByteTokenizer(),
+      new ProteinTokenizer(),
+      await trainBpe(corpus, { vocabSize: 290 }),
+      await trainUnigram(corpus, { vocabSize: 300 }),
+      await trainCharacters(corpus, { endOfText: true }),
+      ...others,
+    ].map((json) => bytes(JSON.stringify(json)));
+    const golden = ['bert', 'gpt2', 'roberta'].map((name) => readFileSync(`test/golden/transformers/${name}/${FILE}`));
+    return [...own, ...golden].map((json) => ({ [FILE]: json }));
+  },
+  mutate: (random, seed) => ({ [FILE]: mutateJson(random, seed[FILE]!) }),
+  start: async () => async (files) => {
+    const loaded = await loadAnyTokenizer(parseJson(text(files[FILE]!), FILE), FILE);
+    loaded.decode(loaded.encode('She blows, naïve 漢字 the whales!\u0000\n  '));
+  },
+};
