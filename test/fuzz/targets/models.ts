@@ -72,9 +72,9 @@ async function filesOf(work: (folder: string) => Promise<void>): Promise<Files> 
   }
 }
 
-/** One token through a model of tokens. */
+/** One token through a model that asks for no more than tokens. */
 function feed(backend: Backend, model: Transformer): void {
-  if (model.configuration.patches) return;
+  if (model.configuration.patches || model.configuration.tokenDropout) return;
   scope(() => model.forward(tensor(backend, Int32Array.of(0), [1, 1])));
 }
 
