@@ -1,10 +1,10 @@
 /** Longest stretch, in UTF-16 units, without a place to cut; see {@link segments}. */
 const LONGEST_STRETCH = 1 << 22;
 
-/** What JavaScript's `\s` matches beyond ASCII. */
+/** Unicode's white space beyond ASCII. */
 const WIDE_SPACES: ReadonlySet<number> = new Set([
-  0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a, 0x2028, 0x2029,
-  0x202f, 0x205f, 0x3000, 0xfeff,
+  0x85, 0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a, 0x2028,
+  0x2029, 0x202f, 0x205f, 0x3000,
 ]);
 
 /** Pieces are about this long, in UTF-16 units, where the text allows. */
@@ -71,7 +71,7 @@ function* cuts(text: string): Generator<number> {
 
 function isWhiteSpace(unit: number): boolean {
   if (unit <= 32) return unit === 32 || (unit >= 9 && unit <= 13);
-  return unit >= 0xa0 && WIDE_SPACES.has(unit);
+  return unit >= 0x85 && WIDE_SPACES.has(unit);
 }
 
 const isHigh = (unit: number) => (unit & 0xfc00) === 0xd800;

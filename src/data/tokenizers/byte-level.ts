@@ -43,7 +43,8 @@ export function tokenToBytes(token: string): Uint8Array | undefined {
 }
 
 /**
- * Splits text into the pieces that merges never cross. `\s` is JavaScript's, as in `@huggingface/tokenizers`; the Rust
- * library's differs for U+FEFF and U+0085 alone.
+ * Splits text into the pieces that merges never cross. `\s` is Unicode's white space, as in the
+ * Rust library; that of JavaScript, and `@huggingface/tokenizers`, differs for U+FEFF and U+0085.
  */
-export const PRE_TOKEN_PATTERN = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+export const PRE_TOKEN_PATTERN =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;

@@ -1,8 +1,16 @@
-import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { DataError, PlatformError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
 import type { EncodeOptions, ForeignTokenizerJson, SpecialTokens, Tokenizer, TokenStream } from '../tokenizer.ts';
 import { rolesOf } from './added-tokens.ts';
 import { tokenToBytes } from './byte-level.ts';
+import { IdBuffer } from './id-buffer.ts';
+import { type PlacedToken, readAddedTokens, type Section, sectionsBy } from './pipeline/added-vocabulary.ts';
+import { type Decoder, readDecoder } from './pipeline/decoders.ts';
+import { type Model, readModel } from './pipeline/models.ts';
+import { readNormalizer } from './pipeline/normalizers.ts';
+import { fieldsOf, type Part, partAt } from './pipeline/part.ts';
+import { type PostProcessor, readPostProcessor } from './pipeline/post-processors.ts';
+import { type PreTokenizer, readPreTokenizer } from './pipeline/pre-tokenizers.ts';
 
 /**
  * A tokenizer of any tokenizer.json. Its `decode` gives the text as far as the file's decoder restores it, and its
@@ -13,31 +21,64 @@ export interface ForeignTokenizer extends Tokenizer {
 }
 
 /**
- * Makes a tokenizer from a tokenizer.json of any form that the package `@huggingface/tokenizers` knows, such as WordPiece
- * (BERT) or unigram with `▁` (T5). `loadTokenizer` is many times faster where the form is one of its own.
+ * Makes a tokenizer from a tokenizer.json of any form that the Rust library `tokenizers` writes, such as WordPiece (BERT)
+ * or unigram with `▁` (T5); ids are those of that library. `loadTokenizer` is many times faster where the form is one of
+ * its own. A file's padding and truncation are not applied, as texts are encoded whole.
  *
  * @param name what error messages call the source, such as its path
- * @throws in one sentence, if that package is not installed or does not know the form
+ * @throws one sentence that names the first key which is not supported; one for a regular expression where the package
+ *   `@huggingface/tokenizers`, which translates these, is not installed
  */
 export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json'): Promise<ForeignTokenizer> {
-  const { Tokenizer } = await import('@huggingface/tokenizers').catch((error: Error) => {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
+  }
+  const file: Part = {
+    json: json as ForeignTokenizerJson,
+    where: `${name}:`,
+    compile: hasExpression(json) ? await expressionCompiler(name) : () => /(?!)/gu,
+  };
+  fieldsOf(file, {
+    version: z.nullish(z.string()),
+    truncation: z.nullish(z.unknown()),
+    padding: z.nullish(z.unknown()),
+    added_tokens: z.optional(z.array(z.unknown())),
+    normalizer: z.nullish(z.unknown()),
+    pre_tokenizer: z.nullish(z.unknown()),
+    post_processor: z.nullish(z.unknown()),
+    decoder: z.nullish(z.unknown()),
+    model: z.optional(z.unknown()),
+  });
+  return new AnyTokenizer(file, name);
+}
+
+/** Whether a pattern anywhere in a file is a regular expression. */
+function hasExpression(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if ('Regex' in value && typeof value.Regex === 'string') return true;
+  return Object.entries(value).some(([key, inner]) => key !== 'vocab' && key !== 'merges' && hasExpression(inner));
+}
+
+export async function expressionCompiler(name: string): Promise<Part['compile']> {
+  const { SplitPreTokenizer } = await import('@huggingface/tokenizers').catch((error: Error) => {
     throw new PlatformError(
       `${name} needs the package @huggingface/tokenizers: install it with npm install @huggingface/tokenizers.`,
       { cause: error },
     );
   });
-  if (typeof json !== 'object' || json === null) {
-    throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
-  }
-  try {
-    return new AnyTokenizer(new Tokenizer(json, {}), json as ForeignTokenizerJson, name);
-  } catch (error) {
-    const reason = (error as Error).message.replace(/\s+/g, ' ').replace(/\.$/, '');
-    throw new DataError(
-      `${name} is of a form that @huggingface/tokenizers cannot load (${reason}): give a tokenizer.json that it knows.`,
-      { cause: error },
-    );
-  }
+  return (pattern, where) => {
+    try {
+      const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false } as const;
+      const found = new SplitPreTokenizer(split).pattern;
+      if (found) return found;
+      throw new SyntaxError('no pattern');
+    } catch (error) {
+      throw new DataError(
+        `${where} is ${JSON.stringify(pattern)}, a regular expression that JavaScript has no counterpart of: give a tokenizer without it.`,
+        { cause: error },
+      );
+    }
+  };
 }
 
 class AnyTokenizer implements ForeignTokenizer {
@@ -45,37 +86,60 @@ class AnyTokenizer implements ForeignTokenizer {
   readonly specials: ReadonlyMap<string, number>;
   readonly specialTokens: SpecialTokens;
   readonly endOfText: number | undefined;
-  readonly #added: ReadonlyMap<number, string>;
-  /** Matches a space that JavaScript does not know, before tokens that take the spaces before them. */
-  readonly #nextLine: RegExp | undefined;
+  readonly #json: ForeignTokenizerJson;
+  readonly #added: ReadonlyMap<number, PlacedToken>;
+  readonly #tokens: ReadonlyMap<number, string>;
+  readonly #sections: (text: string) => Iterable<Section>;
+  readonly #preTokenize: PreTokenizer;
+  readonly #model: Model;
+  readonly #frame: PostProcessor;
+  readonly #decode: Decoder;
+  readonly #isByteLevel: boolean;
 
   constructor(
-    private readonly tokenizer: HuggingFaceTokenizer,
-    private readonly json: ForeignTokenizerJson,
+    file: Part,
     private readonly name: string,
   ) {
-    const added = [...tokenizer.get_added_tokens_decoder().values()];
+    const read = <T>(key: string, reader: (part: Part) => T): T | undefined => {
+      const part = partAt(file, key);
+      return part && reader(part);
+    };
+    const model = read('model', readModel);
+    if (!model) throw new DataError(`${name} has no model: restore it from a copy.`);
+    const added = readAddedTokens(file, model);
+    const normalize = read('normalizer', readNormalizer) ?? ((text: string) => text);
+    const tokens = new Map([...model.vocab].map(([token, id]) => [id, token]));
+    // The library gives back the text that it looks for.
+    for (const { id, content, normalized } of added) tokens.set(id, normalized ? normalize(content) : content);
+    this.vocabSize = [...tokens.keys()].reduce((size, id) => Math.max(size, id + 1), 0);
     const specials = added.filter(({ special }) => special);
-    let vocabSize = 0;
-    for (const id of tokenizer.get_vocab().values()) vocabSize = Math.max(vocabSize, id + 1);
-    this.vocabSize = vocabSize;
     this.specials = new Map(specials.map(({ content, id }) => [content, id]));
     this.specialTokens = rolesOf(added);
     this.endOfText = this.specialTokens.end;
-    this.#added = new Map(added.map(({ content, id }) => [id, content]));
-    const stripping = added.filter(({ lstrip }) => lstrip).map(({ content }) => escapeRegExp(content));
-    if (stripping.length > 0) this.#nextLine = new RegExp(`\\u0085(?=[\\s\\u0085]*(?:${stripping.join('|')}))`, 'g');
+    this.#json = file.json;
+    this.#added = new Map(added.map((token) => [token.id, token]));
+    this.#tokens = tokens;
+    this.#sections = sectionsBy(added, normalize);
+    this.#preTokenize = read('pre_tokenizer', readPreTokenizer) ?? ((piece) => [piece]);
+    this.#model = model;
+    this.#frame = read('post_processor', readPostProcessor) ?? ((ids) => ids);
+    // Without a decoder the library puts a space between tokens.
+    this.#decode = read('decoder', readDecoder) ?? ((list) => [list.join(' ')]);
+    this.#isByteLevel = partAt(file, 'decoder')?.json.type === 'ByteLevel';
   }
 
   encode(text: string, { framed = false }: EncodeOptions = {}): Int32Array {
-    const given = this.#nextLine ? wellFormed(text).replace(this.#nextLine, ' ') : wellFormed(text);
-    return Int32Array.from(this.tokenizer.encode(given, { add_special_tokens: framed }).ids);
+    const ids = new IdBuffer();
+    for (const section of this.#sections(wellFormed(text))) {
+      if (typeof section === 'number') ids.push(section);
+      else for (const piece of this.#preTokenize(section)) ids.append(Int32Array.from(this.#model.encode(piece.text)));
+    }
+    return framed ? Int32Array.from(this.#frame([...ids.toArray()])) : ids.toArray();
   }
 
   decode(ids: ArrayLike<number>): string {
-    const list = Array.from(ids);
-    for (const id of list) this.#tokenOf(id);
-    return list.length === 0 ? '' : this.tokenizer.decode(list, { clean_up_tokenization_spaces: false });
+    const tokens = Array.from(ids, (id) => this.#tokenOf(id));
+    return tokens.length === 0 ? '' : this.#decode(tokens).join('');
   }
 
   /**
@@ -112,10 +176,8 @@ class AnyTokenizer implements ForeignTokenizer {
 
   bytesOf(id: number): Uint8Array {
     const token = this.#tokenOf(id);
-    const added = this.#added.get(id);
-    if (added !== undefined) return new TextEncoder().encode(added);
-    const bytes =
-      (this.json.decoder as { type?: unknown } | null | undefined)?.type === 'ByteLevel' && tokenToBytes(token);
+    if (this.#added.has(id)) return new TextEncoder().encode(token);
+    const bytes = this.#isByteLevel ? tokenToBytes(token) : undefined;
     if (bytes) return bytes;
     throw new DataError(
       `Token ${id} of ${this.name} has no bytes of its own, as it is not byte-level: decode ids together.`,
@@ -123,11 +185,11 @@ class AnyTokenizer implements ForeignTokenizer {
   }
 
   toJSON(): ForeignTokenizerJson {
-    return this.json;
+    return this.#json;
   }
 
   #tokenOf(id: number): string {
-    const token = this.tokenizer.id_to_token(id);
+    const token = this.#tokens.get(id);
     if (token !== undefined) return token;
     throw new DataError(
       `Token id ${id} is outside the vocabulary of ${this.vocabSize}; use ids that ${this.name} has.`,
@@ -137,5 +199,3 @@ class AnyTokenizer implements ForeignTokenizer {
 
 /** The text with U+FFFD for every lone surrogate. */
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
-
-const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
