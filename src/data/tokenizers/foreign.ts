@@ -59,7 +59,7 @@ function hasExpression(value: unknown): boolean {
   return Object.entries(value).some(([key, inner]) => key !== 'vocab' && key !== 'merges' && hasExpression(inner));
 }
 
-export async function expressionCompiler(name: string): Promise<Part['compile']> {
+async function expressionCompiler(name: string): Promise<Part['compile']> {
   const { SplitPreTokenizer } = await import('@huggingface/tokenizers').catch((error: Error) => {
     throw new PlatformError(
       `${name} needs the package @huggingface/tokenizers: install it with npm install @huggingface/tokenizers.`,
@@ -67,11 +67,9 @@ export async function expressionCompiler(name: string): Promise<Part['compile']>
     );
   });
   return (pattern, where) => {
+    const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false } as const;
     try {
-      const split = { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false } as const;
-      const found = new SplitPreTokenizer(split).pattern;
-      if (found) return found;
-      throw new SyntaxError('no pattern');
+      return new SplitPreTokenizer(split).pattern!;
     } catch (error) {
       throw new DataError(
         `${where} is ${JSON.stringify(pattern)}, a regular expression that JavaScript has no counterpart of: give a tokenizer without it.`,
