@@ -3,21 +3,18 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { DataError, FileError, messageOf } from '../base/errors.ts';
+import { RefusedFormat } from './decompression/refused-format.ts';
+import { checkSignature, HEAD } from './decompression/signatures.ts';
 
 /** Bytes read from a file at a time. */
 const READ_SIZE = 1 << 18;
 
-const GZIP_MAGIC = [0x1f, 0x8b];
-const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
-/** `BZh`. */
-const BZIP2_MAGIC = [0x42, 0x5a, 0x68];
-
 /**
  * Streams a UTF-8 file as text, decompressing gzip, bzip2 and Zstandard, which are told by their first bytes and not by
- * the name. A byte order mark is dropped. Chunks end between characters. Zstandard checksums are not verified.
+ * the name. A byte order mark is dropped. Chunks end between characters. Memory is that of {@link readDecompressed}.
  *
- * @throws in one sentence, while reading: for a missing, empty or damaged file, a directory, and, with the byte offset
- * after decompression, for bytes that are not UTF-8
+ * @throws in one sentence, while reading: as `readDecompressed` does, for an empty file and, with the byte offset after
+ * decompression, for bytes that are not UTF-8 and for NUL bytes, which no text has
  */
 export async function* openText(path: string): AsyncGenerator<string> {
   const decoder = new Utf8Decoder(path);
@@ -65,36 +62,79 @@ const directoryError = (path: string) => {
   return new FileError(`${path} is a directory; name files or use a glob such as ${path.replace(/\/+$/, '')}/*.txt.`);
 };
 
+interface Compression {
+  readonly name: string;
+  decompress(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Packages that only some files need are loaded when there is one. */
+const GZIP: Compression = {
+  name: 'gzip',
+  decompress: async (chunks) => (await import('./decompression/gzip.ts')).gunzip(chunks),
+};
+const ZSTANDARD: Compression = {
+  name: 'Zstandard',
+  decompress: async (chunks) => (await import('./decompression/zstd.ts')).unzstd(chunks),
+};
+const BZIP2: Compression = {
+  name: 'bzip2',
+  decompress: async (chunks) => (await import('./decompression/bzip2.ts')).bunzip2(chunks),
+};
+
+/** What a file is compressed with, by its first bytes; undefined for nothing that is read. */
+function compressionOf(head: Uint8Array): Compression | undefined {
+  const text = String.fromCharCode(...head.subarray(0, 4));
+  if (text.startsWith('\x1f\x8b')) return GZIP;
+  // Sixteen magic numbers, P*M to _*M and a control character, begin frames that are passed over.
+  if (text === '(\xb5/\xfd' || (/^[P-_]$/.test(text[0] ?? '') && text.endsWith('*M\x18'))) return ZSTANDARD;
+  // The fourth byte is a digit, which a text that happens to begin with BZh rarely has.
+  return /^BZh[1-9]/.test(text) ? BZIP2 : undefined;
+}
+
 /**
- * The bytes of a file in chunks, decompressed as {@link openText} does.
+ * The bytes of a file in chunks, decompressed as {@link openText} does. Checksums are verified (of gzip and bzip2 always, of
+ * Zstandard where there are any). Memory is at most 64 MiB, whatever the file.
  *
- * @throws in one sentence, while reading, for a missing or damaged file and for a directory
+ * @throws in one sentence, while reading, for a missing or damaged file, a directory, and for what is known to be no text by
+ * its first bytes: archives, other compressions, images, UTF-16, and so on
  */
 export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
-  const magic = await readMagic(path);
-  const startsWith = (bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
+  const compression = compressionOf(await readMagic(path, 4));
   try {
-    if (startsWith(GZIP_MAGIC)) {
-      yield* gunzip(path);
-    } else if (startsWith(ZSTD_MAGIC)) {
-      yield* unzstd(path);
-    } else if (startsWith(BZIP2_MAGIC) && isBlockSize(magic[3])) {
-      yield* bunzip2(path);
-    } else {
-      yield* createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
-    }
+    const chunks = createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
+    yield* checkedChunks(compression ? await compression.decompress(chunks) : chunks, compression?.name);
   } catch (error) {
+    if (error instanceof RefusedFormat) throw error.about(path);
     throw new DataError(`${path} cannot be read (${messageOf(error)}); the file may be damaged or cut short.`, {
       cause: error,
     });
   }
 }
 
-/** A bzip2 file's fourth byte is a digit, which a text that happens to begin with `BZh` rarely has. */
-const isBlockSize = (byte: number | undefined) => byte !== undefined && byte >= 0x31 && byte <= 0x39;
+/** Chunks whose beginning is known to be nothing else than text. */
+async function* checkedChunks(chunks: AsyncIterable<Uint8Array>, compression?: string): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] | undefined = [];
+  const check = () => {
+    const first = held ?? [];
+    checkSignature(Buffer.concat(first), compression);
+    held = undefined;
+    return first;
+  };
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (held === undefined) {
+      yield chunk;
+      continue;
+    }
+    held.push(chunk);
+    length += chunk.length;
+    if (length >= HEAD) yield* check();
+  }
+  if (held !== undefined) yield* check();
+}
 
-/** The first four bytes of a file. @throws in one sentence, if it is missing, cannot be opened or is a directory */
-export async function readMagic(path: string): Promise<Uint8Array> {
+/** The first bytes of a file. @throws in one sentence, if it is missing, cannot be opened or is a directory */
+export async function readMagic(path: string, length = 4): Promise<Uint8Array> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
     file = await open(path);
@@ -106,58 +146,11 @@ export async function readMagic(path: string): Promise<Uint8Array> {
   }
   try {
     if ((await file.stat()).isDirectory()) throw directoryError(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
-}
-
-async function* gunzip(path: string): AsyncGenerator<Uint8Array> {
-  const { createGunzip } = await import('node:zlib');
-  const source = createReadStream(path, { highWaterMark: READ_SIZE });
-  const target = createGunzip({ chunkSize: READ_SIZE });
-  source.on('error', (error) => target.destroy(error));
-  try {
-    yield* source.pipe(target) as AsyncIterable<Buffer>;
-  } finally {
-    source.destroy();
-  }
-}
-
-async function* unzstd(path: string): AsyncGenerator<Uint8Array> {
-  const { Decompress } = await import('fzstd');
-  const ready: Uint8Array[] = [];
-  // The decompressor goes on using the memory that it hands out.
-  const decompressor = new Decompress((chunk) => ready.push(chunk.slice()));
-  for await (const chunk of createReadStream(path, { highWaterMark: READ_SIZE })) {
-    decompressor.push(chunk as Buffer);
-    yield* ready.splice(0);
-  }
-  decompressor.push(new Uint8Array(0), true);
-  yield* ready;
-}
-
-async function* bunzip2(path: string): AsyncGenerator<Uint8Array> {
-  const { default: unbzip2 } = await import('unbzip2-stream');
-  const ready: Uint8Array[] = [];
-  let failure: unknown;
-  // Written to and ended by hand: it decompresses at once and keeps no more than a block.
-  const target = unbzip2();
-  target.on('data', (block: Uint8Array) => void ready.push(block));
-  target.on('error', (error: unknown) => {
-    failure ??= error;
-  });
-  const finished = function* () {
-    yield* ready.splice(0);
-    if (failure !== undefined) throw failure;
-  };
-  for await (const chunk of createReadStream(path, { highWaterMark: READ_SIZE })) {
-    target.write(chunk as Buffer);
-    yield* finished();
-  }
-  target.end();
-  yield* finished();
 }
 
 /** Decodes UTF-8 in chunks, and says where it stops being UTF-8. */
@@ -174,6 +167,13 @@ class Utf8Decoder {
     const bytes = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
     const end = bytes.length - incompleteTail(bytes);
     const complete = bytes.subarray(0, end);
+    const nul = complete.indexOf(0);
+    if (nul >= 0) {
+      throw new DataError(
+        `${this.path} has a NUL byte at byte ${this.offset + nul}, which no text has; ` +
+          "check that it is text, or take them out with: tr -d '\\000' < FILE > NEW.",
+      );
+    }
     if (!isUtf8(complete)) this.fail(this.offset + firstInvalid(complete));
     const text = this.decoder.decode(complete);
     const isStart = this.offset === 0 && end > 0;

@@ -12,6 +12,12 @@ export interface DataRecord {
   readonly line: number;
 }
 
+/**
+ * Longest record of a file, a line among them: 16 MiB. What is longer cannot be used, so that memory stays bounded whatever
+ * a file decompresses to. Texts that are one document each are streams and may have any length.
+ */
+export const MAX_RECORD_BYTES = 2 ** 24;
+
 /** A record that cannot be used. */
 export interface BadRecord {
   readonly file: string;

@@ -15,7 +15,7 @@ import { mixedLines } from './text-mixture.ts';
 
 // The first is longer than a segment, so that pieces are joined; without the separator, which would add documents' ends.
 const texts = [1700, 70, 30].map((lines) =>
-  [...mixedLines(lines, lines)].join('\n').replaceAll('<|endoftext|>', 'end'),
+  [...mixedLines(lines, lines)].join('\n').replaceAll('<|endoftext|>', 'end').replaceAll('\0', 'NUL'),
 );
 const plainBpe = await trainBpe(texts, { vocabSize: 500 });
 const bpe = await trainBpe(texts, { vocabSize: 500, endOfText: true });

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import type { LabelledRecord } from '../labelled.ts';
-import type { BadRecords } from '../records.ts';
+import { type BadRecords, MAX_RECORD_BYTES } from '../records.ts';
 import { lineBlocks } from './line-blocks.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
 
@@ -65,12 +65,18 @@ export async function* readLabelledFolder(
 
 async function readWhole(path: string): Promise<{ text: string } | { reason: string }> {
   const blocks: Buffer[] = [];
+  let length = 0;
   try {
-    for await (const block of lineBlocks(path)) blocks.push(Buffer.from(block));
+    for await (const block of lineBlocks(path)) {
+      blocks.push(Buffer.from(block));
+      length += block.length;
+      if (length > MAX_RECORD_BYTES) return { reason: 'longer than 16 MiB' };
+    }
   } catch (error) {
     return { reason: (error as Error).message };
   }
   const bytes = Buffer.concat(blocks);
+  if (bytes.includes(0)) return { reason: 'a NUL byte, or a line longer than 16 MiB' };
   return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { reason: 'not UTF-8' };
 }
 

@@ -7,7 +7,7 @@ const NEWLINE = 10;
 export interface Line {
   /** 1-based. */
   readonly line: number;
-  /** Undefined where the bytes are not UTF-8 or more than a string can hold. */
+  /** Undefined for what is no text: see {@link NOT_TEXT}. */
   readonly text: string | undefined;
 }
 
@@ -21,7 +21,7 @@ export async function* lineBatches(path: string): AsyncGenerator<Line[]> {
   let line = 1;
   for await (const block of lineBlocks(path)) {
     // One check and one conversion for a block: lines are slices of its text.
-    const text = isUtf8(block) ? decode(block) : undefined;
+    const text = decode(block);
     const batch = text === undefined ? splitBytes(block, line) : splitText(text, line);
     line += batch.length;
     yield batch;
@@ -47,25 +47,19 @@ function splitBytes(block: Buffer, first: number): Line[] {
     const newline = block.indexOf(NEWLINE, start);
     const end = newline < 0 ? block.length : newline;
     const bytes = block.subarray(start, end);
-    const text = isUtf8(bytes) ? decode(bytes) : undefined;
+    const text = decode(bytes);
     lines.push({ line: first + lines.length, text: text === undefined ? undefined : withoutReturn(text) });
     start = end + 1;
   }
   return lines;
 }
 
-function decode(bytes: Buffer): string | undefined {
-  try {
-    return bytes.toString('utf8');
-  } catch {
-    return undefined;
-  }
-}
+const decode = (bytes: Buffer) => (isUtf8(bytes) && !bytes.includes(0) ? bytes.toString('utf8') : undefined);
 
 const withoutReturn = (text: string) => (text.endsWith('\r') ? text.slice(0, -1) : text);
 
 /** Why a {@link Line} has no text. */
-export const NOT_TEXT = 'not UTF-8, or longer than a string can be';
+export const NOT_TEXT = 'not UTF-8, with a NUL byte, or longer than 16 MiB';
 
 /** Whether a line is white space alone; mostly its first character tells. */
 export function isBlank(text: string): boolean {

@@ -1,8 +1,8 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { FileError } from '../../base/errors.ts';
+import { DataError, FileError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
-import type { BadRecords, DataRecord } from '../records.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
 import { stripGutenberg } from './gutenberg.ts';
 import { lineFeeds } from './text.ts';
 
@@ -22,7 +22,7 @@ const BOOK = /\.txt(?:\.(?:gz|bz2|zst))?$/i;
  * Project Gutenberg's headers and licences are stripped, a byte order mark is dropped, CRLF becomes LF. A record's id is
  * the title that `metadata.csv` gives, else the name of the file without its ending.
  *
- * Added to `bad` are books that are empty or not UTF-8, and lines of metadata.csv without the columns id, title, year, url.
+ * Added to `bad` are books that are empty, not UTF-8 or longer than 16 MiB, and lines of metadata.csv without the columns id, title, year, url.
  *
  * @throws in one sentence, while reading, if there is no such folder or no book in it
  */
@@ -61,7 +61,10 @@ export async function* readBook(
   const id = metadata.get(name)?.title ?? name;
   let text = '';
   try {
-    for await (const chunk of lineFeeds(openText(path))) text += chunk;
+    for await (const chunk of lineFeeds(openText(path))) {
+      text += chunk;
+      if (text.length > MAX_RECORD_BYTES) throw new DataError('the book is longer than 16 MiB');
+    }
   } catch (error) {
     bad.add({ file: path, line: 1, reason: (error as Error).message });
     return;

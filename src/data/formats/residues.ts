@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { ConfigurationError } from '../../base/errors.ts';
+import { MAX_RECORD_BYTES } from '../records.ts';
 
 /** What {@link residueTable} gives for a byte that is no residue. */
 export const ILLEGAL = 0;
@@ -61,7 +62,7 @@ export class ResidueBuffer {
   append(bytes: Uint8Array, start: number, line: number, stop = -1): { end: number; line: number } {
     const needed = this.#length + bytes.length - start;
     if (needed > this.#letters.length) {
-      const larger = new Uint8Array(2 * needed);
+      const larger = new Uint8Array(Math.max(needed, Math.min(2 * needed, MAX_RECORD_BYTES)));
       larger.set(this.#letters.subarray(0, this.#length));
       this.#letters = larger;
     }
@@ -83,6 +84,11 @@ export class ResidueBuffer {
         this.#fault ??= `${describeByte(bytes[at]!)} on line ${line} is none of the residues ${this.#residues}`;
       }
     }
+    if (length > MAX_RECORD_BYTES) {
+      this.#fault ??= 'the sequence is longer than 16 MiB';
+      // The letters are not needed any more.
+      length = 0;
+    }
     this.#length = length;
     return { end: at, line };
   }
@@ -99,5 +105,6 @@ export class ResidueBuffer {
 }
 
 function describeByte(byte: number): string {
+  if (byte === 0) return 'a NUL byte, or a line longer than 16 MiB,';
   return byte > 32 && byte < 127 ? JSON.stringify(String.fromCharCode(byte)) : `byte ${byte}`;
 }

@@ -1,5 +1,6 @@
+import { DataError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
-import type { BadRecords, DataRecord } from '../records.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface TextOptions {
@@ -7,11 +8,14 @@ export interface TextOptions {
   readonly documents?: 'file' | 'block' | 'line';
 }
 
+/** Longest file that is one string, in UTF-16 units. */
+const LONGEST = 2 ** 28;
+
 /**
  * Documents of a UTF-8 text file, plain or compressed. A byte order mark is dropped and CRLF becomes LF. Lines of a block
  * are joined by LF; blank lines are no documents.
  *
- * Lines and blocks that are not UTF-8 are added to `bad`. A document is in memory as one string: see `openDataset` for
+ * Lines and blocks that are not UTF-8, have NUL bytes or more than 16 MiB are added to `bad`. A document is in memory as one string: see `openDataset` for
  * files larger than that.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file, for a directory, and for a file that is
@@ -21,7 +25,12 @@ export async function* readText(path: string, bad: BadRecords, options: TextOpti
   const documents = options.documents ?? 'file';
   if (documents === 'file') {
     let text = '';
-    for await (const chunk of lineFeeds(openText(path))) text += chunk;
+    for await (const chunk of lineFeeds(openText(path))) {
+      text += chunk;
+      if (text.length > LONGEST) {
+        throw new DataError(`${path} has more than 256 Mi characters; read it in pieces with openText or openDataset.`);
+      }
+    }
     yield { text, file: path, line: 1 };
   } else if (documents === 'line') {
     for await (const batch of lineBatches(path)) {
@@ -38,11 +47,13 @@ export async function* readText(path: string, bad: BadRecords, options: TextOpti
 async function* blocks(path: string, bad: BadRecords): AsyncGenerator<DataRecord> {
   let lines: string[] = [];
   let start = 1;
+  let length = 0;
   let isBad = false;
   const finish = (): DataRecord | undefined => {
     const record = lines.length > 0 && !isBad ? { text: lines.join('\n'), file: path, line: start } : undefined;
     if (isBad) bad.add({ file: path, line: start, reason: NOT_TEXT });
     lines = [];
+    length = 0;
     isBad = false;
     return record;
   };
@@ -54,8 +65,10 @@ async function* blocks(path: string, bad: BadRecords): AsyncGenerator<DataRecord
         continue;
       }
       if (lines.length === 0 && !isBad) start = line;
-      if (text === undefined) isBad = true;
-      else lines.push(text);
+      length += (text?.length ?? 0) + 1;
+      if (text === undefined || length > MAX_RECORD_BYTES) isBad = true;
+      if (isBad) lines = [];
+      else lines.push(text!);
     }
   }
   const record = finish();

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
-import type { BadRecords, DataRecord } from '../records.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
 import { wikitextToText } from './wikitext.ts';
 
 /** Why a page that is in order gives no record. */
@@ -82,6 +82,8 @@ async function createDumpParser(path: string) {
   let namespaceKey = '';
   let text = '';
   let fault: { line: number; reason: string } | undefined;
+  /** Characters since a tag, which the parser keeps. */
+  let sinceEvent = 0;
   parser.on('error', (error) => {
     const reason = `faulty XML (${error.message.replace(/^\d+:\d+: /, '')})`;
     if (page) page.fault ??= reason;
@@ -93,6 +95,7 @@ async function createDumpParser(path: string) {
     }
     hasRoot = true;
     text = '';
+    sinceEvent = 0;
     if (name === 'page') {
       if (page) ready.push({ ...page, fault: page.fault ?? 'the page has no end' });
       page = { line: parser.line, title: '', namespace: '', model: '', text: '', isRedirect: false, fault: undefined };
@@ -117,6 +120,7 @@ async function createDumpParser(path: string) {
     } else if (name === 'namespace' && namespaceKey === FILES) names.fileNamespaces.push(text);
     else if (name === 'namespace' && namespaceKey === CATEGORIES) names.categoryNamespaces.push(text);
     text = '';
+    sinceEvent = 0;
   });
   const take = () => {
     const pages = ready;
@@ -127,6 +131,12 @@ async function createDumpParser(path: string) {
     names,
     push: (chunk: string): Page[] => {
       parser.write(chunk);
+      sinceEvent += chunk.length;
+      if (sinceEvent > MAX_RECORD_BYTES) {
+        throw new DataError(
+          `${path} has an element of more than 16 MiB at line ${parser.line}; give a MediaWiki dump.`,
+        );
+      }
       return take();
     },
     /** The last pages; what the end of the file cuts off is one that has a fault. */

@@ -78,7 +78,7 @@ describe('readListOps', () => {
       [7, 'not an expression, a tab and a digit'],
       [8, 'not an expression, a tab and a digit'],
       [10, 'The expression breaks off after 0 symbols'],
-      [11, 'not UTF-8, or longer than a string can be'],
+      [11, 'not UTF-8, with a NUL byte, or longer than 16 MiB'],
     ]);
   });
 
