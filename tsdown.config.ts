@@ -57,7 +57,7 @@ export default defineConfig({
   outputOptions: { comments: { jsdoc: false } },
   plugins: [ascii],
   // It sets zod's language; package.json says that no file has side effects.
-  treeshake: { moduleSideEffects: [{ test: /src\/tensor\/zod\.ts$/, sideEffects: true }] },
+  treeshake: { moduleSideEffects: [{ test: /src\/base\/zod\.ts$/, sideEffects: true }] },
   copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
   logLevel: 'warn',
 });

@@ -1,9 +1,11 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
-import { ConfigurationError, FileError, LifetimeError, ShapeError } from '../base/errors.ts';
-import { addressOf, BYTES, CompiledStorage } from './compiled-storage.ts';
+import { LifetimeError } from '../base/errors.ts';
+import type { UncheckedBackend } from './checked.ts';
+import { addressOf, BYTES, CompiledStorage, ownStorage } from './compiled-storage.ts';
 import { projectionLength, snapshotsLength } from './estimator.ts';
 import { CachingAllocator } from './memory.ts';
 import { indexKernels, type KernelModule, type KernelName } from './module.ts';
+import type { PlainNumbers } from './numbers.ts';
 import {
   type ActivationKind,
   type AdamWArguments,
@@ -30,7 +32,8 @@ const SQUARED_NORM_BLOCK = 65536;
 
 const layoutNumber = (layout: AttentionLayout): number => (layout === 'blhd' ? 1 : 0);
 
-export class CompiledBackend implements Backend {
+/** Trusts its callers with all but the sizes of arrays: `checked.ts` is the door before it. */
+export class CompiledBackend implements UncheckedBackend {
   readonly name: 'native' | 'wasm';
   readonly description: string;
   readonly numThreads: number;
@@ -57,57 +60,56 @@ export class CompiledBackend implements Backend {
   // — memory —
 
   allocate(length: number, type: DataType = 'float32'): Storage {
-    if (!Number.isSafeInteger(length) || length < 0) {
-      throw new ConfigurationError(`Storage cannot have ${length} elements: pass a whole number that is not negative.`);
-    }
     this.#checkOpen();
-    return new CompiledStorage(this, type, length, this.#memory.allocate(length * BYTES[type]), false);
+    const address = this.#memory.allocate(length * BYTES[type]);
+    return new CompiledStorage(this, type, length, { address });
   }
 
-  upload(data: Float32Array | Float64Array | Int32Array): Storage {
+  upload(data: PlainNumbers): Storage {
     const storage = this.allocate(data.length, data instanceof Int32Array ? 'int32' : 'float32');
     this.write(storage, data);
     return storage;
   }
 
-  write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset = 0): void {
+  write(storage: Storage, data: PlainNumbers, offset = 0): void {
     const address = this.#address(storage, storage.type, offset + data.length) + offset * BYTES[storage.type];
-    if (data instanceof Int32Array !== (storage.type === 'int32') || offset < 0) {
-      throw new FileError(
-        `Cannot write ${data.constructor.name} at ${offset} of ${storage.type} storage: numbers must be of its type.`,
-      );
-    }
-    if (storage.type === 'float32' && data instanceof Float64Array) this.#module.write(address, new Float32Array(data));
+    if (storage.type === 'int32')
+      this.#module.write(address, data instanceof Int32Array ? data : Int32Array.from(data));
     else if (storage.type === 'float64') this.#module.write(address, new Float64Array(data));
-    else this.#module.write(address, data);
+    else this.#module.write(address, data instanceof Float32Array ? data : new Float32Array(data));
   }
 
   async read(storage: Storage): Promise<FloatArray> {
-    const address = this.#address(storage, storage.type, storage.length);
-    if (storage.type === 'int32') {
-      const integers = new Int32Array(storage.length);
-      this.#module.read(address, integers);
-      return new Float64Array(integers);
-    }
-    const data = storage.type === 'float64' ? new Float64Array(storage.length) : new Float32Array(storage.length);
+    const numbers = this.peek(storage, storage.length);
+    return numbers instanceof Int32Array ? new Float64Array(numbers) : numbers;
+  }
+
+  own(storage: Storage): void {
+    this.#checkOpen();
+    ownStorage(storage, this);
+  }
+
+  peek(storage: Storage, count: number): Int32Array | FloatArray {
+    const { type } = storage;
+    const address = this.#address(storage, type, count);
+    const data =
+      type === 'int32' ? new Int32Array(count) : type === 'float64' ? new Float64Array(count) : new Float32Array(count);
     this.#module.read(address, data);
     return data;
   }
 
   slice(storage: Storage, offset: number, length: number): Storage {
-    if (offset < 0 || length < 0) throw new ShapeError(`A slice cannot start at ${offset} with ${length} elements.`);
-    const address = this.#address(storage, storage.type, offset + length);
-    return new CompiledStorage(this, storage.type, length, address + offset * BYTES[storage.type], true);
+    this.#checkOpen();
+    const { type, block, offset: start } = ownStorage(storage, this);
+    return new CompiledStorage(this, type, length, block, { offset: start + offset * BYTES[type] });
   }
 
   release(storage: Storage): void {
     if (this.#closed) return;
-    const address = this.#address(storage, storage.type, 0);
-    if (!(storage instanceof CompiledStorage) || storage.isSlice) {
-      throw new LifetimeError('A slice cannot be released: release the storage it was cut from.');
-    }
-    storage.address = 0;
-    this.#memory.release(address);
+    const { block, isSlice } = ownStorage(storage, this);
+    if (isSlice) throw new LifetimeError('A slice cannot be released: release the storage it was cut from.');
+    this.#memory.release(block.address);
+    block.address = 0;
   }
 
   trim(): void {

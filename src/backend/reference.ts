@@ -3,6 +3,8 @@
  * conformance suite holds the compiled backends against it.
  */
 
+import { CheckedBackend } from './checked.ts';
+import type { PlainNumbers } from './numbers.ts';
 import { softmaxCrossEntropy } from './reference/cross-entropy.ts';
 import {
   activation,
@@ -29,12 +31,12 @@ import { lshAttention, lshAttentionBackward, lshSort } from './reference/lsh-att
 import { rotary } from './reference/rotary.ts';
 import { softmaxAttention, softmaxAttentionBackward } from './reference/softmax-attention.ts';
 import { ReferenceMemory } from './reference/storage.ts';
-import type { Backend } from './types.ts';
+import type { Backend, Storage } from './types.ts';
 
 /** A backend that computes in float64 on one thread. Reading any of its storages gives a Float64Array. */
 export function createReferenceBackend(): Backend {
   const memory = new ReferenceMemory();
-  return {
+  return new CheckedBackend({
     name: 'reference',
     description: 'reference float64, 1 thread',
     numThreads: 1,
@@ -42,13 +44,15 @@ export function createReferenceBackend(): Backend {
       return memory.bytesAllocated;
     },
     allocate: (length, type) => memory.allocate(length, type),
-    upload: (data) => memory.upload(data),
-    write: (storage, data, offset) => memory.write(storage, data, offset),
+    upload: (data: PlainNumbers) => memory.upload(data),
+    write: (storage: Storage, data: PlainNumbers, offset?: number) => memory.write(storage, data, offset),
     read: async (storage) => memory.read(storage),
     slice: (storage, offset, length) => memory.slice(storage, offset, length),
     release: (storage) => memory.release(storage),
-    trim: () => {},
-    close: () => {},
+    own: (storage) => memory.own(storage),
+    peek: (storage, count) => memory.peek(storage, count),
+    trim: () => memory.checkOpen(),
+    close: () => memory.close(),
     copy: (source, target) => memory.copy(source, target),
     gemm,
     fill,
@@ -81,5 +85,5 @@ export function createReferenceBackend(): Backend {
     favorCausalBackward,
     favorStep,
     peak,
-  };
+  });
 }

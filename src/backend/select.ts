@@ -1,5 +1,6 @@
 /** Chooses a backend: the only file that names them all. */
 import { ConfigurationError, messageOf, PlatformError } from '../base/errors.ts';
+import { CheckedBackend } from './checked.ts';
 import { CompiledBackend } from './compiled.ts';
 import type { Host } from './host.ts';
 import { createNativeModule } from './native.ts';
@@ -29,7 +30,7 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
       return createReferenceBackend();
     }
     case 'wasm':
-      return new CompiledBackend(await createWasmModule(host, numThreads));
+      return new CheckedBackend(new CompiledBackend(await createWasmModule(host, numThreads)));
     case 'native':
       return createNativeBackend(host, numThreads);
     case undefined:
@@ -48,10 +49,10 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
       );
     }
   }
-  return new CompiledBackend(await createWasmModule(host, numThreads));
+  return new CheckedBackend(new CompiledBackend(await createWasmModule(host, numThreads)));
 }
 
 function createNativeBackend(host: Host, numThreads: number): Backend {
   if (!host.loadAddon) throw new PlatformError('The native backend runs in Node only: use wasm here.');
-  return new CompiledBackend(createNativeModule(host.loadAddon(), numThreads));
+  return new CheckedBackend(new CompiledBackend(createNativeModule(host.loadAddon(), numThreads)));
 }

@@ -5,9 +5,11 @@
  *
  * Promises every backend makes:
  * - Calls take effect in the order they are made.
- * - A kernel call checks nothing but what it needs to stay inside its arrays; callers validate.
+ * - A call that is given anything wrong, such as an id beyond its table, throws a PerformersError before it writes.
  * - Results depend on neither the number of threads nor earlier calls.
  */
+
+import type { NumberArray } from './numbers.ts';
 
 /** Element types of a {@link Storage}. The reference backend keeps `float32` in float64. */
 export type DataType = 'float32' | 'float64' | 'int32';
@@ -219,10 +221,16 @@ export interface Backend {
 
   /** New memory with undefined contents. @throws when memory is exhausted. */
   allocate(length: number, type?: DataType): Storage;
-  /** Copies numbers in: Int32Array → int32, Float32Array or Float64Array → float32. */
-  upload(data: Float32Array | Float64Array | Int32Array): Storage;
-  /** Overwrites existing memory from element `offset` on. */
-  write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset?: number): void;
+  /**
+   * Copies numbers in.
+   *
+   * @param type default: int32 for typed arrays of integers and for bigint, float32 for typed arrays of floats and for plain
+   *   arrays of numbers. A Uint16Array holds integers, even where half-precision floats were read as such.
+   * @throws DataError for a number that `type` cannot hold; fractions are rounded to float32.
+   */
+  upload(data: NumberArray, type?: 'float32' | 'int32'): Storage;
+  /** Overwrites existing memory from element `offset` on, with numbers converted to its type as by {@link Backend.upload}. */
+  write(storage: Storage, data: NumberArray, offset?: number): void;
   /** Copies numbers out, after all earlier calls. float64 storage and the reference backend give Float64Array. */
   read(storage: Storage): Promise<FloatArray>;
   /** A window onto `storage` that shares its memory and needs no release. */

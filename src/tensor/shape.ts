@@ -1,4 +1,5 @@
 import { ShapeError } from '../base/errors.ts';
+import { describe } from '../base/options.ts';
 
 /** Axis lengths of a tensor, outermost first. */
 export type Shape = readonly number[];
@@ -10,6 +11,32 @@ export function sizeOf(shape: Shape): number {
 
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+/** Axes whose product a backend could still count. */
+const MAX_SIZE = Number.MAX_SAFE_INTEGER;
+
+/**
+ * A copy of a shape that comes from outside, which later changes of the array do not reach.
+ *
+ * @throws ShapeError unless it is an array of whole numbers that are not negative.
+ */
+export function asShape(where: string, shape: unknown): Shape {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${where}: the shape is ${describe(shape)}; give an array of axis lengths, such as [2, 3].`);
+  }
+  const axes: unknown[] = [...shape];
+  const axis = axes.findIndex((length) => !(Number.isSafeInteger(length) && Number(length) >= 0));
+  if (axis >= 0) {
+    throw new ShapeError(
+      `${where}: axis ${axis} of the shape is ${describe(axes[axis])}; axis lengths are whole numbers of at least 0.`,
+    );
+  }
+  const lengths = axes as number[];
+  if (!(sizeOf(lengths) <= MAX_SIZE)) {
+    throw new ShapeError(`${where}: a tensor of shape ${formatShape(lengths)} has more elements than can be counted.`);
+  }
+  return Object.freeze(lengths);
 }
 
 /** `[2, 3, 5]` for messages. */

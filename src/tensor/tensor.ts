@@ -1,7 +1,9 @@
+import { countOf, type NumberArray, typeOfNumbers } from '../backend/numbers.ts';
 import type { Backend, DataType, FloatArray, Storage } from '../backend/types.ts';
-import { LifetimeError, ShapeError } from '../base/errors.ts';
+import { DataError, LifetimeError, ShapeError } from '../base/errors.ts';
+import { describe } from '../base/options.ts';
 import { adopt, type Disposable, keep } from './scope.ts';
-import { formatShape, type Shape, sizeOf } from './shape.ts';
+import { asShape, formatShape, type Shape, sizeOf } from './shape.ts';
 
 /** Memory shared by a tensor and its reshaped views; released with the last of them. */
 interface SharedStorage {
@@ -25,17 +27,22 @@ export class Tensor implements Disposable {
 
   /** Wraps memory that the tensor then owns. */
   static own(backend: Backend, storage: Storage, shape: Shape): Tensor {
-    if (storage.length !== sizeOf(shape)) {
+    checkBackend('Tensor.own', backend);
+    const axes = asShape('Tensor.own', shape);
+    if (storage?.length !== sizeOf(axes)) {
       throw new ShapeError(
-        `A tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} elements; got ${storage.length}.`,
+        `A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} elements; got ${describe(storage?.length)}.`,
       );
     }
-    return new Tensor(backend, { storage, references: 0 }, shape);
+    return new Tensor(backend, { storage, references: 0 }, axes);
   }
 
   /** New memory, contents undefined. */
   static empty(backend: Backend, shape: Shape, type: DataType = 'float32'): Tensor {
-    return Tensor.own(backend, backend.allocate(sizeOf(shape), type), shape);
+    checkBackend('Tensor.empty', backend);
+    const axes = asShape('Tensor.empty', shape);
+    const storage = backend.allocate(sizeOf(axes), type);
+    return new Tensor(backend, { storage, references: 0 }, axes);
   }
 
   static zeros(backend: Backend, shape: Shape): Tensor {
@@ -69,13 +76,14 @@ export class Tensor implements Disposable {
 
   /** A second handle on the same memory, under another shape of equal size. Not recorded on a tape: see ops/reshape. */
   view(shape: Shape = this.shape): Tensor {
-    if (sizeOf(shape) !== this.size) {
+    const axes = shape === this.shape ? shape : asShape('view', shape);
+    if (sizeOf(axes) !== this.size) {
       throw new ShapeError(
-        `A tensor of shape ${formatShape(this.shape)} cannot be viewed as ${formatShape(shape)}: the sizes differ.`,
+        `A tensor of shape ${formatShape(this.shape)} cannot be viewed as ${formatShape(axes)}: the sizes differ.`,
       );
     }
     void this.storage;
-    return new Tensor(this.backend, this.shared, shape);
+    return new Tensor(this.backend, this.shared, axes);
   }
 
   /** The numbers, row-major, once all earlier work is done. Float64Array on the reference backend. */
@@ -94,12 +102,56 @@ export class Tensor implements Disposable {
 /**
  * Copies numbers to `backend`.
  *
- * @param data row-major; Int32Array gives an int32 tensor (token ids), floats give float32.
- * @throws when `data` does not have as many elements as `shape`.
+ * @param data row-major. Typed arrays of integers and bigint give an int32 tensor (token ids); typed arrays of floats and plain
+ *   arrays of numbers give float32, to which fractions are rounded.
+ * @param type overrides that: `tensor(backend, [5, 2, 9], [1, 3], 'int32')` makes ids of a plain array.
+ * @throws ShapeError when `data` does not have as many elements as `shape`; DataError when it is no array of numbers, or holds
+ *   a number that the type cannot.
  */
-export function tensor(backend: Backend, data: Float32Array | Float64Array | Int32Array, shape: Shape): Tensor {
-  if (data.length !== sizeOf(shape)) {
-    throw new ShapeError(`A tensor of shape ${formatShape(shape)} needs ${sizeOf(shape)} numbers; got ${data.length}.`);
+export function tensor(backend: Backend, data: NumberArray, shape: Shape, type?: 'float32' | 'int32'): Tensor {
+  checkBackend('tensor', backend);
+  const axes = asShape('tensor', shape);
+  const kind = type ?? typeOfNumbers('tensor', data);
+  const count = countOf(data);
+  if (count !== sizeOf(axes)) {
+    const given = count === undefined ? describe(data) : `${count}`;
+    throw new ShapeError(`A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} numbers; got ${given}.`);
   }
-  return Tensor.own(backend, backend.upload(data), shape);
+  return Tensor.own(backend, backend.upload(data, kind), axes);
+}
+
+/** @throws DataError unless `backend` is one. */
+export function checkBackend(where: string, backend: unknown): asserts backend is Backend {
+  if (typeof backend === 'object' && backend !== null && 'allocate' in backend && 'upload' in backend) return;
+  throw new DataError(`${where}: the backend is ${describe(backend)}; give what createBackend() resolves to.`);
+}
+
+/**
+ * Checks that arguments are tensors that are alive and of one backend; undefined ones are left to the caller.
+ *
+ * @param where names the caller in errors
+ * @param tensors by their names
+ * @throws DataError for something that is no tensor; LifetimeError for one that was disposed or is of another backend.
+ */
+export function checkTensors(where: string, tensors: Readonly<Record<string, unknown>>): void {
+  let backend: Backend | undefined;
+  let first = '';
+  for (const name in tensors) {
+    const value = tensors[name];
+    if (!(value instanceof Tensor)) {
+      const isNumbers = ArrayBuffer.isView(value) || Array.isArray(value);
+      const advice = isNumbers ? 'make a tensor with tensor(backend, data, shape)' : 'give a tensor';
+      throw new DataError(`${where}: ${name} is ${describe(value)} where a Tensor is wanted; ${advice}.`);
+    }
+    void value.storage;
+    if (backend === undefined) {
+      backend = value.backend;
+      first = name;
+    } else if (value.backend !== backend) {
+      throw new LifetimeError(
+        `${where}: ${name} belongs to another ${value.backend.name} backend than ${first}, which is on ${backend.name}; ` +
+          'upload both to one.',
+      );
+    }
+  }
 }

@@ -1,10 +1,11 @@
 /** Memory of the reference backend: Float64Array for both float types, Int32Array for int32. */
-import { ConfigurationError, LifetimeError, ShapeError } from '../../base/errors.ts';
+import { LifetimeError, messageOf, OutOfMemoryError, ShapeError } from '../../base/errors.ts';
+import type { PlainNumbers } from '../numbers.ts';
 import type { DataType, FloatArray, Storage } from '../types.ts';
 
 /** One allocation; shared by the storage and all its slices. */
 interface Block {
-  readonly length: number;
+  readonly owner: ReferenceMemory;
   released: boolean;
 }
 
@@ -13,12 +14,15 @@ export class ReferenceStorage implements Storage {
   readonly length: number;
   readonly data: Float64Array | Int32Array;
   readonly block: Block;
+  readonly isSlice: boolean;
 
-  constructor(type: DataType, data: Float64Array | Int32Array, block?: Block) {
+  constructor(type: DataType, data: Float64Array | Int32Array, block: Block, isSlice: boolean) {
     this.type = type;
     this.length = data.length;
     this.data = data;
-    this.block = block ?? { length: data.length, released: false };
+    this.block = block;
+    this.isSlice = isSlice;
+    Object.freeze(this);
   }
 }
 
@@ -48,7 +52,7 @@ function checkLength(storage: Storage, needed: number): void {
 export function floats(storage: Storage, needed = 0): Float64Array {
   const { data } = own(storage);
   if (!(data instanceof Float64Array)) {
-    throw new ConfigurationError('reference backend: an int32 storage is used as floats; allocate it as float32.');
+    throw new ShapeError('reference backend: an int32 storage is used as floats; allocate it as float32.');
   }
   checkLength(storage, needed);
   return data;
@@ -58,7 +62,7 @@ export function floats(storage: Storage, needed = 0): Float64Array {
 export function integers(storage: Storage, needed = 0): Int32Array {
   const { data } = own(storage);
   if (!(data instanceof Int32Array)) {
-    throw new ConfigurationError('reference backend: a float storage is used as int32; upload an Int32Array.');
+    throw new ShapeError('reference backend: a float storage is used as int32; upload an Int32Array.');
   }
   checkLength(storage, needed);
   return data;
@@ -67,44 +71,65 @@ export function integers(storage: Storage, needed = 0): Int32Array {
 /** Allocation, transfer and release, with the number of bytes held. */
 export class ReferenceMemory {
   bytesAllocated = 0;
+  #closed = false;
 
   /** Undefined contents are NaN (int32: the lowest integer), so that a read before a write shows. */
   allocate(length: number, type: DataType = 'float32'): ReferenceStorage {
-    const data =
-      type === 'int32' ? new Int32Array(length).fill(-2147483648) : new Float64Array(length).fill(Number.NaN);
+    try {
+      return this.#hold(
+        type === 'int32' ? new Int32Array(length).fill(-2147483648) : new Float64Array(length).fill(Number.NaN),
+        type,
+      );
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new OutOfMemoryError(
+        `The reference backend cannot allocate ${length} numbers (${messageOf(error)}): use a smaller batch or length.`,
+      );
+    }
+  }
+
+  upload(data: PlainNumbers): ReferenceStorage {
+    return data instanceof Int32Array
+      ? this.#hold(new Int32Array(data), 'int32')
+      : this.#hold(new Float64Array(data), 'float32');
+  }
+
+  #hold(data: Float64Array | Int32Array, type: DataType): ReferenceStorage {
+    this.checkOpen();
     this.bytesAllocated += data.byteLength;
-    return new ReferenceStorage(type, data);
+    return new ReferenceStorage(type, data, { owner: this, released: false }, false);
   }
 
-  upload(data: Float32Array | Float64Array | Int32Array): ReferenceStorage {
-    const isInteger = data instanceof Int32Array;
-    const copy = isInteger ? new Int32Array(data) : new Float64Array(data);
-    this.bytesAllocated += copy.byteLength;
-    return new ReferenceStorage(isInteger ? 'int32' : 'float32', copy);
-  }
-
-  write(storage: Storage, data: Float32Array | Float64Array | Int32Array, offset = 0): void {
-    const target = data instanceof Int32Array ? integers(storage) : floats(storage);
+  write(storage: Storage, data: PlainNumbers, offset = 0): void {
     checkLength(storage, offset + data.length);
-    target.set(data, offset);
+    own(storage).data.set(data, offset);
   }
 
   read(storage: Storage): FloatArray {
     return new Float64Array(own(storage).data);
   }
 
+  /** @throws LifetimeError unless the storage is this memory's, and neither is released. */
+  own(storage: Storage): void {
+    this.checkOpen();
+    if (own(storage).block.owner === this) return;
+    throw new LifetimeError('This storage does not belong to the reference backend that is asked to use it.');
+  }
+
+  peek(storage: Storage, count: number): Int32Array | FloatArray {
+    return own(storage).data.slice(0, count);
+  }
+
   slice(storage: Storage, offset: number, length: number): ReferenceStorage {
     const { type, data, block } = own(storage);
-    if (!(offset >= 0 && length >= 0)) {
-      throw new ShapeError(`reference backend: slice(${offset}, ${length}) is negative; both must be at least 0.`);
-    }
-    checkLength(storage, offset + length);
-    return new ReferenceStorage(type, data.subarray(offset, offset + length), block);
+    return new ReferenceStorage(type, data.subarray(offset, offset + length), block, true);
   }
 
   release(storage: Storage): void {
-    const { block, data } = own(storage);
-    if (block.length !== data.length) {
+    if (this.#closed) return;
+    this.own(storage);
+    const { block, data, isSlice } = own(storage);
+    if (isSlice) {
       throw new LifetimeError('reference backend: a slice cannot be released; release the storage it was cut from.');
     }
     block.released = true;
@@ -112,8 +137,17 @@ export class ReferenceMemory {
   }
 
   copy(source: Storage, target: Storage): void {
-    const numbers = own(source).data;
-    checkLength(target, numbers.length);
-    own(target).data.set(numbers);
+    own(target).data.set(own(source).data);
+  }
+
+  checkOpen(): void {
+    if (this.#closed) {
+      throw new LifetimeError('This reference backend is closed: create another with createBackend().');
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.bytesAllocated = 0;
   }
 }
