@@ -195,15 +195,13 @@ struct CausalState {
     fillZero(compensation, numFeatures * stride);
     fillValue(scale, numFeatures, -kInfinity);
   }
+  // As exported, to the bit: a sequence in pieces of whole blocks gives what it gives at once.
   void import(const float* fromSums, const float* fromCompensation, const float* fromScales) {
     reset();
     copyRow(scale, fromScales, numFeatures);
     for (Index r = 0; r < numFeatures; r++) {
-      for (Index c = 0; c < width; c++) {
-        const float high = fromSums[r * width + c], low = fromCompensation[r * width + c], sum = high + low;
-        sums[r * stride + c] = sum;
-        compensation[r * stride + c] = low - (sum - high);
-      }
+      copyRow(sums + r * stride, fromSums + r * width, width);
+      copyRow(compensation + r * stride, fromCompensation + r * width, width);
     }
   }
   void exportTo(float* toSums, float* toCompensation, float* toScales) const {

@@ -101,15 +101,18 @@ export class AutoAttention implements Attention<AutoState> {
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: AutoState): Tensor {
+    this.expect(state, queries.shape[1]);
     const { held } = state;
-    if (held instanceof FavorState) return this.#favor.extend(queries, keys, values, held);
-    if (held.position + queries.shape[1] < this.crossover(true)) {
-      return this.#exact.extend(queries, keys, values, held);
-    }
-    const folded = this.#favor.stateAfter(held.keys, held.values, held.position);
-    state.held = folded;
+    return held instanceof FavorState
+      ? this.#favor.extend(queries, keys, values, held)
+      : this.#exact.extend(queries, keys, values, held);
+  }
+
+  expect(state: AutoState, length: number): void {
+    const { held } = state;
+    if (held instanceof FavorState || held.position + length < this.crossover(true)) return;
+    state.held = this.#favor.stateAfter(held.keys, held.values, held.position);
     held.dispose();
-    return this.#favor.extend(queries, keys, values, folded);
   }
 
   buffers(): Map<string, Tensor> {

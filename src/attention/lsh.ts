@@ -101,6 +101,9 @@ export class LshAttention implements Attention<KeyValueCache> {
     return KeyValueCache.stack(states);
   }
 
+  /** The number of buckets depends on the length. */
+  readonly extendsWhole = true;
+
   /** What `attend` gives at the new positions, to the last bit, computed anew over the whole past: O(past + length). */
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: KeyValueCache): Tensor {
     const { backend } = this;

@@ -94,6 +94,10 @@ export interface Attention<State extends DecodingState = DecodingState> {
    * `[batch, length, heads, d]`; any length ≥ 1, so a prompt and a single token go the same way.
    */
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: State): Tensor;
+  /** Says that `length` positions follow, perhaps in several calls of {@link extend}, which give what a single one would. */
+  expect?(state: State, length: number): void;
+  /** Positions in several calls of {@link extend} give other numbers than in a single one. Default false. */
+  readonly extendsWhole?: boolean;
   /** Tensors that are trained, by name; none if absent. */
   parameters?(): Map<string, Tensor>;
   /** Tensors that belong in a checkpoint but are not trained. */

@@ -6,14 +6,17 @@
 /** Longest stretch of work between two pauses, in milliseconds: a frame at 60 Hz has 16. */
 const STRETCH = 10;
 
+/** When the event loop last turned for anybody's pause: many short calls in a row count as one stretch. */
+let lastTurn = Number.NEGATIVE_INFINITY;
+
 /** Lets timers, signals, requests and frames happen. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => {
+export async function pause(): Promise<void> {
+  await new Promise<void>((resolve) => {
     if (typeof setImmediate === 'function') {
       setImmediate(resolve);
       return;
     }
-    // Browsers delay nested timers by 4 ms, messages not at all.
+    // Browsers delay nested timers by 4 ms, messages not at all. The order of scheduler.yield would hold timers up.
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();
@@ -21,6 +24,7 @@ export function pause(): Promise<void> {
     };
     port2.postMessage(null);
   });
+  lastTurn = performance.now();
 }
 
 /**
@@ -35,10 +39,13 @@ export function pause(): Promise<void> {
  * ```
  */
 export class Pauses {
-  #last = performance.now();
-
   /** @param signal its reason is thrown at the next pause once it has aborted */
   constructor(readonly signal?: AbortSignal | undefined) {}
+
+  /** Whether the next pause lets the event loop turn or throws: loops of very short steps spare themselves an `await`. */
+  get isDue(): boolean {
+    return this.signal?.aborted === true || performance.now() - lastTurn >= STRETCH;
+  }
 
   /**
    * Lets the event loop turn if 10 ms have passed since it last did; returns at once otherwise.
@@ -46,10 +53,22 @@ export class Pauses {
    * @throws the reason of the signal, if it has aborted.
    */
   async next(): Promise<void> {
-    if (performance.now() - this.#last >= STRETCH) {
-      await pause();
-      this.#last = performance.now();
-    }
+    if (performance.now() - lastTurn >= STRETCH) await pause();
     this.signal?.throwIfAborted();
+  }
+}
+
+/**
+ * Runs a generator that ends when its signal aborts: what it gave until then is whole, so that nothing is thrown.
+ * A promise, whose result would be a part, rejects with the signal's reason instead.
+ */
+export async function* untilAborted<T>(
+  signal: AbortSignal | undefined,
+  values: AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* values;
+  } catch (error) {
+    if (!signal?.aborted || error !== signal.reason) throw error;
   }
 }

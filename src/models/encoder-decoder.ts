@@ -1,6 +1,7 @@
 import { createAttention } from '../attention/attention.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import { Block } from '../nn/block.ts';
 import { DecoderBlock, type DecoderBlockState } from '../nn/decoder-block.ts';
 import { Dropout } from '../nn/dropout.ts';
@@ -105,6 +106,22 @@ export class EncoderDecoder implements Layer {
     let x = dropout.forward(this.#source.forward(ids));
     for (const block of this.#encoder) x = block.forward(x, { keyMask: sourceMask }, dropout);
     return this.#encoderNorm.forward(x);
+  }
+
+  /** As {@link encode}, but the event loop may turn between layers. Not differentiable. The caller disposes the result. */
+  async encodeInSteps(ids: Tensor, pauses: Pauses): Promise<Tensor> {
+    let x = scope(() => this.#source.forward(ids));
+    try {
+      for (const block of this.#encoder) {
+        await pauses.next();
+        const given = x;
+        x = scope(() => block.forward(given, {}, Dropout.off));
+        given.dispose();
+      }
+      return scope(() => this.#encoderNorm.forward(x));
+    } finally {
+      x.dispose();
+    }
   }
 
   /**

@@ -1,9 +1,9 @@
 import type { SavedState, SavedStateJson } from '../attention/saved-state.ts';
 import type { DecodingState } from '../attention/types.ts';
 import { DataError } from '../base/errors.ts';
+import { Pauses, untilAborted } from '../base/event-loop.ts';
 import { Random, streams } from '../tensor/random.ts';
-import { scope } from '../tensor/scope.ts';
-import { tensor } from '../tensor/tensor.ts';
+import { feedPrompt, isOnePiece } from './prompt.ts';
 import { type SamplingOptions, sampleToken, samplingOptions } from './sampling.ts';
 import { checkIds, type Transformer } from './transformer.ts';
 
@@ -12,7 +12,10 @@ import { checkIds, type Transformer } from './transformer.ts';
  * attention keeps all keys and values.
  */
 export class Decoder {
-  readonly #states: DecodingState[];
+  #states: DecodingState[];
+  /** Ends when what was fed so far is in the states: calls take effect in the order in which they are made. */
+  #fed: Promise<unknown> = Promise.resolve();
+  #isDisposed = false;
 
   /**
    * @param saved what {@link Decoder.save} gave: the decoder continues from there
@@ -31,30 +34,56 @@ export class Decoder {
   }
 
   /**
-   * Feeds tokens after those seen so far.
+   * Feeds tokens after those seen so far. A long prompt is fed in pieces between which timers, signals and frames happen; the
+   * logits are those of the whole prompt at once, to the bit.
    *
+   * @param options.signal stops it: its reason is thrown
    * @returns the logits of the next token, `[vocabSize]`
-   * @throws when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions; nothing is then fed
+   * @throws when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions, and when the signal
+   *   aborts; nothing is then fed
    */
-  async feed(ids: ArrayLike<number>): Promise<Float32Array | Float64Array> {
+  async feed(
+    ids: ArrayLike<number>,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Float32Array | Float64Array> {
     if (ids.length === 0) throw new DataError('Decoder.feed: no tokens; give at least one, such as a prompt.');
-    const { backend, configuration } = this.model;
-    checkIds(ids, configuration.vocabSize);
-    const logits = scope(() => this.model.extend(tensor(backend, Int32Array.from(ids), [1, ids.length]), this.#states));
-    try {
-      return await logits.data();
-    } finally {
-      logits.dispose();
-    }
+    checkIds(ids, this.model.configuration.vocabSize);
+    const given = Int32Array.from(ids);
+    return this.#inTurn(() => this.#feed(given, new Pauses(options.signal)));
   }
 
   /** The past as plain data, one entry per layer; `new Decoder(model, saved)` continues from it. */
   save(): Promise<SavedState[]> {
-    return Promise.all(this.#states.map((state) => state.save()));
+    return this.#inTurn(() => Promise.all(this.#states.map((state) => state.save())));
   }
 
   dispose(): void {
+    this.#isDisposed = true;
     for (const state of this.#states) state.dispose();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#fed.then(work);
+    this.#fed = result.catch(() => {});
+    return result;
+  }
+
+  async #feed(ids: Int32Array, pauses: Pauses): Promise<Float32Array | Float64Array> {
+    let before = isOnePiece(ids.length) ? undefined : this.#states.map((state) => state.clone());
+    try {
+      const logits = await feedPrompt(this.model, ids, this.#states, pauses);
+      try {
+        return await logits.data();
+      } finally {
+        logits.dispose();
+      }
+    } catch (error) {
+      if (!before || this.#isDisposed) throw error;
+      [this.#states, before] = [before, this.#states];
+      throw error;
+    } finally {
+      for (const state of before ?? []) state.dispose();
+    }
   }
 }
 
@@ -75,30 +104,40 @@ export interface GenerateOptions extends Partial<SamplingOptions> {
   readonly seed?: number;
   /** Ends generation early, such as an end-of-text id. */
   readonly stopToken?: number;
-  readonly signal?: AbortSignal;
+  /** Ends the generation at the next token, or within a long prompt; nothing is thrown, as all that came is whole. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Generates token by token.
+ * Generates token by token. Timers, signals and frames happen between tokens and between pieces of a long prompt.
  *
  * @param prompt token ids, at least one
  * @throws when the prompt is empty, holds unknown tokens, or is longer than learned positions allow
  */
-export async function* generate(
+export function generate(
   model: Transformer,
   prompt: ArrayLike<number>,
-  { maxTokens = 256, seed = 0, stopToken, signal, ...sampling }: GenerateOptions = {},
+  options: GenerateOptions = {},
+): AsyncGenerator<number, void, undefined> {
+  return untilAborted(options.signal, tokens(model, prompt, options));
+}
+
+async function* tokens(
+  model: Transformer,
+  prompt: ArrayLike<number>,
+  { maxTokens = 256, seed = 0, stopToken, signal, ...sampling }: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
   const options = samplingOptions.parse(sampling);
   const random = new Random(seed, streams.sampling);
   const decoder = new Decoder(model);
   try {
-    let logits = await decoder.feed(prompt);
-    for (let i = 0; i < maxTokens && !signal?.aborted; i++) {
+    let logits = await decoder.feed(prompt, { signal });
+    for (let i = 0; i < maxTokens; i++) {
+      signal?.throwIfAborted();
       const token = sampleToken(logits, options, random);
       if (token === stopToken) return;
       yield token;
-      if (i + 1 < maxTokens) logits = await decoder.feed([token]);
+      if (i + 1 < maxTokens) logits = await decoder.feed([token], { signal });
     }
   } finally {
     decoder.dispose();

@@ -227,9 +227,13 @@ export class Transformer implements Layer {
    * @returns logits of the last position, `[batch, vocabSize]`
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
-    return scope(() => {
-      const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
-      return this.logits(lastPlace(this.#normalise(this.#stack.extend(x, states))));
+    return scope(() => this.logits(lastPlace(this.#normalise(this.#continue(ids, states)))));
+  }
+
+  /** As {@link extend}, for a part of a prompt of which no logits are wanted. */
+  advance(ids: Tensor, states: readonly DecodingState[]): void {
+    scope(() => {
+      this.#continue(ids, states);
     });
   }
 
@@ -299,6 +303,11 @@ export class Transformer implements Layer {
   dispose(): void {
     for (const parameter of this.parameters().values()) parameter.dispose();
     for (const attention of this.attentions) attention.dispose();
+  }
+
+  #continue(ids: Tensor, states: readonly DecodingState[]): Tensor {
+    const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
+    return this.#stack.extend(x, states);
   }
 
   #embed(input: Tensor, options: EmbeddingOptions): Tensor {

@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.ts';
+import { Pauses, untilAborted } from '../base/event-loop.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -15,7 +16,8 @@ export interface TranslateOptions extends Partial<SamplingOptions> {
   readonly maxTokens?: number;
   /** Default 0. */
   readonly seed?: number;
-  readonly signal?: AbortSignal;
+  /** Ends the generation at the next token, or between layers of the encoder; nothing is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -24,25 +26,37 @@ export interface TranslateOptions extends Partial<SamplingOptions> {
  * @param source token ids, at least one
  * @throws when the source is empty, holds unknown tokens, or learned positions end
  */
-export async function* translate(
+export function translate(
+  model: EncoderDecoder,
+  source: ArrayLike<number>,
+  options: TranslateOptions,
+): AsyncGenerator<number, void, undefined> {
+  return untilAborted(options.signal, tokens(model, source, options));
+}
+
+async function* tokens(
   model: EncoderDecoder,
   source: ArrayLike<number>,
   { start, stop, maxTokens = 256, seed = 0, signal, ...sampling }: TranslateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  const pauses = new Pauses(signal);
   const { backend, configuration } = model;
   const options = samplingOptions.parse(sampling);
   if (source.length === 0) throw new DataError('translate: the source has no tokens; give at least one.');
   checkIds(source, configuration.sourceVocabSize);
   checkIds([start], configuration.targetVocabSize);
   const random = new Random(seed, streams.sampling);
-  const states = scope(() =>
-    model.createStates(model.encode(tensor(backend, Int32Array.from(source), [1, source.length]))),
-  );
+  const given = tensor(backend, Int32Array.from(source), [1, source.length]);
+  const encoded = await model.encodeInSteps(given, pauses).finally(() => given.dispose());
+  await pauses.next();
+  const states = model.createStates(encoded);
+  encoded.dispose();
   try {
     let token = start;
-    for (let i = 0; i < maxTokens && !signal?.aborted; i++) {
-      const given = Int32Array.of(token);
-      const logits = scope(() => model.extend(tensor(backend, given, [1, 1]), states));
+    for (let i = 0; i < maxTokens; i++) {
+      await pauses.next();
+      const last = Int32Array.of(token);
+      const logits = scope(() => model.extend(tensor(backend, last, [1, 1]), states));
       try {
         token = sampleToken(await logits.data(), options, random);
       } finally {
