@@ -330,23 +330,6 @@ function describeErrors({ attentionError, logitsError, hiddenError }: TeacherErr
   return parts.length === 0 ? '' : `errors against the teacher: ${parts.join(', ')}`;
 }
 
-/**
- * A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once.
- *
- * @param consequence what the first one leads to, for the message
- */
-export function interruptSignal(consequence = 'Saving after this step'): AbortSignal {
-  const controller = new AbortController();
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
-    say(`\n${consequence}; press Ctrl-C again to stop at once.`);
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  return controller.signal;
-}
-
 /** One line about speed. */
 export function describeSpeed({ tokens, seconds, dataSeconds }: RunResult): string {
   const time = Math.max(seconds, 1e-9);

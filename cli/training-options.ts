@@ -10,9 +10,10 @@ import {
 } from '../src/node.ts';
 import type { Mode, PlannedFlags } from './command.ts';
 import type { RunConfigurationInput } from './configuration.ts';
+import { interruptSignal } from './interrupt.ts';
 import { fractionBelow1, positiveInteger, positiveNumber, wholeNumber } from './options.ts';
 import { formatBytes, formatCount, printJson, say } from './output.ts';
-import { describeSpeed, endless, finishRun, interruptSignal, type Run } from './run.ts';
+import { describeSpeed, endless, finishRun, type Run } from './run.ts';
 
 export const objectives = {
   'next-token': 'nextToken',
@@ -176,7 +177,7 @@ export async function carryOut(
   try {
     const run = await open(backend);
     const { store } = run.corpus;
-    const signal = interruptSignal();
+    const signal = interruptSignal('Saving after this step');
     say(
       `${formatCount(run.model.numParameters)} parameters, ${formatCount(store.train.length)} training tokens, ` +
         `${formatCount(store.heldOut.length)} held out, on ${backend.description}`,

@@ -17,18 +17,10 @@ import {
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { type RunConfiguration, runSchema, textSplit } from '../configuration.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
-import {
-  finishRun,
-  hasCheckpoint,
-  heldOutData,
-  interruptSignal,
-  type Run,
-  readRun,
-  resumeRun,
-  startRun,
-} from '../run.ts';
+import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../run.ts';
 
 interface DemoFlags extends PlannedFlags {
   out: string;
@@ -121,7 +113,7 @@ const warmupOf = (steps: number) => Math.ceil(steps / 20);
 
 async function demo(flags: DemoFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
-  const signal = interruptSignal();
+  const signal = interruptSignal('Saving after this step');
   try {
     say(pico.bold('A Performer learns to write like Moby-Dick') + pico.dim(`  (${backend.description})`));
     const performer = await openRun(backend, performerOf(flags), 'favor', (run) => chooseSteps(run, flags));

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { createBackend, findCheckpoint, loadModel, streamText } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
+import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { fraction, nonNegativeNumber, positiveInteger, wholeNumber } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 
@@ -43,12 +44,11 @@ export function generateCommand(): Command {
 
 async function generate(flags: GenerateFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
-  const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort());
+  const signal = interruptSignal();
   try {
     const { model, tokenizer } = await loadModel(backend, flags.model);
     const { tokens, temperature, topK, topP, seed } = flags;
-    const options = { maxTokens: tokens, temperature, topK, topP, seed, signal: interrupt.signal };
+    const options = { maxTokens: tokens, temperature, topK, topP, seed, signal };
     const start = performance.now();
     let text = '';
     for await (const piece of streamText(model, tokenizer, flags.prompt, options)) {
@@ -61,9 +61,10 @@ async function generate(flags: GenerateFlags): Promise<void> {
       printJson({ prompt: flags.prompt, text, tokens, seconds, tokensPerSecond: rate, backend: backend.description });
     } else {
       process.stdout.write('\n');
-      if (!interrupt.signal.aborted)
+      if (!signal.aborted)
         say(`${formatCount(tokens)} tokens at ${formatCount(rate)} tokens/s on ${backend.description}`);
     }
+    wasInterrupted();
   } finally {
     backend.close();
   }

@@ -4,9 +4,9 @@ import { Command } from 'commander';
 import pico from 'picocolors';
 import { type Backend, ConfigurationError, createBackend, parseJson } from '../../src/node.ts';
 import { type PlannedFlags, planned } from '../command.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { formatSeconds, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
-import { interruptSignal } from '../run.ts';
 
 interface ReproduceFlags extends PlannedFlags {
   out: string;
