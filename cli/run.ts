@@ -31,7 +31,7 @@ import {
 import { type Classes, documentClasses } from './classes.ts';
 import { type RunConfiguration, runSchema } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
-import { formatCount, formatSeconds, say } from './output.ts';
+import { formatCount, formatSeconds } from './output.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** A run that can be trained: new, or as its newest checkpoint left it. */

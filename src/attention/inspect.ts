@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import { type FeatureTensors, featureStorages } from '../tensor/ops/favor.ts';
 import { keep } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -13,6 +14,8 @@ export interface InspectOptions extends AttendOptions {
   readonly features?: FeatureTensors | FeatureOptions | undefined;
   /** Look into exact attention instead of the estimate from features. Default false. */
   readonly exact?: boolean | undefined;
+  /** Stops the work: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Rows of an attention matrix. */
@@ -39,16 +42,19 @@ export async function attentionRows(
   rows: readonly number[],
   options: InspectOptions = {},
 ): Promise<AttentionRows> {
+  const { signal, ...attend } = options;
+  const pauses = new Pauses(signal);
   return withFeatures(queries, options.features, async (features) => {
-    const reader = await RowReader.open(queries, keys, options);
+    await pauses.next();
+    const reader = await RowReader.open(queries, keys, attend);
     const { batch, heads, lengthQ, lengthK, dHead } = reader.sizes;
     checkRows('attentionRows', rows, lengthQ);
     const data = new Float64Array(batch * heads * rows.length * lengthK);
     const weights = options.exact ? new ExactWeights(dHead) : featureWeights(queries, features, dHead);
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
-        const found = await reader.headRows(b, head, rows, weights);
-        finishRows(found, options.exact ? undefined : features, options.normalised);
+        const found = await reader.headRows(b, head, rows, weights, pauses);
+        await finishRows(found, options.exact ? undefined : features, pauses, options.normalised);
         data.set(found.weights, (b * heads + head) * rows.length * lengthK);
       }
     }
@@ -113,17 +119,19 @@ export async function withFeatures<T>(
 }
 
 /** Turns weights into rows of attention in place, as the kernels do. @param features undefined if they are exact */
-export function finishRows(
+export async function finishRows(
   { weights, scales, denominators }: HeadRows,
   features: FeatureTensors | undefined,
+  pauses: Pauses,
   normalised = true,
-): void {
+): Promise<void> {
   const { weight: factor, stabiliser } = features ?? { weight: 1, stabiliser: 0 };
   const lengthK = weights.length / Math.max(scales.length, 1);
-  scales.forEach((scale, row) => {
+  for (const [row, scale] of scales.entries()) {
+    if (pauses.isDue) await pauses.next();
     const isTiny = Math.abs(denominators[row]) <= stabiliser;
     const divisor = denominators[row] + (isTiny ? 2 * stabiliser : 0);
     const share = normalised ? (divisor === 0 ? 0 : 1 / divisor) : factor * Math.exp(scale);
     for (let j = row * lengthK; j < (row + 1) * lengthK; j++) weights[j] *= share;
-  });
+  }
 }

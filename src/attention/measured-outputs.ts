@@ -1,5 +1,6 @@
 import type { FloatArray } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import { permute } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
@@ -16,6 +17,8 @@ export interface MeasureOptions extends Omit<AttendOptions, 'normalised'> {
   readonly maxRows?: number | undefined;
   /** Which of them: an integer in [0, 2^53). Default 0. */
   readonly seed?: number | undefined;
+  /** Stops the work: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Exact attention at some queries, to compare estimates with. */
@@ -29,10 +32,13 @@ export class MeasuredOutputs {
     private readonly options: AttendOptions,
     private readonly values: FloatArray,
     private readonly dValue: number,
+    readonly pauses: Pauses,
   ) {}
 
   static async open(queries: Tensor, keys: Tensor, values: Tensor, options: MeasureOptions): Promise<MeasuredOutputs> {
-    const { maxRows = 128, seed = 0, ...attend } = options;
+    const { maxRows = 128, seed = 0, signal, ...attend } = options;
+    const pauses = new Pauses(signal);
+    await pauses.next();
     if (!Number.isInteger(maxRows) || maxRows < 1) {
       throw new ConfigurationError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
     }
@@ -41,25 +47,26 @@ export class MeasuredOutputs {
     const count = Math.min(maxRows, lengthQ);
     const rows = Array.from({ length: count }, (_, i) => (count === lengthQ ? i : permute(i, lengthQ, seed)));
     rows.sort((a, b) => a - b);
-    return new MeasuredOutputs(reader, rows, queries, [keys, values], attend, data, values.shape[3]);
+    return new MeasuredOutputs(reader, rows, queries, [keys, values], attend, data, values.shape[3], pauses);
   }
 
   /** Exact rows of one head, normalised. O(rows·lengthK·dHead). */
   async exactRows(batch: number, head: number): Promise<HeadRows> {
     const { reader } = this;
-    const found = await reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead));
-    finishRows(found, undefined);
+    const found = await reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead), this.pauses);
+    await finishRows(found, undefined, this.pauses);
     return found;
   }
 
   /** Rows of one head times its values: `[rows, dValue]`. */
-  output(batch: number, head: number, { weights }: HeadRows): Float64Array {
+  async output(batch: number, head: number, { weights }: HeadRows): Promise<Float64Array> {
     const { dValue } = this;
     const { lengthK } = this.reader.sizes;
     const out = new Float64Array(this.rows.length * dValue);
     const positions = Array.from({ length: lengthK }, (_, j) => j);
     const values = this.reader.gather(this.values, lengthK, dValue, batch, head, positions);
     for (let row = 0; row < this.rows.length; row++) {
+      if (this.pauses.isDue) await this.pauses.next();
       for (let j = 0; j < lengthK; j++) {
         const weight = weights[row * lengthK + j];
         if (weight === 0) continue;
@@ -74,7 +81,7 @@ export class MeasuredOutputs {
     const { batch, heads } = this.reader.sizes;
     const outputs: Float64Array[] = [];
     for (let b = 0; b < batch; b++) {
-      for (let head = 0; head < heads; head++) outputs.push(this.output(b, head, await this.exactRows(b, head)));
+      for (let head = 0; head < heads; head++) outputs.push(await this.output(b, head, await this.exactRows(b, head)));
     }
     return outputs;
   }
@@ -84,6 +91,7 @@ export class MeasuredOutputs {
     const { reader, dValue } = this;
     const { batch, heads, lengthQ } = reader.sizes;
     const [keys, values] = this.keysAndValues;
+    await this.pauses.next();
     const out = await scope(() => ({
       data: favorAttention(this.queries, keys, values, { ...this.options, features }).data(),
     })).data;

@@ -89,25 +89,36 @@ async function measureHead(
   const { reader, rows, queries } = measured;
   const { lengthQ, lengthK, dHead } = reader.sizes;
   const exactRows = await measured.exactRows(batch, head);
-  const estimated = await reader.headRows(batch, head, rows, featureWeights(queries, features, dHead));
-  finishRows(estimated, features);
-  const exact = measured.output(batch, head, exactRows);
+  const { pauses } = measured;
+  const estimated = await reader.headRows(batch, head, rows, featureWeights(queries, features, dHead), pauses);
+  await finishRows(estimated, features, pauses);
+  const exact = await measured.output(batch, head, exactRows);
 
   const seeing = [...rows.keys()].filter((row) => exactRows.seenKeys[row] > 0);
-  const totalVariations = seeing.map((row) => distance(rowOf(estimated, row), rowOf(exactRows, row)));
-  const contrast = (of: HeadRows) => mean(seeing.map((row) => contrastOf(rowOf(of, row), of.seenKeys[row])));
-  const effective = seeing.map((row) =>
+  const eachSeeing = async (measure: (row: number) => number) => {
+    const numbers: number[] = [];
+    for (const row of seeing) {
+      if (pauses.isDue) await pauses.next();
+      numbers.push(measure(row));
+    }
+    return numbers;
+  };
+  const totalVariations = await eachSeeing((row) => distance(rowOf(estimated, row), rowOf(exactRows, row)));
+  const contrast = async (of: HeadRows) =>
+    mean(await eachSeeing((row) => contrastOf(rowOf(of, row), of.seenKeys[row])));
+  const effective = await eachSeeing((row) =>
     participationRatio(estimated.shares.subarray(row * features.numFeatures, (row + 1) * features.numFeatures)),
   );
   const range = (length: number) => Array.from({ length }, (_, i) => i);
   const validKeys = range(lengthK).filter((j) => reader.isValidKey(batch, j));
   const allQueries = reader.queryRows(batch, head, range(lengthQ));
+  await pauses.next();
   const report: HeadReport = {
     batch,
     head,
     outputError: relativeError([estimate], [exact]),
     totalVariation: summarise(totalVariations),
-    contrast: { estimated: contrast(estimated), exact: contrast(exactRows) },
+    contrast: { estimated: await contrast(estimated), exact: await contrast(exactRows) },
     effectiveFeatures: mean(effective),
     negativeDenominators: mean(seeing.map((row) => (estimated.denominators[row] < 0 ? 1 : 0))),
     p: validKeys.length > 0 ? measureP(allQueries, reader.keyRows(batch, head, validKeys), dHead) : 0,

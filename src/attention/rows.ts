@@ -1,6 +1,7 @@
 import type { FloatArray } from '../backend/types.ts';
 import { RUN_COLUMNS } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import { attentionSizes } from '../tensor/ops/attention-shapes.ts';
 import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -63,7 +64,13 @@ export class RowReader {
    * The given rows of one head's attention matrix. O(rows·lengthK·numFeatures) time, or dHead in place of numFeatures if
    * exact; extra memory of the result and one block of features.
    */
-  async headRows(batch: number, head: number, rows: readonly number[], source: RowWeights): Promise<HeadRows> {
+  async headRows(
+    batch: number,
+    head: number,
+    rows: readonly number[],
+    source: RowWeights,
+    pauses: Pauses,
+  ): Promise<HeadRows> {
     const { lengthK } = this.sizes;
     const { numFeatures } = source;
     const result: HeadRows = {
@@ -89,6 +96,7 @@ export class RowReader {
         for (let row = 0; row < rows.length; row++) {
           const seenHere = Math.min(seen[row] - start, count);
           if (seenHere <= 0) continue;
+          if (pauses.isDue) await pauses.next();
           const scale = source.weigh(row, seenHere, block, shares);
           result.seenKeys[row] += validBefore[seenHere];
           const at = row * lengthK + run.keyStart;
@@ -101,6 +109,7 @@ export class RowReader {
       }
     }
     for (let row = 0; row < rows.length; row++) {
+      if (pauses.isDue) await pauses.next();
       for (let j = 0; j < lengthK; j++) result.denominators[row] += result.weights[row * lengthK + j];
     }
     return result;

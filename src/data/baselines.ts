@@ -1,5 +1,7 @@
 /** What a language model's bits per character are to be compared with. */
+
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import { countCharacters } from './split.ts';
 import { PairMap } from './tokenizers/pair-map.ts';
 
@@ -95,9 +97,12 @@ class ByteModel {
 export async function targetCounts(
   batches: Iterable<HasTargets> | AsyncIterable<HasTargets>,
   vocabSize: number,
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Float64Array> {
   const counts = new Float64Array(vocabSize);
+  const pauses = new Pauses(options.signal);
   for await (const { targets } of batches) {
+    await pauses.next();
     for (const id of targets) {
       if (id < 0) continue;
       if (id >= vocabSize) throw new DataError(`Target ${id} is outside the vocabulary of ${vocabSize}.`);
@@ -131,8 +136,9 @@ export interface EmpiricalBaseline {
 export async function empiricalBaseline(
   counts: ArrayLike<number>,
   batches: Iterable<HasTargets> | AsyncIterable<HasTargets>,
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<EmpiricalBaseline> {
-  const heldOut = await targetCounts(batches, counts.length);
+  const heldOut = await targetCounts(batches, counts.length, options);
   let commonest = 0;
   let trained = 0;
   for (let id = 0; id < counts.length; id++) {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { pause } from '../base/event-loop.ts';
+import { Pauses } from '../base/event-loop.ts';
 import type { Batch } from '../data/windows.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -39,6 +39,7 @@ export interface Evaluation extends TeacherErrors {
  * @param options.objective what the batches ask for. Default: the next token.
  * @param options.loss Default: that of the objective.
  * @param options.teacher measures errors against it too, of every place; its objective is then that of the batches
+ * @param options.signal stops it at the next batch: its reason is thrown
  * @throws one sentence when there is no target to count or a token lies outside the vocabulary.
  */
 export async function evaluate(
@@ -49,6 +50,7 @@ export async function evaluate(
     readonly objective?: Objective | undefined;
     readonly loss?: LossFunction | undefined;
     readonly teacher?: Distillation | undefined;
+    readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<Evaluation> {
   const { teacher } = options;
@@ -57,6 +59,8 @@ export async function evaluate(
   const totals = new LossTotals();
   let tokens = 0;
   let places = 0;
+  const pauses = new Pauses(options.signal);
+  await pauses.next();
   for await (const batch of batches) {
     checkBatch(batch, model.configuration, objective);
     if (lossFunction) await totals.add(taskLoss(model, batch, lossFunction), batch);
@@ -70,7 +74,7 @@ export async function evaluate(
       places += countPlaces(batch);
     }
     tokens += countTargets(batch);
-    await pause();
+    await pauses.next();
   }
   if (tokens === 0)
     throw new ConfigurationError('There is nothing to evaluate on: give held-out data of at least two tokens.');

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { pause } from '../base/event-loop.ts';
+import { Pauses } from '../base/event-loop.ts';
 import type { Batch } from '../data/windows.ts';
 import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -107,11 +107,15 @@ export class Trainer {
   }
 
   /**
-   * Makes one update.
+   * Makes one update. Timers and signals happen between micro-batches.
+   *
+   * @param options.signal stops it between micro-batches: its reason is thrown
    * @throws one sentence when the loss or the gradient is not finite, or a token lies outside the vocabulary; the
    *   parameters are then as they were.
    */
-  async step(): Promise<StepResult> {
+  async step(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<StepResult> {
+    const pauses = new Pauses(options.signal);
+    await pauses.next();
     const { accumulate, clip } = this.configuration;
     this.#redrawIfDue();
     const batches: Batch[] = [];
@@ -122,7 +126,10 @@ export class Trainer {
     const totals = new LossTotals();
     const gradients: Tensor[] = [];
     try {
-      for (const [i, batch] of batches.entries()) await this.#accumulate(batch, i, weights, gradients, totals);
+      for (const [i, batch] of batches.entries()) {
+        await this.#accumulate(batch, i, weights, gradients, totals);
+        await pauses.next();
+      }
       const { loss, hits } = totals;
       this.#checkFinite('loss', loss);
       const gradientNorm = await globalNorm(gradients);
@@ -136,7 +143,6 @@ export class Trainer {
       return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens, ...totals.errors(1) };
     } finally {
       for (const gradient of gradients) gradient.dispose();
-      await pause();
     }
   }
 

@@ -1,5 +1,6 @@
 import type { FloatArray } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
 import type { Transformer } from '../../models/transformer.ts';
 import { validPlaces } from '../../nn/pooling.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -18,9 +19,15 @@ import type { MeasuredBatch } from './types.ts';
  *
  * The model may have any attention; its moments are measured as it is. O(L·dHead²) for each head, and O(dHead³).
  *
+ * @param options.signal stops the work before a weight is changed: its reason is thrown
  * @throws one sentence when there is no sequence, queries serve as keys, or a keyMask is a tensor
  */
-export async function balanceAttention(model: Transformer, batches: readonly MeasuredBatch[]): Promise<void> {
+export async function balanceAttention(
+  model: Transformer,
+  batches: readonly MeasuredBatch[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const pauses = new Pauses(options.signal);
   if (batches.length === 0)
     throw new DataError('There is nothing to measure queries and keys on: give at least one sequence.');
   if (model.attentions.some((attention) => attention.sharesKeys)) {
@@ -33,24 +40,31 @@ export async function balanceAttention(model: Transformer, batches: readonly Mea
   const moments = Array.from({ length: numLayers }, () =>
     Array.from({ length: numHeads }, () => ({ queries: new HeadMoments(dHead), keys: new HeadMoments(dHead) })),
   );
-  for (const batch of batches) await addMoments(model, batch, moments);
+  for (const batch of batches) await addMoments(model, batch, moments, pauses);
   const parameters = model.parameters();
+  const changes: (() => void)[] = [];
   for (const [layer, heads] of moments.entries()) {
-    const maps = heads.map(({ queries, keys }) =>
-      positions === 'rotary' ? rotaryBalanceMap(queries, keys) : balanceMap(queries, keys),
-    );
+    const maps: BalanceMap[] = [];
+    for (const { queries, keys } of heads) {
+      await pauses.next();
+      maps.push(positions === 'rotary' ? rotaryBalanceMap(queries, keys) : balanceMap(queries, keys));
+    }
     for (const part of ['query', 'key'] as const) {
       const [weight, bias] = ['weight', 'bias'].map(
         (name) => parameters.get(`blocks.${layer}.attention.${part}.${name}`)!,
       );
       const [weights, biases] = await Promise.all([weight.data(), bias.data()]);
       for (const [head, map] of maps.entries()) {
+        await pauses.next();
         const mapped = mapHead(map, part, head, weights, biases);
-        model.backend.write(weight.storage, mapped.weights, head * dHead * dModel);
-        model.backend.write(bias.storage, mapped.biases, head * dHead);
+        changes.push(() => {
+          model.backend.write(weight.storage, mapped.weights, head * dHead * dModel);
+          model.backend.write(bias.storage, mapped.biases, head * dHead);
+        });
       }
     }
   }
+  for (const change of changes) change();
 }
 
 type LayerMoments = readonly { readonly queries: HeadMoments; readonly keys: HeadMoments }[];
@@ -59,7 +73,9 @@ async function addMoments(
   model: Transformer,
   { input, shape, options = {} }: MeasuredBatch,
   moments: readonly LayerMoments[],
+  pauses: Pauses,
 ): Promise<void> {
+  await pauses.next();
   const given = tensor(model.backend, input, shape);
   const layers = model.attentionInputs(given, options);
   try {
@@ -68,6 +84,7 @@ async function addMoments(
       const [q, k] = await Promise.all([queries.data(), keys.data()]);
       for (const [row, places] of validPlaces(options, batch, length).entries()) {
         for (const i of places) {
+          if (pauses.isDue) await pauses.next();
           for (let head = 0; head < heads; head++) {
             const start = ((row * heads + head) * length + i) * dHead;
             moments[layer][head].queries.add(q, start);

@@ -1,4 +1,5 @@
 import { DataError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
 import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/softmax-cross-entropy.ts';
 import { keep, scope } from '../../tensor/scope.ts';
@@ -21,20 +22,21 @@ export class Comparison {
     readonly model: Transformer,
     readonly batches: readonly MeasuredBatch[],
     readonly exact: Measured,
+    private readonly signal: AbortSignal | undefined,
   ) {}
 
   /** Leaves the model with exact attention. */
-  static async open(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Comparison> {
+  static async open(model: Transformer, batches: readonly MeasuredBatch[], signal?: AbortSignal): Promise<Comparison> {
     if (batches.length === 0)
       throw new DataError('There is nothing to measure the conversion on: give at least one sequence.');
     model.replaceAttention({ attention: 'exact', exactLayers: [] });
-    return new Comparison(model, batches, await measure(model, batches));
+    return new Comparison(model, batches, await measure(model, batches, signal), signal);
   }
 
   /** Leaves the model with this attention, drawn from `seed`. One forward pass over all sequences. */
   async compare(choice: AttentionChoice, seed: number): Promise<ModelComparison> {
     this.model.replaceAttention(choice, seed);
-    return compareMeasured(await measure(this.model, this.batches), this.exact);
+    return compareMeasured(await measure(this.model, this.batches, this.signal), this.exact);
   }
 }
 
@@ -47,15 +49,18 @@ export interface RecoveryReport {
 /**
  * What a model gives, against what a reference of equal width gives on the same sequences. One forward pass of each; both
  * stay as they are.
+ *
+ * @param options.signal stops the work: its reason is thrown
  */
 export async function compareModels(
   model: Transformer,
   reference: Transformer,
   batches: readonly MeasuredBatch[],
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<RecoveryReport> {
-  const wanted = await measure(reference, batches);
+  const wanted = await measure(reference, batches, options.signal);
   const { embeddings: _, ...rest } = wanted;
-  return { model: compareMeasured(await measure(model, batches), wanted), reference: rest };
+  return { model: compareMeasured(await measure(model, batches, options.signal), wanted), reference: rest };
 }
 
 function compareMeasured({ embeddings, ...rest }: Measured, wanted: Measured): ModelComparison {
@@ -68,12 +73,18 @@ function compareMeasured({ embeddings, ...rest }: Measured, wanted: Measured): M
   };
 }
 
-async function measure(model: Transformer, batches: readonly MeasuredBatch[]): Promise<Measured> {
+async function measure(
+  model: Transformer,
+  batches: readonly MeasuredBatch[],
+  signal: AbortSignal | undefined,
+): Promise<Measured> {
+  const pauses = new Pauses(signal);
   const embeddings: Float64Array[] = [];
   let nats = 0;
   let hits = 0;
   let count = 0;
   for (const batch of batches) {
+    await pauses.next();
     const { pooled, loss, correct } = scope(() => forward(model, batch));
     try {
       embeddings.push(...rowsOf(await pooled.data(), batch.shape[0]));

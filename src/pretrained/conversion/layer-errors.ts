@@ -14,6 +14,7 @@ export class LayerInputs {
     private readonly causal: boolean,
     private readonly inputs: readonly AttentionHeads[],
     private readonly maxRows: number,
+    private readonly signal: AbortSignal | undefined,
   ) {}
 
   /**
@@ -21,11 +22,11 @@ export class LayerInputs {
    *
    * @param maxRows queries measured in each sequence and head
    */
-  static open(model: Transformer, batch: MeasuredBatch, maxRows: number): LayerInputs {
+  static open(model: Transformer, batch: MeasuredBatch, maxRows: number, signal?: AbortSignal): LayerInputs {
     const input = tensor(model.backend, batch.input, batch.shape);
     try {
       const inputs = model.attentionInputs(input, batch.options);
-      return new LayerInputs(batch, model.configuration.causal, inputs, maxRows);
+      return new LayerInputs(batch, model.configuration.causal, inputs, maxRows, signal);
     } finally {
       input.dispose();
     }
@@ -34,7 +35,7 @@ export class LayerInputs {
   /** @returns errors of every layer and head, and FAVOR++'s p */
   async measure(features: FeatureOptions): Promise<{ layers: LayerError[]; p: number }> {
     const { keyMask, segments } = this.batch.options ?? {};
-    const options = { causal: this.causal, keyMask, segments, maxRows: this.maxRows, features };
+    const options = { causal: this.causal, keyMask, segments, maxRows: this.maxRows, features, signal: this.signal };
     const layers: LayerError[] = [];
     const ps: number[] = [];
     for (const [layer, { queries, keys, values }] of this.inputs.entries()) {

@@ -32,6 +32,8 @@ export interface ConversionOptions extends AttentionChoice {
    * the attention and `exactLayers` give. Default: keep those.
    */
   readonly error?: number | undefined;
+  /** Stops the work: its reason is thrown, and the model keeps the attention that was measured last. */
+  readonly signal?: AbortSignal | undefined;
   /** @param done from 0 to 1 */
   readonly onProgress?: ((done: number, what: string) => void) | undefined;
 }
@@ -62,8 +64,8 @@ export async function conversionReport(
   const advance = (what: string) => onProgress(Math.min(1, step++ / numSteps), what);
 
   advance('exact attention');
-  const comparison = await Comparison.open(model, batches);
-  const inputs = LayerInputs.open(model, batches[0], maxRows);
+  const comparison = await Comparison.open(model, batches, options.signal);
+  const inputs = LayerInputs.open(model, batches[0], maxRows, options.signal);
   try {
     const { p } = await inputs.measure({ numFeatures: 16, seed });
     const given = options.estimator ? withEstimator(wanted, options.estimator, p) : wanted;
