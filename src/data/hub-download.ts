@@ -10,7 +10,7 @@ export interface HubFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Git's SHA-1 of the file, or of the pointer that stands for it where `sha256` is given. */
+  /** Git's hash of the file, or of the pointer that stands for it where `sha256` is given; empty where it is not known. */
   readonly oid: string;
   /** SHA-256 of a large file. */
   readonly sha256?: string | undefined;
@@ -51,7 +51,7 @@ async function downloadOnce(
   onProgress: DownloadProgress,
 ): Promise<string | undefined> {
   const { path, size } = file;
-  const hash = await createHash(file);
+  const hash = await createFileHash(file);
   let received = 0;
   const earlier = (await stat(partial).catch(() => undefined))?.size ?? 0;
   if (earlier > 0 && earlier <= size) {
@@ -69,6 +69,7 @@ async function downloadOnce(
           hash.update(chunk);
           await target.write(chunk);
           received += chunk.length;
+          if (received > size) return `more than the ${size} bytes that the hub lists`;
           onProgress({ path, received, size });
         }
       } catch (error) {
@@ -85,7 +86,9 @@ async function downloadOnce(
   return hash.digest('hex') === (file.sha256 ?? file.oid) ? undefined : 'another hash than the hub lists';
 }
 
-async function createHash({ size, sha256 }: HubFile): Promise<Hash> {
+/** The hash that the hub lists for a file, before its first byte. */
+export async function createFileHash({ size, sha256, oid }: HubFile): Promise<Hash> {
   const { createHash } = await import('node:crypto');
-  return sha256 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+  if (sha256) return createHash('sha256');
+  return createHash(oid.length === 64 ? 'sha256' : 'sha1').update(`blob ${size}\0`);
 }

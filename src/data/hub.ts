@@ -4,11 +4,10 @@
  * ~/.cache/huggingface/hub, with `snapshots/COMMIT/PATH` linking to `blobs/HASH`.
  */
 
-import type { Stats } from 'node:fs';
-import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { join } from 'node:path';
 import { DataError, NetworkError } from '../base/errors.ts';
 import { z } from '../base/zod.ts';
+import { HASH, HubCache, isIntact, statOf, staysBelow } from './hub-cache.ts';
 import { downloadVerified, type HubFile } from './hub-download.ts';
 
 const SCHEME = 'hf://';
@@ -55,27 +54,34 @@ export const isHubName = (name: string) => name.startsWith(SCHEME);
 export function parseHubName(name: string): HubName {
   const [, kind, repository, revision, path] =
     /^hf:\/\/(datasets\/)?([\w.-]+\/[\w.-]+)(?:@([^/]+))?(?:\/(.*))?$/.exec(name) ?? [];
+  const below = (path ?? '').replace(/\/+$/, '');
+  const decoded = decode(revision ?? 'main');
   if (
     repository === undefined ||
     repository.startsWith('datasets/') ||
-    /(?:^|\/)\.{1,2}(?:\/|$)/.test(`${repository}/${path ?? ''}`)
+    decoded === undefined ||
+    // Checked as they are joined to paths: after decoding.
+    ![repository, decoded, below || 'all'].every(staysBelow)
   ) {
     throw new DataError(
       `${name} is no name of the hub; write hf://datasets/ORG/NAME or hf://ORG/NAME, and /PATH for a file.`,
     );
   }
-  return {
-    type: kind ? 'dataset' : 'model',
-    repository,
-    revision: decodeURIComponent(revision ?? 'main'),
-    path: (path ?? '').replace(/\/+$/, ''),
-  };
+  return { type: kind ? 'dataset' : 'model', repository, revision: decoded, path: below };
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
  * Brings the files that a name stands for into the cache, each checked against the hub's size and hash, and says where they
- * are. A download that was broken off goes on where it stopped. What is in the cache is not loaded again; without a network
- * the cache is enough. The commit is fixed first, so that all files are of one, and the result's name names it.
+ * are. A download that was broken off goes on where it stopped. What is in the cache is not loaded again, unless its size or
+ * hash is wrong: a process reads each file once to know. Without a network the cache is enough. The commit is fixed first, so that all files are of one, and the result's name names it.
  *
  * @throws in one sentence, for a name of another form, what the hub does not have or does not give, a file that is not what
  * the hub says, and, without a network, what is not in the cache: with the address to load and the place to put it
@@ -117,14 +123,22 @@ const globPart = (part: string) =>
     .replaceAll('*', '[^/]*')
     .replaceAll('?', '[^/]');
 
+/** Names and hashes become paths, so that those of a foreign hub or of a changed cache are checked. */
 const listingSchema = z.lazy(() =>
-  z.array(z.object({ path: z.string(), size: z.number(), oid: z.string(), sha256: z.optional(z.string()) })),
+  z.array(
+    z.object({
+      path: z.string().check(z.refine(staysBelow)),
+      size: z.int().check(z.minimum(0)),
+      oid: z.string().check(z.regex(HASH)),
+      sha256: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+    }),
+  ),
 );
 
 /** One repository of the hub and its place in the cache. */
 class Hub {
   readonly #url: string;
-  readonly #folder: string;
+  readonly #cache: HubCache;
   readonly #accessToken: string | undefined;
   readonly #offline: boolean;
 
@@ -138,7 +152,7 @@ class Hub {
     this.#accessToken = options.accessToken ?? env.HF_TOKEN;
     this.#offline = options.offline ?? env.HF_HUB_OFFLINE === '1';
     const cache = options.cacheDir ?? cacheFolder();
-    this.#folder = join(cache, `${target.type}s--${target.repository.replace('/', '--')}`);
+    this.#cache = new HubCache(cache, join(cache, `${target.type}s--${target.repository.replace('/', '--')}`));
   }
 
   /** Where a browser shows the files. */
@@ -159,34 +173,38 @@ class Hub {
   }
 
   snapshot(commit: string): string {
-    return join(this.#folder, 'snapshots', commit);
+    return this.#cache.snapshot(commit);
   }
 
   /** The commit of the revision, as the hub says or, without it, the cache; a revision whose files were put there by hand. */
   async commit(): Promise<string> {
     const { type, repository, revision } = this.target;
     if (COMMIT.test(revision)) return revision;
-    const reference = join(this.#folder, 'refs', revision);
     return this.#ask(
       async () => {
         const { datasetInfo, modelInfo } = await import('@huggingface/hub');
         const parameters = { name: repository, revision, additionalFields: ['sha' as const], ...this.#parameters };
         const { sha } = type === 'dataset' ? await datasetInfo(parameters) : await modelInfo(parameters);
-        await writeWhole(reference, sha);
+        if (!COMMIT.test(sha)) {
+          throw new NetworkError(
+            `The hub names ${JSON.stringify(sha)} as the commit of ${this.name}; check HF_ENDPOINT.`,
+          );
+        }
+        await this.#cache.write(sha, 'refs', revision);
         return sha;
       },
       async () => {
-        const known = await readFile(reference, 'utf8').catch(() => undefined);
-        if (known !== undefined) return known.trim();
-        return (await statOf(this.snapshot(revision)))?.isDirectory() ? revision : undefined;
+        const known = (await this.#cache.read('refs', revision))?.trim();
+        if (known !== undefined && COMMIT.test(known)) return known;
+        return (await this.#cache.hasSnapshot(revision)) ? revision : undefined;
       },
     );
   }
 
   /** The files of a commit. A commit never changes, so that a listing is asked for once. */
   async listing(commit: string): Promise<HubFile[]> {
-    const kept = join(this.#folder, 'listings', `${commit}.json`);
-    const earlier = await readFile(kept, 'utf8').catch(() => undefined);
+    const kept = ['listings', `${commit}.json`];
+    const earlier = await this.#cache.read(...kept);
     if (earlier !== undefined) {
       const { data } = z.safeParse(listingSchema, parseJson(earlier));
       if (data) return data;
@@ -202,32 +220,30 @@ class Hub {
           ...this.#parameters,
         })) {
           if (entry.type !== 'file') continue;
-          checkPath(this.name, entry.path);
-          files.push({ path: entry.path, size: entry.size, oid: entry.oid ?? '', sha256: entry.lfs?.oid });
+          const file = { path: entry.path, size: entry.size, oid: entry.oid ?? '', sha256: entry.lfs?.oid };
+          this.#checkListed(file);
+          files.push(file);
         }
-        await writeWhole(kept, JSON.stringify(files));
+        await this.#cache.write(JSON.stringify(files), ...kept);
         return files;
       },
       async () => {
-        const folder = this.snapshot(commit);
-        const paths = await readdir(folder, { recursive: true }).catch(() => []);
-        const files: HubFile[] = [];
-        for (const path of paths) {
-          const entry = await statOf(join(folder, path));
-          if (entry?.isFile())
-            files.push({ path: path.split(sep).join('/'), size: entry.size, oid: '', sha256: undefined });
-        }
+        const files = await this.#cache.files(commit);
         return files.length > 0 ? files : undefined;
       },
     );
   }
 
-  /** Sees to it that a file is in the snapshot. */
+  /** Sees to it that a file is in the snapshot, whole. */
   async bring(commit: string, file: HubFile): Promise<void> {
-    const place = join(this.snapshot(commit), file.path);
-    if (await statOf(place)) return;
-    const blob = join(this.#folder, 'blobs', file.sha256 ?? file.oid);
-    if (!(await statOf(blob))) {
+    const place = await this.#cache.place('snapshots', commit, file.path);
+    if (await isIntact(place, file)) return;
+    const hash = file.sha256 ?? file.oid;
+    const blob = await this.#cache.place('blobs', hash);
+    if (!(await isIntact(blob, file))) {
+      // Where an earlier attempt may have left something.
+      await this.#cache.place('blobs', `${hash}.incomplete`);
+      const isDamaged = ((await statOf(place)) ?? (await statOf(blob))) !== undefined;
       await this.#ask(
         async () => {
           const { downloadFile } = await import('@huggingface/hub');
@@ -245,18 +261,33 @@ class Hub {
           return true;
         },
         async () => undefined,
-        file.path,
+        { path: file.path, isDamaged },
       );
     }
-    await mkdir(dirname(place), { recursive: true });
-    // Where links are not allowed, the file itself moves.
-    await symlink(relative(dirname(place), blob), place).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') return rename(blob, place);
-    });
+    await this.#cache.link(place, blob);
+  }
+
+  /** @throws unless a file's name and hashes are such as stay below the cache */
+  #checkListed(file: HubFile): void {
+    if (!staysBelow(file.path)) {
+      throw new DataError(
+        `${this.name} has a file named ${JSON.stringify(file.path)}, which would lie outside the cache; it is not loaded.`,
+      );
+    }
+    const hash = file.sha256 ?? file.oid;
+    if (!HASH.test(file.oid) || !HASH.test(hash) || !Number.isSafeInteger(file.size) || file.size < 0) {
+      throw new NetworkError(
+        `The hub lists ${file.path} of ${this.name} with the hash ${JSON.stringify(hash)} and ${file.size} bytes; check HF_ENDPOINT.`,
+      );
+    }
   }
 
   /** Asks the hub, or the cache where the hub cannot be reached. */
-  async #ask<T>(online: () => Promise<T>, cached: () => Promise<T | undefined>, path?: string): Promise<T> {
+  async #ask<T>(
+    online: () => Promise<T>,
+    cached: () => Promise<T | undefined>,
+    file: { path: string; isDamaged: boolean } = { path: this.target.path, isDamaged: false },
+  ): Promise<T> {
     let why = 'HF_HUB_OFFLINE is set';
     if (!this.#offline) {
       try {
@@ -269,17 +300,18 @@ class Hub {
     }
     const known = await cached();
     if (known !== undefined) return known;
-    throw new DataError(this.#whatToLoad(why, path ?? this.target.path));
+    throw new DataError(this.#whatToLoad(why, file));
   }
 
-  #whatToLoad(why: string, path: string): string {
+  #whatToLoad(why: string, { path, isDamaged }: { path: string; isDamaged: boolean }): string {
     const { revision } = this.target;
-    const place = join(this.#folder, 'snapshots', revision);
+    const place = this.snapshot(revision);
     const isFile = path !== '' && !/[*?]/.test(path);
     const what = isFile
       ? `load ${this.#address}/resolve/${revision}/${path} and save it as ${join(place, path)}`
       : `load the files of ${this.page} and save them in ${place}`;
-    return `${this.name} cannot be reached (${why}) and is not in the cache; ${what}.`;
+    const cached = isDamaged ? `its copy of ${path} in the cache is damaged` : 'is not in the cache';
+    return `${this.name} cannot be reached (${why}) and ${cached}; ${what}.`;
   }
 
   #explain(error: unknown): Error {
@@ -309,8 +341,6 @@ function cacheFolder(): string {
   return env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, 'hub');
 }
 
-const statOf = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
-
 /** Why the network failed; undefined for an error of another kind. */
 function networkFault(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -321,27 +351,10 @@ function networkFault(error: unknown): string | undefined {
   return error instanceof TypeError && error.message === 'fetch failed' ? error.message : undefined;
 }
 
-/** @throws unless the path stays below where it is put */
-function checkPath(name: string, path: string): void {
-  if (path.split(/[\\/]/).some((part) => part === '' || part === '..' || part === '.')) {
-    throw new DataError(
-      `${name} has a file named ${JSON.stringify(path)}, which would lie outside the cache; it is not loaded.`,
-    );
-  }
-}
-
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
   }
-}
-
-/** The file appears only once it is complete. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
 }

@@ -1,5 +1,18 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,6 +44,8 @@ interface Behaviour {
   /** Answers with other bytes than it lists. */
   corrupt?: number;
   token?: string;
+  /** Says this of every file. */
+  listed?: Record<string, unknown>;
 }
 let behaviour: Behaviour = { head: commit };
 const requests: string[] = [];
@@ -79,6 +94,7 @@ beforeAll(async () => {
           size: data.length,
           oid: large.has(path) ? 'f'.repeat(40) : gitOid(data),
           ...(large.has(path) ? { lfs: { oid: sha256(data), size: data.length, pointerSize: 130 } } : {}),
+          ...behaviour.listed,
         })),
       ]);
     }
@@ -135,12 +151,26 @@ test.each([
   ],
 ])('%s', (name, expected) => expect(parseHubName(name)).toEqual(expected));
 
-test.each(['hf://some', 'hf://datasets/org', 'hf://datasets/org/some/../../x', 'hf://a b/c', 'hf://../x/y'])(
-  '%s is no name',
-  (name) => {
-    expect(() => parseHubName(name)).toThrow(`${name} is no name of the hub; write hf://datasets/ORG/NAME`);
-  },
-);
+test.each([
+  'hf://some',
+  'hf://datasets/org',
+  'hf://datasets/org/some/../../x',
+  'hf://a b/c',
+  'hf://../x/y',
+  'hf://datasets/org/some@..%2f..%2foutside',
+  'hf://datasets/org/some@..%2F..%2Foutside/a.txt',
+  'hf://datasets/org/some@..',
+  'hf://datasets/org/some@%2e%2e',
+  'hf://datasets/org/some@main%2f..%2f..%2fx',
+  'hf://datasets/org/some@%2fetc',
+  'hf://datasets/org/some@..%5c..%5coutside',
+  'hf://datasets/org/some@main%00',
+  'hf://datasets/org/some@%E0%A4%A',
+  'hf://datasets/org/some/a/./b',
+  'hf://datasets/org/some/..\\..\\x',
+])('%s is no name', (name) => {
+  expect(() => parseHubName(name)).toThrow(`${name} is no name of the hub; write hf://datasets/ORG/NAME`);
+});
 
 describe('fetchFromHub', () => {
   test('brings files into the cache that other programs use, of one commit', async () => {
@@ -282,6 +312,159 @@ describe('fetchFromHub', () => {
     );
     const { files: paths } = await fetchName('hf://datasets/org/some/README.md', { accessToken: 'hf_secret' });
     expect(paths).toHaveLength(1);
+  });
+});
+
+describe('the cache', () => {
+  const name = 'hf://datasets/org/some/data/validation.jsonl';
+  const folder = () => join(cacheDir, 'datasets--org--some');
+  const validation = files['data/validation.jsonl']!;
+  const secret = () => {
+    const path = join(root, 'secret.jsonl');
+    writeFileSync(path, jsonl('secret'));
+    return path;
+  };
+  /** Nothing of the repository's lies beside the cache. */
+  const escaped = () => readdirSync(root).filter((name) => !name.startsWith('cache-') && name !== 'secret.jsonl');
+  const leads = 'leads out of the cache';
+
+  test('a cached file that is cut short or changed is loaded again', async () => {
+    const first = await fetchName(name);
+    const [path] = first.files;
+    const blob = realpathSync(path!);
+    const changes: [string, () => void][] = [
+      ['cut', () => writeFileSync(blob, validation.subarray(0, 5))],
+      ['longer', () => writeFileSync(blob, Buffer.concat([validation, validation]))],
+      ['flipped', () => writeFileSync(blob, Buffer.from(validation.map((byte, i) => (i === 3 ? byte ^ 1 : byte))))],
+      [
+        'flipped, with its time',
+        () => {
+          const { atime, mtime } = statSync(blob);
+          writeFileSync(blob, Buffer.from(validation.map((byte, i) => (i === 9 ? byte ^ 1 : byte))));
+          utimesSync(blob, atime, mtime);
+        },
+      ],
+      ['missing', () => rmSync(blob)],
+      [
+        'a file in place of the link',
+        () => {
+          rmSync(path!);
+          writeFileSync(path!, 'x'.repeat(validation.length));
+        },
+      ],
+    ];
+    for (const [what, change] of changes) {
+      change();
+      const where =
+        what === 'missing' ? 'is not in the cache' : 'its copy of data/validation.jsonl in the cache is damaged';
+      if (what !== 'a file in place of the link')
+        await expect(fetchName(name, { offline: true })).rejects.toThrow(where);
+      expect(await fetchName(name)).toEqual(first);
+      expect([what, readFileSync(path!, 'utf8')]).toEqual([what, validation.toString()]);
+    }
+    expect(lstatSync(path!).isSymbolicLink()).toBe(true);
+    requests.length = 0;
+    expect(await fetchName(first.name)).toEqual(first);
+    expect(requests).toEqual([]);
+  });
+
+  test('without the listing the name of the blob has the hash', async () => {
+    const first = await fetchName('hf://datasets/org/some/big.txt');
+    rmSync(join(folder(), 'listings'), { recursive: true });
+    expect(await fetchName(first.name, { offline: true })).toEqual(first);
+    const blob = join(folder(), 'blobs', sha256(big));
+    writeFileSync(blob, Buffer.from(big.map((byte, i) => (i === 100_000 ? byte ^ 1 : byte))));
+    await expect(fetchName(first.name, { offline: true })).rejects.toThrow(
+      'its copy of big.txt in the cache is damaged',
+    );
+  });
+
+  test('what refs and cached listings name is not followed outside', async () => {
+    const outside = join(cacheDir, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'validation.jsonl'), jsonl('secret'));
+    await expect(fetchName('hf://datasets/org/some@..%2f..%2foutside', { offline: true })).rejects.toThrow(
+      'is no name',
+    );
+    mkdirSync(join(folder(), 'refs'), { recursive: true });
+    writeFileSync(join(folder(), 'refs/main'), '../../outside');
+    await expect(fetchName('hf://datasets/org/some', { offline: true })).rejects.toThrow('is not in the cache');
+
+    const listing = join(folder(), 'listings', `${commit}.json`);
+    mkdirSync(dirname(listing));
+    const entry = { path: 'data/validation.jsonl', size: validation.length, oid: gitOid(validation) };
+    for (const change of [
+      { path: '../../../outside/validation.jsonl' },
+      { path: '/etc/passwd' },
+      { path: 'a\\..\\..\\b' },
+      { oid: '../../../outside' },
+      { sha256: `../${'a'.repeat(61)}` },
+      { size: -1 },
+    ]) {
+      writeFileSync(listing, JSON.stringify([{ ...entry, ...change }]));
+      const { files: paths } = await fetchName(`hf://datasets/org/some@${commit}/data/validation.jsonl`);
+      expect(paths.map((path) => readFileSync(path, 'utf8'))).toEqual([validation.toString()]);
+      expect(JSON.parse(readFileSync(listing, 'utf8'))).toHaveLength(Object.keys(files).length);
+      rmSync(join(folder(), 'snapshots'), { recursive: true });
+    }
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['oid', { oid: '../../../../escaped' }],
+    ['oid', { oid: '' }],
+    ['hash', { lfs: { oid: '../../../../escaped', size: 1, pointerSize: 1 } }],
+    ['path', { path: '../../../../escaped' }],
+    ['path', { path: '..\\escaped' }],
+  ])('a hostile endpoint names no file outside, by its %s', async (_, listed) => {
+    behaviour.listed = listed;
+    await expect(fetchName(name)).rejects.toThrow(
+      /check HF_ENDPOINT\.$|would lie outside the cache; it is not loaded\.$/,
+    );
+    expect(escaped()).toEqual([]);
+    expect(existsSync(join(folder(), 'blobs'))).toBe(false);
+  });
+
+  test('a hostile endpoint names no folder outside, by its commit', async () => {
+    behaviour.head = '../../../escaped';
+    await expect(fetchName(name)).rejects.toThrow('The hub names "../../../escaped" as the commit of hf://');
+    expect(existsSync(folder())).toBe(false);
+  });
+
+  test('links are not followed outside, neither to read nor to write', async () => {
+    const { files: paths } = await fetchName(name);
+    const blob = realpathSync(paths[0]!);
+    const at = (target: string, link: string) => {
+      rmSync(link, { recursive: true, force: true });
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(target, link);
+    };
+    at(secret(), paths[0]!);
+    for (const offline of [false, true]) await expect(fetchName(name, { offline })).rejects.toThrow(leads);
+    rmSync(paths[0]!);
+    at(secret(), blob);
+    await expect(fetchName(name)).rejects.toThrow(leads);
+    rmSync(blob);
+    // A link to a file that is not there yet.
+    at(join(root, 'escaped'), `${blob}.incomplete`);
+    await expect(fetchName(name)).rejects.toThrow(leads);
+    rmSync(`${blob}.incomplete`);
+    at(root, dirname(paths[0]!));
+    await expect(fetchName(name)).rejects.toThrow(leads);
+    rmSync(dirname(paths[0]!));
+    at(secret(), join(folder(), 'refs/main'));
+    await expect(fetchName(name)).rejects.toThrow(leads);
+    rmSync(join(folder(), 'refs/main'));
+    expect((await fetchName(name)).files).toEqual(paths);
+    expect(readFileSync(secret(), 'utf8')).toBe(jsonl('secret'));
+    expect(escaped()).toEqual([]);
+  });
+
+  test('a repository may lie elsewhere', async () => {
+    const elsewhere = mkdtempSync(join(root, 'cache-elsewhere-'));
+    symlinkSync(elsewhere, folder());
+    const { files: paths } = await fetchName(name);
+    expect(readFileSync(paths[0]!, 'utf8')).toBe(validation.toString());
+    expect(readdirSync(elsewhere).sort()).toEqual(['blobs', 'listings', 'refs', 'snapshots']);
   });
 });
 
