@@ -26,6 +26,7 @@ import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';
 import { openSource, type Source } from '../conversion/source.ts';
 import { checkFieldFlags } from '../field-flags.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger, positiveIntegers, positiveNumber, wholeNumber, wholeNumbers } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
@@ -181,6 +182,7 @@ async function checkedConfiguration(flags: ConvertFlags): Promise<TransformerCon
 }
 
 async function convert(flags: ConvertFlags): Promise<void> {
+  const signal = interruptSignal('Stopping');
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const source = await openSource(backend, flags.from, flags.maxLength);
@@ -191,12 +193,13 @@ async function convert(flags: ConvertFlags): Promise<void> {
     await checkChoice(model.configuration, flags, attention);
     let report: ConversionReport | undefined;
     if (flags.data) {
-      report = await measure(source, flags, attention);
+      report = await measure(source, flags, attention, signal);
       process.stdout.write(flags.json ? '' : `${describeConversion(report)}\n`);
     } else {
       model.replaceAttention({ attention, exactLayers: flags.keepExact ?? [] }, flags.seed);
       say('Not measured: name text, sequences or images with --data to see what the conversion costs.');
     }
+    signal.throwIfAborted();
     const others = new Map<string, Uint8Array | string>(source.others);
     if (report) others.set('conversion.json', `${JSON.stringify(report, null, 2)}\n`);
     await saveModel(flags.out, model, { tokenizer: source.tokenizerJson, others });
@@ -211,15 +214,17 @@ async function measure(
   source: Source,
   flags: ConvertFlags,
   attention: AttentionChoice['attention'],
+  signal: AbortSignal,
 ): Promise<ConversionReport> {
   const { data = [], format, textField, sequences } = flags;
   const length = lengthOf(flags, source.model.configuration);
   const isBalanced = balances(flags);
   const wanted = isBalanced ? (1 + balancedShare) * sequences : sequences;
+  signal.throwIfAborted();
   const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length });
   const { measured, others } = isBalanced ? parted(all, sequences) : { measured: all, others: [] };
   if (isBalanced) {
-    await balanceAttention(source.model, others);
+    await balanceAttention(source.model, others, { signal });
     const count = others.reduce((sum, { shape }) => sum + shape[0], 0);
     say(
       `Queries and keys are balanced on ${formatCount(count)} other sequences: exact attention gives the same, features less error.`,
@@ -235,6 +240,7 @@ async function measure(
       estimators: flags.estimators,
       estimator: flags.kernel,
       seed: flags.seed,
+      signal,
       onProgress: (done, what) => progress.update(done, what),
     });
   } finally {

@@ -26,6 +26,7 @@ import { runSchema } from '../configuration.ts';
 import { vocabularyOf } from '../corpus.ts';
 import { checkFieldFlags } from '../field-flags.ts';
 import { readInitialModel, usualObjective } from '../initial-model.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { describeEvaluation, heldOutData } from '../run.ts';
@@ -77,6 +78,7 @@ async function resolved(flags: EvaluateFlags): Promise<object> {
 }
 
 async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
+  const signal = interruptSignal('Stopping');
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
@@ -91,14 +93,14 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     checkObjective(objective, model.configuration);
     const dataset = await openDataset(await datasetConfiguration(flags));
     const file = join(temporary, 'tokens.bin');
-    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file });
+    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file, signal });
     const classes = objective.type === 'classification' ? await documentClasses(dataset) : undefined;
     const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
     const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset), classes?.train);
+    say(`measuring on ${backend.description}`);
     const start = performance.now();
-    const evaluation = await evaluate(model, batches(), { characters, objective });
+    const evaluation = await evaluate(model, batches(), { characters, objective, signal }).finally(close);
     const seconds = (performance.now() - start) / 1000;
-    await close();
     if (flags.json) {
       printJson({
         model: directory,

@@ -23,6 +23,7 @@ import {
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { readModelConfiguration } from '../initial-model.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { formatCount, formatTable, printJson, say } from '../output.ts';
 
 interface ExportFlags extends PlannedFlags {
@@ -87,12 +88,14 @@ function names<Name extends string>(known: readonly Name[]): (text: string) => N
 }
 
 async function exportModel(flags: ExportFlags): Promise<void> {
+  const signal = interruptSignal('Stopping');
   const { to, out } = flags;
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, directory } = await loadTransformer(backend, flags.from);
     const source = { model, directory, ...(await readTokenizer(directory)) };
     const files = await (to === 'onnx' ? onnxFiles(source, flags) : huggingFaceFiles(source));
+    signal.throwIfAborted();
     await saveFiles(out, files);
     const sizes = [...files].map(([name, data]) => ({ name, bytes: Buffer.byteLength(data) }));
     if (flags.json) printJson({ out, files: sizes });

@@ -1,5 +1,6 @@
 /** Texts with classes, as rows of batches for a classifier. */
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import type { DataRecord } from './records.ts';
 import { evaluationSequences, trainingSequences } from './sequences.ts';
 import { checkRange, type TokenSplit } from './token-store.ts';
@@ -26,6 +27,8 @@ export interface LabelledTokens {
 export interface LabelledTokensOptions {
   /** Tokens of a text that are kept, its first. Default: all. */
   readonly maxLength?: number;
+  /** Stops the work: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -48,7 +51,9 @@ export async function labelledTokens(
   let length = 0;
   let characters = 0;
   let bytes = 0;
+  const pauses = new Pauses(options.signal);
   for await (const { text, label } of records) {
+    await pauses.next();
     const number = texts.length + 1;
     if (!Number.isInteger(label) || label < 0) {
       throw new DataError(`Text ${number} has class ${label}; number classes from 0.`);

@@ -3,6 +3,7 @@
  * all tokenizers are measured on the same characters and no held-out character is trained on.
  */
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import { permute } from '../tensor/random.ts';
 
 /** One document, read as often as needed; it need not fit in memory. */
@@ -51,7 +52,11 @@ export interface SplitPlan {
  *
  * @throws if the fraction is not in (0, 1), there are no documents, or a part would be empty
  */
-export async function planSplit(documents: readonly TextDocument[], rule: SplitRule): Promise<SplitPlan> {
+export async function planSplit(
+  documents: readonly TextDocument[],
+  rule: SplitRule,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<SplitPlan> {
   if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
   checkFraction(rule.fraction);
@@ -59,7 +64,7 @@ export async function planSplit(documents: readonly TextDocument[], rule: SplitR
     const heldOut = heldOutDocuments(documents.length, rule.fraction, rule.seed ?? 0);
     return { documents, cuts: documents.map((_, i) => (heldOut.has(i) ? 0 : UNCUT)) };
   }
-  return { documents, cuts: await tailCuts(documents, rule.fraction) };
+  return { documents, cuts: await tailCuts(documents, rule.fraction, new Pauses(options.signal)) };
 }
 
 /** @throws unless `fraction` is in (0, 1) */
@@ -85,10 +90,14 @@ export async function splitText(
   rule: SplitRule,
 ): Promise<{ train: string; heldOut: string }> {
   const plan = await planSplit(documents, rule);
+  const pauses = new Pauses();
   const gather = async (part: Part) => {
     let text = '';
     for (const document of documentParts(plan, part)) {
-      for await (const chunk of document.read()) text += chunk;
+      for await (const chunk of document.read()) {
+        text += chunk;
+        await pauses.next();
+      }
     }
     return text;
   };
@@ -134,11 +143,14 @@ function heldOutDocuments(count: number, fraction: number, seed: number): Set<nu
   return heldOut;
 }
 
-async function tailCuts(documents: readonly TextDocument[], fraction: number): Promise<number[]> {
+async function tailCuts(documents: readonly TextDocument[], fraction: number, pauses: Pauses): Promise<number[]> {
   const lengths: number[] = [];
   for (const { read } of documents) {
     let length = 0;
-    for await (const chunk of read()) length += countCharacters(chunk);
+    for await (const chunk of read()) {
+      length += countCharacters(chunk);
+      await pauses.next();
+    }
     lengths.push(length);
   }
   return tailCutsOf(lengths, fraction);

@@ -18,6 +18,8 @@ export interface TokenFileOptions {
   readonly split: SplitRule;
   /** Called now and then with the number of tokens written. */
   readonly onProgress?: (tokens: number) => void;
+  /** Stops the work: its reason is thrown, and an earlier file stays as it was. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface TokenFileStore extends TokenStore, ReadingReport {
@@ -47,7 +49,7 @@ export async function tokenizeFiles(
   const { split } = options;
   const key = await keyOf(paths, tokenizer, { split });
   return openOrWrite(key, tokenizer, options, async (writer) => {
-    const plan = await planSplit(fileDocuments(paths), split);
+    const plan = await planSplit(fileDocuments(paths), split, options);
     for (const part of ['train', 'heldOut'] as const) {
       for (const document of documentParts(plan, part)) await writer.add(part, document);
     }
@@ -72,12 +74,12 @@ export async function keyOf(paths: readonly string[], tokenizer: Tokenizer, sett
 export async function openOrWrite(
   key: string,
   tokenizer: Tokenizer,
-  { file, onProgress }: Pick<TokenFileOptions, 'file' | 'onProgress'>,
+  { file, onProgress, signal }: Pick<TokenFileOptions, 'file' | 'onProgress' | 'signal'>,
   write: (writer: TokenFileWriter) => Promise<ReadingReport>,
 ): Promise<TokenFileStore> {
   const earlier = await readFooter(file);
   if (earlier?.key === key) return openTokens(file, earlier, tokenizer.vocabSize, true);
-  const writer = await TokenFileWriter.create(file, tokenizer, onProgress);
+  const writer = await TokenFileWriter.create(file, tokenizer, onProgress, signal);
   try {
     const footer = await writer.finish(key, await write(writer));
     return await openTokens(file, footer, tokenizer.vocabSize, false);

@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.ts';
+import { Pauses } from '../base/event-loop.ts';
 import { segments } from './segments.ts';
 import {
   countCharacters,
@@ -46,13 +47,19 @@ export interface TokenStore extends Readonly<Record<PartName, TokenSplit>> {
  *
  * @throws as `planSplit` does
  */
-export async function fromTexts(texts: readonly string[], tokenizer: Tokenizer, rule: SplitRule): Promise<TokenStore> {
-  const plan = await planSplit(textDocuments(texts), rule);
+export async function fromTexts(
+  texts: readonly string[],
+  tokenizer: Tokenizer,
+  rule: SplitRule,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<TokenStore> {
+  const plan = await planSplit(textDocuments(texts), rule, options);
   const gather = async (part: Part): Promise<TokenSplit> => {
     const chunks: Int32Array[] = [];
-    const counts = await tokenizePart(plan, part, tokenizer, async (ids) => {
+    const write = async (ids: Int32Array) => {
       chunks.push(ids);
-    });
+    };
+    const counts = await tokenizePart(plan, part, tokenizer, write, options.signal);
     const tokens = new Int32Array(counts.length);
     let offset = 0;
     for (const chunk of chunks) {
@@ -94,8 +101,9 @@ export async function tokenizePart(
   part: Part,
   tokenizer: Tokenizer,
   write: (ids: Int32Array) => Promise<void>,
+  signal?: AbortSignal,
 ): Promise<TokenCounts> {
-  const counter = new PartCounter(tokenizer, write);
+  const counter = new PartCounter(tokenizer, write, signal);
   for (const document of documentParts(plan, part)) await counter.add(document);
   return counter.counts;
 }
@@ -107,11 +115,15 @@ export class PartCounter {
   #bytes = 0;
   readonly #documents: number[] = [];
   readonly #encoder = new TextEncoder();
+  readonly #pauses: Pauses;
 
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly write: (ids: Int32Array) => Promise<void> | undefined,
-  ) {}
+    signal?: AbortSignal,
+  ) {
+    this.#pauses = new Pauses(signal);
+  }
 
   get counts(): TokenCounts {
     const documents = this.#documents;
@@ -120,7 +132,9 @@ export class PartCounter {
 
   async add({ read, endsDocument }: Pick<DocumentPart, 'read' | 'endsDocument'>): Promise<void> {
     const start = this.#length;
+    await this.#pauses.next();
     for await (const segment of segments(read())) {
+      await this.#pauses.next();
       this.#characters += countCharacters(segment);
       this.#bytes += this.#encoder.encode(segment).length;
       await this.#emit(this.tokenizer.encode(segment));

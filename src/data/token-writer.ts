@@ -33,6 +33,7 @@ export class TokenFileWriter {
     private readonly tokenizer: Tokenizer,
     private readonly hash: Hash,
     private readonly onProgress: (tokens: number) => void,
+    private readonly signal: AbortSignal | undefined,
   ) {
     const { vocabSize } = tokenizer;
     this.#bytesPerToken = vocabSize <= 256 ? 1 : vocabSize <= 65536 ? 2 : 4;
@@ -46,9 +47,10 @@ export class TokenFileWriter {
     file: string,
     tokenizer: Tokenizer,
     onProgress: (tokens: number) => void = () => {},
+    signal?: AbortSignal,
   ): Promise<TokenFileWriter> {
     const { createHash } = await import('node:crypto');
-    const writer = new TokenFileWriter(file, tokenizer, createHash('sha256'), onProgress);
+    const writer = new TokenFileWriter(file, tokenizer, createHash('sha256'), onProgress, signal);
     await writer.#part('train');
     return writer;
   }
@@ -112,10 +114,11 @@ export class TokenFileWriter {
       await attempt(this.file, () => handle.appendFile(block));
       this.onProgress(this.#written);
     });
-    const counter = new PartCounter(this.tokenizer, (ids) => {
+    const write = (ids: Int32Array) => {
       this.#written += ids.length;
       return blocks.write(ids);
-    });
+    };
+    const counter = new PartCounter(this.tokenizer, write, this.signal);
     const part = { path, handle, counter, flush: () => blocks.flush() };
     this.#parts.set(name, part);
     return part;

@@ -9,9 +9,11 @@ import { tensor } from '../../src/tensor/tensor.ts';
 const sizes = { vocabSize: 50, dModel: 48, numLayers: 2, numHeads: 3, dFeedForward: 70, maxLength: 700 };
 const idsOf = (length: number) => Int32Array.from({ length }, (_, i) => (i * 7919 + ((i * i) % 13)) % sizes.vocabSize);
 
-/** Every look at the clock finds it so many milliseconds later. */
+let time = 0;
+
+/** Every look at the clock finds it so many milliseconds later; it never goes back. */
 function clockOf(step: number): void {
-  let time = performance.now() + 1000;
+  time = Math.max(time, performance.now()) + 1000;
   vi.spyOn(performance, 'now').mockImplementation(() => {
     time += step;
     return time;

@@ -1,3 +1,4 @@
+import type { Pauses } from '../../base/event-loop.ts';
 import { segmentsOf } from '../segments.ts';
 import { patternOf } from './added-tokens.ts';
 import { PRE_TOKEN_PATTERN } from './byte-level.ts';
@@ -6,6 +7,7 @@ import { PRE_TOKEN_PATTERN } from './byte-level.ts';
 export async function countPreTokens(
   texts: Iterable<string> | AsyncIterable<string>,
   specials: readonly string[],
+  pauses: Pauses,
 ): Promise<Map<string, number>> {
   const separator = specials.length > 0 ? patternOf(specials) : undefined;
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -21,7 +23,10 @@ export async function countPreTokens(
   };
   for await (const text of texts) {
     for (const section of separator ? text.split(separator) : [text]) {
-      for (const segment of segmentsOf(section)) add(segment);
+      for (const segment of segmentsOf(section)) {
+        await pauses.next();
+        add(segment);
+      }
     }
   }
   return counts;

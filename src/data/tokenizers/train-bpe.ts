@@ -4,6 +4,7 @@
  * so that a merge costs only as much as it changes.
  */
 import { ConfigurationError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BpeTokenizer, keyOf } from './bpe.ts';
 import { BYTE_ORDER } from './byte-level.ts';
@@ -17,6 +18,8 @@ export interface TrainBpeOptions extends SpecialTokenOptions {
   minFrequency?: number;
   /** Called now and then with the number of merges found and wanted. */
   onProgress?: (merges: number, wanted: number) => void;
+  /** Stops the work: its reason is thrown. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -38,26 +41,30 @@ export async function trainBpe(
   if (!Number.isInteger(minFrequency) || minFrequency < 1) {
     throw new ConfigurationError(`minFrequency is ${minFrequency}; use an integer of at least 1.`);
   }
-  const words = await countPreTokens(texts, specials);
+  const pauses = new Pauses(options.signal);
+  const words = await countPreTokens(texts, specials, pauses);
   const tokens: Uint8Array[] = Array.from(BYTE_ORDER, (byte) => Uint8Array.of(byte));
-  const merges = findMerges(words, tokens, vocabSize - specials.length, minFrequency, onProgress);
+  const merges = await findMerges(words, tokens, vocabSize - specials.length, minFrequency, onProgress, pauses);
   const added = specialTokensFrom(tokens.length, specials);
   tokens.push(...added.map(({ content }) => new TextEncoder().encode(content)));
   return new BpeTokenizer({ tokens, merges, added });
 }
 
-function findMerges(
+async function findMerges(
   words: ReadonlyMap<string, number>,
   tokens: Uint8Array[],
   numTokens: number,
   minFrequency: number,
   onProgress: TrainBpeOptions['onProgress'],
-): [left: number, right: number][] {
+  pauses: Pauses,
+): Promise<[left: number, right: number][]> {
   const idOfKey = new Map(tokens.map((bytes, id) => [keyOf(bytes), id]));
+  await pauses.next();
   const places = new Places(words);
   const wanted = numTokens - tokens.length;
   const merges: [number, number][] = [];
   while (tokens.length < numTokens) {
+    if (pauses.isDue) await pauses.next();
     const pair = places.queue.pop();
     if (pair === -1 || places.queue.counts[pair]! < minFrequency) break;
     const left = places.queue.lefts[pair]!;

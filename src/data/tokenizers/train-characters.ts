@@ -1,4 +1,6 @@
 import { ConfigurationError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
+import { segmentsOf } from '../segments.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { CharacterTokenizer } from './characters.ts';
 
@@ -8,6 +10,8 @@ export interface TrainCharactersOptions extends SpecialTokenOptions {
    * frequent ones the smaller. Default: all.
    */
   vocabSize?: number;
+  /** Stops the work: its reason is thrown. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Stands for every character that the vocabulary lacks, as in what decoders make of broken UTF-8. */
@@ -30,7 +34,7 @@ export async function trainCharacters(
   if (vocabSize !== undefined && (!Number.isInteger(vocabSize) || vocabSize < smallest)) {
     throw new ConfigurationError(`vocabSize is ${vocabSize}; use an integer of at least ${smallest}, or leave it out.`);
   }
-  const counts = await countCharacters(texts, specials);
+  const counts = await countCharacters(texts, specials, new Pauses(options.signal));
   const kept = [...counts]
     .sort(([a, countA], [b, countB]) => countB - countA || a - b)
     .slice(0, vocabSize === undefined ? counts.size : vocabSize - smallest)
@@ -44,6 +48,7 @@ export async function trainCharacters(
 async function countCharacters(
   texts: Iterable<string> | AsyncIterable<string>,
   specials: readonly string[],
+  pauses: Pauses,
 ): Promise<Map<number, number>> {
   const counts = new Map<number, number>();
   const add = (text: string) => {
@@ -56,6 +61,13 @@ async function countCharacters(
     }
   };
   const separator = specials.length > 0 ? patternOf(specials) : undefined;
-  for await (const text of texts) for (const section of separator ? text.split(separator) : [text]) add(section);
+  for await (const text of texts) {
+    for (const section of separator ? text.split(separator) : [text]) {
+      for (const segment of segmentsOf(section)) {
+        await pauses.next();
+        add(segment);
+      }
+    }
+  }
   return counts;
 }

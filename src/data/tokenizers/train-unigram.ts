@@ -4,6 +4,7 @@
  * would miss least, and so on until few enough are left.
  */
 import { ConfigurationError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BYTE_ORDER } from './byte-level.ts';
 import { frequentSubstrings, type Substrings } from './frequent-substrings.ts';
@@ -21,6 +22,8 @@ export interface TrainUnigramOptions extends SpecialTokenOptions {
   numSeeds?: number;
   /** Called after every round of pruning with the number of tokens left and wanted. */
   onProgress?: (tokens: number, wanted: number) => void;
+  /** Stops the work between two of its steps: its reason is thrown. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Added to the count of every byte, as bytes must stay possible where the text lacks them. */
@@ -49,20 +52,30 @@ export async function trainUnigram(
   checkInteger('vocabSize', vocabSize, 256 + specials.length, 1 << 24);
   checkInteger('maxTokenLength', maxTokenLength, 1, 64);
   checkInteger('numSeeds', numSeeds, 0, 1 << 24);
-  const words = new WordList(await countPreTokens(texts, specials));
+  const pauses = new Pauses(options.signal);
+  const words = new WordList(await countPreTokens(texts, specials, pauses));
+  await pauses.next();
   const substrings = frequentSubstrings(words, maxTokenLength);
   const wanted = vocabSize - specials.length;
   const seeds = chooseSeeds(substrings, Math.max(numSeeds, wanted - 256));
   const lattices = new WordLattices(words, substrings, seeds);
+  await pauses.next();
   let scores = seedScores(words, substrings, seeds);
   while (lattices.size > wanted) {
-    for (let step = 0; step < NUM_STEPS; step++) scores = maximise(lattices.expectedCounts(scores).counts);
+    for (let step = 0; step < NUM_STEPS; step++) {
+      await pauses.next();
+      scores = maximise(lattices.expectedCounts(scores).counts);
+    }
+    await pauses.next();
     const kept = tokensToKeep(lattices, scores, wanted);
     lattices.keep(kept);
     scores = Float64Array.from(kept, (token) => scores[token]!);
     onProgress?.(lattices.size, wanted);
   }
-  for (let step = 0; step < NUM_STEPS; step++) scores = maximise(lattices.expectedCounts(scores).counts);
+  for (let step = 0; step < NUM_STEPS; step++) {
+    await pauses.next();
+    scores = maximise(lattices.expectedCounts(scores).counts);
+  }
   const tokens = Array.from(scores, (score, token) => ({ bytes: lattices.bytesOf(token), score: round(score) }));
   // Array.sort is stable, and substrings come in the order of their bytes.
   const ordered = [...tokens.slice(0, 256), ...tokens.slice(256).sort((a, b) => b.score - a.score)];
