@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Backend, parseConfiguration } from '../src/node.ts';
+import { type Backend, pause as nextTurn, parseConfiguration } from '../src/node.ts';
 
 /** What an experiment runs on and whom it tells. */
 export interface ExperimentContext {
@@ -79,6 +79,6 @@ export function defineExperiment<Configuration, Numbers>(
 
 /** Lets signals and timers through, and stops here if the experiment was told to. */
 export async function pause(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   signal.throwIfAborted();
 }

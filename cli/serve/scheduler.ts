@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
-import { scope, type Transformer, tensor } from '../../src/node.ts';
+import { pause, scope, type Transformer, tensor } from '../../src/node.ts';
 import { type Batch, Batches } from './batches.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -76,17 +75,17 @@ export class Scheduler {
 
   async #loop(): Promise<void> {
     // What arrives together is taken up together.
-    await setImmediate();
+    await pause();
     while (this.#numSequences > 0 || this.#tasks.length > 0) {
       for (const batch of this.#batches) {
         await this.#decode(batch);
-        await setImmediate();
+        await pause();
       }
       await this.#prefill();
       this.#gather();
       this.#limitCache();
       await this.#runTask();
-      await setImmediate();
+      await pause();
     }
     this.#running = false;
     if (!this.#closed) this.#trimTimer = setTimeout(() => this.model.backend.trim(), trimDelay).unref();
@@ -129,7 +128,7 @@ export class Scheduler {
       budget -= count;
       // To the end of the line.
       this.#prompts = [...this.#prompts.filter((other) => other !== sequence), sequence];
-      await setImmediate();
+      await pause();
     }
   }
 

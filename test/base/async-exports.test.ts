@@ -138,6 +138,7 @@ const reasons: Readonly<Record<string, string>> = {
   'Tensor.data': copies,
   'Trainer.saveOptimizer': copies,
   readWeights: copies,
+  pause: 'is the pause itself',
   'Distillation.teach': 'one forward pass of one batch is one step',
   'EncoderDecoder.encodeInSteps': 'measured as a part of translate',
   createBackend: 'loads a module once',
