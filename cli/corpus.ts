@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   ByteTokenizer,
@@ -65,7 +64,6 @@ async function store(
   tokenizer: Tokenizer,
   out: string,
 ): Promise<Corpus> {
-  await mkdir(out, { recursive: true });
   const { files, format, split } = dataset;
   const { data } = dataset.configuration;
   const source = {

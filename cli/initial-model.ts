@@ -4,13 +4,14 @@ import {
   ConfigurationError,
   checkObjective,
   type Dataset,
-  findCheckpoint,
   loadAnyTokenizer,
   loadModelFiles,
   type ModelFiles,
   type Objective,
   parseConfiguration,
   parseJson,
+  type RunLock,
+  readNewest,
   restoreModel,
   type Tokenizer,
   type TransformerConfiguration,
@@ -18,7 +19,7 @@ import {
 } from '../src/node.ts';
 import type { RunConfiguration } from './configuration.ts';
 import { tokenize } from './corpus.ts';
-import { checkNoRun, type Run, storeConfiguration, withTeacher } from './run.ts';
+import { checkNoRun, type Run, storeConfiguration, withLock, withTeacher } from './run.ts';
 
 /** A model's files, from which a run can start. */
 export interface InitialModel {
@@ -54,8 +55,9 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
 
 /** Reads what a path means as a model, without computing anything with it. @throws one sentence when there is none */
 export async function readModelConfiguration(path: string) {
-  const directory = await findCheckpoint(path);
-  const files = await loadModelFiles(directory);
+  const { directory, files } = await readNewest(path, async (newest) => {
+    return { directory: newest, files: await loadModelFiles(newest) };
+  });
   const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
   return { directory, files, configuration };
 }
@@ -76,11 +78,21 @@ export function usualObjective({
  *
  * @throws one sentence when `out` already holds a run, or model, data and configuration do not fit together
  */
-export async function startFrom(
+export function startFrom(
   backend: Backend,
   initial: InitialModel,
   configuration: RunConfiguration,
   out: string,
+): Promise<Run> {
+  return withLock(out, (lock) => startLocked(backend, initial, configuration, out, lock));
+}
+
+async function startLocked(
+  backend: Backend,
+  initial: InitialModel,
+  configuration: RunConfiguration,
+  out: string,
+  lock: RunLock,
 ): Promise<Run> {
   await checkNoRun(out);
   const { directory, files, tokenizer } = initial;
@@ -100,7 +112,7 @@ export async function startFrom(
     from: directory,
     training: { ...training, packing },
   });
-  return { out, configuration: stored, corpus, model, classes: undefined, resume: undefined, teacher };
+  return { out, configuration: stored, corpus, model, classes: undefined, resume: undefined, teacher, lock };
 }
 
 /** Encoders were trained on whole texts, decoders on a stream of them. */

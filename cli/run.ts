@@ -7,15 +7,19 @@ import {
   checkObjective,
   checkTeacher,
   type Evaluation,
+  explainWriteError,
   findCheckpoint,
   type HeldOutData,
   heldOutBatches,
   loadAnyTokenizer,
   loadCheckpoint,
   loadTeacher,
+  lockRun,
   type Objective,
   parseConfiguration,
   parseJson,
+  type RunLock,
+  readNewest,
   restoreModel,
   type Teacher,
   type TeacherErrors,
@@ -31,7 +35,7 @@ import {
 import { type Classes, documentClasses } from './classes.ts';
 import { type RunConfiguration, runSchema } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
-import { formatCount, formatSeconds } from './output.ts';
+import { formatCount, formatSeconds, say } from './output.ts';
 import { TrainingProgress } from './progress.ts';
 
 /** A run that can be trained: new, or as its newest checkpoint left it. */
@@ -45,6 +49,8 @@ export interface Run {
   readonly resume: { checkpoint: Checkpoint; directory: string } | undefined;
   /** What is learnt from, with `distillation` in the configuration. */
   readonly teacher: Teacher | undefined;
+  /** Of `out`; training to the end releases it. */
+  readonly lock: RunLock;
 }
 
 export interface RunResult {
@@ -73,6 +79,23 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
   );
 }
 
+/**
+ * Opens a run whose directory nobody else trains in.
+ *
+ * @param open makes the run, or finds it again
+ * @throws one sentence when another process trains in `out`, or it cannot be written
+ */
+export async function withLock(out: string, open: (lock: RunLock) => Promise<Run>): Promise<Run> {
+  const lock = await lockRun(out);
+  if (lock.takenOver) say(lock.takenOver);
+  try {
+    return await open(lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
 /** @throws one sentence when `out` already holds a run */
 export async function checkNoRun(out: string): Promise<void> {
   if (!(await hasCheckpoint(out))) return;
@@ -97,7 +120,16 @@ export function newModelConfiguration(
 }
 
 /** Starts a run in `out`. @throws one sentence when `out` already holds one. */
-export async function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
+export function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
+  return withLock(out, (lock) => startLocked(backend, configuration, out, lock));
+}
+
+async function startLocked(
+  backend: Backend,
+  configuration: RunConfiguration,
+  out: string,
+  lock: RunLock,
+): Promise<Run> {
   await checkNoRun(out);
   const { training, teacher } = await withTeacher(backend, configuration.training);
   const corpus = await openCorpus(configuration, out);
@@ -108,12 +140,15 @@ export async function startRun(backend: Backend, configuration: RunConfiguration
   );
   const model = new Transformer(backend, modelConfiguration, training.seed);
   const stored = await storeConfiguration(out, { ...configuration, training, ...corpus.source });
-  return { out, configuration: stored, corpus, model, classes, resume: undefined, teacher };
+  return { out, configuration: stored, corpus, model, classes, resume: undefined, teacher, lock };
 }
 
 /** Writes run.json, from which a run resumes. */
 export async function storeConfiguration(out: string, configuration: RunConfiguration): Promise<RunConfiguration> {
-  await writeFile(join(out, 'run.json'), `${JSON.stringify(configuration, null, 2)}\n`);
+  const path = join(out, 'run.json');
+  await writeFile(path, `${JSON.stringify(configuration, null, 2)}\n`).catch((error) => {
+    throw explainWriteError(error, path);
+  });
   return configuration;
 }
 
@@ -150,8 +185,9 @@ interface ResumeLimits {
 
 /** The newest checkpoint of the run in `out`, and the configuration that the run goes on with. */
 export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}) {
-  const directory = await findCheckpoint(out);
-  const checkpoint = await loadCheckpoint(directory);
+  const { directory, checkpoint } = await readNewest(out, async (newest) => {
+    return { directory: newest, checkpoint: await loadCheckpoint(newest) };
+  });
   const path = join(out, 'run.json');
   const text = await readFile(path, 'utf8').catch(() => {
     throw new ConfigurationError(
@@ -173,6 +209,12 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
 
 /** Continues the run in `out` from its newest checkpoint. */
 export async function resumeRun(backend: Backend, out: string, limits: ResumeLimits = {}): Promise<Run> {
+  // A directory that does not exist would be made by its lock.
+  await findCheckpoint(out);
+  return withLock(out, (lock) => resumeLocked(backend, out, limits, lock));
+}
+
+async function resumeLocked(backend: Backend, out: string, limits: ResumeLimits, lock: RunLock): Promise<Run> {
   const { checkpoint, directory, configuration } = await readRun(out, limits);
   const { training } = checkpoint;
   const where = join(directory, 'tokenizer.json');
@@ -181,7 +223,7 @@ export async function resumeRun(backend: Backend, out: string, limits: ResumeLim
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
   const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory));
-  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher };
+  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock };
 }
 
 async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): Promise<Classes | undefined> {
@@ -195,7 +237,7 @@ async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): P
  * @param minutes after which it ends. Default: when all steps are made
  */
 export async function finishRun(run: Run, label: string, signal: AbortSignal, minutes?: number): Promise<RunResult> {
-  const { configuration, corpus, model, classes, resume, teacher, out } = run;
+  const { configuration, corpus, model, classes, resume, teacher, out, lock } = run;
   const { training } = configuration;
   const { store, tokenizer, dataset } = corpus;
   const vocabulary = vocabularyOf(tokenizer, dataset);
@@ -225,7 +267,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
           : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
-      ...{ resume, signal, teacher, minutes },
+      ...{ resume, signal, teacher, minutes, lock },
     });
     for await (const event of events) {
       if (event.kind === 'step') {
@@ -249,6 +291,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
     }
   } finally {
     progress.stop();
+    lock.release();
   }
   return {
     step,

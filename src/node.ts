@@ -13,6 +13,7 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(nodeHost, options);
 }
 
+export { explainWriteError } from './base/write-errors.ts';
 export { brotliBitsPerCharacter } from './data/compression.ts';
 export type { DatasetConfiguration } from './data/dataset-configuration.ts';
 export { type DatasetFormat, datasetFormats } from './data/dataset-files.ts';
@@ -59,9 +60,11 @@ export {
   loadModelFiles,
   type ModelFiles,
   parseJson,
+  readNewest,
   type TrainingState,
 } from './training/checkpoint.ts';
 export { type LoadedModel, loadModel, loadTransformer } from './training/load-model.ts';
 export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
+export { lockRun, type RunLock } from './training/run-lock.ts';
 export { checkEmpty, type SavedModelFiles, saveFiles, saveModel } from './training/save-model.ts';
 export { loadTeacher, type Teacher } from './training/teacher.ts';

@@ -17,6 +17,7 @@ import {
   parseConfiguration,
   parseJson,
   parseTrainingConfiguration,
+  readNewest,
   type TrainingConfiguration,
   tokenizeDataset,
 } from '../../src/node.ts';
@@ -60,9 +61,12 @@ export function evaluateCommand(): Command {
 }
 
 async function resolved(flags: EvaluateFlags): Promise<object> {
-  const initial = await readInitialModel(flags.model);
+  const { trained, ...initial } = await readNewest(flags.model, async (newest) => {
+    const trained = await trainedFor(newest);
+    return { trained, ...(await readInitialModel(newest)) };
+  });
   const { directory, configuration } = initial;
-  const { objective, packing } = await trainedFor(directory, usualObjective(initial));
+  const { objective, packing } = taskOf(trained, usualObjective(initial));
   const given = await datasetConfiguration(flags);
   const dataset = flags.data.some(isHubName) ? undefined : await openDataset(given);
   const { data, split: _, ...options } = dataset?.configuration ?? given;
@@ -82,9 +86,12 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
-    const { model, tokenizer, directory } = await loadModel(backend, flags.model);
+    const { model, tokenizer, directory, trained } = await readNewest(flags.model, async (newest) => {
+      const trained = await trainedFor(newest);
+      return { trained, ...(await loadModel(backend, newest)) };
+    });
     const usual = usualObjective({ configuration: model.configuration, tokenizer });
-    const { objective, packing } = await trainedFor(directory, usual);
+    const { objective, packing } = taskOf(trained, usual);
     if (objective.type === 'distillation') {
       throw new DataError(
         'This model predicts no tokens, so that no text measures it: convert and finetune hold it against exact attention.',
@@ -133,15 +140,19 @@ async function datasetConfiguration({ model, data, format, textField, labelField
   return { ...own, ...fields, data, split: { by: 'none' } } as DatasetConfiguration;
 }
 
-/** What the model of a checkpoint was trained to predict; what it can, where the checkpoint does not say. */
-async function trainedFor(
-  directory: string,
-  usual: Objective,
-): Promise<Pick<TrainingConfiguration, 'objective' | 'packing'>> {
+type Task = Pick<TrainingConfiguration, 'objective' | 'packing'>;
+
+/** What is measured: what the model was trained to predict, or else what it can. */
+function taskOf(trained: Task | undefined, usual: Objective): Task {
+  if (!trained) return { objective: usual };
+  return trained.objective.type === 'distillation' ? { ...trained, objective: usual } : trained;
+}
+
+/** What the model of a checkpoint was trained to predict; undefined where the checkpoint does not say. */
+async function trainedFor(directory: string): Promise<Task | undefined> {
   const path = join(directory, 'training.json');
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return { objective: usual, packing: undefined };
+  if (text === undefined) return undefined;
   const state = parseJson(text, path) as { configuration?: unknown };
-  const { objective, packing } = parseTrainingConfiguration(state.configuration ?? {}, path);
-  return { objective: objective.type === 'distillation' ? usual : objective, packing };
+  return parseTrainingConfiguration(state.configuration ?? {}, path);
 }

@@ -14,6 +14,7 @@ import {
   onnxCompanions,
   onnxGraphKinds,
   parseJson,
+  readNewest,
   type SequenceOutput,
   saveFiles,
   sequenceOutputs,
@@ -92,8 +93,10 @@ async function exportModel(flags: ExportFlags): Promise<void> {
   const { to, out } = flags;
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, directory } = await loadTransformer(backend, flags.from);
-    const source = { model, directory, ...(await readTokenizer(directory)) };
+    const source = await readNewest(flags.from, async (newest) => {
+      const images = await readOptional(join(newest, 'preprocessor_config.json'));
+      return { images, ...(await readTokenizer(newest)), ...(await loadTransformer(backend, newest)) };
+    });
     const files = await (to === 'onnx' ? onnxFiles(source, flags) : huggingFaceFiles(source));
     signal.throwIfAborted();
     await saveFiles(out, files);
@@ -108,7 +111,8 @@ async function exportModel(flags: ExportFlags): Promise<void> {
 
 interface ExportSource {
   readonly model: Transformer;
-  readonly directory: string;
+  /** Its preprocessor_config.json. */
+  readonly images: Buffer | undefined;
   readonly tokenizer?: Tokenizer | undefined;
 }
 
@@ -126,7 +130,7 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
 }
 
 async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<string, Uint8Array | string>> {
-  const { model, tokenizer, directory } = source;
+  const { model, tokenizer, images } = source;
   const { graphs, outputs, autoAs } = flags;
   const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs });
   const files = new Map<string, Uint8Array | string>();
@@ -136,7 +140,6 @@ async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<
   if (tokenizer) {
     for (const [name, bytes] of tokenizerFiles(tokenizer, model.configuration)) files.set(name, bytes);
   }
-  const images = await readOptional(join(directory, 'preprocessor_config.json'));
   if (images) files.set('preprocessor_config.json', images);
   return files;
 }

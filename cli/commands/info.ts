@@ -5,6 +5,7 @@ import {
   isCheckpoint,
   loadCheckpoint,
   loadTransformer,
+  readNewest,
   type TrainingState,
   type Transformer,
 } from '../../src/node.ts';
@@ -30,9 +31,11 @@ export function infoCommand(): Command {
 async function info(flags: InfoFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, directory } = await loadTransformer(backend, flags.model);
-    const tokenizer = (await readTokenizerFile(directory))?.tokenizer;
-    const training = await trainingOf(directory);
+    const { model, directory, tokenizer, training } = await readNewest(flags.model, async (newest) => {
+      const training = await trainingOf(newest);
+      const tokenizer = (await readTokenizerFile(newest))?.tokenizer;
+      return { ...(await loadTransformer(backend, newest)), tokenizer, training };
+    });
     const facts = {
       checkpoint: directory,
       parameters: model.numParameters,

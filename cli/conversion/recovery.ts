@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   compareModels,
+  explainWriteError,
   loadTeacher,
   type MeasuredBatch,
   type ModelComparison,
@@ -83,7 +84,10 @@ async function compare(run: Run, batches: readonly MeasuredBatch[]): Promise<Rec
 }
 
 async function write(out: string, file: RecoveryFile): Promise<void> {
-  await writeFile(join(out, fileName), `${JSON.stringify(file, null, 2)}\n`);
+  const path = join(out, fileName);
+  await writeFile(path, `${JSON.stringify(file, null, 2)}\n`).catch((error) => {
+    throw explainWriteError(error, path);
+  });
 }
 
 async function readBefore(out: string): Promise<ModelComparison | undefined> {

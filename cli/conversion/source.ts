@@ -11,6 +11,7 @@ import {
   loadTransformer,
   parseJson,
   readHuggingFace,
+  readNewest,
   type Tokenizer,
   type Transformer,
 } from '../../src/node.ts';
@@ -67,15 +68,17 @@ async function openOwn(backend: Backend, folder: string, maxLength: number | und
       '--max-length interpolates the positions of pretrained models: leave it out for one of this program.',
     );
   }
-  const { model, directory } = await loadTransformer(backend, folder);
-  const file = await readTokenizerFile(directory);
+  const { model, file, others } = await readNewest(folder, async (newest) => {
+    const others = await readCompanions(newest);
+    return { others, file: await readTokenizerFile(newest), ...(await loadTransformer(backend, newest)) };
+  });
   const { numLayers, numHeads, dModel, attention } = model.configuration;
   return {
     model,
     tokenizer: file?.tokenizer,
     tokenizerJson: file?.text,
     unused: [],
-    others: await readCompanions(directory),
+    others,
     description: `a model of this program with ${attention.type} attention, ${numLayers} layers of ${dModel}, ${numHeads} heads`,
   };
 }

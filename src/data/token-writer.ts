@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { FileError, messageOf } from '../base/errors.ts';
+import { explainWriteError } from '../base/write-errors.ts';
 import type { BadRecords } from './records.ts';
 import { type DocumentPart, type PartName, partNames } from './split.ts';
 import { packFooter, packStarts, type TokenFooter } from './token-footer.ts';
@@ -185,12 +185,6 @@ async function attempt<T>(file: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    const reason = messageOf(error);
-    throw new FileError(
-      `${file} cannot be written (${reason}); check the folder, its permissions and the free space.`,
-      {
-        cause: error,
-      },
-    );
+    throw explainWriteError(error, file);
   }
 }

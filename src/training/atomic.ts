@@ -2,7 +2,7 @@
 
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FileError } from '../base/errors.ts';
+import { explainWriteError } from '../base/write-errors.ts';
 
 /** The file system calls of a writer, so that tests can make them fail. */
 export interface FileSystem {
@@ -120,22 +120,4 @@ async function clean(parent: string, leftovers: readonly string[], fileSystem: F
     if (name.startsWith(REPLACED) && !names.includes(original)) await fileSystem.rename(path, join(parent, original));
     else await fileSystem.remove(path);
   }
-}
-
-/** Turns a failed write to `path` into one sentence with a mend; other errors pass unchanged. */
-export function explainWriteError(error: unknown, path: string): unknown {
-  const mend: Record<string, string> = {
-    ENOSPC: 'the disk is full: free some space',
-    EDQUOT: 'the disk quota is used up: free some space',
-    EROFS: 'the file system is read-only: name another directory',
-    EACCES: 'permission is denied: change its permissions or name another directory',
-    EPERM: 'permission is denied: change its permissions or name another directory',
-    ENOTDIR: 'part of that path is a file: name another directory',
-    EEXIST: 'a file of that name is in the way: move it or name another directory',
-    EFBIG: 'the file would be larger than this file system allows: name another directory',
-    EIO: 'the disk reports an error: check it or name another directory',
-  };
-  const reason = mend[(error as NodeJS.ErrnoException | undefined)?.code ?? ''];
-  if (reason === undefined) return error;
-  return new FileError(`Cannot write ${path} because ${reason}; what was saved earlier is intact.`, { cause: error });
 }

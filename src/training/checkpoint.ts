@@ -8,24 +8,27 @@
  *       tokenizer.json
  *       optimizer.safetensors  moments
  *       training.json          step, seed, data position, generator state, training configuration, teacher, best metrics
+ *       SHA256SUMS             checksums of the files above that hold none themselves, as sha256sum -c reads them
  *
  * and each checkpoint appears whole or not at all.
  */
 
-import { readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ConfigurationError, DataError, FileError } from '../base/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DataError, FileError } from '../base/errors.ts';
 import { parseConfiguration } from '../base/parse.ts';
+import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../pretrained/safetensors.ts';
 import {
   cleanLeftovers,
-  explainWriteError,
   type FileSystem,
   nodeFileSystem,
   removeDirectoryAtomically,
   writeDirectoryAtomically,
 } from './atomic.ts';
+import { checksumsOf, verifyChecksum } from './checksums.ts';
 import { type TrainingConfiguration, trainingSchema } from './configuration.ts';
 
 const stateSchema = z.lazy(() => {
@@ -74,6 +77,7 @@ const OPTIMIZER = 'optimizer.safetensors';
 const CONFIG = 'config.json';
 const TOKENIZER = 'tokenizer.json';
 const TRAINING = 'training.json';
+const CHECKSUMS = 'SHA256SUMS';
 const NAME = /^step-(\d{8,})$/;
 
 function checkpointName(step: number): string {
@@ -99,12 +103,12 @@ export async function saveCheckpoint(
   const directory = checkpointDirectory(out, checkpoint.training.step);
   const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
   const files = new Map<string, Uint8Array | string>([
-    [MODEL, encodeSafetensors(checkpoint.weights)],
-    [OPTIMIZER, encodeSafetensors(checkpoint.optimizer)],
     [CONFIG, json(checkpoint.config)],
     [TRAINING, json(checkpoint.training)],
   ]);
   if (checkpoint.tokenizer !== undefined) files.set(TOKENIZER, checkpoint.tokenizer);
+  files.set(CHECKSUMS, checksumsOf(files));
+  files.set(MODEL, encodeSafetensors(checkpoint.weights)).set(OPTIMIZER, encodeSafetensors(checkpoint.optimizer));
   await writeDirectoryAtomically(directory, files, fileSystem);
   const parent = dirname(directory);
   const steps = await checkpointSteps(parent, fileSystem);
@@ -147,6 +151,72 @@ export function isCheckpoint(directory: string): Promise<boolean> {
 }
 
 /**
+ * Reads the model that `path` means, which {@link findCheckpoint} finds. A run that trains removes checkpoints while they
+ * are read: then the newest is looked for again.
+ *
+ * @param read reads a directory, such as {@link loadModelFiles} does
+ * @throws one sentence when there is no model, or a file of it is missing or damaged and no newer checkpoint has come
+ */
+export async function readNewest<T>(path: string, read: (directory: string) => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    const found = await locate(path);
+    try {
+      return await read(found.directory);
+    } catch (error) {
+      const now = await locate(path).catch(() => undefined);
+      const isOther = now?.directory !== found.directory || now?.inode !== found.inode;
+      if (isOther && tries < MOST_LOOKS) continue;
+      throw error instanceof DamagedCheckpoint && found.directory !== path ? error.inRun() : error;
+    }
+  }
+}
+
+/** How often a reader looks for a newer checkpoint. Every look but the first follows a checkpoint written meanwhile. */
+const MOST_LOOKS = 100;
+
+/** The checkpoint that `path` means, and what tells its directory from a later one of the same name. */
+async function locate(path: string): Promise<{ readonly directory: string; readonly inode: number }> {
+  for (let tries = 0; ; tries++) {
+    try {
+      const directory = await findCheckpoint(path);
+      return { directory, inode: (await stat(directory)).ino };
+    } catch (error) {
+      // Between the listing of checkpoints/ and now, all that it listed may have given way to a newer one.
+      if (tries === 3 || !(await exists(join(path, 'checkpoints')))) throw error;
+      await sleep(10);
+    }
+  }
+}
+
+/** A checkpoint that cannot be read, with an older one beside it that can. */
+class DamagedCheckpoint extends DataError {
+  /** @param directories that cannot be read, newest first */
+  constructor(
+    readonly reason: Error,
+    readonly directories: readonly string[],
+    readonly older: string,
+  ) {
+    super(`${intactBeside(reason, older)}: name that directory to use it.`, { cause: reason });
+  }
+
+  /** The same, for whoever named the run and not the checkpoint: advice that every command can follow. */
+  inRun(): DataError {
+    const { reason, directories, older } = this;
+    const moves = directories.map((directory) => `mv ${quoted(directory)} ${quoted(`${directory}.damaged`)}`);
+    return new DataError(
+      `${intactBeside(reason, older)}: move what is damaged away (${moves.join(' && ')}) and repeat the command, which then uses it.`,
+      { cause: reason },
+    );
+  }
+}
+
+const intactBeside = ({ message }: Error, older: string) =>
+  `${message.replace(/\.$/, '')}; the older checkpoint ${older} is intact`;
+
+/** As shells read it. */
+const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
+/**
  * Reads weights, configuration and tokenizer of a model directory, for inference.
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
@@ -163,21 +233,67 @@ export function loadCheckpoint(directory: string): Promise<Checkpoint> {
 }
 
 async function readModelFiles(directory: string): Promise<ModelFiles> {
-  return {
-    config: await readJson(join(directory, CONFIG)),
-    weights: decodeSafetensors(await read(join(directory, MODEL)), join(directory, MODEL)).tensors,
-    tokenizer: (await exists(join(directory, TOKENIZER)))
-      ? await readFile(join(directory, TOKENIZER), 'utf8')
-      : undefined,
-  };
+  return modelFilesOf(directory, await readFiles(directory, [CONFIG, MODEL]));
 }
 
 async function readCheckpoint(directory: string): Promise<Checkpoint> {
+  const files = await readFiles(directory, [TRAINING, CONFIG, MODEL, OPTIMIZER]);
   const where = join(directory, TRAINING);
-  const training = parseConfiguration(stateSchema, await readJson(where), where);
-  const optimizer = decodeSafetensors(await read(join(directory, OPTIMIZER)), join(directory, OPTIMIZER)).tensors;
-  return { ...(await readModelFiles(directory)), optimizer, training };
+  const training = parseConfiguration(stateSchema, parseJson(textOf(files.get(TRAINING)!), where), where);
+  const optimizer = decodeSafetensors(files.get(OPTIMIZER)!, join(directory, OPTIMIZER)).tensors;
+  return { ...modelFilesOf(directory, files), optimizer, training };
 }
+
+function modelFilesOf(directory: string, files: ReadonlyMap<string, Uint8Array>): ModelFiles {
+  const tokenizer = files.get(TOKENIZER);
+  return {
+    config: parseJson(textOf(files.get(CONFIG)!), join(directory, CONFIG)),
+    weights: decodeSafetensors(files.get(MODEL)!, join(directory, MODEL)).tensors,
+    tokenizer: tokenizer && textOf(tokenizer),
+  };
+}
+
+const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/**
+ * The bytes of the files `names` and of those that a directory may have besides, as one state of the directory: all are
+ * opened before any is read, and an open file can be read even where the directory is removed meanwhile.
+ */
+async function readFiles(directory: string, names: readonly string[]): Promise<Map<string, Uint8Array>> {
+  const handles = new Map<string, FileHandle>();
+  try {
+    const before = await stat(directory).catch(unreadable(directory));
+    for (const name of names) handles.set(name, await open(join(directory, name)).catch(unreadable(directory, name)));
+    for (const name of [CHECKSUMS, TOKENIZER]) {
+      const handle = await open(join(directory, name)).catch(ifMissing(directory, name));
+      if (handle) handles.set(name, handle);
+    }
+    const after = await stat(directory).catch(unreadable(directory));
+    if (after.ino !== before.ino) throw new FileError(`${directory} is being replaced: try again.`);
+    const files = new Map<string, Uint8Array>();
+    for (const [name, handle] of handles) files.set(name, await handle.readFile().catch(unreadable(directory, name)));
+    const checksums = files.get(CHECKSUMS);
+    if (checksums) {
+      for (const [name, bytes] of files) verifyChecksum(join(directory, name), bytes, textOf(checksums));
+    }
+    return files;
+  } finally {
+    for (const handle of handles.values()) await handle.close();
+  }
+}
+
+const ifMissing = (directory: string, name: string) => (error: NodeJS.ErrnoException) => {
+  return error.code === 'ENOENT' ? undefined : unreadable(directory, name)(error);
+};
+
+const unreadable =
+  (directory: string, name = '') =>
+  (error: NodeJS.ErrnoException): never => {
+    const why = error.code === 'ENOENT' ? 'is missing' : `cannot be read (${error.code})`;
+    throw new FileError(`${join(directory, name)} ${why}: restore it from a copy or use another checkpoint.`, {
+      cause: error,
+    });
+  };
 
 /** Reads `directory`; if that fails, adds to the error which older checkpoint beside it can be read. */
 async function withFallback<T>(directory: string, readFiles: (directory: string) => Promise<T>): Promise<T> {
@@ -186,17 +302,12 @@ async function withFallback<T>(directory: string, readFiles: (directory: string)
   } catch (error) {
     const parent = dirname(directory);
     const own = Number(NAME.exec(basename(directory))?.[1] ?? Number.NaN);
+    const damaged = [directory];
     for (const step of await checkpointSteps(parent)) {
       if (!(step < own)) continue;
       const older = join(parent, checkpointName(step));
-      if (!(await readFiles(older).catch(() => undefined))) continue;
-      const message = (error as Error).message.replace(/\.$/, '');
-      throw new ConfigurationError(
-        `${message}; the older checkpoint ${older} is intact: name that directory to use it.`,
-        {
-          cause: error,
-        },
-      );
+      if (await readFiles(older).catch(() => undefined)) throw new DamagedCheckpoint(error as Error, damaged, older);
+      damaged.push(older);
     }
     throw error;
   }
@@ -235,19 +346,6 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function read(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is missing' : 'cannot be read';
-    throw new ConfigurationError(`${path} ${why}: restore it from a copy or use another checkpoint.`, { cause: error });
-  }
-}
-
-async function readJson(path: string): Promise<unknown> {
-  return parseJson(new TextDecoder().decode(await read(path)), path);
 }
 
 /** @throws one sentence naming the file when `text` is not JSON. */

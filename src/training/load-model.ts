@@ -4,7 +4,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { loadAnyTokenizer } from '../data/tokenizers/load-any.ts';
 import type { Transformer } from '../models/transformer.ts';
-import { findCheckpoint, loadModelFiles, parseJson } from './checkpoint.ts';
+import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './checkpoint.ts';
 import { restoreModel } from './run.ts';
 
 /** A model with what is needed to use it on text. */
@@ -22,8 +22,8 @@ export interface LoadedModel {
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
 export async function loadTransformer(backend: Backend, path: string): Promise<Omit<LoadedModel, 'tokenizer'>> {
-  const directory = await findCheckpoint(path);
-  return { model: restoreModel(backend, await loadModelFiles(directory), directory), directory };
+  const { files, directory } = await openModelFiles(path);
+  return { model: restoreModel(backend, files, directory), directory };
 }
 
 /**
@@ -33,8 +33,7 @@ export async function loadTransformer(backend: Backend, path: string): Promise<O
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
 export async function loadModel(backend: Backend, path: string): Promise<LoadedModel> {
-  const directory = await findCheckpoint(path);
-  const files = await loadModelFiles(directory);
+  const { files, directory } = await openModelFiles(path);
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined) {
     const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
@@ -52,4 +51,9 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
     );
   }
   return { model, tokenizer, directory };
+}
+
+/** The files of the model that `path` means, and their directory. */
+function openModelFiles(path: string): Promise<{ readonly files: ModelFiles; readonly directory: string }> {
+  return readNewest(path, async (directory) => ({ files: await loadModelFiles(directory), directory }));
 }

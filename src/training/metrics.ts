@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { explainWriteError } from './atomic.ts';
+import { explainWriteError } from '../base/write-errors.ts';
 
 /** One line of metrics.jsonl. */
 export type MetricsLine = { readonly step: number } & Readonly<Record<string, number | string | null>>;

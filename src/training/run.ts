@@ -21,6 +21,7 @@ import {
 import type { TrainingConfiguration } from './configuration.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
+import { lockRun, type RunLock } from './run-lock.ts';
 import type { Teacher } from './teacher.ts';
 import { type StepResult, Trainer, type TrainingData } from './trainer.ts';
 
@@ -56,6 +57,8 @@ export interface RunOptions {
    * update, so a run that resumes later goes on as if it had not stopped. Default: no end but the last step.
    */
   readonly minutes?: number | undefined;
+  /** Of `out`, which stays the caller's. Default: the run locks `out` until it ends. */
+  readonly lock?: RunLock | undefined;
   readonly fileSystem?: FileSystem;
 }
 
@@ -89,10 +92,19 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
  * Trains until `configuration.steps` updates are made or `signal` aborts. The consumer drives it: each event is
  * yielded before the next piece of work starts. Events `checkpoint` follow a checkpoint that is safely on the disk.
  *
- * @throws one sentence when the loss or gradient is not finite, the disk is full, or `resume` does not belong to this
- *   seed and data; checkpoints made before are intact.
+ * @throws one sentence when another training runs in `out`, the loss or gradient is not finite, the disk is full, or
+ *   `resume` does not belong to this seed and data; checkpoints made before are intact.
  */
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
+  const lock = options.lock ?? (await lockRun(options.out));
+  try {
+    yield* trainLocked(options);
+  } finally {
+    if (lock !== options.lock) lock.release();
+  }
+}
+
+async function* trainLocked(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
   const { out, model, configuration, resume, heldOut, signal, fileSystem = nodeFileSystem } = options;
   const { steps, evaluateEvery, checkpointEvery } = configuration;
   const end = performance.now() + 60_000 * (options.minutes ?? Number.POSITIVE_INFINITY);

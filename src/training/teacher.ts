@@ -1,8 +1,7 @@
 import type { Backend } from '../backend/types.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { readWeights } from '../pretrained/weights.ts';
-import { findCheckpoint, loadModelFiles } from './checkpoint.ts';
-import { restoreModel } from './run.ts';
+import { loadTransformer } from './load-model.ts';
 
 /** A model to learn from. */
 export interface Teacher {
@@ -21,8 +20,7 @@ export interface Teacher {
  * @throws one sentence when there is no model, a file of it is damaged, or its attention has weights of its own
  */
 export async function loadTeacher(backend: Backend, path: string): Promise<Teacher> {
-  const directory = await findCheckpoint(path);
-  const model = restoreModel(backend, await loadModelFiles(directory), directory);
+  const { model, directory } = await loadTransformer(backend, path);
   try {
     model.replaceAttention({ attention: 'exact', exactLayers: [] });
     return { model, directory, fingerprint: await fingerprintOf(model) };

@@ -48,6 +48,7 @@ describe('checkpoints', () => {
     const directory = await save(7);
     expect(directory).toBe(join(out, 'checkpoints', 'step-00000007'));
     expect(readdirSync(directory).sort()).toEqual([
+      'SHA256SUMS',
       'config.json',
       'model.safetensors',
       'optimizer.safetensors',
@@ -116,6 +117,7 @@ describe('checkpoints', () => {
     const path = join(directory, 'training.json');
     const training = JSON.parse(readFileSync(path, 'utf8'));
     training.configuration.stepz = 1;
+    rmSync(join(directory, 'SHA256SUMS'));
     writeFileSync(path, JSON.stringify(training));
     await expect(loadCheckpoint(directory)).rejects.toThrow(
       `Unknown key "configuration.stepz" in ${path}: did you mean "steps"?`,

@@ -65,8 +65,8 @@ describe('a run that is killed and resumed', () => {
   });
 
   it('gives them when killed at every call of a checkpoint write in turn', { timeout: 60_000 }, async () => {
-    // Four calls ready the directory; a checkpoint takes twelve, and three more once the oldest must go.
-    for (let dieAtCall = 4; dieAtCall < 27; dieAtCall++) {
+    // Four calls ready the directory; a checkpoint takes thirteen, and three more once the oldest must go.
+    for (let dieAtCall = 4; dieAtCall < 29; dieAtCall++) {
       const { signal, errors } = await startChild({ ...options('write'), dieAtCall }).ended;
       expect(errors, `killed at call ${dieAtCall}`).toBe('');
       expect(signal).toBe('SIGKILL');
