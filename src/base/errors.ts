@@ -4,10 +4,24 @@
  */
 export class PerformersError extends Error {
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(oneLine(message), options);
     this.name = new.target.name;
   }
 }
+
+/** Characters of a message at most: what it quotes from a file or an argument may have any length. */
+const LONGEST = 2000;
+const TAIL = 500;
+
+/** The message on one line: control characters are escaped, and the middle of a very long message is left out. */
+function oneLine(message: string): string {
+  const escaped = message.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => JSON.stringify(character).slice(1, -1));
+  // Characters that JSON leaves as they are.
+  const line = escaped.replace(/[\x7f-\x9f\u2028\u2029]/g, (character) => `\\u${hex(character)}`);
+  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST - TAIL)} … ${line.slice(-TAIL)}`;
+}
+
+const hex = (character: string) => character.charCodeAt(0).toString(16).padStart(4, '0');
 
 /** Tensors, arrays or sizes do not fit each other. */
 export class ShapeError extends PerformersError {}

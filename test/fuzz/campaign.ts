@@ -72,8 +72,6 @@ export async function campaign(options: CampaignOptions): Promise<ReadonlyMap<st
           options.onInput?.(target, counts);
           if (count.inputs % INPUTS_PER_PROCESS === 0) reader.stop();
         }
-        // A process of each target would take as much memory as all of them.
-        if (targets.length > 4) reader.stop();
       }
       open = open.filter(({ target }) => counts.get(target.name)!.inputs < inputs);
     }

@@ -12,7 +12,7 @@ const target = targetNamed(name)!;
 const { draw } = await createDrawer(target, Number(seed));
 const read = await target.start(folder);
 
-const SENTENCE = /^\S[^\n]{0,3000}[.!?]$/;
+const SENTENCE = /^\S[^\n]{0,2500}[.!?]$/;
 
 /** Errors that nobody waited for. */
 const stray: unknown[] = [];

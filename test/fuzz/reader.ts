@@ -1,6 +1,6 @@
 /** Has inputs read in a process of its own and says how that ended, whatever the input does to that process. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -38,14 +38,16 @@ export const isFinding = ({ outcome }: Pick<Answer, 'outcome'>): boolean =>
 export const HANG_SECONDS = 2;
 /** What reading may take besides twice the input: libraries, buffers of streams, garbage that is not collected yet. */
 export const FREE_BYTES = 64 * 2 ** 20;
-/** Other work on the machine may keep an input from its processor for so many times its own time. */
-const PATIENCE = 10;
+/** Other programs may keep an input from a processor; after so many times its share it hangs all the same. */
+const PATIENCE = 20;
 
 export interface ReaderOptions {
   /** The bundle of child.ts. */
   readonly child: string;
   readonly target: string;
   readonly seed: number;
+  /** Seconds of processor time after which an input hangs. Default {@link HANG_SECONDS}. */
+  readonly hangSeconds?: number;
 }
 
 /** One process that reads inputs of one target, started again when it ends. */
@@ -63,13 +65,13 @@ export class Reader {
    * @param wanted its number, or the folder in which its files lie
    */
   async read(wanted: number | string, files: () => Files): Promise<Answer> {
-    const answer = await this.#ask(wanted, HANG_SECONDS);
+    const answer = await this.#ask(wanted);
     if (!this.#isSuspect(answer, files)) return answer;
-    // Again, alone and with patience: what went before may have grown the process, and other programs may have slowed it.
+    // Again in a fresh process: what went before may have grown this one.
     this.stop();
-    const again = await this.#ask(wanted, HANG_SECONDS * PATIENCE);
-    if (again.outcome === 'crash' || again.outcome === 'hang' || isFinding(again)) return again;
-    if (again.seconds > HANG_SECONDS) return { ...again, outcome: 'hang', detail: `${again.seconds} s` };
+    const again = await this.#ask(wanted);
+    if (isFinding(again)) return again;
+    if (again.seconds > this.#hangSeconds) return { ...again, outcome: 'hang', detail: `${again.seconds} s` };
     if (again.growth <= allowance(files())) return again;
     const detail = `${(again.growth / 2 ** 20).toFixed(0)} MiB for ${totalBytes(files())} bytes; ${again.detail}`;
     this.stop();
@@ -89,21 +91,25 @@ export class Reader {
 
   #isSuspect(answer: Answer, files: () => Files): boolean {
     return (
-      answer.outcome === 'hang' ||
       answer.outcome === 'crash' ||
-      answer.seconds > HANG_SECONDS ||
+      answer.seconds > this.#hangSeconds ||
       (answer.growth > FREE_BYTES && answer.growth > allowance(files()))
     );
   }
 
-  async #ask(wanted: number | string, seconds: number): Promise<Answer> {
+  get #hangSeconds(): number {
+    return this.options.hangSeconds ?? HANG_SECONDS;
+  }
+
+  async #ask(wanted: number | string): Promise<Answer> {
     if (!this.#process) await this.#start();
     const { stdin } = this.#process!;
     stdin!.write(`${JSON.stringify(wanted)}\n`);
-    const line = await this.#next(seconds);
+    const line = await this.#next(this.#hangSeconds);
     if (line === 'late') {
       this.stop();
-      return { outcome: 'hang', detail: `no answer within ${seconds} s`, seconds, growth: 0 };
+      const detail = `no answer within ${this.#hangSeconds} s of processor time`;
+      return { outcome: 'hang', detail, seconds: this.#hangSeconds, growth: 0 };
     }
     if (line === undefined) {
       const { exitCode, signalCode } = this.#process!;
@@ -114,14 +120,20 @@ export class Reader {
     return JSON.parse(line) as Answer;
   }
 
-  /** The next line of the process; `late` if none comes in time, undefined at the end of the process. */
+  /** The next line of the process; `late` after so many seconds of its processor time, undefined at its end. */
   async #next(seconds: number): Promise<string | 'late' | undefined> {
+    const next = this.#lines!.next().then(({ done, value }) => (done ? undefined : value));
+    const { pid } = this.#process!;
+    const start = { wall: performance.now(), processor: processorSeconds(pid) };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), seconds * 1000);
+      timer = setInterval(() => {
+        const wall = (performance.now() - start.wall) / 1000;
+        if (processorSeconds(pid) - start.processor > seconds || wall > seconds * PATIENCE) resolve('late');
+      }, 250);
     });
-    const line = await Promise.race([this.#lines!.next().then(({ done, value }) => (done ? undefined : value)), late]);
-    clearTimeout(timer);
+    const line = await Promise.race([next, late]);
+    clearInterval(timer);
     if (line === undefined && this.#process!.exitCode === null && this.#process!.signalCode === null) {
       await new Promise((resolve) => this.#process!.once('exit', resolve));
     }
@@ -147,3 +159,15 @@ export class Reader {
 }
 
 const allowance = (files: Files): number => 2 * totalBytes(files) + FREE_BYTES;
+
+/** Processor time that a process has taken; 0 where the system does not say. */
+function processorSeconds(pid: number | undefined): number {
+  try {
+    const [, fields] = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ');
+    const [user, system] = fields!.split(' ').slice(11, 13);
+    // In hundredths of a second on every Linux that Node runs on.
+    return (Number(user) + Number(system)) / 100;
+  } catch {
+    return 0;
+  }
+}

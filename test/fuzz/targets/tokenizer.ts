@@ -50,7 +50,15 @@ const others: readonly object[] = [
     pre_tokenizer: { type: 'Whitespace' },
     model: { type: 'WordLevel', unk_token: '[UNK]', vocab: { '[UNK]': 0, the: 1, whale: 2, blows: 3 } },
   },
-].map((json) => ({ version: '1.0', truncation: null, padding: null, normalizer: null, post_processor: null, ...json }));
+].map((json) => ({
+  version: '1.0',
+  truncation: null,
+  padding: null,
+  normalizer: null,
+  post_processor: null,
+  decoder: null,
+  ...json,
+}));
 
 export const tokenizer: Target = {
   name: 'tokenizer',
