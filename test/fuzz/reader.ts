@@ -103,8 +103,8 @@ export class Reader {
 
   async #ask(wanted: number | string): Promise<Answer> {
     if (!this.#process) await this.#start();
-    const { stdin } = this.#process!;
-    stdin!.write(`${JSON.stringify(wanted)}\n`);
+    const child = this.#process!;
+    child.stdin!.write(`${JSON.stringify(wanted)}\n`);
     const line = await this.#next(this.#hangSeconds);
     if (line === 'late') {
       this.stop();
@@ -112,7 +112,7 @@ export class Reader {
       return { outcome: 'hang', detail, seconds: this.#hangSeconds, growth: 0 };
     }
     if (line === undefined) {
-      const { exitCode, signalCode } = this.#process!;
+      const { exitCode, signalCode } = child;
       this.stop();
       const detail = `ended by ${signalCode ?? `status ${exitCode}`}\n${this.#errors.slice(-4000)}`;
       return { outcome: 'crash', detail, seconds: 0, growth: 0 };
@@ -123,7 +123,8 @@ export class Reader {
   /** The next line of the process; `late` after so many seconds of its processor time, undefined at its end. */
   async #next(seconds: number): Promise<string | 'late' | undefined> {
     const next = this.#lines!.next().then(({ done, value }) => (done ? undefined : value));
-    const { pid } = this.#process!;
+    const child = this.#process!;
+    const { pid } = child;
     const start = { wall: performance.now(), processor: processorSeconds(pid) };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
@@ -134,8 +135,8 @@ export class Reader {
     });
     const line = await Promise.race([next, late]);
     clearInterval(timer);
-    if (line === undefined && this.#process!.exitCode === null && this.#process!.signalCode === null) {
-      await new Promise((resolve) => this.#process!.once('exit', resolve));
+    if (line === undefined && child.exitCode === null && child.signalCode === null) {
+      await new Promise((resolve) => child.once('exit', resolve));
     }
     return line;
   }
