@@ -1,6 +1,7 @@
 /** What a safetensors file says before its data, and the numbers of one tensor of it. */
 
 import { DataError } from '../base/errors.ts';
+import { parseJsonText } from '../base/json.ts';
 
 /** The array that holds each element type. F16 and BF16 are read as `F32`. */
 export interface TensorArrays {
@@ -96,12 +97,13 @@ export function checkedHeader(bytes: Uint8Array, dataBytes: number, damaged: Dam
 }
 
 function parseHeader(bytes: Uint8Array, damaged: Damaged): SafetensorsHeader {
-  let json: unknown;
+  let text: string;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw damaged('its header is not JSON');
   }
+  const json = parseJsonText(text, (why) => damaged(`its header ${why}`));
   if (!isRecord(json)) throw damaged('its header is not a JSON object');
   let metadata: Record<string, string> = {};
   const entries: HeaderEntry[] = [];

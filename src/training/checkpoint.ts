@@ -17,6 +17,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataError, FileError } from '../base/errors.ts';
+import { parseJsonText } from '../base/json.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
@@ -348,13 +349,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** @throws one sentence naming the file when `text` is not JSON. */
+/** @throws one sentence naming the file when `text` is not JSON, or nested deeper than any file of a model. */
 export function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`${path} is damaged (it is not JSON): restore it from a copy or use another checkpoint.`, {
-      cause: error,
-    });
-  }
+  return parseJsonText(text, (why, cause) => {
+    const mend = 'restore it from a copy or use another checkpoint';
+    return new DataError(`${path} is damaged (it ${why}): ${mend}.`, { cause });
+  });
 }

@@ -52,7 +52,7 @@ export async function zipEntries(path: string): Promise<ZipEntry[]> {
 export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerator<Buffer> {
   const { crc32, createInflateRaw } = await import('node:zlib');
   if (entry.method !== 0 && entry.method !== 8) {
-    throw new DataError(`${entry.name} in ${path} is compressed by method ${entry.method}; store or deflate it.`);
+    throw new DataError(`${called(entry)} in ${path} is compressed by method ${entry.method}; store or deflate it.`);
   }
   if (entry.compressedSize === 0) return;
   const start = await dataOffset(path, entry);
@@ -69,13 +69,16 @@ export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerat
       yield chunk;
     }
   } catch (error) {
-    throw damaged(path, entry.name, messageOf(error));
+    throw damaged(path, called(entry), messageOf(error));
   } finally {
     source.destroy();
   }
-  if (size !== entry.size) throw damaged(path, entry.name, `${size} bytes, not ${entry.size}`);
-  if (checksum !== entry.crc32) throw damaged(path, entry.name, 'its checksum is another');
+  if (size !== entry.size) throw damaged(path, called(entry), `${size} bytes, not ${entry.size}`);
+  if (checksum !== entry.crc32) throw damaged(path, called(entry), 'its checksum is another');
 }
+
+/** An entry in messages. */
+const called = ({ name }: ZipEntry) => (name.trim() === '' ? 'A file without a name' : name);
 
 const damaged = (path: string, name: string, reason: string) =>
   new DataError(`${name} in ${path} cannot be read (${reason}); the file may be damaged or cut short.`);
@@ -170,7 +173,7 @@ async function dataOffset(path: string, entry: ZipEntry): Promise<number> {
   const file = await open(path);
   try {
     const header = await read(file, entry.offset, 30, path);
-    if (header.readUInt32LE(0) !== LOCAL) throw damaged(path, entry.name, 'its header is missing');
+    if (header.readUInt32LE(0) !== LOCAL) throw damaged(path, called(entry), 'its header is missing');
     return entry.offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   } finally {
     await file.close();

@@ -1,4 +1,5 @@
 import { DataError, PlatformError } from '../../base/errors.ts';
+import { checkJsonDepth } from '../../base/json.ts';
 import { z } from '../../base/zod.ts';
 import type { EncodeOptions, ForeignTokenizerJson, SpecialTokens, Tokenizer, TokenStream } from '../tokenizer.ts';
 import { rolesOf } from './added-tokens.ts';
@@ -33,6 +34,7 @@ export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
   }
+  checkJsonDepth(json, name);
   const file: Part = {
     json: json as ForeignTokenizerJson,
     where: `${name}:`,

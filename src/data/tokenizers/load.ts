@@ -1,4 +1,5 @@
 import { DataError } from '../../base/errors.ts';
+import { checkJsonDepth } from '../../base/json.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BpeTokenizer } from './bpe.ts';
@@ -20,6 +21,7 @@ export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer
   const fail: Fail = (what) => {
     throw new DataError(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
+  checkJsonDepth(json, name);
   const { pre_tokenizer, model } = read(formSchema, json, fail);
   if (pre_tokenizer === null || pre_tokenizer === undefined) return loadCharacters(json, fail);
   return model.type === 'Unigram' ? loadUnigram(json, fail) : loadByteLevelBpe(json, fail);

@@ -1,4 +1,5 @@
 import { DataError } from '../../base/errors.ts';
+import { parseJsonText } from '../../base/json.ts';
 
 /** The files of a model, wherever they lie. Reading a part of a large one does not read all of it. */
 export interface PretrainedFiles {
@@ -58,10 +59,7 @@ export async function readText(files: PretrainedFiles, name: string): Promise<st
  * @throws one sentence when it is not JSON
  */
 export async function readJson(files: PretrainedFiles, name: string): Promise<unknown> {
-  const text = await readText(files, name);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`${pathOf(files, name)} is not JSON: restore it from a copy.`, { cause: error });
-  }
+  return parseJsonText(await readText(files, name), (why, cause) => {
+    return new DataError(`${pathOf(files, name)} ${why}: restore it from a copy.`, { cause });
+  });
 }

@@ -1,0 +1,44 @@
+/** JSON that comes from outside: what is deeper than any file of use would exhaust the stack of whatever walks over it. */
+import { DataError } from './errors.ts';
+
+/** Arrays and objects within each other, at most. */
+export const MAX_JSON_DEPTH = 100;
+
+/**
+ * The value of a JSON text. O(length).
+ *
+ * @param fault makes the error that says why the text is refused: it "is not JSON", or "is nested deeper than …"
+ */
+export function parseJsonText(text: string, fault: (why: string, cause?: unknown) => Error): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw fault('is not JSON', error);
+  }
+  if (isDeep(value)) throw fault(`is nested deeper than ${MAX_JSON_DEPTH} levels`);
+  return value;
+}
+
+/** @throws one sentence unless `value` is nested at most {@link MAX_JSON_DEPTH} levels deep */
+export function checkJsonDepth(value: unknown, where: string): void {
+  if (isDeep(value)) {
+    throw new DataError(`${where} is nested deeper than ${MAX_JSON_DEPTH} levels: give a file that is not damaged.`);
+  }
+}
+
+/** Level by level, as a recursion would be what this is to prevent; ends at the limit also for a value that holds itself. */
+function isDeep(value: unknown): boolean {
+  let level: object[] = isObject(value) ? [value] : [];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > MAX_JSON_DEPTH) return true;
+    const next: object[] = [];
+    for (const outer of level) {
+      for (const inner of Object.values(outer)) if (isObject(inner)) next.push(inner);
+    }
+    level = next;
+  }
+  return false;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
