@@ -2,6 +2,8 @@
 
 import type { FloatArray } from '../backend/types.ts';
 import { DataError, ShapeError } from '../base/errors.ts';
+import type { TransformerConfiguration } from '../models/configuration.ts';
+import { leastNumbers } from '../models/size.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorEntry } from './safetensors.ts';
 
@@ -31,6 +33,25 @@ export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, Ten
   const targets = new Map([...model.parameters(), ...model.buffers()]);
   const found = checkEntries(new Map([...targets].map(([name, { shape }]) => [name, shape])), entries, where);
   for (const [name, { backend, storage }] of targets) backend.write(storage, found.get(name)!);
+}
+
+/**
+ * Compares a model's sizes with its weights before anything of these sizes is built: a damaged size may ask for any memory.
+ * @param shapes of the tensors that there are
+ * @throws one sentence when a model of this configuration has more numbers
+ */
+export function checkModelSize(
+  configuration: TransformerConfiguration,
+  shapes: Iterable<readonly number[]>,
+  where: string,
+): void {
+  let found = 0;
+  for (const shape of shapes) found += shape.reduce((product, size) => product * size, 1);
+  const least = leastNumbers(configuration);
+  if (least <= found) return;
+  throw new ShapeError(
+    `${where} holds ${found} numbers, fewer than the ${least} that its config.json asks for: use the config.json that was written with it.`,
+  );
 }
 
 /** An F32 or F64 entry, whichever `data` is. */

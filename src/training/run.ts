@@ -7,7 +7,7 @@ import { parseConfiguration } from '../base/parse.ts';
 import type { Batch } from '../data/windows.ts';
 import { transformerConfiguration } from '../models/configuration.ts';
 import { Transformer } from '../models/transformer.ts';
-import { loadWeights, readWeights } from '../pretrained/weights.ts';
+import { checkModelSize, loadWeights, readWeights } from '../pretrained/weights.ts';
 import { seedWords } from '../tensor/random.ts';
 import { type FileSystem, nodeFileSystem } from './atomic.ts';
 import {
@@ -78,6 +78,8 @@ export type RunEvent =
  */
 export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
   const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
+  const shapes = [...files.weights.values()].map(({ shape }) => shape);
+  checkModelSize(options, shapes, join(directory, 'model.safetensors'));
   const model = new Transformer(backend, options);
   try {
     loadWeights(model, files.weights, join(directory, 'model.safetensors'));

@@ -1,5 +1,7 @@
 /** Tokens that are recognised by their text before anything else, and the roles that some of them play. */
+
 import type { AddedTokenJson, SpecialRole, SpecialTokens } from '../tokenizer.ts';
+import { compileExpression } from './expression.ts';
 
 export interface AddedToken {
   readonly id: number;
@@ -56,5 +58,5 @@ export function addedTokenToJson({ id, content, special, normalized }: AddedToke
 /** Matches any of the texts, the longest first. */
 export function patternOf(texts: readonly string[]): RegExp {
   const byLength = [...texts].sort((a, b) => b.length - a.length);
-  return new RegExp(byLength.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
+  return compileExpression(byLength.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
 }

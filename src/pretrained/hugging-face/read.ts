@@ -6,6 +6,7 @@ import {
   transformerConfiguration,
 } from '../../models/configuration.ts';
 import type { TensorEntry } from '../safetensors.ts';
+import { checkModelSize } from '../weights.ts';
 import { familyOfFile } from './families.ts';
 import type { Family, FamilyName, NamedTensor } from './family.ts';
 import { filesInMemory, type PretrainedFiles, pathOf, readJson } from './files.ts';
@@ -62,6 +63,8 @@ export async function readHuggingFace(
   const { options, ids } = family.configure(file, (name) => names.has(name));
   const sentences = await readSentencePooling(source);
   const trained = parse({ ...options, ...poolingOf(sentences?.pooling), attention: 'exact' }, file.where);
+  const shapes = stored.names.map((name) => stored.shapeOf(name));
+  checkModelSize(trained, shapes, whereIn(stored));
   const table = family.tensors(trained, ids);
   const tokenizer = await readTokenizer(source, family.name);
   const read = await readTable(table, stored, names);

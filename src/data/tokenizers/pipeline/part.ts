@@ -1,6 +1,8 @@
 /** Reads the parts of a tokenizer.json: what the Rust library `tokenizers` reads is read, anything else is refused by name. */
+
 import { DataError } from '../../../base/errors.ts';
 import { z } from '../../../base/zod.ts';
+import { compileExpression } from '../expression.ts';
 
 /** One object of a tokenizer.json, and where it stands. */
 export interface Part {
@@ -79,7 +81,7 @@ export const patternField = () =>
 /** The regular expression of a field `pattern`. */
 export function regExpOf(field: z.output<ReturnType<typeof patternField>>, part: Part): RegExp {
   if ('Regex' in field) return part.compile(field.Regex, `${part.where}.pattern`);
-  return new RegExp(escapeRegExp(field.String), 'gu');
+  return compileExpression(escapeRegExp(field.String), 'gu');
 }
 
 export const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');

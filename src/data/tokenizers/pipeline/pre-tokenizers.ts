@@ -1,7 +1,9 @@
 /** Pre-tokenizers of the Rust library `tokenizers`: they cut a text where no token crosses. */
+
 import { DataError } from '../../../base/errors.ts';
 import { z } from '../../../base/zod.ts';
 import { PRE_TOKEN_PATTERN } from '../byte-level.ts';
+import { compileExpression } from '../expression.ts';
 import { byteLevelOf } from './normalizers.ts';
 import { escapeRegExp, fieldsOf, ofType, type Part, partsAt, patternField, regExpOf } from './part.ts';
 
@@ -45,7 +47,7 @@ const preTokenizers: Readonly<Record<string, (part: Part) => PreTokenizer>> = {
   },
   CharDelimiterSplit(part) {
     const { delimiter } = fieldsOf(part, { delimiter: z.string().check(z.regex(/^.$/su, 'must be one character')) });
-    return splitting(new RegExp(escapeRegExp(delimiter), 'gu'), 'Removed');
+    return splitting(compileExpression(escapeRegExp(delimiter), 'gu'), 'Removed');
   },
   Digits(part) {
     const { individual_digits: individual } = fieldsOf(part, { individual_digits: z.boolean() });
@@ -53,7 +55,7 @@ const preTokenizers: Readonly<Record<string, (part: Part) => PreTokenizer>> = {
   },
   FixedLength(part) {
     const { length } = fieldsOf(part, { length: z._default(z.int().check(z.minimum(1)), 5) });
-    return splitting(new RegExp(`[^]{1,${length}}`, 'gu'), 'Isolated');
+    return splitting(compileExpression(`[^]{1,${length}}`, 'gu'), 'Isolated');
   },
   Metaspace(part) {
     const given = fieldsOf(part, {
@@ -70,7 +72,7 @@ const preTokenizers: Readonly<Record<string, (part: Part) => PreTokenizer>> = {
         `${part.where}.add_prefix_space is false, but prepend_scheme is ${JSON.stringify(scheme)}: make them agree.`,
       );
     }
-    const cut = splitting(new RegExp(escapeRegExp(replacement), 'gu'), 'MergedWithNext');
+    const cut = splitting(compileExpression(escapeRegExp(replacement), 'gu'), 'MergedWithNext');
     return ({ text, isFirst }) => {
       const replaced = text.replaceAll(' ', () => replacement);
       const wants = prefix && (scheme === 'always' || (scheme === 'first' && isFirst));
