@@ -4,6 +4,7 @@ import { DataError, messageOf } from '../../base/errors.ts';
 import { readMagic } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { type FieldOptions, recordOf } from './jsonl.ts';
+import { checkFooter, checkPages } from './parquet-structure.ts';
 
 /** Stands for text whose bytes are not UTF-8. */
 const NOT_UTF8 = Symbol('not UTF-8');
@@ -25,12 +26,18 @@ export async function* readParquet(
   // Says what is wrong with a name that is no file.
   if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
   const file = await asyncBufferFromFile(path);
-  const metadata = await orDamaged(path, () => parquetMetadataAsync(file));
+  const metadata = await orDamaged(path, async () => {
+    await checkFooter(file);
+    return parquetMetadataAsync(file);
+  });
   const columns = columnsOf(path, metadata, options);
   let rowStart = 0;
-  for (const { num_rows } of metadata.row_groups) {
-    const rowEnd = rowStart + Number(num_rows);
-    const rows = await orDamaged(path, () => readRows(file, metadata, columns, rowStart, rowEnd));
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows);
+    const rows = await orDamaged(path, async () => {
+      await checkPages(file, group, columns);
+      return readRows(file, metadata, columns, rowStart, rowEnd);
+    });
     for (const [i, row] of rows.entries()) {
       const isFaulty = Object.values(row).includes(NOT_UTF8);
       const line = rowStart + i + 1;

@@ -48,6 +48,37 @@ describe('readParquet', () => {
     expect([records.length, count, bad[0]]).toEqual([0, 23, [1, '"meta" is no text']]);
   });
 
+  describe('takes no memory for what a damaged file only states', () => {
+    const whole = Buffer.from(parquetFile('text', ['one', 'two', 'three'], 3));
+    /** The file with the only place of `before` replaced, bytes for bytes. */
+    const damaged = (before: number[], after: number[]) => {
+      const at = whole.indexOf(Buffer.from(before));
+      expect(at).toBeGreaterThan(0);
+      const bytes = Buffer.from(whole);
+      Buffer.from(after).copy(bytes, at);
+      return file('damaged.parquet', bytes);
+    };
+
+    test('a list of two to the power of 25 in the footer', async () => {
+      // The list of schema elements, two structures, becomes one whose length follows; what comes next no longer matters.
+      const path = damaged([0x2c, 0x48, 0x06], [0xfc, 0xff, 0xff]);
+      await expect(read(path)).rejects.toThrow('damaged.parquet cannot be read (a list is longer than its file)');
+    });
+
+    test('values of a page', async () => {
+      // 3 values, plain encoding.
+      const path = damaged([0x2c, 0x15, 0x06, 0x15, 0x00], [0x2c, 0x15, 0x7e, 0x15, 0x00]);
+      await expect(read(path)).rejects.toThrow('damaged.parquet cannot be read (a page states 63 values, more than 3)');
+    });
+
+    test('a structure without an end', async () => {
+      const bytes = Buffer.from(whole);
+      const start = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+      bytes.fill(0x1c, start, bytes.length - 8);
+      await expect(read(file('deep.parquet', bytes))).rejects.toThrow('its structures are nested too deeply');
+    });
+  });
+
   test('no rows are no records', async () => {
     expect(await read(golden('no-rows'))).toEqual({ records: [], bad: [], count: 0 });
   });
