@@ -139,15 +139,20 @@ export const checkpoint: Target = {
     backend.close();
     return [made];
   },
-  mutate: (random, seed, other) =>
-    mutateOne(random, seed, other, {
+  mutate(random, seed, other) {
+    const mutated = mutateOne(random, seed, other, {
       'training.json': mutateJson,
       'config.json': mutateJson,
       'optimizer.safetensors': mutateSafetensors,
       'model.safetensors': mutateSafetensors,
       'tokenizer.json': mutateJson,
       'metrics.jsonl': mutateLines,
-    }),
+      SHA256SUMS: mutateLines,
+    });
+    if (random.integer(4) === 0) return mutated;
+    // Without checksums, so that changes are read and not only noticed.
+    return Object.fromEntries(Object.entries(mutated).filter(([name]) => !name.endsWith('SHA256SUMS')));
+  },
   async start(folder) {
     const backend = await createTestBackend();
     return async () => {

@@ -43,7 +43,10 @@ const foreign = (): Uint8Array => {
 export function mutateSafetensors(random: Random, whole: Uint8Array, other?: Uint8Array): Uint8Array {
   if (random.integer(3) === 0) return mutateBytes(random, whole, other);
   const end = 8 + Number(new DataView(whole.buffer, whole.byteOffset).getBigUint64(0, true));
-  const mutated = framed(mutateJson(random, whole.slice(8, end)), whole.slice(end));
+  const header = Buffer.from(whole.slice(8, end)).toString('latin1');
+  // Without its checksum, so that changes are read and not only noticed.
+  const unchecked = Buffer.from(header.replace('performers.checksum', 'performers.checksux'), 'latin1');
+  const mutated = framed(mutateJson(random, unchecked), whole.slice(end));
   return random.integer(4) === 0 ? mutateBytes(random, mutated, other) : mutated;
 }
 
