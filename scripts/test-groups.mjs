@@ -11,7 +11,7 @@ export const testGroups = ['fast', 'thorough', 'training', 'processes', 'browser
 const SIGNS = [
   ['browser', ({ specifier }) => /^playwright/.test(specifier)],
   ['processes', ({ specifier }) => /^(node:)?(child_process|cluster)$/.test(specifier)],
-  ['training', ({ specifier }) => specifier.startsWith('experiments/')],
+  ['training', ({ specifier }) => specifier.startsWith('experiments/') || specifier === 'cli/program.ts'],
   [
     'training',
     ({ specifier, names }) => specifier.startsWith('src/') && /\b(train|Trainer|Distillation|AdamW)\b/.test(names),

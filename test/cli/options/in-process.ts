@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { createProgram } from '../../../cli/program.ts';
+import { press, release } from './interruption.ts';
 
 export const folder = mkdtempSync(join(tmpdir(), 'performers-options-'));
 export const at = (...names: string[]): string => join(folder, ...names);
@@ -34,7 +35,9 @@ export async function runCommand(
     const known = before[signals.indexOf(signal as (typeof signals)[number])];
     return process.listeners(signal).filter((listener) => !known.has(listener));
   };
+  release();
   const interrupt = (signal: NodeJS.Signals) => {
+    press();
     for (const listener of added(signal)) (listener as (signal: NodeJS.Signals) => void)(signal);
   };
   const spies = (['stdout', 'stderr'] as const).map((name) =>

@@ -46,6 +46,7 @@ vi.mock('../../../src/node.ts', async (original) => {
   };
   return { ...library, createBackend, balanceAttention, conversionReport };
 });
+vi.mock('../../../cli/interrupt.ts', async () => (await import('./interruption.ts')).interruption);
 // The demonstration takes the whole book, which is not what its options are about.
 vi.mock('../../../experiments/moby-dick.ts', () => ({ mobyDickPath: () => at('text.txt') }));
 
