@@ -6,6 +6,7 @@ import {
   ConfigurationError,
   checkObjective,
   checkTeacher,
+  dataFingerprint,
   type Evaluation,
   explainWriteError,
   findCheckpoint,
@@ -260,7 +261,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
       out,
       model,
       data: trainingBatches(store.train, training, vocabulary, classes?.train),
-      dataFingerprint: [store.fingerprint, ...(classes?.names ?? [])].join(' '),
+      dataFingerprint: dataFingerprint(store, classes),
       heldOut:
         store.heldOut.length > 1
           ? heldOutData(store.heldOut, training, vocabulary, classes?.heldOut, limit)

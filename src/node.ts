@@ -63,6 +63,7 @@ export {
   readNewest,
   type TrainingState,
 } from './training/checkpoint.ts';
+export { type DataFingerprint, dataFingerprint } from './training/data-fingerprint.ts';
 export { type LoadedModel, loadModel, loadTransformer } from './training/load-model.ts';
 export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
 export { lockRun, type RunLock } from './training/run-lock.ts';

@@ -7,7 +7,15 @@ import { DataError } from '../base/errors.ts';
 import { openText } from './files.ts';
 import { BadRecords } from './records.ts';
 import { documentParts, type PartName, partNames, planSplit, type SplitRule, type TextDocument } from './split.ts';
-import { BYTES_PER_START, offsetsOf, readBytes, readFooter, type TokenFooter, unpackStarts } from './token-footer.ts';
+import {
+  BYTES_PER_START,
+  offsetsOf,
+  readBytes,
+  readFooter,
+  type TokenFooter,
+  unpackStarts,
+  verifyTokens,
+} from './token-footer.ts';
 import { checkRange, type TokenSplit, type TokenStore } from './token-store.ts';
 import { type ReadingReport, TokenFileWriter } from './token-writer.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -78,7 +86,10 @@ export async function openOrWrite(
   write: (writer: TokenFileWriter) => Promise<ReadingReport>,
 ): Promise<TokenFileStore> {
   const earlier = await readFooter(file);
-  if (earlier?.key === key) return openTokens(file, earlier, tokenizer.vocabSize, true);
+  if (earlier?.key === key) {
+    await verifyTokens(file, earlier);
+    return openTokens(file, earlier, tokenizer.vocabSize, true);
+  }
   const writer = await TokenFileWriter.create(file, tokenizer, onProgress, signal);
   try {
     const footer = await writer.finish(key, await write(writer));

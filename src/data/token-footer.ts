@@ -3,7 +3,9 @@
  * uint32, as the vocabulary needs, where their documents start (float64), a JSON footer, its length as uint32, and the magic.
  */
 import { Buffer } from 'node:buffer';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { Hash } from 'node:crypto';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { DataError } from '../base/errors.ts';
 import { z } from '../base/zod.ts';
 import { type PartName, partNames } from './split.ts';
 import type { TokenCounts } from './token-store.ts';
@@ -29,6 +31,8 @@ const footerSchema = z.lazy(() => {
       examples: z.array(z.object({ file: z.string(), line: z.number(), reason: z.string() })),
     }),
     skipped: z.record(z.string(), count),
+    /** SHA-256 of all before the footer and of the footer without this; of files of the first release undefined. */
+    checksum: z.optional(z.string()),
   });
 });
 
@@ -45,8 +49,10 @@ export function offsetsOf({ parts, bytesPerToken }: TokenFooter, wanted: PartNam
   };
 }
 
-export function packFooter(footer: TokenFooter): Buffer {
-  const json = Buffer.from(JSON.stringify(footer));
+/** @param hash of all that is before the footer */
+export function packFooter(footer: TokenFooter, hash: Hash): Buffer {
+  const text = JSON.stringify({ ...footer, checksum: '' });
+  const json = Buffer.from(JSON.stringify({ ...footer, checksum: hash.update(text).digest('hex') }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(json.length);
   return Buffer.concat([json, length, Buffer.from(MAGIC)]);
@@ -82,6 +88,26 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
   } finally {
     await handle.close();
   }
+}
+
+/** @throws {DataError} one sentence when the contents of a token file are not what they were when it was written */
+export async function verifyTokens(file: string, { checksum }: TokenFooter): Promise<void> {
+  if (checksum === undefined) return;
+  const [{ createHash }, { createReadStream }] = await Promise.all([import('node:crypto'), import('node:fs')]);
+  const { size } = await stat(file);
+  const handle = await open(file);
+  try {
+    const length = (await readBytes(handle, size - TRAILER, 4))!.readUInt32LE(0);
+    const json = (await readBytes(handle, size - TRAILER - length, length))!.toString();
+    const hash = createHash('sha256');
+    const end = size - TRAILER - length - 1;
+    if (end >= 0) for await (const chunk of createReadStream(file, { end, highWaterMark: 1 << 20 })) hash.update(chunk);
+    hash.update(json.replace(`"checksum":"${checksum}"`, '"checksum":""'));
+    if (hash.digest('hex') === checksum) return;
+  } finally {
+    await handle.close();
+  }
+  throw new DataError(`${file} is damaged (its checksum does not match): remove it, and the text is tokenised again.`);
 }
 
 /** Bytes of an open file; undefined where it is shorter. */

@@ -69,12 +69,18 @@ export class TokenFileWriter {
         return [name, { length, characters, bytes, numDocuments: documents.length }];
       }),
     ) as TokenFooter['parts'];
+    for (const part of this.#parts.values()) await part.flush();
+    // The training tokens come first in the file.
+    const rest = this.hash.copy();
     await attempt(this.file, async () => {
-      for (const part of this.#parts.values()) await part.flush();
       const { handle } = this.#parts.get('train')!;
       for (const name of partNames.slice(1)) {
         const part = this.#parts.get(name);
-        if (part) for await (const chunk of createReadStream(part.path)) await handle.appendFile(chunk as Buffer);
+        if (!part) continue;
+        for await (const chunk of createReadStream(part.path)) {
+          rest.update(chunk as Buffer);
+          await handle.appendFile(chunk as Buffer);
+        }
       }
     });
     const footer: TokenFooter = {
@@ -87,9 +93,12 @@ export class TokenFileWriter {
     };
     await attempt(this.file, async () => {
       const { handle, path } = this.#parts.get('train')!;
-      for (const name of partNames)
-        await handle.appendFile(packStarts(this.#parts.get(name)?.counter.counts ?? noCounts));
-      await handle.appendFile(packFooter(footer));
+      for (const name of partNames) {
+        const starts = packStarts(this.#parts.get(name)?.counter.counts ?? noCounts);
+        rest.update(starts);
+        await handle.appendFile(starts);
+      }
+      await handle.appendFile(packFooter(footer, rest));
       await handle.sync();
       await handle.close();
       await rename(path, this.file);

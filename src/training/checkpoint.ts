@@ -43,7 +43,7 @@ const stateSchema = z.lazy(() => {
       /** Index of the micro-batch that comes next. */
       position: count,
       /** What identifies the data: a run must not resume on other data. */
-      fingerprint: z.string(),
+      fingerprint: z.union([z.string(), z.record(z.string(), z.string())]),
     }),
     /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
     generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),

@@ -19,6 +19,7 @@ import {
   type TrainingState,
 } from './checkpoint.ts';
 import type { TrainingConfiguration } from './configuration.ts';
+import { changedParts, type DataFingerprint } from './data-fingerprint.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
 import { lockRun, type RunLock } from './run-lock.ts';
@@ -38,8 +39,8 @@ export interface RunOptions {
   /** Its weights are those of `resume`, if given: see {@link restoreModel}. */
   readonly model: Transformer;
   readonly data: TrainingData;
-  /** Identifies the data, such as a checksum of its tokens: a run does not resume on other data. */
-  readonly dataFingerprint: string;
+  /** Identifies the data, such as {@link dataFingerprint} does: a run does not resume on other data. */
+  readonly dataFingerprint: DataFingerprint;
   readonly heldOut?: HeldOutData | undefined;
   readonly configuration: TrainingConfiguration;
   /** Text of tokenizer.json, stored in every checkpoint. */
@@ -223,9 +224,20 @@ function restoreTrainer(
       `${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`,
     );
   }
-  if (training.data.fingerprint !== dataFingerprint) {
+  for (const key of ['length', 'batchSize', 'packing', 'objective'] as const) {
+    const [before, now] = [training.configuration[key], trainer.configuration[key]].map((value) =>
+      JSON.stringify(value),
+    );
+    if (before === now) continue;
     throw new ConfigurationError(
-      `${directory} was trained on other data: resume it with the same --data and tokenizer, or start a new run.`,
+      `${directory} was trained with ${key} ${before ?? 'unset'}, not ${now ?? 'unset'}: resume it with what it had, or start a new run.`,
+    );
+  }
+  const changed = changedParts(training.data.fingerprint, dataFingerprint);
+  if (changed.length > 0) {
+    const which = changed[0] === 'data' ? '' : ` (its ${changed.join(' and ')} differ)`;
+    throw new ConfigurationError(
+      `${directory} was trained on other data${which}: resume it with the same --data, options and tokenizer, or start a new run.`,
     );
   }
   trainer.restore(training.step, training.data.position, optimizer, join(directory, 'optimizer.safetensors'));

@@ -179,11 +179,42 @@ describe('in a file', () => {
     await store.close();
     const path = join(folder, 'damaged.tok');
     const data = readFileSync(path);
-    data[2 * 7 + 1] = 0xff;
-    writeFileSync(path, data);
-    const damaged = await tokenize('damaged.tok');
-    expect(damaged.reused).toBe(true);
-    await expect(damaged.train.read(0, 20)).rejects.toThrow(/damaged\.tok holds token \d+, beyond the vocabulary/);
+    // Tokens of both parts, where documents start, and the fingerprint.
+    const footer = data.indexOf('"fingerprint":"') + 15;
+    for (const place of [2 * 7, Math.floor(0.9 * footer), data.lastIndexOf('{"key"') - 5, footer]) {
+      const flipped = Buffer.from(data);
+      flipped[place] ^= 1;
+      writeFileSync(path, flipped);
+      await expect(tokenize('damaged.tok')).rejects.toThrow(
+        `${path} is damaged (its checksum does not match): remove it, and the text is tokenised again.`,
+      );
+    }
+    rmSync(path);
+    const again = await tokenize('damaged.tok');
+    await again.close();
+    expect(readFileSync(path)).toEqual(data);
+  });
+
+  test('damage of a file without a checksum is found where its ids show it', async () => {
+    const store = await tokenize('early.tok');
+    await store.close();
+    const path = join(folder, 'early.tok');
+    const data = readFileSync(path);
+    // As the first release wrote it.
+    const start = data.lastIndexOf('{"key"');
+    const json = JSON.parse(data.subarray(start, data.length - 12).toString());
+    const text = Buffer.from(JSON.stringify({ ...json, checksum: undefined }));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(text.length);
+    const early = Buffer.concat([data.subarray(0, start), text, length, Buffer.from('PERFTOK2')]);
+    writeFileSync(path, early);
+    const reused = await tokenize('early.tok');
+    expect(reused.reused).toBe(true);
+    await reused.close();
+    early[2 * 7 + 1] = 0xff;
+    writeFileSync(path, early);
+    const damaged = await tokenize('early.tok');
+    await expect(damaged.train.read(0, 20)).rejects.toThrow(/early\.tok holds token \d+, beyond the vocabulary/);
     await damaged.close();
   });
 });

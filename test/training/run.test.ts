@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { TokenSplit } from '../../src/data/token-store.ts';
 import { nodeFileSystem } from '../../src/training/atomic.ts';
 import { findCheckpoint, loadCheckpoint } from '../../src/training/checkpoint.ts';
 import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import { changedParts, dataFingerprint } from '../../src/training/data-fingerprint.ts';
 import { type RunEvent, type RunOptions, restoreModel, train } from '../../src/training/run.ts';
 import { tinyRun } from './support.ts';
 
@@ -153,6 +155,32 @@ describe('train', () => {
     await expect(collect(await resumed(out, out, { seed: 4 }))).rejects.toThrow(/was trained with seed 3, not 4/);
     const options = { ...(await resumed(out)), dataFingerprint: 'other' };
     await expect(collect(options)).rejects.toThrow(/step-00000003 was trained on other data: resume it with the same/);
+    for (const [changed, words] of [
+      [{ length: 6 }, 'was trained with length 7, not 6: resume it with what it had'],
+      [{ batchSize: 3 }, 'was trained with batchSize 2, not 3'],
+      [{ packing: 'pack' }, 'was trained with packing unset, not "pack"'],
+    ] as const) {
+      await expect(collect(await resumed(out, out, changed))).rejects.toThrow(words);
+    }
+  });
+
+  it('says which part of the data differs, and still resumes runs that tell it in one text', () => {
+    const store = { fingerprint: 'abc', train: { documents: [0, 5] } as unknown as TokenSplit };
+    const classes = { names: ['a b', 'c'], train: [0, 1] };
+    const now = dataFingerprint(store, classes);
+    const changed = (other: Parameters<typeof dataFingerprint>) => changedParts(now, dataFingerprint(...other));
+    expect(changed([store, classes])).toEqual([]);
+    expect(changed([store, { ...classes, train: [1, 0] }])).toEqual(['labels']);
+    expect(changed([store, { ...classes, names: ['a b', 'd'] }])).toEqual(['classes']);
+    expect(changed([{ ...store, fingerprint: 'abd' }, classes])).toEqual(['tokens']);
+    expect(changed([{ ...store, train: { documents: [0, 4] } as unknown as TokenSplit }, classes])).toEqual([
+      'documents',
+    ]);
+    expect(changed([store])).toEqual(['classes', 'labels']);
+    expect(changedParts('abc a b c', now)).toEqual([]);
+    expect(changedParts('abc', dataFingerprint(store))).toEqual([]);
+    expect(changedParts('abd', dataFingerprint(store))).toEqual(['data']);
+    expect(changedParts('one', 'other')).toEqual(['data']);
   });
 
   it('leaves the last checkpoint intact when the loss is not finite, and says where it is', async () => {

@@ -1,0 +1,37 @@
+/** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
+import { createHash } from 'node:crypto';
+import type { TokenFileStore } from '../data/token-file.ts';
+
+/** Checksums by part, or one text for all. */
+export type DataFingerprint = string | Readonly<Record<string, string>>;
+
+/**
+ * The fingerprint of tokenised training data, whose rows follow the boundaries of documents and, for classification, their
+ * labels.
+ */
+export function dataFingerprint(
+  { fingerprint, train }: Pick<TokenFileStore, 'fingerprint' | 'train'>,
+  classes?: { readonly names: readonly string[]; readonly train: readonly number[] },
+): DataFingerprint {
+  const parts = { tokens: fingerprint, documents: hashOf(train.documents) };
+  return classes ? { ...parts, classes: classes.names.join(' '), labels: hashOf(classes.train) } : parts;
+}
+
+/**
+ * The parts that differ; `data` where they cannot be told apart. Runs of the first release have one text, the tokens and
+ * the names of the classes, and are held to that.
+ */
+export function changedParts(before: DataFingerprint, now: DataFingerprint): string[] {
+  if (typeof before === 'object' && typeof now === 'object') {
+    return [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((part) => before[part] !== now[part]);
+  }
+  const [first, second] = [before, now].map((each) =>
+    typeof each === 'string' ? each : [each.tokens, each.classes].filter((part) => part !== undefined).join(' '),
+  );
+  return first === second ? [] : ['data'];
+}
+
+const hashOf = (numbers: readonly number[]) => {
+  const hash = createHash('sha256');
+  return hash.update(Float64Array.from(numbers)).digest('hex');
+};
