@@ -139,6 +139,8 @@ const reasons: Readonly<Record<string, string>> = {
   'Trainer.saveOptimizer': copies,
   readWeights: copies,
   pause: 'is the pause itself',
+  lockRun: 'takes a lock file, once',
+  readNewest: 'reads the files of a checkpoint once more where they were removed meanwhile',
   'Distillation.teach': 'one forward pass of one batch is one step',
   'EncoderDecoder.encodeInSteps': 'measured as a part of translate',
   createBackend: 'loads a module once',
