@@ -77,7 +77,7 @@ export function resultOf(name: string, { subject, milliseconds, peaks, peakLabel
   };
 }
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** The lines of one case: heading, checks, one row per result, comparisons, and what was not measured. */
 export function formatCase(report: CaseReport, rounds: number): string {
@@ -138,29 +138,8 @@ export function formatTime(milliseconds: number): string {
   return isShort ? `${threeDigits(milliseconds * 1e3)} µs` : `${threeDigits(milliseconds)} ms`;
 }
 
-/** What {@link formatTable} needs of a report; the records of docs/benchmarks/ hold this and more. */
-export interface TableCase {
-  readonly name: string;
-  readonly kind: BackendKind;
-  readonly results: readonly Pick<Result, 'label' | 'milliseconds' | 'gigaflopsPerSecond' | 'peak' | 'shareOfPeak'>[];
-}
-
-/** The results of cases as a table in Markdown, such as docs/ has. */
-export function formatTable(cases: readonly TableCase[]): string {
-  const rows = cases.flatMap(({ name, kind, results }) =>
-    results.map(({ label, milliseconds, gigaflopsPerSecond, peak, shareOfPeak }) => {
-      const figures = [formatTime(milliseconds), gigaflopsPerSecond.toFixed(0), peak.toFixed(0), percent(shareOfPeak)];
-      return [kind === 'wasm' ? `${name}, WASM` : name, label, ...figures];
-    }),
-  );
-  const head = ['case', '', 'median', 'GFLOP/s', 'peak', 'share'];
-  const lines = [head, ...rows].map((cells) =>
-    `|${cells.map((cell) => ` ${cell}`).join(' |')} |`.replace('|  |', '| |'),
-  );
-  return [lines[0], '|---|---|--:|--:|--:|--:|', ...lines.slice(1)].join('\n');
-}
-
 const formatRatio = (ratio: number): string => (ratio < 10 ? ratio.toFixed(2) : ratio.toFixed(1));
 
-const formatValue = (value: number): string =>
+/** A number to three digits, or in whole thousands with commas. */
+export const formatValue = (value: number): string =>
   Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
