@@ -136,9 +136,8 @@ async function guessFormat(files: readonly string[], folders: readonly string[])
 
 /** Whether the ending of a name is one that files of the format have. */
 function fits(name: string, format: DatasetFormat): boolean {
-  const isTable = /\.tsv(?:\.(?:gz|bz2|zst|zstd))?$/i.test(name);
-  if (format === 'listops') return isTable;
-  if (format === 'labelled') return isTable || formatOfName(name) === 'jsonl';
+  if (format === 'listops') return /\.tsv(?:\.(?:gz|bz2|zst|zstd))?$/i.test(name);
+  if (format === 'labelled') return /\.[ct]sv(?:\.(?:gz|bz2|zst|zstd))?$/i.test(name) || formatOfName(name) === 'jsonl';
   return formatOfName(name) === (format === 'pg19' ? 'text' : format);
 }
 

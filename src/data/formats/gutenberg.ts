@@ -1,8 +1,8 @@
 /** Lines that end what Project Gutenberg puts before a book, as its files have had them over the years. */
-const HEADER_ENDS = [
-  /^\s*\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG\b/i,
-  /^\s*\*\s*END\s*\*?\s*THE SMALL PRINT\b/i,
-];
+const BOOK_STARTS = [/^\s*\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG\b/i];
+/** The old licence, which stands before the book in most files, and after it in some. */
+const SMALL_PRINT_STARTS = [/^\s*\*+\s*START\s*\**\s*THE SMALL PRINT\b/i];
+const SMALL_PRINT_ENDS = [/^\s*\*\s*END\s*\*?\s*THE SMALL PRINT\b/i];
 const FOOTER_STARTS = [
   /^\s*\*\*\*\s*END OF (?:THE|THIS) PROJECT GUTENBERG\b/i,
   /^\s*(?:\*\*\*\s*)?End of (?:the |this )?Project Gutenberg(?:'s|’s| E-?(?:book|text)\b)/i,
@@ -11,40 +11,58 @@ const FOOTER_STARTS = [
 /** Lines in which a header ends, at the latest: the longest have about 400. */
 const HEADER_LINES = 1000;
 
+/** Characters that a book has at least. */
+const SHORTEST_BOOK = 100;
+
 /**
  * A book without Project Gutenberg's header and licence, from the line after the last `*** START OF …` (or the end of the
- * old small print) among the first 1000 lines to the line before the first `*** END OF …` after it. A text without these
- * lines stays as it is. White space around the book is removed only where something else was. Linear time.
+ * old small print) among the first 1000 lines to the line before the first `*** END OF …` after it, or before the old small
+ * print where nothing follows that. A text without these lines stays as it is. White space around the book is removed only
+ * where something else was. Linear time.
  */
 export function stripGutenberg(text: string): string {
   let start = 0;
   let end = text.length;
-  let at = 0;
-  for (let line = 0; line < HEADER_LINES && at < text.length; line++) {
+  let smallPrint: number | undefined;
+  for (let line = 0, at = 0; line < HEADER_LINES && at < text.length; line++) {
     const next = lineAfter(text, at);
-    if (isMarker(text, at, next, HEADER_ENDS)) {
-      start = next;
-      // The marker may run over two lines: its last has the closing asterisks.
-      if (
-        !text.slice(at, next).trimEnd().endsWith('*') &&
-        text.slice(next, lineAfter(text, next)).trimEnd().endsWith('***')
-      ) {
-        start = lineAfter(text, next);
-      }
-    }
-    at = next;
-  }
-  at = start;
-  while (at < text.length) {
-    const next = lineAfter(text, at);
-    if (isMarker(text, at, next, FOOTER_STARTS)) {
-      end = at;
+    if (isMarker(text, at, next, SMALL_PRINT_STARTS)) smallPrint = at;
+    const isSmallPrintEnd = isMarker(text, at, next, SMALL_PRINT_ENDS);
+    if (isSmallPrintEnd && isLast(text.slice(start, smallPrint ?? at), text, next)) {
+      end = smallPrint ?? at;
       break;
     }
+    if (isSmallPrintEnd || isMarker(text, at, next, BOOK_STARTS)) start = afterMarker(text, at, next);
     at = next;
   }
+  end = Math.min(end, footerOf(text, start));
   if (start === 0 && end === text.length) return text;
   return text.slice(start, end).trim();
+}
+
+/** Where the footer starts, from `at` on; the end of the text if nowhere. */
+function footerOf(text: string, start: number): number {
+  for (let at = start; at < text.length; ) {
+    const next = lineAfter(text, at);
+    if (isMarker(text, at, next, FOOTER_STARTS)) return at;
+    at = next;
+  }
+  return text.length;
+}
+
+/** Whether small print that ends at `at` is the end of the file: the book is before it, and not after it. */
+function isLast(before: string, text: string, at: number): boolean {
+  if (text.length - at > 100 * SHORTEST_BOOK) return false;
+  const after = text.slice(at, footerOf(text, at)).trim();
+  const book = before.trim();
+  return after === '' ? book !== '' : after.length < SHORTEST_BOOK && book.length >= SHORTEST_BOOK;
+}
+
+/** A marker may run over two lines: its last has the closing asterisks. */
+function afterMarker(text: string, at: number, next: number): number {
+  const following = lineAfter(text, next);
+  const isOpen = !text.slice(at, next).trimEnd().endsWith('*') && text.slice(next, following).trimEnd().endsWith('***');
+  return isOpen ? following : next;
 }
 
 function lineAfter(text: string, at: number): number {

@@ -11,7 +11,8 @@ export interface FieldOptions {
 }
 
 /**
- * Records of a JSONL file, plain or compressed: one JSON object a line. Blank lines are skipped.
+ * Records of a JSONL file, plain or compressed: one JSON object a line. Blank lines are skipped. NaN and Infinity, which
+ * Python writes, stand for null.
  *
  * Added to `bad` are lines that are not UTF-8, no JSON object, or without a string that is not empty in the field.
  *
@@ -33,14 +34,54 @@ export async function* readJsonl(
 }
 
 function parseRecord(text: string, options: FieldOptions, file: string, line: number): DataRecord | string {
+  const value = parseJsonLine(text);
+  return typeof value === 'string' ? value : recordOf(value, options, file, line);
+}
+
+/**
+ * The object of a line, or why there is none. NaN, Infinity and -Infinity, which Python's json and pandas write, are null.
+ */
+export function parseJsonLine(text: string): Readonly<Record<string, unknown>> | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `not JSON (${(error as Error).message})`;
+    const fault = `not JSON (${(error as Error).message})`;
+    if (!/NaN|Infinity/.test(text)) return fault;
+    try {
+      value = JSON.parse(withoutNonFinite(text));
+    } catch {
+      return fault;
+    }
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'JSON, but no object';
-  return recordOf(value as Record<string, unknown>, options, file, line);
+  return value as Record<string, unknown>;
+}
+
+/** JSON with null for the numbers that it does not have; strings stay. */
+function withoutNonFinite(text: string): string {
+  const parts: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at);
+    const start = quote < 0 ? text.length : quote;
+    parts.push(text.slice(at, start).replace(/(?<![\w.])-?(?:NaN|Infinity)(?![\w.])/g, 'null'));
+    at = afterString(text, start);
+    parts.push(text.slice(start, at));
+  }
+  return parts.join('');
+}
+
+/** Where a string that starts with a quote has ended. */
+function afterString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0) break;
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+    at = quote;
+  }
+  return text.length;
 }
 
 /** The record that an object is, or why it is none. */

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import type { LabelledRecord } from '../labelled.ts';
 import { type BadRecords, MAX_RECORD_BYTES } from '../records.ts';
+import { parseJsonLine } from './jsonl.ts';
 import { lineBlocks } from './line-blocks.ts';
-import { lineBatches, NOT_TEXT } from './lines.ts';
+import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
+import { type TableRow, TableRows } from './table-rows.ts';
 
 /** The folders of IMDb's reviews, in the order of their labels there. */
 const IMDB = ['neg', 'pos'];
@@ -90,9 +92,9 @@ export interface LabelledTableOptions {
 }
 
 /**
- * Texts with labels from a file of JSON lines, or of tab-separated columns with a line of names first; plain or
- * compressed. A line that begins with `{` tells JSON. A column in quotes, as writers of CSV quote it, is taken out of
- * them; columns do not run over several lines.
+ * Texts with labels from a file of JSON lines, or of tab- or comma-separated columns with a line of names first; plain or
+ * compressed. A line that begins with `{` tells JSON, a tab in the first line tells tabs. Cells in quotes, as writers of CSV
+ * quote them, may run over several lines: see {@link TableRows}.
  *
  * Added to `bad` are lines that are not UTF-8, no JSON object or with another number of columns, and those whose text is
  * no text or empty, or whose label is no class.
@@ -104,26 +106,44 @@ export async function* readLabelledTable(
   bad: BadRecords,
   options: LabelledTableOptions = {},
 ): AsyncGenerator<LabelledRecord> {
+  const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
+    const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
+    if (typeof result !== 'string') return { ...result, file: path, line };
+    bad.add({ file: path, line, reason: result });
+    return undefined;
+  };
   let columns: readonly string[] | undefined;
+  /** Of a row; undefined for the first, which names the columns. */
+  const rowRecord = ({ cells, line }: TableRow): LabelledRecord | undefined => {
+    if (columns !== undefined) return record(cells === undefined ? NOT_TEXT : tableFields(cells, columns), line);
+    columns = tableHead(cells ?? [], path, options);
+    return undefined;
+  };
   let isJson: boolean | undefined;
+  let rows: TableRows | undefined;
   for await (const batch of lineBatches(path)) {
-    for (const { text, line } of batch) {
-      if (text?.trim() === '') continue;
-      isJson ??= text?.trimStart().startsWith('{') ?? false;
-      if (!isJson && columns === undefined) {
-        columns = tableHead(text, path, options);
-        continue;
+    for (const line of batch) {
+      const { text } = line;
+      if (isJson === undefined) {
+        if (text !== undefined && isBlank(text)) continue;
+        isJson = text?.trimStart().startsWith('{') ?? false;
+        rows = new TableRows(text?.includes('\t') ? '\t' : ',');
       }
-      const fields = text === undefined ? NOT_TEXT : isJson ? jsonFields(text) : tableFields(text, columns!);
-      const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
-      if (typeof result === 'string') bad.add({ file: path, line, reason: result });
-      else yield { ...result, file: path, line };
+      const found = isJson
+        ? text !== undefined && isBlank(text)
+          ? []
+          : [record(text === undefined ? NOT_TEXT : parseJsonLine(text), line.line)]
+        : rows!.push(line).map(rowRecord);
+      for (const one of found) if (one) yield one;
     }
+  }
+  for (const row of rows?.end() ?? []) {
+    const last = rowRecord(row);
+    if (last) yield last;
   }
 }
 
-function tableHead(text: string | undefined, path: string, options: LabelledTableOptions): string[] {
-  const columns = (text ?? '').split('\t').map(unquote);
+function tableHead(columns: readonly string[], path: string, options: LabelledTableOptions): readonly string[] {
   for (const name of [options.text ?? 'text', options.label ?? 'label']) {
     if (columns.includes(name)) continue;
     throw new DataError(
@@ -136,27 +156,9 @@ function tableHead(text: string | undefined, path: string, options: LabelledTabl
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function tableFields(text: string, columns: readonly string[]): Fields | string {
-  const values = text.split('\t').map(unquote);
+function tableFields(values: readonly string[], columns: readonly string[]): Fields | string {
   if (values.length !== columns.length) return `${values.length} columns instead of ${columns.length}`;
   return Object.fromEntries(values.map((value, i) => [columns[i]!, value]));
-}
-
-/** Takes a value out of its quotes, unless it has others than doubled ones inside. */
-function unquote(value: string): string {
-  if (value.length < 2 || !value.startsWith('"') || !value.endsWith('"')) return value;
-  const inside = value.slice(1, -1);
-  return inside.replaceAll('""', '').includes('"') ? value : inside.replaceAll('""', '"');
-}
-
-function jsonFields(text: string): Fields | string {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-    return 'JSON, but no object';
-  } catch (error) {
-    return `not JSON (${(error as Error).message})`;
-  }
 }
 
 function labelledFields(

@@ -4,6 +4,8 @@ import { DataError, FileError } from '../../base/errors.ts';
 import { openText } from '../files.ts';
 import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
 import { stripGutenberg } from './gutenberg.ts';
+import { lineBatches, NOT_TEXT } from './lines.ts';
+import { type TableRow, TableRows } from './table-rows.ts';
 import { lineFeeds } from './text.ts';
 
 /** What `metadata.csv` says of a book. */
@@ -81,61 +83,17 @@ export async function readMetadata(folder: string, bad: BadRecords): Promise<Map
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return books;
   await file.close();
-  let csv = '';
-  for await (const chunk of openText(path)) csv += chunk;
-  for (const { cells, line } of parseCsv(csv)) {
-    const [id, title, year, url] = cells;
+  const rows = new TableRows(',');
+  const add = ({ cells, line }: TableRow) => {
+    const [id, title, year, url] = cells ?? [];
     if (id === undefined || title === undefined || year === undefined || url === undefined) {
-      bad.add({ file: path, line, reason: `${cells.length} columns where there should be id, title, year and url` });
+      const reason = `${cells?.length} columns where there should be id, title, year and url`;
+      bad.add({ file: path, line, reason: cells ? reason : NOT_TEXT });
     } else if (line > 1 || /^\d+$/.test(id)) {
       books.set(id, { title, year, url });
     }
-  }
-  return books;
-}
-
-/** Rows of a CSV text as RFC 4180 has them: cells may be quoted, with `""` for a quote; blank lines are skipped. Linear time. */
-export function* parseCsv(text: string): Generator<{ cells: string[]; line: number }> {
-  const special = /[",\n]/g;
-  let cells: string[] = [];
-  let cell = '';
-  let line = 1;
-  let rowLine = 1;
-  let at = 0;
-  let isQuoted = false;
-  const endRow = function* () {
-    cells.push(cell.endsWith('\r') && !isQuoted ? cell.slice(0, -1) : cell);
-    if (cells.length > 1 || cells[0] !== '') yield { cells, line: rowLine };
-    cells = [];
-    cell = '';
-    rowLine = line;
   };
-  while (at < text.length) {
-    if (isQuoted) {
-      const quote = text.indexOf('"', at);
-      const end = quote < 0 ? text.length : quote;
-      for (let i = text.indexOf('\n', at); i >= 0 && i < end; i = text.indexOf('\n', i + 1)) line++;
-      cell += text.slice(at, end);
-      if (text[end + 1] === '"') cell += '"';
-      else isQuoted = false;
-      at = end + (isQuoted ? 2 : 1);
-      continue;
-    }
-    special.lastIndex = at;
-    const found = special.exec(text);
-    const end = found?.index ?? text.length;
-    cell += text.slice(at, end);
-    at = end + 1;
-    if (found?.[0] === ',') {
-      cells.push(cell);
-      cell = '';
-    } else if (found?.[0] === '"') {
-      if (cell === '') isQuoted = true;
-      else cell += '"';
-    } else if (found) {
-      line++;
-      yield* endRow();
-    }
-  }
-  if (cell !== '' || cells.length > 0) yield* endRow();
+  for await (const batch of lineBatches(path)) for (const line of batch) rows.push(line).forEach(add);
+  rows.end().forEach(add);
+  return books;
 }

@@ -94,3 +94,21 @@ describe('readJsonl', () => {
     await expect(read(gzipSync('{"text": "some text"}\n'.repeat(900)).subarray(0, 50))).rejects.toThrow('damaged');
   });
 });
+
+test('NaN and Infinity, as Python writes them, are null; in strings they stay', async () => {
+  const lines = [
+    '{"score": NaN, "text": "NaN, Infinity and \\"-Infinity\\""}',
+    '{"text": "a\\\\", "x": [-Infinity, Infinity,NaN], "id": NaN, "y": {"NaN": NaN}}',
+    '{"text": "b", "x": NaNs}',
+    '{"text": NaN}',
+  ];
+  const { records, bad } = await readAll((bad) => readJsonl(file('nan.jsonl', lines.join('\n')), bad, { id: 'id' }));
+  expect(records.map(({ text, id, line }) => [text, id, line])).toEqual([
+    ['NaN, Infinity and "-Infinity"', undefined, 1],
+    ['a\\', undefined, 2],
+  ]);
+  expect(bad).toEqual([
+    [3, expect.stringMatching(/^not JSON/)],
+    [4, '"text" is null'],
+  ]);
+});

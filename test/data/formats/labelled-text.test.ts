@@ -163,6 +163,25 @@ describe('readLabelledTable', () => {
     ]);
   });
 
+  test('a cell in quotes may have several lines; commas separate where no tabs do', async () => {
+    const expected = [
+      { text: 'line one\nline two', label: 1, line: 2 },
+      { text: 'b', label: 0, line: 4 },
+    ];
+    for (const separator of ['\t', ',']) {
+      for (const newline of ['\n', '\r\n']) {
+        const table = 'text\tlabel\n"line one\nline two"\t1\nb\t0\n'
+          .replaceAll('\t', separator)
+          .replaceAll('\n', newline);
+        for (const data of [table, `\ufeff${table.trimEnd()}`]) {
+          const { records, count } = await read(data);
+          expect(records).toEqual(expected.map((record) => ({ ...record, file: `${folder}/table` })));
+          expect(count).toBe(0);
+        }
+      }
+    }
+  });
+
   test('a line of 5 MB', async () => {
     const text = 'é'.repeat(2_600_000);
     for (const data of [JSON.stringify({ text, label: 3 }), `text\tlabel\n${text}\t3`]) {

@@ -1,9 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { stripGutenberg } from '../../../src/data/formats/gutenberg.ts';
-import { parseCsv, readPg19 } from '../../../src/data/formats/pg19.ts';
+import { readPg19 } from '../../../src/data/formats/pg19.ts';
 import { readAll, temporaryFolder } from './support.ts';
 
 const { folder, file } = temporaryFolder();
@@ -31,6 +30,19 @@ describe('stripGutenberg', () => {
       'both headers',
       `*END THE SMALL PRINT! FOR PUBLIC DOMAIN\n\n*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n${book}\n`,
     ],
+    [
+      'the small print at the end',
+      `${book}\n\n***START**THE SMALL PRINT!**FOR PUBLIC DOMAIN ETEXTS**START***\nWhy is this here?\n*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*\n`,
+    ],
+    [
+      'a header, and the small print after the footer',
+      `*** START OF THIS PROJECT GUTENBERG EBOOK X ***\n${book}\nEnd of the Project Gutenberg Etext\n**START**THE SMALL PRINT!\nWhy?\n*END THE SMALL PRINT!`,
+    ],
+    ['the small print at the end without its start', `${book}\n\n*END*THE SMALL PRINT!*END*\n\n`],
+    [
+      'the small print at the end and a footer after it',
+      `${book}\n**START**THE SMALL PRINT!\nWhy?\n*END*THE SMALL PRINT!*END*\nEnd of Project Gutenberg's X`,
+    ],
     ['no header', `${book}\n*** END OF THE PROJECT GUTENBERG EBOOK X ***`],
   ])('%s', (_, text) => expect(stripGutenberg(text)).toBe(book));
 
@@ -42,27 +54,6 @@ describe('stripGutenberg', () => {
     ]) {
       expect(stripGutenberg(text)).toBe(text);
     }
-  });
-});
-
-describe('parseCsv', () => {
-  test('gives back what was written', () => {
-    const cell = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', 'é', ' '), maxLength: 6 });
-    const rows = fc.array(fc.array(cell, { minLength: 2, maxLength: 5 }));
-    fc.assert(
-      fc.property(rows, fc.constantFrom('\n', '\r\n'), fc.boolean(), (rows, newline, endsWithNewline) => {
-        const quote = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-        const lines = rows.map((cells) => cells.map(quote).join(','));
-        const text = lines.join(newline) + (endsWithNewline || rows.length > 0 ? newline : '');
-        let line = 1;
-        const expected = rows.map((cells, i) => {
-          const row = { cells, line };
-          line += lines[i]!.split('\n').length;
-          return row;
-        });
-        expect([...parseCsv(text)]).toEqual(expected);
-      }),
-    );
   });
 });
 
