@@ -87,7 +87,8 @@ function tokenProgress(): (tokens: number) => void {
   };
 }
 
-function sayWhatIsLeftOut({ bad, skipped }: TokenFileStore): void {
+function sayWhatIsLeftOut({ bad, skipped, notes = [] }: TokenFileStore): void {
+  for (const note of notes) say(note);
   for (const [reason, count] of skipped) say(`${formatCount(count)} left out: ${reason}`);
   if (bad.count > 0) say(`${formatCount(bad.count)} records cannot be used:\n${bad.describe()}`);
 }

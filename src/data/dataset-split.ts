@@ -1,10 +1,11 @@
 /** Which part of a dataset each of its documents belongs to, decided while they stream past. */
 import { DataError } from '../base/errors.ts';
-import { GroupSplit } from './group-split.ts';
+import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
 import {
   checkFraction,
   countCharacters,
   type DocumentPart,
+  type Part,
   type PartName,
   readAfter,
   readBefore,
@@ -52,11 +53,14 @@ export interface DatasetSplitter {
   divide(document: DatasetDocument): DatasetPiece[];
   /** @throws when all documents have been seen and a part that the rule makes is empty */
   check(): void;
+  /** Where the data did not allow the rule: what was done instead, in one sentence. */
+  readonly note?: string;
 }
 
 /**
  * Makes the splitter for a rule. By tail all documents are read once, to count their characters; by document they are
- * read until one is held out and one is not, so that both parts have something, as `planSplit` has it.
+ * read until one is held out and one is not, so that both parts have something, as `planSplit` has it; by group likewise.
+ * Where there is one group, or none, the split is by document, and `note` says so.
  *
  * @param documents the documents from the start, as often as it is called
  * @throws if a fraction is not in (0, 1), there are too few documents, or a part would be empty
@@ -75,7 +79,7 @@ export async function createSplitter(
     case 'document':
       return documentSplitter(documents, rule.fraction, rule.seed ?? 0);
     case 'group':
-      return groupSplitter(rule);
+      return groupSplitter(documents, rule);
   }
 }
 
@@ -160,15 +164,26 @@ async function documentSplitter(
   });
 }
 
-function groupSplitter(rule: Extract<DatasetSplit, { by: 'group' }>): DatasetSplitter {
-  const { heldOut = 0.1, test = 0, seed = 0 } = rule;
+async function groupSplitter(
+  documents: () => AsyncIterable<DatasetDocument>,
+  rule: Extract<DatasetSplit, { by: 'group' }>,
+): Promise<DatasetSplitter> {
+  const { fraction, heldOut = 0.1, test = 0, seed = 0 } = rule;
   if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
     throw new DataError(
       `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
     );
   }
-  const groups = new GroupSplit({ by: 'group', fraction: rule.fraction, seed });
-  return splitter(
+  const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed });
+  if (only !== undefined) {
+    const share = heldOut > 0 ? heldOut : fraction;
+    return {
+      ...(await documentSplitter(documents, share, seed)),
+      note: `${only}: ${share} of the documents are held out instead.`,
+    };
+  }
+  const groups = new GroupSplit({ by: 'group', fraction, seed }, fixed);
+  const { divide, check } = splitter(
     (document, index) => {
       if (groups.partOf({ group: document.group }) === 'heldOut') return 'outOfDistribution';
       const share = shareOf(index, seed);
@@ -176,6 +191,36 @@ function groupSplitter(rule: Extract<DatasetSplit, { by: 'group' }>): DatasetSpl
     },
     () => groups.check(),
   );
+  return { divide, check, ...(note !== undefined && { note }) };
+}
+
+/** Reads documents until some are held out by their groups and some are not. */
+async function surveyGroups(
+  documents: () => AsyncIterable<DatasetDocument>,
+  rule: GroupSplitRule,
+): Promise<{ only?: string; fixed?: ReadonlyMap<string, Part>; note?: string }> {
+  const split = new GroupSplit(rule);
+  const seen = new Set<Part>();
+  let lowest = { group: '', share: 2 };
+  let highest = { group: '', share: -1 };
+  for await (const { group } of documents()) {
+    seen.add(split.partOf({ group }));
+    if (seen.size === 2) return {};
+    for (const name of group?.split(GROUP_SEPARATOR) ?? []) {
+      const share = shareOfGroup(name, rule.seed);
+      if (share < lowest.share) lowest = { group: name, share };
+      if (share > highest.share) highest = { group: name, share };
+    }
+  }
+  if (highest.share < 0) return { only: 'No document belongs to a group' };
+  if (lowest.group === highest.group)
+    return { only: `All documents with a group belong to ${JSON.stringify(lowest.group)}` };
+  const [{ group }, part] = seen.has('train') ? [lowest, 'heldOut' as const] : [highest, 'train' as const];
+  const what = part === 'heldOut' ? 'held out' : 'trained on';
+  return {
+    fixed: new Map([[group, part]]),
+    note: `There are few groups, of which by chance none was ${what}: ${JSON.stringify(group)} is.`,
+  };
 }
 
 async function* toAsync(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {

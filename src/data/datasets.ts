@@ -138,7 +138,7 @@ export async function tokenizeDataset(
       );
     }
     splitter.check();
-    return report;
+    return { ...report, notes: splitter.note === undefined ? [] : [splitter.note] };
   });
 }
 

@@ -39,7 +39,7 @@ export function partOfGroup(group: string, rule: GroupSplitRule): Part {
   if (!(fraction > 0 && fraction < 1)) {
     throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
   }
-  return uniformOf(group, seed) < fraction ? 'heldOut' : 'train';
+  return shareOfGroup(group, seed) < fraction ? 'heldOut' : 'train';
 }
 
 /** Assigns records to parts, and counts what it assigned. */
@@ -48,8 +48,14 @@ export class GroupSplit {
   readonly #records = { train: 0, heldOut: 0 };
   #ungrouped = 0;
 
-  /** @throws as {@link partOfGroup} does */
-  constructor(readonly rule: GroupSplitRule) {
+  /**
+   * @param fixed parts of groups that the rule does not decide
+   * @throws as {@link partOfGroup} does
+   */
+  constructor(
+    readonly rule: GroupSplitRule,
+    private readonly fixed: ReadonlyMap<string, Part> = new Map(),
+  ) {
     partOfGroup('', rule);
   }
 
@@ -94,15 +100,15 @@ export class GroupSplit {
   #partOfGroup(group: string): Part {
     let part = this.#parts.get(group);
     if (part === undefined) {
-      part = partOfGroup(group, this.rule);
+      part = this.fixed.get(group) ?? partOfGroup(group, this.rule);
       this.#parts.set(group, part);
     }
     return part;
   }
 }
 
-/** Uniform on [0, 1). */
-function uniformOf(name: string, seed: number): number {
+/** Uniform on [0, 1), by name and seed: below the fraction a group is held out. */
+export function shareOfGroup(name: string, seed = 0): number {
   const hash = fnv1a(name, 0x811c9dc5) + 2 ** 32 * (fnv1a(name, 0x050c5d1f) >>> 11);
   return new Random(seed, streams.heldOutGroups).fork(hash).uniform();
 }

@@ -152,6 +152,7 @@ async function openTokens(
       vocabSize,
       bad: BadRecords.of(footer.bad.count, footer.bad.examples),
       skipped: new Map(Object.entries(footer.skipped)),
+      notes: footer.notes ?? [],
       close: () => handle.close(),
       reused,
       fingerprint: footer.fingerprint,

@@ -31,6 +31,8 @@ const footerSchema = z.lazy(() => {
       examples: z.array(z.object({ file: z.string(), line: z.number(), reason: z.string() })),
     }),
     skipped: z.record(z.string(), count),
+    /** What was done otherwise than asked for; of files of the first release undefined. */
+    notes: z.optional(z.array(z.string())),
     /** SHA-256 of all before the footer and of the footer without this; of files of the first release undefined. */
     checksum: z.optional(z.string()),
   });

@@ -17,6 +17,8 @@ export interface ReadingReport {
   readonly bad: BadRecords;
   /** Number of records that were left out though nothing is wrong with them, by reason. */
   readonly skipped: Map<string, number>;
+  /** What was done otherwise than asked for, because of the data, in one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -62,7 +64,7 @@ export class TokenFileWriter {
   }
 
   /** Completes the file. @throws if there is nothing to train on, or the file cannot be written */
-  async finish(key: string, { bad, skipped }: ReadingReport): Promise<TokenFooter> {
+  async finish(key: string, { bad, skipped, notes = [] }: ReadingReport): Promise<TokenFooter> {
     const parts = Object.fromEntries(
       partNames.map((name) => {
         const { length, characters, bytes, documents } = this.#parts.get(name)?.counter.counts ?? noCounts;
@@ -90,6 +92,7 @@ export class TokenFileWriter {
       fingerprint: this.hash.digest('hex'),
       bad: { count: bad.count, examples: [...bad.examples] },
       skipped: Object.fromEntries(skipped),
+      notes: [...notes],
     };
     await attempt(this.file, async () => {
       const { handle, path } = this.#parts.get('train')!;

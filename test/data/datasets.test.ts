@@ -249,10 +249,38 @@ describe('createSplitter', () => {
       const count = pieces.filter(([name]) => name === part).length;
       expect(Math.abs(count - share * rest)).toBeLessThan(3 * Math.sqrt(rest * share * (1 - share)));
     }
-    await expect(divide(['a1', 'a2'], { by: 'group', fraction: 0.5 })).rejects.toThrow(/Of 1 groups/);
+    await expect(divide(['a1'], { by: 'group', fraction: 0.5 })).rejects.toThrow('A single document cannot be split');
     await expect(divide(texts, { by: 'group', fraction: 0.5, heldOut: 0.6, test: 0.4 })).rejects.toThrow(
       'sum to below 1',
     );
+  });
+
+  test('one group is split by document, and said to be', async () => {
+    const texts = Array.from({ length: 200 }, (_, i) => `a${i}`);
+    const rule = { by: 'group', fraction: 0.1, heldOut: 0.05, seed: 0 } as const;
+    expect(await divide(texts, rule)).toEqual(await divide(texts, { by: 'document', fraction: 0.05, seed: 0 }));
+    const noteOf = async (groups: readonly (string | undefined)[]) => {
+      async function* documents(): AsyncGenerator<DatasetDocument> {
+        for (const group of groups) yield { name: 'x', ...(group !== undefined && { group }), read: () => ['x'] };
+      }
+      return (await createSplitter(documents, rule)).note;
+    };
+    expect(await noteOf(['Homo sapiens', undefined, 'Homo sapiens'])).toBe(
+      'All documents with a group belong to "Homo sapiens": 0.05 of the documents are held out instead.',
+    );
+    expect(await noteOf([undefined, undefined])).toBe(
+      'No document belongs to a group: 0.05 of the documents are held out instead.',
+    );
+    expect(await noteOf(Array.from({ length: 100 }, (_, i) => `group ${i}`))).toBeUndefined();
+  });
+
+  test('of few groups one is held out, and one trained on', async () => {
+    for (const fraction of [1e-6, 1 - 1e-6]) {
+      const pieces = await divide(['a1', 'b1', 'a2', 'c1', 'b2'], { by: 'group', fraction, heldOut: 0 });
+      const outside = new Set(pieces.filter(([part]) => part === 'outOfDistribution').map(([, text]) => text[0]));
+      const inside = new Set(pieces.filter(([part]) => part !== 'outOfDistribution').map(([, text]) => text[0]));
+      expect([outside.size, inside.size]).toEqual(fraction < 0.5 ? [1, 2] : [2, 1]);
+    }
   });
 });
 
@@ -276,6 +304,23 @@ describe('tokenizeDataset', () => {
     expect([again.reused, again.fingerprint]).toEqual([true, store.fingerprint]);
     expect(again.heldOut.documents).toEqual([0, 5]);
     await again.close();
+  });
+
+  test("one organism's proteins are split by document; the file says so each time it is used", async () => {
+    const sequences = Array.from({ length: 60 }, (_, i) => `>sp|P${i}|X OS=Homo sapiens OX=9606\nMKVLAWERTYH\n`).join(
+      '',
+    );
+    const data = write('proteome', { 'UP000005640.fasta': sequences });
+    for (const reused of [false, true]) {
+      const store = await tokenize({ data: [data], split: { by: 'group', fraction: 0.1, heldOut: 0.05, seed: 0 } });
+      expect(store.reused).toBe(reused);
+      expect(store.heldOut.documents.length).toBeGreaterThan(0);
+      expect(store.heldOut.documents.length + store.train.documents.length).toBe(60);
+      expect(store.notes).toEqual([
+        'All documents with a group belong to "Homo sapiens": 0.05 of the documents are held out instead.',
+      ]);
+      await store.close();
+    }
   });
 
   test('groups are held out of training', async () => {

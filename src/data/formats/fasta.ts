@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { DataError } from '../../base/errors.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { RESIDUES } from '../tokenizers/proteins.ts';
 import { lineBlocks } from './line-blocks.ts';
@@ -8,8 +9,17 @@ const HEADER = '>'.charCodeAt(0);
 const NEWLINE = 10;
 const NOT_UTF8 = Symbol('not UTF-8');
 
+/** Letters of DNA and RNA, N for any of them. Of the letters of proteins about a quarter are these. */
+const NUCLEOTIDES = 'ACGTUN';
+/** Share of them from which sequences are no proteins. */
+const NUCLEOTIDE_SHARE = 0.9;
+/** Letters of a file that decide, and letters of a later record. */
+const FIRST_LETTERS = 10_000;
+const FEWEST_LETTERS = 12;
+const RECORD_LETTERS = 200;
+
 export interface FastaOptions {
-  /** Letters that sequences may have, in either case. Default {@link RESIDUES}. */
+  /** Letters that sequences may have, in either case. Default {@link RESIDUES}, and nucleotides are refused. */
   readonly residues?: string;
 }
 
@@ -67,19 +77,76 @@ function fieldOf(header: string, key: string): string | undefined {
  * Added to `bad` are sequences that are empty or have other letters (gaps among them), headers that are not UTF-8, and
  * text before the first header.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for a directory
+ * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, and for nucleotides (DNA or RNA),
+ * whose letters are residues too; `options.residues` allows them
  */
 export async function* readFasta(
   path: string,
   bad: BadRecords,
   options: FastaOptions = {},
 ): AsyncGenerator<DataRecord> {
-  const parser = new FastaParser(path, bad, options.residues ?? RESIDUES);
+  const records = parse(path, bad, options.residues ?? RESIDUES);
+  if (options.residues !== undefined) yield* records;
+  else yield* withoutNucleotides(records, path, bad);
+}
+
+async function* parse(path: string, bad: BadRecords, residues: string): AsyncGenerator<DataRecord> {
+  const parser = new FastaParser(path, bad, residues);
   for await (const block of lineBlocks(path)) {
     for (const record of parser.push(block)) yield record;
   }
   const last = parser.end();
   if (last !== undefined) yield last;
+}
+
+/** The first 10,000 letters decide about a file; later records are looked at one by one, if they are long enough. */
+async function* withoutNucleotides(
+  records: AsyncIterable<DataRecord>,
+  path: string,
+  bad: BadRecords,
+): AsyncGenerator<DataRecord> {
+  let first: DataRecord[] | undefined = [];
+  let letters = 0;
+  let nucleotides = 0;
+  const decide = () => {
+    if (letters >= FEWEST_LETTERS && nucleotides >= NUCLEOTIDE_SHARE * letters) {
+      throw new DataError(
+        `${path} holds nucleotides (DNA or RNA), which would be taken for residues of proteins; ` +
+          `translate them into proteins, or set the option residues to ${JSON.stringify(NUCLEOTIDES)} to take them as they are.`,
+      );
+    }
+    const decided = first ?? [];
+    first = undefined;
+    return decided;
+  };
+  for await (const record of records) {
+    const { text, line } = record;
+    if (first !== undefined) {
+      first.push(record);
+      letters += text.length;
+      nucleotides += countNucleotides(text);
+      if (letters >= FIRST_LETTERS) yield* decide();
+    } else if (isNucleotides(text)) {
+      bad.add({ file: path, line, reason: 'nucleotides (DNA or RNA) among proteins' });
+    } else yield record;
+  }
+  if (first !== undefined) yield* decide();
+}
+
+/** Long stretches of a few letters are found in proteins, too. */
+const isNucleotides = (sequence: string) =>
+  sequence.length >= RECORD_LETTERS &&
+  countNucleotides(sequence) >= NUCLEOTIDE_SHARE * sequence.length &&
+  /A/.test(sequence) && /C/.test(sequence) && /G/.test(sequence) && /[TU]/.test(sequence);
+
+const IS_NUCLEOTIDE = Uint8Array.from({ length: 128 }, (_, code) =>
+  NUCLEOTIDES.includes(String.fromCharCode(code)) ? 1 : 0,
+);
+
+function countNucleotides(sequence: string): number {
+  let count = 0;
+  for (let i = 0; i < sequence.length; i++) count += IS_NUCLEOTIDE[sequence.charCodeAt(i)]!;
+  return count;
 }
 
 class FastaParser {

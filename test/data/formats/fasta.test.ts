@@ -172,3 +172,32 @@ describe('readFasta', () => {
     await expect(readAll((bad) => readFasta(`${folder}/none.fasta`, bad))).rejects.toThrow('none.fasta does not exist');
   });
 });
+
+describe('nucleotides', () => {
+  const dna = `>chr1\n${'ACGTTGCANNGATTACA'.repeat(20)}\n>chr2\nacgtacgtacgttgca\n`;
+
+  test.each([
+    ['DNA', dna],
+    ['a short piece', '>primer\nACGTACGTACGT\n'],
+    ['RNA', `>r\n${'ACGUUGCA'.repeat(9)}`],
+    ['DNA of which some letters are not certain', `>c\n${'ACGTTGCAGATTACARYACG'.repeat(9)}`],
+  ])('%s is refused', async (_, data) => {
+    await expect(read(data, undefined, 'some.fa')).rejects.toThrow(
+      `${folder}/some.fa holds nucleotides (DNA or RNA), which would be taken for residues of proteins; ` +
+        'translate them into proteins, or set the option residues to "ACGTUN" to take them as they are.',
+    );
+  });
+
+  test('residues that are named allow them', async () => {
+    const { records } = await read(dna, { residues: 'ACGTUN' });
+    expect(records.map(({ text }) => text.length)).toEqual([340, 16]);
+  });
+
+  test('a record of them among proteins is counted; short peptides stay', async () => {
+    const protein = 'MKVLAWERTYHIPASDFGHKLCVNMQ'.repeat(20);
+    const proteins = Array.from({ length: 21 }, (_, i) => `>p${i}\n${protein}\n`).join('');
+    const { records, bad } = await read(`${proteins}${dna}>gag\nGAGAGAGAGAGA\n`);
+    expect(records.map(({ id }) => id).slice(-3)).toEqual(['p20', 'chr2', 'gag']);
+    expect(bad).toEqual([[43, 'nucleotides (DNA or RNA) among proteins']]);
+  });
+});
