@@ -137,7 +137,10 @@ async function* withoutNucleotides(
 const isNucleotides = (sequence: string) =>
   sequence.length >= RECORD_LETTERS &&
   countNucleotides(sequence) >= NUCLEOTIDE_SHARE * sequence.length &&
-  /A/.test(sequence) && /C/.test(sequence) && /G/.test(sequence) && /[TU]/.test(sequence);
+  /A/.test(sequence) &&
+  /C/.test(sequence) &&
+  /G/.test(sequence) &&
+  /[TU]/.test(sequence);
 
 const IS_NUCLEOTIDE = Uint8Array.from({ length: 128 }, (_, code) =>
   NUCLEOTIDES.includes(String.fromCharCode(code)) ? 1 : 0,

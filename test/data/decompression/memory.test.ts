@@ -51,9 +51,9 @@ function measure(reader: string, path: string): { characters: number; bad: strin
 const TOO_LONG = 'not UTF-8, with a NUL byte, or longer than 16 MiB';
 
 test.each([
-  ['zst', zstdBomb(4096), 512 * MIB],
+  ['zst', zstdBomb(1280), 160 * MIB],
   ['bz2', Buffer.from(BZIP2_BOMB, 'base64'), 100 * MIB],
-  ['gz', gzipBomb(32), 512 * MIB],
+  ['gz', gzipBomb(10), 160 * MIB],
 ])('%s: a text streams, and a record without an end is none', { timeout: 60_000 }, (ending, data, size) => {
   expect(size / data.length).toBeGreaterThan(900);
   const path = file(`bomb.${ending}`, data);
