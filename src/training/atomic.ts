@@ -58,12 +58,14 @@ const REPLACED = '.replaced-';
  * Writes `files` (name, also in a folder → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
  * it, synced, then renamed. Until this resolves `target` is what it was before.
  *
+ * @param options.replaces false: a directory that holds files is an error, even if they came meanwhile. Default true.
  * @throws one sentence that names the path and the mend when the disk is full or not writable; nothing is left behind.
  */
 export async function writeDirectoryAtomically(
   target: string,
   files: ReadonlyMap<string, Uint8Array | string>,
   fileSystem: FileSystem = nodeFileSystem,
+  { replaces = true } = {},
 ): Promise<void> {
   const parent = dirname(target);
   const unique = uniqueName(target);
@@ -76,7 +78,8 @@ export async function writeDirectoryAtomically(
     for (const folder of folders) await fileSystem.mkdir(folder);
     for (const [name, data] of files) await fileSystem.writeFile(join(temporary, name), data);
     for (const folder of [...folders, temporary]) await fileSystem.syncDirectory(folder);
-    if ((await fileSystem.list(parent)).includes(basename(target))) await fileSystem.rename(target, replaced);
+    const isThere = replaces && (await fileSystem.list(parent)).includes(basename(target));
+    if (isThere) await fileSystem.rename(target, replaced);
     await fileSystem.rename(temporary, target);
     await fileSystem.syncDirectory(parent);
     await fileSystem.remove(replaced);

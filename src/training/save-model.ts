@@ -3,7 +3,7 @@ import { FileError } from '../base/errors.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { encodeSafetensors } from '../pretrained/safetensors.ts';
 import { readWeights } from '../pretrained/weights.ts';
-import { writeDirectoryAtomically } from './atomic.ts';
+import { nodeFileSystem, writeDirectoryAtomically } from './atomic.ts';
 
 export interface SavedModelFiles {
   /** Text of tokenizer.json. Default: none. */
@@ -38,7 +38,7 @@ export async function saveModel(
  */
 export async function saveFiles(directory: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
   await checkEmpty(directory);
-  await writeDirectoryAtomically(directory, files);
+  await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false });
 }
 
 /** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -172,6 +181,17 @@ describe('in a file', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
     const nowhere = tokenizeFiles(paths, bpe, { file: join(folder, 'no/such.tok'), split: rule });
     await expect(nowhere).rejects.toThrow(/^Cannot write .*no\/such\.tok because part of that path is missing/);
+  });
+
+  test.runIf(existsSync('/dev/full'))('a full disk is said once, in one sentence', async () => {
+    const file = join(folder, 'full.tok');
+    symlinkSync('/dev/full', `${file}.${process.pid}.train.tmp`);
+    const { name, message } = (await tokenizeFiles(paths, bpe, { file, split: rule }).catch((error) => error)) as Error;
+    expect([name, message]).toEqual([
+      'FileError',
+      `Cannot write ${file} because the disk is full: free some space; what was saved earlier is intact.`,
+    ]);
+    expect(existsSync(file)).toBe(false);
   });
 
   test('damage is reported, not trained on', async () => {

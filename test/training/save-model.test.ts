@@ -6,7 +6,7 @@ import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { ByteTokenizer } from '../../src/data/tokenizers/bytes.ts';
 import { Transformer } from '../../src/models/transformer.ts';
 import { loadModel, loadTransformer } from '../../src/training/load-model.ts';
-import { saveModel } from '../../src/training/save-model.ts';
+import { saveFiles, saveModel } from '../../src/training/save-model.ts';
 
 const backend = createReferenceBackend();
 const options = { vocabSize: 256, dModel: 6, numLayers: 2, numHeads: 3, dFeedForward: 7, exactLayers: [1] } as const;
@@ -49,6 +49,30 @@ describe('saveModel', () => {
     const { model } = await loadTransformer(backend, directory);
     expect(model.configuration.patches).toEqual(patches);
     await expect(loadModel(backend, directory)).rejects.toThrow('holds a model of images, which takes no text');
+  });
+
+  it('of two at once one is saved, whole, and the other refused', async () => {
+    const directory = join(folder, 'both');
+    await mkdir(directory);
+    const save = (text: string) =>
+      saveFiles(
+        directory,
+        new Map([
+          ['a.txt', text],
+          [`${text}.txt`, text],
+        ]),
+      );
+    const results = await Promise.allSettled([save('first'), save('second')]);
+    const failed = results.filter((each) => each.status === 'rejected');
+    expect(failed.map(({ reason }) => reason.message)).toEqual([
+      expect.stringMatching(
+        /^Cannot write .*both because files are there already: name a directory that is new or empty/,
+      ),
+    ]);
+    const winner = results[0]!.status === 'fulfilled' ? 'first' : 'second';
+    expect((await readdir(directory)).sort()).toEqual(['a.txt', `${winner}.txt`]);
+    expect(await readFile(join(directory, 'a.txt'), 'utf8')).toBe(winner);
+    expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
   it('leaves directories with files as they are', async () => {
