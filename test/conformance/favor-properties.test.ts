@@ -264,6 +264,32 @@ async function testProperties(name: BackendName): Promise<void> {
       },
     );
 
+    // Plain float32 sums round every addition of one number the same way: 60,000 of them are off by 1e-4 and more.
+    test.runIf(isCompiled)(
+      '60,000 equal tokens give their value, by steps, in pieces and in both directions',
+      async () => {
+        const sizes = { heads: 1, length: 60_000, dHead: 2, dValue: 3, numFeatures: 3 };
+        const drawn = randomInputs(new Random(11), sizes);
+        const values = [0.1, 1 / 3, -0.7];
+        const inputs = {
+          ...drawn,
+          q: drawn.q.map((_, at) => drawn.q[at % 2]),
+          k: drawn.k.map((_, at) => drawn.k[at % 2]),
+          v: drawn.v.map((_, at) => values[at % 3]),
+        };
+        const last = (out: Float32Array) => out.subarray(out.length - 3);
+        expect(relativeError(last(await runner.steps(inputs, emptyStates(inputs))), values)).toBeLessThan(3e-6);
+        expect(relativeError(last(await runner.causal(inputs)), values)).toBeLessThan(3e-6);
+        expect(relativeError(last(await runner.bidirectional(inputs)), values)).toBeLessThan(3e-6);
+        const state = emptyStates(inputs);
+        let pieces: Float32Array = new Float32Array();
+        for (let start = 0; start < sizes.length; start += 1009) {
+          pieces = await runner.causal(rowsOf(inputs, start, Math.min(start + 1009, sizes.length)), state);
+        }
+        expect(relativeError(last(pieces), values)).toBeLessThan(3e-6);
+      },
+    );
+
     test.runIf(isCompiled)('one and two threads agree to the last bit', async () => {
       const inputs = randomInputs(new Random(5), { heads: 3, length: 1013, dHead: 17, dValue: 13, numFeatures: 41 }, 4);
       const outputs = async (on: FavorRunner) => ({

@@ -147,3 +147,9 @@ export const longFavorSetups: FavorSetup[] = [
   const keyScale = (key: number) => lengths[key % 2048 < 1985 ? 0 : Math.ceil(key / 2048)];
   return estimatorSetup({ ...shape, isValidKey: (_, key) => key % 101 === 5, keyScale }, estimator, i);
 });
+
+/** Just past one segment (256 positions) of the causal gradients: what follows starts from the snapshot at its end. */
+export const pastSegmentSetups: FavorSetup[] = [257, 300, 320].map((length, i) => {
+  const shape = { name: `length ${length}`, ...sizes(1, 2, length, length, 3, 2) };
+  return estimatorSetup(shape, { map: 'exponential', numFeatures: 5 }, i);
+});

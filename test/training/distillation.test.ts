@@ -170,6 +170,25 @@ describe('a lesson', () => {
     }
   });
 
+  it('counts in a step by places what the teacher gives, and by targets the task', async () => {
+    const plain = { causal: false, dropout: 0 } as const;
+    const teacher = tinyModel(reference, 3, { ...plain, attention: 'exact' });
+    const student = copyOf(teacher, favor);
+    const batch = paddedBatch();
+    batch.targets.forEach((_, i) => {
+      if (i % 3 !== 0) batch.targets[i] = -1;
+    });
+    const targets = batch.targets.filter((target) => target >= 0).length;
+    expect(targets).toBe(4);
+    const objective: Objective = { type: 'maskedToken', fraction: 0.15 };
+    const parts = await measure(new Distillation(teacher, weights, objective), student, batch);
+    const expected = parts.reduce((sum, part) => sum + part.sum / (part.name === 'task' ? targets : 11), 0);
+    const configuration = tinyConfiguration({ objective, distillation: weights });
+    const trainer = new Trainer({ model: student, data: { batchAt: () => batch }, configuration, teacher });
+    expect((await trainer.step()).loss / expected).toBeCloseTo(1, 9);
+    trainer.dispose();
+  });
+
   it('has the gradients of central differences, through all of its parts', async () => {
     const teacher = tinyModel(reference, 3, { attention: 'exact', causal: false });
     const student = copyOf(teacher, favor);

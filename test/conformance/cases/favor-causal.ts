@@ -19,6 +19,7 @@ import {
   estimatorSetups,
   longFavorSetups,
   offsetFavorSetups,
+  pastSegmentSetups,
   squareFavorSetups,
 } from '../favor-setups.ts';
 
@@ -76,4 +77,6 @@ export const favorCausalCases: Case[] = [
   ...[...estimatorSetups, ...estimatorOffsetSetups],
 ]
   .flatMap(casesOf)
-  .concat(longFavorSetups.flatMap(casesOf).filter(({ name }) => name.startsWith('backward')));
+  .concat(
+    [...longFavorSetups, ...pastSegmentSetups].flatMap(casesOf).filter(({ name }) => name.startsWith('backward')),
+  );
