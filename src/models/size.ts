@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from './configuration.ts';
 
 /**
@@ -6,16 +7,18 @@ import type { TransformerConfiguration } from './configuration.ts';
  */
 export function leastNumbers(configuration: TransformerConfiguration): number {
   const { vocabSize, dModel, numLayers, dFeedForward, maxLength, positions, patches, tokenTypes } = configuration;
+  const { numClasses = 0 } = configuration;
   const inputs = patches ? patches.channels * patches.patchSize ** 2 : vocabSize;
   const places = patches ? (patches.imageSize / patches.patchSize) ** 2 : maxLength;
-  const embeddings = (inputs + tokenTypes + (positions === 'learned' ? places : 0)) * dModel;
+  const embeddings = (inputs + tokenTypes + (positions === 'learned' ? places : 0) + numClasses) * dModel;
   // Queries may serve as keys.
   const layer = 3 * dModel * dModel + 2 * dModel * dFeedForward;
   return embeddings + numLayers * layer + drawnNumbers(configuration);
 }
 
 /** Of one layer; a layer that keeps exact attention draws nothing. */
-function drawnNumbers({ attention, maxLength, numLayers, exactLayers }: TransformerConfiguration): number {
+function drawnNumbers(configuration: TransformerConfiguration): number {
+  const { attention, maxLength, numLayers, exactLayers, dModel, numHeads } = configuration;
   if (new Set(exactLayers).size >= numLayers) return 0;
   switch (attention.type) {
     case 'favor':
@@ -26,7 +29,21 @@ function drawnNumbers({ attention, maxLength, numLayers, exactLayers }: Transfor
     }
     case 'linformer':
       return attention.projectedLength * maxLength;
+    case 'lsh':
+      return (attention.numHashes * attention.maxBuckets * dModel) / numHeads / 2;
     default:
       return 0;
   }
+}
+
+/** Numbers of a model at most: beyond it no machine that this package runs on holds the weights. */
+const MOST_NUMBERS = 2 ** 33;
+
+/** @throws one sentence for sizes that no memory is large enough for, such as a damaged file may state */
+export function checkBuildable(configuration: TransformerConfiguration): void {
+  const least = leastNumbers(configuration);
+  if (least <= MOST_NUMBERS) return;
+  throw new ConfigurationError(
+    `A model of these sizes has ${least.toPrecision(3)} numbers or more, and ${MOST_NUMBERS} is the most: lower vocabSize, maxLength, dModel, dFeedForward, numLayers or the sizes of its attention.`,
+  );
 }

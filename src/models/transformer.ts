@@ -27,6 +27,7 @@ import { Random, streams } from '../tensor/random.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
+import { checkBuildable } from './size.ts';
 
 /** Options of one forward pass. */
 export interface ForwardOptions
@@ -72,6 +73,7 @@ export class Transformer implements Layer {
     { initialise = true }: { readonly initialise?: boolean } = {},
   ) {
     const configuration = transformerConfiguration.parse(options);
+    checkBuildable(configuration);
     this.#configuration = configuration;
     const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
     const random = initialise ? new Random(seed, streams.initialisation) : undefined;

@@ -70,9 +70,22 @@ describe('the least numbers of a model', () => {
     { maxLength: 2 ** 31 },
     { attention: { type: 'favor', numFeatures: 2 ** 32, featureMap: { type: 'positive' } } },
     { tokenTypes: 2 ** 40 },
+    { numClasses: 2 ** 32 },
+    { attention: { type: 'lsh', numHashes: 2 ** 32, maxBuckets: 4 } },
+    { attention: { type: 'linformer', projectedLength: 2 ** 32 }, causal: false },
   ] as Partial<TransformerOptions>[])('%j: more than any file of the tiny model holds', (form) => {
     const { held } = numbers(tiny);
     const { configuration } = new Transformer(backend, tiny, 1, { initialise: false });
     expect(leastNumbers({ ...configuration, ...form } as typeof configuration)).toBeGreaterThan(held);
+  });
+
+  it.each([
+    { vocabSize: 2 ** 40 },
+    { numLayers: 2 ** 31 },
+    { numClasses: 2 ** 32 },
+    { attention: { type: 'lsh', numHashes: 2 ** 32 } },
+    { attention: { type: 'favor', numFeatures: 2 ** 40 } },
+  ] as Partial<TransformerOptions>[])('%j is refused before anything is built', (form) => {
+    expect(() => new Transformer(backend, { ...tiny, ...form })).toThrow(/^A model of these sizes has .* or more/);
   });
 });
