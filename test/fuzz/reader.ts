@@ -38,6 +38,8 @@ export const isFinding = ({ outcome }: Pick<Answer, 'outcome'>): boolean =>
 export const HANG_SECONDS = 2;
 /** What reading may take besides twice the input: libraries, buffers of streams, garbage that is not collected yet. */
 export const FREE_BYTES = 64 * 2 ** 20;
+/** A line of text, of 16 MiB at most, is in memory whole, as bytes and as text; a few compressed bytes may stand for it. */
+const LINE_BYTES = 3 * 2 ** 24;
 /** Other programs may keep an input from a processor; after so many times its share it hangs all the same. */
 const PATIENCE = 20;
 
@@ -72,7 +74,7 @@ export class Reader {
     const again = await this.#ask(wanted);
     if (isFinding(again)) return again;
     if (again.seconds > this.#hangSeconds) return { ...again, outcome: 'hang', detail: `${again.seconds} s` };
-    if (again.growth <= allowance(files())) return again;
+    if (again.growth <= this.#allowance(files())) return again;
     const detail = `${(again.growth / 2 ** 20).toFixed(0)} MiB for ${totalBytes(files())} bytes; ${again.detail}`;
     this.stop();
     return { ...again, outcome: 'memory', detail };
@@ -93,8 +95,12 @@ export class Reader {
     return (
       answer.outcome === 'crash' ||
       answer.seconds > this.#hangSeconds ||
-      (answer.growth > FREE_BYTES && answer.growth > allowance(files()))
+      (answer.growth > FREE_BYTES && answer.growth > this.#allowance(files()))
     );
+  }
+
+  #allowance(files: Files): number {
+    return 2 * totalBytes(files) + FREE_BYTES + (this.options.target === 'compressed' ? LINE_BYTES : 0);
   }
 
   get #hangSeconds(): number {
@@ -158,8 +164,6 @@ export class Reader {
     throw new Error(`The target ${target} does not start: ${this.#errors}`);
   }
 }
-
-const allowance = (files: Files): number => 2 * totalBytes(files) + FREE_BYTES;
 
 /** Processor time that a process has taken; 0 where the system does not say. */
 function processorSeconds(pid: number | undefined): number {

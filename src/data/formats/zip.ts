@@ -38,7 +38,11 @@ export async function zipEntries(path: string): Promise<ZipEntry[]> {
   });
   try {
     const { count, size, offset } = await findDirectory(file, path);
-    return parseDirectory(await read(file, offset, size, path), count, path);
+    const entries = parseDirectory(await read(file, offset, size, path), count, path);
+    // What an archive holds stands before its directory.
+    const outside = entries.find((entry) => entry.offset + entry.compressedSize > offset);
+    if (outside) throw damaged(path, called(outside), 'the directory names bytes that are not there');
+    return entries;
   } finally {
     await file.close();
   }
