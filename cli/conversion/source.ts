@@ -54,7 +54,7 @@ export async function openSource(backend: Backend, from: string, maxLength?: num
   const { numLayers, numHeads, dModel } = configuration;
   return {
     model: createPretrained(backend, pretrained),
-    tokenizer: json && (await loadAnyTokenizer(json, join(folder, 'tokenizer.json'))),
+    tokenizer: json && (await loadAnyTokenizer(json, pretrained.tokenizerFrom)),
     tokenizerJson: json && `${JSON.stringify(json)}\n`,
     unused,
     others: await readCompanions(folder),

@@ -22,8 +22,10 @@ export interface Pretrained {
   readonly configuration: TransformerConfiguration;
   /** Every parameter of a Transformer of this configuration, by its name there. */
   readonly weights: ReadonlyMap<string, TensorEntry>;
-  /** The contents of tokenizer.json, for `loadTokenizer` or `loadForeignTokenizer`; undefined where there is none. */
+  /** The contents of tokenizer.json, for `loadAnyTokenizer`; undefined where there is none. */
   readonly tokenizer: TokenizerFile | undefined;
+  /** The files that the tokenizer was read of, for errors. */
+  readonly tokenizerFrom: string | undefined;
   /** How sentence-transformers makes vectors of sentences, if the directory says; the configuration's `pooling` follows it. */
   readonly pooling: SentencePooling | undefined;
   /** Tensors (and modules) that the model has no place for, such as heads of other tasks. */
@@ -73,9 +75,10 @@ export async function readHuggingFace(
     family: family.name,
     configuration,
     weights: read.weights,
-    tokenizer,
+    tokenizer: tokenizer?.json,
+    tokenizerFrom: tokenizer?.from,
     pooling: sentences?.pooling,
-    unused: [...read.unused, ...(sentences?.unused ?? [])],
+    unused: [...read.unused, ...(sentences?.unused ?? []), ...(tokenizer?.unused ?? [])],
   };
 }
 

@@ -22,7 +22,7 @@ type Name = 'bert' | 'roberta' | 'gpt2' | 'esm';
 const fileOf = (name: Name) => (name === 'esm' ? 'vocab.txt' : 'tokenizer.json');
 
 async function tokenizerOf(name: Name, contents = goldenContents(name, fileOf(name))) {
-  return loadAnyTokenizer(await readTokenizer(filesInMemory(contents), name), name);
+  return loadAnyTokenizer((await readTokenizer(filesInMemory(contents), name))?.json, name);
 }
 
 /** Lines whose ids are not the golden ones. */
@@ -82,7 +82,6 @@ describe('older files amount to the same', () => {
 
   it('and where there is nothing, no tokenizer', async () => {
     expect(await readTokenizer(filesInMemory(new Map()), 'bert')).toBeUndefined();
-    expect(await readTokenizer(filesInMemory(goldenContents('esm', 'vocab.txt')), 'gpt2')).toBeUndefined();
   });
 });
 
