@@ -3,6 +3,7 @@ import type { TransformerConfiguration } from '../../models/configuration.ts';
 import { classesOf, id, isFor, readConfig } from './config-file.ts';
 import { specialIds } from './encoder-blocks.ts';
 import { type Family, linear, type NamedTensor, named, norm } from './family.ts';
+import { outputBias } from './language-head.ts';
 import {
   postNormConfig,
   postNormDemands,
@@ -58,7 +59,7 @@ function languageHead({ languageHead, tiedEmbeddings, vocabSize, dModel }: Trans
   return [
     ...linear('outputTransform.linear', 'cls.predictions.transform.dense', [dModel, dModel], { ofHead }),
     ...norm('outputTransform.norm', 'cls.predictions.transform.LayerNorm', dModel, { ofHead }),
-    named('output.bias', 'cls.predictions.bias', [vocabSize], { ofHead, copies: ['cls.predictions.decoder.bias'] }),
+    outputBias('cls.predictions.bias', 'cls.predictions.decoder.bias', vocabSize, tiedEmbeddings),
     ...(tiedEmbeddings
       ? []
       : [named('output.weight', 'cls.predictions.decoder.weight', [vocabSize, dModel], { ofHead })]),

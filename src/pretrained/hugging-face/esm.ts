@@ -90,7 +90,7 @@ export const esm: Family = {
         rotaryHalves(numHeads),
       ),
       ...norm('norm', 'encoder.emb_layer_norm_after', dModel),
-      ...languageHeadTensors(configuration),
+      ...languageHeadTensors(configuration, { hasDecoderBias: false }),
       ...poolerAndClassifier(configuration),
     ];
   },

@@ -49,7 +49,9 @@ export async function exportHuggingFace(
   const tensors = new Map<string, TensorEntry>();
   for (const row of table) {
     const data = row.form.write(await join(row, parameters), row.shape);
-    tensors.set(row.ofHead ? row.theirs : prefix + row.theirs, { dtype: 'F32', shape: row.shape, data });
+    for (const name of [row.theirs, ...(row.writesCopies ? row.copies : [])]) {
+      tensors.set(row.ofHead ? name : prefix + name, { dtype: 'F32', shape: row.shape, data });
+    }
   }
   const config = { ...family.config(configuration, ids), model_type: family.modelTypes[0], dtype: 'float32' };
   return new Map([

@@ -14,6 +14,10 @@ export interface NamedTensor {
   readonly form: TensorForm;
   /** Other names under which files hold the same numbers once more, or instead. */
   readonly copies: readonly string[];
+  /** The name among all of them whose numbers are taken where they differ; without such a name they must agree. */
+  readonly decides: string | undefined;
+  /** Whether files that are written have the copies too. */
+  readonly writesCopies: boolean;
   /** Belongs to a head: its name never has the prefix. */
   readonly ofHead: boolean;
 }
@@ -59,6 +63,8 @@ export interface ConfigFile {
 interface TensorOptions {
   readonly form?: TensorForm;
   readonly copies?: readonly string[];
+  readonly decides?: string;
+  readonly writesCopies?: boolean;
   readonly ofHead?: boolean;
 }
 
@@ -67,9 +73,10 @@ export function named(
   ours: string | readonly string[],
   theirs: string,
   shape: Shape,
-  { form = same, copies = [], ofHead = false }: TensorOptions = {},
+  { form = same, copies = [], decides, writesCopies = false, ofHead = false }: TensorOptions = {},
 ): NamedTensor {
-  return { ours: typeof ours === 'string' ? [ours] : ours, theirs, shape, form, copies, ofHead };
+  const list = typeof ours === 'string' ? [ours] : ours;
+  return { ours: list, theirs, shape, form, copies, decides, writesCopies, ofHead };
 }
 
 /** Weight `[dOut, dIn]` and bias of a linear layer. */

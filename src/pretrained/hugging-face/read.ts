@@ -64,9 +64,17 @@ export async function readHuggingFace(
   const names = canonicalNames(stored, family);
   const { options, ids } = family.configure(file, (name) => names.has(name));
   const sentences = await readSentencePooling(source);
-  const trained = parse({ ...options, ...poolingOf(sentences?.pooling), attention: 'exact' }, file.where);
+  /** The library ties no tensors that a file has both with other numbers, whatever config.json says. */
+  const hasOwnOutput = async (tied: TransformerConfiguration) => {
+    const row = family.tensors(tied, ids).find(({ ours: [name] }) => name === 'tokens.weight');
+    const [first, other] = [row?.theirs, row?.copies[0]].map((name) => name && names.get(name));
+    if (!tied.languageHead || !row || !first || !other) return false;
+    return !sameNumbers(await readFloats(stored, first, row.shape), await readFloats(stored, other, row.shape));
+  };
+  const given = parse({ ...options, ...poolingOf(sentences?.pooling), attention: 'exact' }, file.where);
   const shapes = stored.names.map((name) => stored.shapeOf(name));
-  checkModelSize(trained, shapes, whereIn(stored));
+  checkModelSize(given, shapes, whereIn(stored));
+  const trained = { ...given, tiedEmbeddings: given.tiedEmbeddings && !(await hasOwnOutput(given)) };
   const table = family.tensors(trained, ids);
   const tokenizer = await readTokenizer(source, family.name);
   const read = await readTable(table, stored, names);
@@ -116,7 +124,8 @@ async function readTable(table: readonly NamedTensor[], stored: StoredTensors, n
   const weights = new Map<string, TensorEntry>();
   const used = new Set<string>();
   for (const row of table) {
-    const present = [row.theirs, ...row.copies].flatMap((name) => names.get(name) ?? []);
+    const known = [...(row.decides === undefined ? [] : [row.decides]), row.theirs, ...row.copies];
+    const present = [...new Set(known.flatMap((name) => names.get(name) ?? []))];
     const [first, ...copies] = present;
     if (first === undefined) {
       throw new DataError(
@@ -124,14 +133,15 @@ async function readTable(table: readonly NamedTensor[], stored: StoredTensors, n
       );
     }
     const data = await readFloats(stored, first, row.shape);
+    used.add(first);
     for (const copy of copies) {
-      if (!sameNumbers(data, await readFloats(stored, copy, row.shape))) {
+      if (sameNumbers(data, await readFloats(stored, copy, row.shape))) used.add(copy);
+      else if (row.decides === undefined) {
         throw new DataError(
           `${stored.whereOf(copy)} holds ${copy} with other numbers than ${first}, which config.json says are the same: set tie_word_embeddings to false there if they are not.`,
         );
       }
     }
-    for (const name of present) used.add(name);
     place(row, data, weights);
   }
   return { weights, unused: stored.names.filter((name) => !used.has(name)) };
@@ -150,8 +160,14 @@ async function readFloats(stored: StoredTensors, name: string, shape: readonly n
     );
   }
   const { dtype, data } = await stored.read(name);
-  if (dtype === 'F32') return data;
-  if (dtype === 'F64') return Float32Array.from(data);
+  if (dtype === 'F32' || dtype === 'F64') {
+    const floats = dtype === 'F32' ? data : Float32Array.from(data);
+    const wrong = floats.findIndex((x) => !Number.isFinite(x));
+    if (wrong === -1) return floats;
+    throw new DataError(
+      `${stored.whereOf(name)} holds ${name}, whose number ${wrong} is ${floats[wrong]}: take weights that are finite.`,
+    );
+  }
   throw new DataError(
     `${stored.whereOf(name)} holds ${name} of type ${dtype} where a float is needed: take weights that are not quantized.`,
   );

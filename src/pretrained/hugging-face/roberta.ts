@@ -63,7 +63,7 @@ export const roberta: Family = {
     });
     return [
       ...postNormTensors(configuration, tiedOutput(configuration), positions),
-      ...languageHeadTensors(configuration),
+      ...languageHeadTensors(configuration, { hasDecoderBias: true }),
       ...poolerAndClassifier(configuration),
     ];
   },
