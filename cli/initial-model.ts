@@ -3,6 +3,7 @@ import {
   type Backend,
   ConfigurationError,
   checkObjective,
+  checkTokenizer,
   type Dataset,
   loadAnyTokenizer,
   loadModelFiles,
@@ -45,12 +46,9 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
     throw new ConfigurationError(`${directory} has no tokenizer.json: put that of the model there.`);
   }
   const where = `${directory}/tokenizer.json`;
-  return {
-    directory,
-    files,
-    configuration,
-    tokenizer: await loadAnyTokenizer(parseJson(files.tokenizer, where), where),
-  };
+  const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
+  checkTokenizer(tokenizer, configuration, where);
+  return { directory, files, configuration, tokenizer };
 }
 
 /** Reads what a path means as a model, without computing anything with it. @throws one sentence when there is none */
@@ -112,7 +110,18 @@ async function startLocked(
     from: directory,
     training: { ...training, packing },
   });
-  return { out, configuration: stored, corpus, model, classes: undefined, resume: undefined, teacher, lock };
+  const { companions } = files;
+  return {
+    out,
+    configuration: stored,
+    corpus,
+    model,
+    classes: undefined,
+    resume: undefined,
+    teacher,
+    lock,
+    companions,
+  };
 }
 
 /** Encoders were trained on whole texts, decoders on a stream of them. */

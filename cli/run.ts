@@ -52,6 +52,8 @@ export interface Run {
   readonly teacher: Teacher | undefined;
   /** Of `out`; training to the end releases it. */
   readonly lock: RunLock;
+  /** Text of hugging-face.json of the model that training started from. */
+  readonly companions?: string | undefined;
 }
 
 export interface RunResult {
@@ -224,7 +226,8 @@ async function resumeLocked(backend: Backend, out: string, limits: ResumeLimits,
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
   const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory));
-  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock };
+  const { companions } = checkpoint;
+  return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock, companions };
 }
 
 async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): Promise<Classes | undefined> {
@@ -268,6 +271,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
           : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
+      companions: run.companions,
       ...{ resume, signal, teacher, minutes, lock },
     });
     for await (const event of events) {

@@ -155,6 +155,15 @@ export {
   softmaxEstimators,
 } from './pretrained/conversion/report.ts';
 export type * from './pretrained/conversion/types.ts';
+export {
+  COMPANIONS as companionsFile,
+  type Companions,
+  classLabels,
+  classNames,
+  keptConfig,
+  parseCompanions,
+  unchangedCompanions,
+} from './pretrained/hugging-face/companions.ts';
 export { type CreateOptions, createPretrained } from './pretrained/hugging-face/create.ts';
 export {
   type ExportedTokenizer,

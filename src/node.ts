@@ -52,6 +52,7 @@ export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/f
 export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/hub.ts';
 export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
 export { directoryFiles } from './pretrained/directory-files.ts';
+export { checkTokenizer } from './training/check-tokenizer.ts';
 export {
   type Checkpoint,
   findCheckpoint,

@@ -2,17 +2,23 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
+  type Companions,
   ConfigurationError,
   checkEmpty,
+  checkTokenizer,
+  classLabels,
+  companionsFile,
   createBackend,
   exportHuggingFace,
   exportOnnx,
+  keptConfig,
   loadAnyTokenizer,
   loadTransformer,
   type OnnxGraphKind,
   onnxChoices,
   onnxCompanions,
   onnxGraphKinds,
+  parseCompanions,
   parseJson,
   readNewest,
   type SequenceOutput,
@@ -21,6 +27,7 @@ import {
   type Tokenizer,
   type Transformer,
   tokenizerFiles,
+  unchangedCompanions,
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { readModelConfiguration } from '../initial-model.ts';
@@ -95,8 +102,12 @@ async function exportModel(flags: ExportFlags): Promise<void> {
   try {
     const source = await readNewest(flags.from, async (newest) => {
       const images = await readOptional(join(newest, 'preprocessor_config.json'));
-      return { images, ...(await readTokenizer(newest)), ...(await loadTransformer(backend, newest)) };
+      const tokenizer = await readTokenizer(newest);
+      const companions = await readCompanions(newest);
+      return { images, tokenizer, companions, ...(await loadTransformer(backend, newest)) };
     });
+    const { model, tokenizer, directory } = source;
+    if (tokenizer) checkTokenizer(tokenizer, model.configuration, join(directory, 'tokenizer.json'));
     const files = await (to === 'onnx' ? onnxFiles(source, flags) : huggingFaceFiles(source));
     signal.throwIfAborted();
     await saveFiles(out, files);
@@ -113,13 +124,21 @@ interface ExportSource {
   readonly model: Transformer;
   /** Its preprocessor_config.json. */
   readonly images: Buffer | undefined;
-  readonly tokenizer?: Tokenizer | undefined;
+  readonly tokenizer: Tokenizer | undefined;
+  /** What lay beside the model that this one was converted from. */
+  readonly companions: Companions;
 }
 
-async function readTokenizer(directory: string): Promise<Pick<ExportSource, 'tokenizer'>> {
+async function readCompanions(directory: string): Promise<Companions> {
+  const where = join(directory, companionsFile);
+  const text = await readOptional(where);
+  return text === undefined ? {} : parseCompanions(parseJson(text.toString(), where), where);
+}
+
+async function readTokenizer(directory: string): Promise<Tokenizer | undefined> {
   const where = join(directory, 'tokenizer.json');
   const text = await readOptional(where);
-  return text === undefined ? {} : { tokenizer: await loadAnyTokenizer(parseJson(text.toString(), where), where) };
+  return text === undefined ? undefined : loadAnyTokenizer(parseJson(text.toString(), where), where);
 }
 
 async function readOptional(path: string): Promise<Buffer | undefined> {
@@ -130,20 +149,27 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
 }
 
 async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<string, Uint8Array | string>> {
-  const { model, tokenizer, images } = source;
+  const { model, tokenizer, images, companions } = source;
+  const { configuration } = model;
   const { graphs, outputs, autoAs } = flags;
   const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs });
   const files = new Map<string, Uint8Array | string>();
   for (const [name, bytes] of exported.files) files.set(`onnx/${name}`, bytes);
-  const companions = onnxCompanions(model.configuration, tokenizer?.specialTokens ?? {}, exported);
-  for (const [name, text] of companions) files.set(name, text);
+  const kept = { ...keptConfig(companions), ...classLabels(companions, configuration) };
+  const own = onnxCompanions(configuration, tokenizer?.specialTokens ?? {}, exported, kept);
+  for (const [name, text] of own) files.set(name, text);
+  for (const [name, contents] of unchangedCompanions(companions))
+    files.set(name, `${JSON.stringify(contents, null, 2)}\n`);
   if (tokenizer) {
-    for (const [name, bytes] of tokenizerFiles(tokenizer, model.configuration)) files.set(name, bytes);
+    for (const [name, bytes] of tokenizerFiles(tokenizer, configuration, companions)) files.set(name, bytes);
   }
   if (images) files.set('preprocessor_config.json', images);
   return files;
 }
 
-async function huggingFaceFiles({ model, tokenizer }: ExportSource): Promise<Map<string, Uint8Array | string>> {
-  return exportHuggingFace(model, { tokenizer });
+async function huggingFaceFiles(source: ExportSource): Promise<Map<string, Uint8Array | string>> {
+  const { model, tokenizer, companions, images } = source;
+  const files = new Map<string, Uint8Array | string>(await exportHuggingFace(model, { tokenizer, companions }));
+  if (images) files.set('preprocessor_config.json', images);
+  return files;
 }

@@ -90,8 +90,8 @@ async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<voi
   ]);
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, tokenizer, directory } = await loadModel(backend, flags.model);
-    const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer);
+    const { model, tokenizer, directory, classNames } = await loadModel(backend, flags.model);
+    const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer, classNames);
     const engine = new Engine(served, flags);
     const { host, port, verbose, allowHost: allowHosts, cors: origins } = flags;
     const service = await Service.start(engine, { host, port, apiKey, allowHosts, origins, verbose, write: say });

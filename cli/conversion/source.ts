@@ -1,8 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Backend,
   ConfigurationError,
+  checkTokenizer,
+  companionsFile,
   createPretrained,
   directoryFiles,
   fetchFromHub,
@@ -32,7 +34,7 @@ export interface Source {
 }
 
 /** Files beside a pretrained model that say how its inputs are made. */
-const companions = ['preprocessor_config.json'];
+const companions = ['preprocessor_config.json', companionsFile];
 /** What of a hub's repository a conversion reads. */
 const wanted = /^(?:[^/]+\.(?:json|safetensors|txt)|[^/]+_Pooling\/config\.json)$/;
 const pickles = /^[^/]+\.bin$/;
@@ -52,12 +54,15 @@ export async function openSource(backend: Backend, from: string, maxLength?: num
   const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength });
   const { tokenizer: json, family, unused, configuration } = pretrained;
   const { numLayers, numHeads, dModel } = configuration;
+  const tokenizer = json && (await loadAnyTokenizer(json, pretrained.tokenizerFrom));
+  if (tokenizer) checkTokenizer(tokenizer, configuration, pretrained.tokenizerFrom!);
+  const record = new TextEncoder().encode(`${JSON.stringify(pretrained.companions, null, 2)}\n`);
   return {
     model: createPretrained(backend, pretrained),
-    tokenizer: json && (await loadAnyTokenizer(json, pretrained.tokenizerFrom)),
+    tokenizer,
     tokenizerJson: json && `${JSON.stringify(json)}\n`,
     unused,
-    others: await readCompanions(folder),
+    others: new Map([...(await readCompanions(folder)), [companionsFile, record]]),
     description: `${family}, ${numLayers} layers of ${dModel}, ${numHeads} heads`,
   };
 }
@@ -68,10 +73,11 @@ async function openOwn(backend: Backend, folder: string, maxLength: number | und
       '--max-length interpolates the positions of pretrained models: leave it out for one of this program.',
     );
   }
-  const { model, file, others } = await readNewest(folder, async (newest) => {
+  const { model, directory, file, others } = await readNewest(folder, async (newest) => {
     const others = await readCompanions(newest);
     return { others, file: await readTokenizerFile(newest), ...(await loadTransformer(backend, newest)) };
   });
+  if (file) checkTokenizer(file.tokenizer, model.configuration, join(directory, 'tokenizer.json'));
   const { numLayers, numHeads, dModel, attention } = model.configuration;
   return {
     model,
@@ -97,7 +103,11 @@ function filesOf(paths: readonly string[]): readonly string[] {
 async function isHuggingFace(folder: string): Promise<boolean> {
   const path = join(folder, 'config.json');
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return false;
+  if (text === undefined) {
+    // What these say is refused by what it is.
+    const names = await readdir(folder).catch(() => []);
+    return names.some((name) => name === 'modules.json' || name === 'adapter_config.json');
+  }
   const config = parseJson(text, path);
   return typeof config === 'object' && config !== null && 'model_type' in config;
 }

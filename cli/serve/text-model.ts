@@ -12,6 +12,7 @@ export class TextModel {
     readonly name: string,
     readonly model: Transformer,
     readonly tokenizer: Tokenizer,
+    private readonly givenNames?: readonly string[] | undefined,
   ) {
     if (model.configuration.patches) {
       throw new ConfigurationError('This model reads images; performers serve needs one that reads text.');
@@ -26,7 +27,8 @@ export class TextModel {
 
   /** Names of the classes, in order; `LABEL_0` and so on, as other libraries call classes without a name. */
   get classNames(): readonly string[] {
-    return Array.from({ length: this.model.configuration.numClasses ?? 0 }, (_, index) => `LABEL_${index}`);
+    const { numClasses = 0 } = this.model.configuration;
+    return this.givenNames ?? Array.from({ length: numClasses }, (_, index) => `LABEL_${index}`);
   }
 
   /** The past takes the same memory whatever its length. */
@@ -57,8 +59,9 @@ export class TextModel {
   ): Int32Array {
     const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
     const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
-    const { vocabSize } = this.tokenizer;
-    const wrong = typeof input === 'string' ? undefined : input.find((id) => id >= vocabSize);
+    // Special tokens may lie beyond the model's rows.
+    const vocabSize = Math.min(this.tokenizer.vocabSize, this.model.configuration.vocabSize);
+    const wrong = ids.find((id) => id < 0 || id >= vocabSize);
     if (wrong !== undefined) {
       throw badRequest(`Token ${wrong} in ${field} is outside the vocabulary of ${vocabSize}.`, field);
     }

@@ -12,12 +12,14 @@ interface SpecialIds {
  * What transformers.js reads beside the graphs: config.json, and for causal models generation_config.json. Its `model_type` only
  * chooses how the library feeds the graph, which says by itself what is computed.
  *
+ * @param kept what config.json of the model that this one comes from said: it stays, but for what the graphs are fed
  * @returns file name → text, onnx/states.json with the past of the graph `step` among them
  */
 export function onnxCompanions(
   configuration: TransformerConfiguration,
   { padding, beginning, end }: SpecialIds,
   { files: graphs, states }: OnnxExport,
+  kept: Readonly<Record<string, unknown>> = {},
 ): Map<string, string> {
   const ids = Object.fromEntries(
     Object.entries({ pad_token_id: padding, bos_token_id: beginning, eos_token_id: end }).filter(
@@ -27,13 +29,18 @@ export function onnxCompanions(
   // The graphs are float32; in browsers the library would look for quantised ones.
   const library: Record<string, unknown> = { dtype: 'fp32' };
   if ([...graphs.keys()].some((name) => name.endsWith('_data'))) library.use_external_data_format = true;
-  const config = { ...hubConfiguration(configuration), ...ids, 'transformers.js_config': library };
+  const own = hubConfiguration(configuration);
+  const config = { ...ids, ...kept, ...own, ...keptLabels(kept), 'transformers.js_config': library };
   const files = new Map([['config.json', json(config)]]);
   if (configuration.causal) files.set('generation_config.json', json(ids));
   if (states.length > 0) {
     files.set('onnx/states.json', json({ graph: 'model.onnx', type: 'float32', initial: 0, states }));
   }
   return files;
+}
+
+function keptLabels({ id2label, label2id }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return id2label === undefined ? {} : { id2label, label2id };
 }
 
 function hubConfiguration(configuration: TransformerConfiguration): Record<string, unknown> {

@@ -21,6 +21,7 @@ import { parseJsonText } from '../base/json.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
+import { COMPANIONS } from '../pretrained/hugging-face/companions.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../pretrained/safetensors.ts';
 import {
   cleanLeftovers,
@@ -66,6 +67,8 @@ export interface ModelFiles {
   readonly weights: ReadonlyMap<string, TensorEntry>;
   /** Text of tokenizer.json; undefined when the directory has none. */
   readonly tokenizer: string | undefined;
+  /** Text of hugging-face.json, what lay beside the pretrained model that this one comes from; undefined without one. */
+  readonly companions?: string | undefined;
 }
 
 export interface Checkpoint extends ModelFiles {
@@ -108,6 +111,7 @@ export async function saveCheckpoint(
     [TRAINING, json(checkpoint.training)],
   ]);
   if (checkpoint.tokenizer !== undefined) files.set(TOKENIZER, checkpoint.tokenizer);
+  if (checkpoint.companions !== undefined) files.set(COMPANIONS, checkpoint.companions);
   files.set(CHECKSUMS, checksumsOf(files));
   files.set(MODEL, encodeSafetensors(checkpoint.weights)).set(OPTIMIZER, encodeSafetensors(checkpoint.optimizer));
   await writeDirectoryAtomically(directory, files, fileSystem);
@@ -246,11 +250,12 @@ async function readCheckpoint(directory: string): Promise<Checkpoint> {
 }
 
 function modelFilesOf(directory: string, files: ReadonlyMap<string, Uint8Array>): ModelFiles {
-  const tokenizer = files.get(TOKENIZER);
+  const [tokenizer, companions] = [files.get(TOKENIZER), files.get(COMPANIONS)];
   return {
     config: parseJson(textOf(files.get(CONFIG)!), join(directory, CONFIG)),
     weights: decodeSafetensors(files.get(MODEL)!, join(directory, MODEL)).tensors,
     tokenizer: tokenizer && textOf(tokenizer),
+    companions: companions && textOf(companions),
   };
 }
 
@@ -265,7 +270,7 @@ async function readFiles(directory: string, names: readonly string[]): Promise<M
   try {
     const before = await stat(directory).catch(unreadable(directory));
     for (const name of names) handles.set(name, await open(join(directory, name)).catch(unreadable(directory, name)));
-    for (const name of [CHECKSUMS, TOKENIZER]) {
+    for (const name of [CHECKSUMS, TOKENIZER, COMPANIONS]) {
       const handle = await open(join(directory, name)).catch(ifMissing(directory, name));
       if (handle) handles.set(name, handle);
     }

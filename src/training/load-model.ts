@@ -4,6 +4,8 @@ import { ConfigurationError } from '../base/errors.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { loadAnyTokenizer } from '../data/tokenizers/load-any.ts';
 import type { Transformer } from '../models/transformer.ts';
+import { COMPANIONS, classNames, parseCompanions } from '../pretrained/hugging-face/companions.ts';
+import { checkTokenizer } from './check-tokenizer.ts';
 import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './checkpoint.ts';
 import { restoreModel } from './run.ts';
 
@@ -11,6 +13,8 @@ import { restoreModel } from './run.ts';
 export interface LoadedModel {
   readonly model: Transformer;
   readonly tokenizer: Tokenizer;
+  /** Names of the classes, where the pretrained model that this one comes from has named them. */
+  readonly classNames?: readonly string[] | undefined;
   /** The checkpoint it came from. */
   readonly directory: string;
 }
@@ -21,7 +25,10 @@ export interface LoadedModel {
  * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
-export async function loadTransformer(backend: Backend, path: string): Promise<Omit<LoadedModel, 'tokenizer'>> {
+export async function loadTransformer(
+  backend: Backend,
+  path: string,
+): Promise<Pick<LoadedModel, 'model' | 'directory'>> {
   const { files, directory } = await openModelFiles(path);
   return { model: restoreModel(backend, files, directory), directory };
 }
@@ -45,12 +52,11 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
   }
   const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
   const model = restoreModel(backend, files, directory);
-  if (tokenizer.vocabSize > model.configuration.vocabSize) {
-    throw new ConfigurationError(
-      `${where} has ${tokenizer.vocabSize} tokens but the model only ${model.configuration.vocabSize}: use the tokenizer that the model was trained with.`,
-    );
-  }
-  return { model, tokenizer, directory };
+  checkTokenizer(tokenizer, model.configuration, where);
+  const record = join(directory, COMPANIONS);
+  const { companions = '{}' } = files;
+  const names = classNames(parseCompanions(parseJson(companions, record), record), model.configuration);
+  return { model, tokenizer, directory, classNames: names };
 }
 
 /** The files of the model that `path` means, and their directory. */

@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly configuration: TrainingConfiguration;
   /** Text of tokenizer.json, stored in every checkpoint. */
   readonly tokenizer?: string | undefined;
+  /** Text of hugging-face.json, stored likewise. */
+  readonly companions?: string | undefined;
   /** Where to continue from; default: the beginning. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly directory: string } | undefined;
   /** Aborting it ends the run after the update in progress, with a checkpoint. */
@@ -249,6 +251,7 @@ async function snapshot(options: RunOptions, trainer: Trainer, best: TrainingSta
     config: options.model.configuration,
     weights: await readWeights(options.model),
     tokenizer: options.tokenizer,
+    companions: options.companions,
     optimizer: await trainer.saveOptimizer(),
     training: {
       step: trainer.completedSteps,

@@ -106,13 +106,3 @@ export function classesOf({ where }: ConfigFile, config: Labelled, head: string)
 export function isFor({ architectures }: Labelled, ...heads: readonly string[]): boolean {
   return architectures?.some((name) => heads.some((head) => name.endsWith(head))) ?? false;
 }
-
-/** Names of classes as transformers gives them where nobody has. */
-export function labelsOf(numClasses: number | undefined): Record<string, unknown> {
-  if (numClasses === undefined) return {};
-  const labels = Array.from({ length: numClasses }, (_, i) => `LABEL_${i}`);
-  return {
-    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-  };
-}

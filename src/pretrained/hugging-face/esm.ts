@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
-import { classesOf, encoder, id, isFor, labelsOf, readConfig, refuseOthers, size } from './config-file.ts';
+import { classesOf, encoder, id, isFor, readConfig, refuseOthers, size } from './config-file.ts';
 import {
   encoderBlocks,
   encoderConfig,
@@ -108,7 +108,7 @@ export const esm: Family = {
   ],
 
   config(configuration, ids) {
-    const { numClasses, tokenDropout } = configuration;
+    const { tokenDropout } = configuration;
     return {
       architectures: [`Esm${modelKind(configuration)}`],
       vocab_size: configuration.vocabSize,
@@ -120,7 +120,6 @@ export const esm: Family = {
       ...(tokenDropout ? { mask_token_id: tokenDropout.maskToken } : {}),
       is_folding_model: false,
       tie_word_embeddings: configuration.tiedEmbeddings,
-      ...labelsOf(numClasses),
       // The library reads the padding's id even where there is none.
       ...specialIds({ ...ids, padding: ids.padding ?? 1 }),
     };

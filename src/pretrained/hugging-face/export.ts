@@ -3,6 +3,7 @@ import type { TransformerConfiguration } from '../../models/configuration.ts';
 import type { Transformer } from '../../models/transformer.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { encodeSafetensors, type TensorEntry } from '../safetensors.ts';
+import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from './companions.ts';
 import { familyOfModel } from './families.ts';
 import type { NamedTensor, SpecialIds } from './family.ts';
 
@@ -23,6 +24,8 @@ export interface ExportedTokenizer {
 export interface ExportOptions {
   /** Its files go beside the model's. Default: none. */
   readonly tokenizer?: ExportedTokenizer | undefined;
+  /** What lay beside the model that this one comes from: its settings and files are kept. Default: none. */
+  readonly companions?: Companions | undefined;
 }
 
 /**
@@ -36,13 +39,13 @@ export interface ExportOptions {
  */
 export async function exportHuggingFace(
   model: Transformer,
-  { tokenizer }: ExportOptions = {},
+  { tokenizer, companions = {} }: ExportOptions = {},
 ): Promise<Map<string, Uint8Array>> {
   const { configuration } = model;
   const family = familyOfModel(configuration);
   checkAttention(model);
-  const roles = tokenizer?.specialTokens ?? {};
-  const ids: SpecialIds = { padding: roles.padding, beginning: roles.beginning, end: roles.end };
+  const source = keptConfig(companions);
+  const ids = keptIds(source, tokenizer?.specialTokens ?? {});
   const table = family.tensors(configuration, ids);
   const prefix = table.some(({ ofHead }) => ofHead) || isTiedLanguageModel(configuration) ? family.prefix : '';
   const parameters = model.parameters();
@@ -53,12 +56,45 @@ export async function exportHuggingFace(
       tensors.set(row.ofHead ? name : prefix + name, { dtype: 'F32', shape: row.shape, data });
     }
   }
-  const config = { ...family.config(configuration, ids), model_type: family.modelTypes[0], dtype: 'float32' };
+  const own = { ...family.config(configuration, ids), ...classLabels(companions, configuration) };
+  const config = {
+    ...source,
+    ...withKeptDropout(own, source),
+    model_type: family.modelTypes.find((type) => type === source.model_type) ?? family.modelTypes[0],
+    dtype: 'float32',
+  };
   return new Map([
     ['config.json', configText(config)],
     ['model.safetensors', encodeSafetensors(tensors, { format: 'pt' })],
-    ...(tokenizer ? tokenizerFiles(tokenizer, configuration) : []),
+    ...(tokenizer ? tokenizerFiles(tokenizer, configuration, companions) : []),
+    ...unchangedCompanions(companions).map(([name, contents]) => [name, json(contents)] as const),
   ]);
+}
+
+/** Ids of special tokens as config.json had them or, where it said nothing, as the tokenizer has them. */
+function keptIds(source: Readonly<Record<string, unknown>>, roles: ExportedTokenizer['specialTokens']): SpecialIds {
+  const kept = (key: string, role: number | undefined) => {
+    if (!Object.hasOwn(source, key)) return role;
+    const id = source[key];
+    return typeof id === 'number' ? id : undefined;
+  };
+  return {
+    padding: kept('pad_token_id', roles.padding),
+    beginning: kept('bos_token_id', roles.beginning),
+    end: kept('eos_token_id', roles.end),
+  };
+}
+
+/** This package has one rate of dropout; the library's others stay as they were where that is as it was. */
+function withKeptDropout(
+  own: Readonly<Record<string, unknown>>,
+  source: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const isSame = ['hidden_dropout_prob', 'resid_pdrop'].every((key) => own[key] === source[key]);
+  const others = ['attention_probs_dropout_prob', 'embd_pdrop', 'attn_pdrop'];
+  return Object.fromEntries(
+    Object.entries(own).map(([key, value]) => [key, isSame && others.includes(key) ? (source[key] ?? value) : value]),
+  );
 }
 
 /** A head that is only the embedding once more has no tensor that would tell it. */
@@ -91,6 +127,7 @@ async function join({ ours }: NamedTensor, parameters: ReadonlyMap<string, Tenso
 export function tokenizerFiles(
   tokenizer: ExportedTokenizer,
   { maxLength }: TransformerConfiguration,
+  companions: Companions = {},
 ): [name: string, contents: Uint8Array][] {
   const texts = new Map([...tokenizer.specials].map(([text, id]) => [id, text]));
   const { padding, mask, unknown, beginning, end } = tokenizer.specialTokens;
@@ -106,10 +143,15 @@ export function tokenizerFiles(
     const text = id === undefined ? undefined : texts.get(id);
     return text === undefined ? [] : [[key, text] as const];
   });
+  const source = companion(companions, 'tokenizer_config.json');
+  const { model_max_length: length } = source;
   const config = {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    model_max_length: maxLength,
     ...Object.fromEntries(named),
+    ...source,
+    // The one that takes tokenizer.json as it is.
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    // The library writes 1e30 where nobody has said a length.
+    model_max_length: typeof length === 'number' && length <= maxLength ? length : maxLength,
   };
   return [
     ['tokenizer.json', json(tokenizer.toJSON())],

@@ -2,7 +2,7 @@
 
 import { z } from '../../base/zod.ts';
 import type { TransformerConfiguration, TransformerOptions } from '../../models/configuration.ts';
-import { activationName, activationOf, encoder, labelsOf, refuseOthers, size } from './config-file.ts';
+import { activationName, activationOf, encoder, refuseOthers, size } from './config-file.ts';
 import {
   type EncoderSettings,
   encoderBlocks,
@@ -90,6 +90,5 @@ export function postNormConfig(configuration: TransformerConfiguration, architec
     max_position_embeddings: maxPositions,
     type_vocab_size: configuration.tokenTypes,
     tie_word_embeddings: configuration.tiedEmbeddings,
-    ...labelsOf(configuration.numClasses),
   };
 }

@@ -7,6 +7,7 @@ import {
 } from '../../models/configuration.ts';
 import type { TensorEntry } from '../safetensors.ts';
 import { checkModelSize } from '../weights.ts';
+import { type Companions, readCompanions } from './companions.ts';
 import { familyOfFile } from './families.ts';
 import type { Family, FamilyName, NamedTensor } from './family.ts';
 import { filesInMemory, type PretrainedFiles, pathOf, readJson } from './files.ts';
@@ -28,7 +29,9 @@ export interface Pretrained {
   readonly tokenizerFrom: string | undefined;
   /** How sentence-transformers makes vectors of sentences, if the directory says; the configuration's `pooling` follows it. */
   readonly pooling: SentencePooling | undefined;
-  /** Tensors (and modules) that the model has no place for, such as heads of other tasks. */
+  /** What the files beside the model say, for an export of it. */
+  readonly companions: Companions;
+  /** Tensors, modules, settings and files that the model has no place for, such as heads of other tasks. */
   readonly unused: readonly string[];
 }
 
@@ -54,6 +57,8 @@ export async function readHuggingFace(
 ): Promise<Pretrained> {
   const source = files instanceof Map ? filesInMemory(files) : (files as PretrainedFiles);
   if (!source.names.includes(CONFIG)) {
+    if (source.names.includes('adapter_config.json')) await openTensors(source);
+    await readSentencePooling(source);
     throw new DataError(
       `${pathOf(source, CONFIG)} is missing: name a directory that holds a model in Hugging Face's layout.`,
     );
@@ -77,6 +82,7 @@ export async function readHuggingFace(
   const trained = { ...given, tiedEmbeddings: given.tiedEmbeddings && !(await hasOwnOutput(given)) };
   const table = family.tensors(trained, ids);
   const tokenizer = await readTokenizer(source, family.name);
+  const beside = await readCompanions(source);
   const read = await readTable(table, stored, names);
   const configuration = maxLength === undefined ? trained : lengthen(trained, read.weights, maxLength);
   return {
@@ -86,7 +92,8 @@ export async function readHuggingFace(
     tokenizer: tokenizer?.json,
     tokenizerFrom: tokenizer?.from,
     pooling: sentences?.pooling,
-    unused: [...read.unused, ...(sentences?.unused ?? []), ...(tokenizer?.unused ?? [])],
+    companions: beside.companions,
+    unused: [...read.unused, ...(sentences?.unused ?? []), ...(tokenizer?.unused ?? []), ...beside.unused],
   };
 }
 
@@ -106,8 +113,10 @@ function parse(options: TransformerOptions, where: string): TransformerConfigura
 /** Names in the file by the names of the tables, which are without the prefix and say weight and bias of a norm. */
 function canonicalNames(stored: StoredTensors, family: Family): Map<string, string> {
   const names = new Map<string, string>();
+  const wrapper = sharedPrefix(stored.names, family);
   for (const name of stored.names) {
-    const bare = name.startsWith(family.prefix) ? name.slice(family.prefix.length) : name;
+    const inner = name.slice(wrapper.length);
+    const bare = inner.startsWith(family.prefix) ? inner.slice(family.prefix.length) : inner;
     const canonical = bare
       .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
       .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
@@ -119,6 +128,32 @@ function canonicalNames(stored: StoredTensors, family: Family): Map<string, stri
   }
   return names;
 }
+
+/**
+ * What wrapping code has put before the names of all tensors, such as `module.`: up to the family's own prefix, or all parts
+ * that all names share.
+ */
+function sharedPrefix(names: readonly string[], { prefix }: Family): string {
+  let shared = '';
+  while (names.length > 0) {
+    const [first] = /^[^.]*\./.exec(names[0]!.slice(shared.length)) ?? [];
+    if (first === undefined || first === prefix || !names.every((name) => name.startsWith(shared + first))) break;
+    if (STEMS.has(first)) break;
+    shared += first;
+  }
+  return shared;
+}
+
+/** Parts of models, which may be the first part of all names of a small one. */
+const STEMS: ReadonlySet<string> = new Set([
+  'embeddings.',
+  'encoder.',
+  'h.',
+  'wte.',
+  'cls.',
+  'lm_head.',
+  'classifier.',
+]);
 
 async function readTable(table: readonly NamedTensor[], stored: StoredTensors, names: ReadonlyMap<string, string>) {
   const weights = new Map<string, TensorEntry>();

@@ -12,7 +12,7 @@ export interface SentencePooling {
   readonly maxLength: number | undefined;
 }
 
-const modulesSchema = z.lazy(() => z.array(z.object({ path: z.string(), type: z.string() })));
+const modulesSchema = z.lazy(() => z.array(z.looseObject({ path: z.string(), type: z.string() })));
 const poolingSchema = z.lazy(() =>
   z.object({
     pooling_mode: z.optional(z.union([z.string(), z.array(z.string())])),
@@ -46,8 +46,13 @@ export async function readSentencePooling(
   files: PretrainedFiles,
 ): Promise<{ pooling: SentencePooling; unused: string[] } | undefined> {
   const modules = await readModules(files);
-  const kindOf = (type: string) => type.slice(type.lastIndexOf('.') + 1);
-  const pooling = modules.find(({ type }) => kindOf(type) === 'Pooling');
+  const body = modules.find(({ type }) => kindOfModule(type) === 'Transformer');
+  if (body && body.path !== '' && body.path !== '.') {
+    throw new DataError(
+      `${pathOf(files, 'modules.json')} says that the model lies in ${body.path}, the layout of older sentence-transformers: move the files of that folder beside modules.json, with its path "".`,
+    );
+  }
+  const pooling = modules.find(({ type }) => kindOfModule(type) === 'Pooling');
   const name = `${pooling?.path ?? '1_Pooling'}/config.json`;
   if (!files.names.includes(name)) {
     if (pooling) throw new DataError(`${pathOf(files, name)} is missing, which modules.json names: fetch it too.`);
@@ -56,16 +61,22 @@ export async function readSentencePooling(
   return {
     pooling: {
       pooling: await readKind(files, name),
-      normalize: modules.some(({ type }) => kindOf(type) === 'Normalize'),
+      normalize: modules.some(({ type }) => kindOfModule(type) === 'Normalize'),
       maxLength: await readMaxLength(files),
     },
     unused: modules
-      .filter(({ type }) => !['Transformer', 'Pooling', 'Normalize'].includes(kindOf(type)))
+      .filter(({ type }) => kindOfModule(type) === undefined)
       .map(({ path, type }) => `modules.json: ${path} (${type})`),
   };
 }
 
-async function readModules(files: PretrainedFiles) {
+/** Which of the modules that are read a type is. */
+export function kindOfModule(type: string): 'Transformer' | 'Pooling' | 'Normalize' | undefined {
+  return (['Transformer', 'Pooling', 'Normalize'] as const).find((kind) => type.endsWith(`.${kind}`));
+}
+
+/** What modules.json lists; nothing where there is no such file. */
+export async function readModules(files: PretrainedFiles) {
   if (!files.names.includes('modules.json')) return [];
   const modules = z.safeParse(modulesSchema, await readJson(files, 'modules.json'));
   if (modules.success) return modules.data;

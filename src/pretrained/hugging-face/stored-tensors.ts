@@ -4,6 +4,7 @@ import {
   checkedHeader,
   type Damaged,
   decodeTensor,
+  ELEMENT_BYTES,
   type HeaderEntry,
   headerLength,
   type TensorEntry,
@@ -20,9 +21,12 @@ export interface StoredTensors {
 }
 
 const WHOLE = 'model.safetensors';
+const ADAPTER = 'adapter_config.json';
 const INDEX = 'model.safetensors.index.json';
 /** A name without a folder, so that no index leads out of its directory. */
 const SHARD = /^[^\\/\0:]+\.safetensors$/;
+/** How a pointer of Git LFS begins. */
+const LFS = 'version https://git-lfs.github.com/spec/';
 /** Plain names only, as they go into a command. */
 const PICKLED = /^[\w.-]+\.(bin|pt|pth|ckpt|pkl)$/;
 
@@ -35,6 +39,11 @@ const indexSchema = z.lazy(() => z.object({ weight_map: z.record(z.string(), z.s
  *   the shards disagree
  */
 export async function openTensors(files: PretrainedFiles): Promise<StoredTensors> {
+  if (files.names.includes(ADAPTER) && !files.names.includes(WHOLE) && !files.names.includes(INDEX)) {
+    throw new DataError(
+      `${files.where} holds an adapter of PEFT such as LoRA, not a whole model: merge it in Python with merge_and_unload and save_pretrained.`,
+    );
+  }
   if (files.names.includes(WHOLE)) return gather(files, await openShards(files, [WHOLE]));
   if (!files.names.includes(INDEX)) throw noWeights(files);
   const where = pathOf(files, INDEX);
@@ -74,7 +83,13 @@ function openShards(files: PretrainedFiles, names: readonly string[]): Promise<S
       const damaged: Damaged = (why) =>
         new DataError(`${pathOf(files, name)} is damaged (${why}): restore it from a copy.`);
       const size = await files.size(name);
-      const start = 8 + headerLength(await files.read(name, 0, Math.min(8, size)), size, damaged);
+      const first = await files.read(name, 0, Math.min(LFS.length, size));
+      if (new TextDecoder().decode(first) === LFS) {
+        throw new DataError(
+          `${pathOf(files, name)} is a pointer of Git LFS instead of the file itself: fetch that with git lfs pull.`,
+        );
+      }
+      const start = 8 + headerLength(first.subarray(0, 8), size, damaged);
       const { entries } = checkedHeader(await files.read(name, 8, start), size - start, damaged);
       return { name, entries, start };
     }),
@@ -105,6 +120,11 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
     shapeOf: (name) => placeOf(name).entry.shape,
     async read(name) {
       const { shard, entry } = placeOf(name);
+      if (!Object.hasOwn(ELEMENT_BYTES, entry.dtype)) {
+        throw new DataError(
+          `${pathOf(files, shard.name)} holds ${name} of type ${entry.dtype} where a float is needed: take weights that are not quantized.`,
+        );
+      }
       const bytes = await files.read(shard.name, shard.start + entry.begin, shard.start + entry.end);
       if (bytes.length !== entry.end - entry.begin) {
         throw new DataError(`${pathOf(files, shard.name)} became shorter while it was read: start again.`);
@@ -115,14 +135,17 @@ function gather(files: PretrainedFiles, shards: readonly Shard[]): StoredTensors
 }
 
 function noWeights(files: PretrainedFiles): Error {
-  const pickled = files.names.find((name) => PICKLED.test(name));
+  const pickles = files.names.filter((name) => PICKLED.test(name) && name !== 'training_args.bin');
+  const [pickled] = pickles;
   if (pickled === undefined) {
     return new DataError(`${files.where} holds neither ${WHOLE} nor ${INDEX}: name a directory of a model that does.`);
   }
+  const list = pickles.map((name) => `'${name}'`).join(', ');
   const convert =
     `import torch, safetensors.torch as s; ` +
-    `s.save_file({k: v.clone() for k, v in torch.load('${pickled}', weights_only=True).items()}, '${WHOLE}')`;
+    `s.save_file({k: v.clone().contiguous() for f in [${list}] ` +
+    `for k, v in torch.load(f, map_location='cpu', weights_only=True).items()}, '${WHOLE}')`;
   return new DataError(
-    `${files.where} holds its weights only as ${pickled}, a pickle, which runs code when it is read: convert it there with python -c "${convert}".`,
+    `${files.where} holds its weights only as ${pickles.join(', ')}, a pickle, which runs code when it is read: convert it there with python -c "${convert}".`,
   );
 }

@@ -1,15 +1,6 @@
 import { z } from '../../base/zod.ts';
 import { numPatches } from '../../nn/patch-embedding.ts';
-import {
-  activationName,
-  activationOf,
-  classesOf,
-  encoder,
-  labelsOf,
-  readConfig,
-  refuseOthers,
-  size,
-} from './config-file.ts';
+import { activationName, activationOf, classesOf, encoder, readConfig, refuseOthers, size } from './config-file.ts';
 import { encoderBlocks, encoderConfig, encoderOptions } from './encoder-blocks.ts';
 import { type Family, linear, named, norm } from './family.ts';
 import { reshaped } from './tensor-forms.ts';
@@ -98,7 +89,6 @@ export const vit: Family = {
       patch_size: patchSize,
       num_channels: channels,
       qkv_bias: true,
-      ...labelsOf(configuration.numClasses),
     };
   },
 };
