@@ -26,7 +26,7 @@ const INDEX = 'model.safetensors.index.json';
 /** A name without a folder, so that no index leads out of its directory. */
 const SHARD = /^[^\\/\0:]+\.safetensors$/;
 /** How a pointer of Git LFS begins. */
-const LFS = 'version https://git-lfs.github.com/spec/';
+const LFS = 'version ';
 /** Plain names only, as they go into a command. */
 const PICKLED = /^[\w.-]+\.(bin|pt|pth|ckpt|pkl)$/;
 
@@ -83,13 +83,13 @@ function openShards(files: PretrainedFiles, names: readonly string[]): Promise<S
       const damaged: Damaged = (why) =>
         new DataError(`${pathOf(files, name)} is damaged (${why}): restore it from a copy.`);
       const size = await files.size(name);
-      const first = await files.read(name, 0, Math.min(LFS.length, size));
+      const first = await files.read(name, 0, Math.min(8, size));
       if (new TextDecoder().decode(first) === LFS) {
         throw new DataError(
           `${pathOf(files, name)} is a pointer of Git LFS instead of the file itself: fetch that with git lfs pull.`,
         );
       }
-      const start = 8 + headerLength(first.subarray(0, 8), size, damaged);
+      const start = 8 + headerLength(first, size, damaged);
       const { entries } = checkedHeader(await files.read(name, 8, start), size - start, damaged);
       return { name, entries, start };
     }),

@@ -142,12 +142,41 @@ describe('tensors', () => {
     expect((await readHuggingFace(files)).weights.get('output.bias')!.data).toEqual(Float32Array.from(data));
   });
 
-  it('that should be one and are not', async () => {
-    const other = new Float32Array(33);
-    const files = withTensors('esm', (tensors) =>
-      tensors.set('lm_head.decoder.bias', { dtype: 'F32', shape: [33], data: other }),
-    );
-    await expectRefusal(files, /holds lm_head\.decoder\.bias with other numbers than lm_head\.bias/);
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('with the number %d, where they are used', async (number) => {
+    const data = Float32Array.from({ length: 33 }, (_, i) => (i === 17 ? number : i));
+    const files = withTensors('esm', (tensors) => tensors.set('lm_head.bias', { dtype: 'F32', shape: [33], data }));
+    await expectRefusal(files, new RegExp(`holds lm_head\\.bias, whose number 17 is ${number}: take weights`));
+    const unused = withTensors('esm', (tensors) => tensors.set('riddle.bias', { dtype: 'F32', shape: [33], data }));
+    expect((await readHuggingFace(unused)).unused).toContain('riddle.bias');
+  });
+
+  it('of a type that is not read, where they are used', async () => {
+    const coded = (name: string) => {
+      const bytes = golden('esm').get('model.safetensors')!;
+      const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+      const header = parsed(bytes.subarray(8, end));
+      const data = bytes.subarray(end);
+      header[name] = { dtype: 'F8_E4M3', shape: [5], data_offsets: [data.length, data.length + 5] };
+      delete header.__metadata__;
+      const lines = json(header);
+      const file = new Uint8Array([...new Uint8Array(8), ...lines, ...data, ...new Uint8Array(5)]);
+      new DataView(file.buffer).setBigUint64(0, BigInt(lines.length), true);
+      return golden('esm').set('model.safetensors', file);
+    };
+    expect((await readHuggingFace(coded('riddle.scale'))).unused).toContain('riddle.scale');
+    await expectRefusal(coded('lm_head.decoder.bias'), /lm_head\.decoder\.bias of (shape|type)/);
+  });
+
+  it.each(['module.', 'model.', 'module.model.'])('are found where all have %s before their names', async (prefix) => {
+    for (const name of ['esm', 'gpt2']) {
+      const files = withTensors(name, (tensors) => {
+        for (const [key, entry] of [...tensors]) {
+          tensors.delete(key);
+          tensors.set(prefix + key, entry);
+        }
+      });
+      expect((await readHuggingFace(files)).weights).toEqual((await readHuggingFace(golden(name))).weights);
+    }
   });
 
   it('that are one are used twice, and either will do', async () => {
@@ -185,9 +214,30 @@ describe('the file of weights', () => {
     await expectRefusal(
       files,
       new RegExp(
-        `^the model holds its weights only as ${name}, a pickle, .* python -c "import torch[^"]*torch\\.load\\('${name}', weights_only=True\\)[^"]*'model\\.safetensors'\\)"\\.$`,
+        `^the model holds its weights only as ${name}, a pickle, .* python -c "import torch[^"]*for f in \\['${name}'\\][^"]*torch\\.load\\(f, map_location='cpu', weights_only=True\\)[^"]*'model\\.safetensors'\\)"\\.$`,
       ),
     );
+  });
+
+  it('of several pickles, all of which are converted', async () => {
+    const files = without(golden('bert'), 'model.safetensors');
+    for (const i of [1, 2]) files.set(`pytorch_model-0000${i}-of-00002.bin`, text('pickle'));
+    const list = "\\['pytorch_model-00001-of-00002\\.bin', 'pytorch_model-00002-of-00002\\.bin'\\]";
+    await expectRefusal(files, new RegExp(`for f in ${list} for k, v in torch`));
+  });
+
+  it('that is a pointer, an adapter or in a folder says so', async () => {
+    const pointer = text(`version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 17\n`);
+    await expectRefusal(
+      golden('bert').set('model.safetensors', pointer),
+      /is a pointer of Git LFS instead of the file/,
+    );
+    const adapter = without(golden('bert'), 'model.safetensors').set('adapter_config.json', json({}));
+    await expectRefusal(adapter, /holds an adapter of PEFT such as LoRA, not a whole model: merge it/);
+    await expectRefusal(without(adapter, 'config.json'), /holds an adapter of PEFT/);
+    const modules = [{ path: '0_Transformer', type: 'sentence_transformers.models.Transformer' }];
+    const old = new Map([['modules.json', json(modules)]]);
+    await expectRefusal(old, /modules\.json says that the model lies in 0_Transformer, the layout of older sentence-/);
   });
 
   it('with a header of 2⁶³ bytes, cut off, or with lying offsets', async () => {
