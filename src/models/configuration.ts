@@ -15,13 +15,16 @@ export const attentionOrType = () =>
     { type: 'favor' },
   );
 
+/** Sizes above are mistakes: one row of a table would take more than a GiB. */
+const largestSize = 2 ** 28;
+
 /** Everything that determines a Transformer's architecture; `config.json` of a checkpoint. Unknown keys are errors. */
 export const transformerConfiguration = z.lazy(() => {
-  const size = z.int().check(z.minimum(1));
+  const size = z.int().check(z.minimum(1), z.maximum(largestSize));
   return z
     .strictObject({
       /** Number of token ids; 0 for a model of image patches. */
-      vocabSize: z.int().check(z.minimum(0)),
+      vocabSize: z.int().check(z.minimum(0), z.maximum(largestSize)),
       /** Width of the residual stream. */
       dModel: z._default(size, 512),
       numLayers: z._default(size, 6),

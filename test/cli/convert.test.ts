@@ -117,6 +117,22 @@ describe('performers convert', () => {
   });
 });
 
+it('what a classifier calls its classes is kept to the end', () => {
+  mkdirSync(join(directory, 'named'));
+  for (const name of ['config.json', 'model.safetensors'])
+    writeFileSync(join(directory, 'named', name), readFileSync(join(golden, 'bert-classes', name)));
+  const id2label = { 0: 'negative', 1: 'neutral', 2: 'positive' };
+  const label2id = { negative: 0, neutral: 1, positive: 2 };
+  const config = { ...read('named/config.json'), id2label, label2id };
+  writeFileSync(join(directory, 'named/config.json'), JSON.stringify(config));
+  run('convert', '--from', 'named', '--out', 'named-converted', '--attention', 'exact');
+  run('convert', '--from', 'named-converted', '--out', 'named-again', '--features', '16');
+  for (const to of ['huggingface', 'onnx']) {
+    run('export', '--from', 'named-again', '--to', to, '--out', `named-${to}`);
+    expect(read(`named-${to}`, 'config.json')).toMatchObject({ id2label, label2id });
+  }
+});
+
 describe('bad input', () => {
   const refuses = (message: RegExp, ...args: string[]) => {
     const before = readdirSync(directory);
@@ -129,6 +145,12 @@ describe('bad input', () => {
 
   it('is refused in one sentence; nothing is written', () => {
     refuses(/There is no .*nowhere/, '--from', 'nowhere');
+    mkdirSync(join(directory, 'larger'));
+    for (const name of ['config.json', 'model.safetensors'])
+      writeFileSync(join(directory, 'larger', name), readFileSync(join(golden, 'bert-classes', name)));
+    const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ...Array.from({ length: 55 }, (_, i) => `w${i}`)];
+    writeFileSync(join(directory, 'larger/vocab.txt'), words.join('\n'));
+    refuses(/larger\/vocab\.txt has 60 tokens but the model only 53: use/, '--from', 'larger');
     mkdirSync(join(directory, 'pickled'));
     writeFileSync(join(directory, 'pickled/config.json'), readFileSync(join(golden, 'bert/config.json')));
     writeFileSync(join(directory, 'pickled/pytorch_model.bin'), 'PK');

@@ -239,5 +239,19 @@ describe('train', () => {
     expect(() => restoreModel(backend, { ...checkpoint, config: wider }, directory)).toThrow(
       /^Tensor tokens\.weight in .*model\.safetensors has shape \[13,8\] where \[13,12\] is needed/,
     );
+    // Before memory is taken: a model of these sizes would not fit.
+    for (const [sizes, message] of [
+      [{ dModel: 2 ** 27 }, /model\.safetensors holds \d+ numbers, fewer than the \d+ that its config\.json asks for/],
+      [{ dFeedForward: 2 ** 27 }, /fewer than the \d+/],
+      [{ numLayers: 2 ** 27 }, /fewer than the \d+/],
+      [{ dModel: 2 ** 40 }, /^Key "dModel" in .*config\.json is invalid: /],
+      [
+        { attention: { type: 'favor', numFeatures: 2 ** 32 } },
+        /^Key "attention.*numFeatures" in .*config\.json is invalid: /,
+      ],
+    ] as const) {
+      const large = { ...(checkpoint.config as object), ...sizes };
+      expect(() => restoreModel(backend, { ...checkpoint, config: large }, directory)).toThrow(message);
+    }
   });
 });
