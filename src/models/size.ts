@@ -25,7 +25,7 @@ function drawnNumbers(configuration: TransformerConfiguration): number {
     case 'auto': {
       // The generalised map has no projection unless one is named, and two features can share a direction.
       const { projection = attention.featureMap.type === 'generalised' ? 'none' : 'orthogonal' } = attention;
-      return projection === 'none' ? 0 : attention.numFeatures / 2;
+      return projection === 'none' ? 0 : Math.ceil(attention.numFeatures / 2);
     }
     case 'linformer':
       return attention.projectedLength * maxLength;

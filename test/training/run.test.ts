@@ -235,9 +235,9 @@ describe('train', () => {
     expect(() => restoreModel(backend, { ...checkpoint, config }, directory)).toThrow(
       `Unknown key "numHeds" in ${directory}/config.json: did you mean "numHeads"?`,
     );
-    const wider = { ...(checkpoint.config as object), dModel: 12 };
-    expect(() => restoreModel(backend, { ...checkpoint, config: wider }, directory)).toThrow(
-      /^Tensor tokens\.weight in .*model\.safetensors has shape \[13,8\] where \[13,12\] is needed/,
+    const fewer = { ...(checkpoint.config as object), vocabSize: 12 };
+    expect(() => restoreModel(backend, { ...checkpoint, config: fewer }, directory)).toThrow(
+      /^Tensor tokens\.weight in .*model\.safetensors has shape \[13,8\] where \[12,8\] is needed/,
     );
     // Before memory is taken: a model of these sizes would not fit.
     for (const [sizes, message] of [
