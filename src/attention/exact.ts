@@ -1,10 +1,12 @@
 import type { Backend } from '../backend/types.ts';
+import { checkOptions } from '../base/options.ts';
 import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
 import { scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { checkTensors, type Tensor } from '../tensor/tensor.ts';
 import { attentionInputs } from './inputs.ts';
 import { KeyValueCache } from './key-value-cache.ts';
+import { attendOptions } from './options.ts';
 import { denseRuns } from './runs.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
@@ -18,6 +20,8 @@ import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
  * @returns `[batch, heads, lengthQ, dValue]`; zeros for a query that sees no valid key
  */
 export function exactAttention(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+  checkTensors('exactAttention', { queries, keys, values });
+  checkOptions<AttendOptions>('exactAttention', options, attendOptions);
   return scopeUnlessTracked([queries, keys, values], () =>
     softmaxAttention(attentionInputs(queries, keys, values, options), options),
   );

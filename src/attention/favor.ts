@@ -1,5 +1,7 @@
 import type { Backend } from '../backend/types.ts';
-import { DataError } from '../base/errors.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import {
   type FeatureConfiguration,
   type FeatureConfigurationInput,
@@ -11,8 +13,9 @@ import { favorCausal } from '../tensor/ops/favor-causal.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { Tensor, tensor } from '../tensor/tensor.ts';
+import { checkBackend, checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
 import { attentionInputs } from './inputs.ts';
+import { attendOptions } from './options.ts';
 import { denseRuns } from './runs.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
 import { FavorState } from './state.ts';
@@ -26,12 +29,23 @@ export interface FeatureOptions extends FeatureConfigurationInput {
 /**
  * Draws random features for heads of width `dHead`; the caller (or its scope) disposes them.
  *
- * @throws a ZodError when the options are not valid, an Error when they do not fit dHead.
+ * @throws ConfigurationError when the options are not valid or do not fit dHead.
  */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
+  checkBackend('drawFeatures', backend);
+  if (!(Number.isSafeInteger(dHead) && dHead >= 1)) {
+    throw new ConfigurationError(`drawFeatures: dHead is ${describe(dHead)}; give a whole number of at least 1.`);
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw new ConfigurationError(`drawFeatures: the options are ${describe(options)}; give an object.`);
+  }
   const { seed = 0, ...rest } = options;
   const random = new Random(seed, streams.projections);
-  return uploadFeatures(backend, features.drawFeatures(featureConfiguration.parse(rest), dHead, random), dHead);
+  return uploadFeatures(
+    backend,
+    features.drawFeatures(parseConfiguration(featureConfiguration, rest, 'the options of the features'), dHead, random),
+    dHead,
+  );
 }
 
 function uploadFeatures(backend: Backend, drawn: features.Features, dHead: number): FeatureTensors {
@@ -58,8 +72,10 @@ export function favorAttention(
   queries: Tensor,
   keys: Tensor,
   values: Tensor,
-  options: AttendOptions & { features?: FeatureTensors | FeatureOptions } = {},
+  options: FavorAttentionOptions = {},
 ): Tensor {
+  checkTensors('favorAttention', { queries, keys, values });
+  checkOptions<FavorAttentionOptions>('favorAttention', options, favorAttentionOptions);
   return scopeUnlessTracked([queries, keys, values], () => {
     const given = options.features ?? {};
     const features = isDrawn(given) ? given : drawFeatures(queries.backend, queries.shape[3], given);
@@ -67,6 +83,10 @@ export function favorAttention(
     return options.causal ? favorCausal(inputs, features, options) : favor(inputs, features, options);
   });
 }
+
+type FavorAttentionOptions = AttendOptions & { features?: FeatureTensors | FeatureOptions };
+
+const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = { ...attendOptions, features: option.object };
 
 function isDrawn(features: FeatureTensors | FeatureOptions): features is FeatureTensors {
   return 'dHead' in features;

@@ -1,9 +1,12 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
 import { type FeatureTensors, featureStorages } from '../tensor/ops/favor.ts';
 import { keep } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkTensors } from '../tensor/tensor.ts';
 import { drawFeatures, type FeatureOptions } from './favor.ts';
+import { attendOptions } from './options.ts';
 import { ExactWeights, FeatureWeights } from './row-weights.ts';
 import { checkRows, type HeadRows, RowReader } from './rows.ts';
 import type { AttendOptions } from './types.ts';
@@ -42,6 +45,13 @@ export async function attentionRows(
   rows: readonly number[],
   options: InspectOptions = {},
 ): Promise<AttentionRows> {
+  checkTensors('attentionRows', { queries, keys });
+  checkOptions<InspectOptions>('attentionRows', options, {
+    ...attendOptions,
+    features: option.object,
+    exact: option.boolean,
+    signal: option.signal,
+  });
   const { signal, ...attend } = options;
   const pauses = new Pauses(signal);
   return withFeatures(queries, options.features, async (features) => {

@@ -1,14 +1,16 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/lsh-attention.ts';
 import type { Random } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { Tensor, tensor } from '../tensor/tensor.ts';
+import { checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
 import type { LshConfiguration } from './configuration.ts';
 import { attentionInputs } from './inputs.ts';
 import { KeyValueCache } from './key-value-cache.ts';
+import { attendOptions } from './options.ts';
 import { denseRuns } from './runs.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
@@ -29,11 +31,16 @@ import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } fro
  * @returns `[batch, heads, length, dValue]`
  * @throws one sentence for options that mean nothing here: keySegments, offset, normalised: false.
  */
-export function lshAttention(
-  queries: Tensor,
-  values: Tensor,
-  { rotations, chunkLength, numBuckets, ...options }: AttendOptions & Omit<LshOptions, 'scale'>,
-): Tensor {
+export function lshAttention(queries: Tensor, values: Tensor, given: LshAttentionOptions): Tensor {
+  checkTensors('lshAttention', { queries, values });
+  checkOptions<LshAttentionOptions>('lshAttention', given, lshAttentionOptions);
+  const { rotations, chunkLength, numBuckets, ...options } = given ?? {};
+  checkTensors('lshAttention', { queries, rotations });
+  for (const [name, value] of Object.entries({ chunkLength, numBuckets })) {
+    if (!option.count.accepts(value)) {
+      throw new ConfigurationError(`lshAttention: ${name} is ${describe(value)}; give ${option.count.wanted}.`);
+    }
+  }
   if (options.keySegments || options.offset) {
     throw new ConfigurationError('LSH attention takes its queries as keys: leave keySegments and offset out.');
   }
@@ -47,6 +54,15 @@ export function lshAttention(
     return lshOp(inputs, { rotations, chunkLength, numBuckets, causal: options.causal });
   });
 }
+
+type LshAttentionOptions = AttendOptions & Omit<LshOptions, 'scale'>;
+
+const lshAttentionOptions: OptionKinds<LshAttentionOptions> = {
+  ...attendOptions,
+  rotations: option.any,
+  chunkLength: option.count,
+  numBuckets: option.count,
+};
 
 /** LSH attention as a configuration value's meaning: holds the rotations of one layer. */
 export class LshAttention implements Attention<KeyValueCache> {

@@ -1,12 +1,14 @@
 import type { FloatArray } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
+import { type OptionKinds, option } from '../base/options.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import { permute } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { favorAttention } from './favor.ts';
 import { finishRows } from './inspect.ts';
+import { attendOptions } from './options.ts';
 import { ExactWeights } from './row-weights.ts';
 import { type HeadRows, RowReader } from './rows.ts';
 import type { AttendOptions } from './types.ts';
@@ -20,6 +22,18 @@ export interface MeasureOptions extends Omit<AttendOptions, 'normalised'> {
   /** Stops the work: its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const measureOptions: OptionKinds<MeasureOptions> = {
+  causal: option.boolean,
+  offset: option.number,
+  layout: option.oneOf('bhld', 'blhd'),
+  keyMask: attendOptions.keyMask,
+  segments: option.array,
+  keySegments: option.array,
+  maxRows: option.number,
+  seed: option.natural,
+  signal: option.signal,
+};
 
 /** Exact attention at some queries, to compare estimates with. */
 export class MeasuredOutputs {

@@ -1,9 +1,11 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { checkOptions, option } from '../base/options.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkTensors } from '../tensor/tensor.ts';
 import type { FeatureOptions } from './favor.ts';
 import { withFeatures } from './inspect.ts';
-import { MeasuredOutputs, type MeasureOptions, median, relativeError } from './measured-outputs.ts';
+import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './measured-outputs.ts';
 
 /** Numbers of features are tried in multiples of this: even, as paired maps need, and a vector of the kernels. */
 export const featureStep = 16;
@@ -50,7 +52,16 @@ export async function smallestNumFeatures(
   values: Tensor,
   options: FeatureSearchOptions,
 ): Promise<FeatureSearch> {
-  const measured = await MeasuredOutputs.open(queries, keys, values, options);
+  checkTensors('smallestNumFeatures', { queries, keys, values });
+  checkOptions<FeatureSearchOptions>('smallestNumFeatures', options, {
+    ...measureOptions,
+    error: option.number,
+    features: option.object,
+    maxNumFeatures: option.number,
+    draws: option.number,
+  });
+  const { error, features, maxNumFeatures, draws, ...measure } = options ?? {};
+  const measured = await MeasuredOutputs.open(queries, keys, values, measure);
   return searchNumFeatures(measured, await measured.exactOutputs(), options);
 }
 

@@ -1,9 +1,11 @@
+import { checkOptions, option } from '../base/options.ts';
 import { measureP } from '../features/maps/favor-plus-plus.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { checkTensors } from '../tensor/tensor.ts';
 import type { FeatureOptions } from './favor.ts';
 import { featureWeights, finishRows, withFeatures } from './inspect.ts';
-import { MeasuredOutputs, type MeasureOptions, median, relativeError } from './measured-outputs.ts';
+import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './measured-outputs.ts';
 import { type FeatureSearchOptions, searchNumFeatures } from './num-features.ts';
 import type { ApproximationError, ApproximationReport, HeadReport } from './report-types.ts';
 import { reportWarnings } from './report-warnings.ts';
@@ -41,6 +43,12 @@ export async function approximationReport(
   values: Tensor,
   options: ReportOptions = {},
 ): Promise<ApproximationReport> {
+  checkTensors('approximationReport', { queries, keys, values });
+  checkOptions<ReportOptions>('approximationReport', options, {
+    ...measureOptions,
+    features: option.object,
+    smallestNumFeatures: option.object,
+  });
   const { features: given = {}, smallestNumFeatures: wanted, ...measure } = options;
   return withFeatures(queries, given, async (features) => {
     const measured = await MeasuredOutputs.open(queries, keys, values, measure);

@@ -1,11 +1,16 @@
 /** Chooses a backend: the only file that names them all. */
+
 import { ConfigurationError, messageOf, PlatformError } from '../base/errors.ts';
+import { checkOptions, option } from '../base/options.ts';
 import { CheckedBackend } from './checked.ts';
 import { CompiledBackend } from './compiled.ts';
 import type { Host } from './host.ts';
 import { createNativeModule } from './native.ts';
 import type { Backend, BackendName } from './types.ts';
 import { createWasmModule } from './wasm.ts';
+
+/** More threads than a processor has only cost memory. */
+const MAX_THREADS = 512;
 
 export interface BackendOptions {
   /** Default: native where the addon loads, else WebAssembly. */
@@ -20,9 +25,12 @@ export interface BackendOptions {
  * @throws if the backend asked for cannot be loaded, or numThreads is not a whole number of at least 1.
  */
 export async function createBackendOn(host: Host, options: BackendOptions = {}): Promise<Backend> {
-  const { backend, numThreads = host.defaultThreads } = options;
-  if (!Number.isInteger(numThreads) || numThreads < 1) {
-    throw new ConfigurationError(`numThreads is ${numThreads}: it must be a whole number of at least 1.`);
+  checkOptions<BackendOptions>('createBackend', options, { backend: option.string, numThreads: option.number });
+  const { backend, numThreads = Math.min(host.defaultThreads, MAX_THREADS) } = options;
+  if (!Number.isInteger(numThreads) || numThreads < 1 || numThreads > MAX_THREADS) {
+    throw new ConfigurationError(
+      `numThreads is ${numThreads}: it must be a whole number of at least 1, and at most ${MAX_THREADS}.`,
+    );
   }
   switch (backend) {
     case 'reference': {

@@ -53,7 +53,10 @@ export async function createWasmModule(host: Host, requestedThreads: number): Pr
 
   const workers: WorkerHandle[] = [];
   for (let index = 1; index < numThreads; index++) {
-    const stackTop = blocks.allocate(STACK_BYTES) + STACK_BYTES;
+    const stack = blocks.allocate(STACK_BYTES);
+    if (stack === 0)
+      throw new OutOfMemoryError(`No memory for the stacks of ${numThreads} WebAssembly threads: use fewer.`);
+    const stackTop = stack + STACK_BYTES;
     const worker = host.startWorker({ module, memory, index, stackTop });
     // Not awaited: a job is done by whichever threads are there.
     worker.ready.catch((error) => host.warn(startFailure(error)));

@@ -45,9 +45,9 @@ export const option = {
     accepts: (value) => values.includes(value as string),
   }),
   /** Instances of a class. */
-  instance: (type: abstract new (...parameters: never) => unknown): OptionKind => ({
+  instance: (type: { readonly name: string; readonly prototype: object }): OptionKind => ({
     wanted: `a ${type.name}`,
-    accepts: (value) => value instanceof type,
+    accepts: (value) => value instanceof (type as typeof Object),
   }),
   either: (...kinds: readonly OptionKind[]): OptionKind => ({
     wanted: kinds.map(({ wanted }) => wanted).join(' or '),

@@ -1,6 +1,8 @@
 /** Texts with classes, as rows of batches for a classifier. */
+
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
 import type { DataRecord } from './records.ts';
 import { evaluationSequences, trainingSequences } from './sequences.ts';
 import { checkRange, type TokenSplit } from './token-store.ts';
@@ -41,6 +43,7 @@ export async function labelledTokens(
   tokenizer: Pick<Tokenizer, 'encode' | 'vocabSize'>,
   options: LabelledTokensOptions = {},
 ): Promise<LabelledTokens> {
+  checkOptions<LabelledTokensOptions>('labelledTokens', options, { maxLength: option.number });
   const { maxLength = Number.POSITIVE_INFINITY } = options;
   if (!(maxLength >= 1)) throw new ConfigurationError(`maxLength is ${maxLength}; use a positive number.`);
   const ArrayOfIds = tokenizer.vocabSize <= 256 ? Uint8Array : Int32Array;

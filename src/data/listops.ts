@@ -3,7 +3,9 @@
  * it (Tay et al., 2021, Section 2.2; its listops.py gives the probabilities). A task of long dependencies: every symbol
  * may decide the answer.
  */
+
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkOptions as checkKnown, option } from '../base/options.ts';
 import { Random, streams } from '../tensor/random.ts';
 
 /** The symbols of expressions; a symbol is stored as its index. */
@@ -48,6 +50,15 @@ export interface ListOpsExample {
  * @throws unless the sizes are positive integers that leave room for an expression
  */
 export function listOpsExample(index: number, options: ListOpsOptions): ListOpsExample {
+  checkKnown<ListOpsOptions & { count?: number; first?: number }>('listOpsExample', options, {
+    seed: option.number,
+    maxDepth: option.number,
+    maxArguments: option.number,
+    minLength: option.number,
+    maxLength: option.number,
+    count: option.number,
+    first: option.number,
+  });
   const { seed, maxDepth = 10, maxArguments = 10, minLength = 500, maxLength = 2000 } = options;
   checkOptions(maxDepth, maxArguments, minLength, maxLength);
   const random = new Random(seed, streams.listOps).fork(index);

@@ -2,7 +2,9 @@
  * Masked-language training (Devlin et al. 2019, section 3.1): some tokens are hidden, and the model predicts these from
  * all the others.
  */
+
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkOptions, option } from '../base/options.ts';
 import { Random, streams } from '../tensor/random.ts';
 import type { Batch, EvaluationWindows, TrainingWindows } from './windows.ts';
 
@@ -33,6 +35,13 @@ export class Masking {
 
   /** @throws when the fraction is not in (0, 1], the mask token is no id, or all ids are special */
   constructor(options: MaskingOptions) {
+    checkOptions<MaskingOptions>('Masking', options, {
+      fraction: option.number,
+      mask: option.natural,
+      vocabSize: option.count,
+      specials: option.object,
+      seed: option.number,
+    });
     const { fraction = 0.15, mask, vocabSize, specials = [], seed } = options;
     if (!(fraction > 0 && fraction <= 1)) {
       throw new ConfigurationError(

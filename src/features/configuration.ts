@@ -34,7 +34,7 @@ const shorthands = ['positive', 'hyperbolic', 'smreg', 'trigonometric', ...activ
 
 /** A feature map: an object, or the name of one that needs no parameters. */
 export const featureMapConfiguration = z.pipe(
-  z.transform((value: unknown) => {
+  z.transform((value: FeatureMapName | z.input<typeof featureMap>) => {
     if (typeof value !== 'string') return value;
     const isActivation = (activations as readonly string[]).includes(value);
     return isActivation ? { type: 'generalised', activation: value } : { type: value };

@@ -2,6 +2,8 @@ import { createAttention } from '../attention/attention.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import type { Pauses } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import { Block } from '../nn/block.ts';
 import { DecoderBlock, type DecoderBlockState } from '../nn/decoder-block.ts';
 import { Dropout } from '../nn/dropout.ts';
@@ -15,7 +17,7 @@ import { reshape } from '../tensor/ops/reshape.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import {
   type EncoderDecoderConfiguration,
   type EncoderDecoderOptions,
@@ -38,7 +40,7 @@ const initialDeviation = 0.02;
  * causal decoder of the target that attends to what the encoder made. All three attentions may be FAVOR+, so that time is
  * linear in both lengths. The output layer is the transposed embedding of target tokens.
  *
- * @throws a ZodError when the configuration is not valid.
+ * @throws ConfigurationError when the configuration is not valid.
  */
 export class EncoderDecoder implements Layer {
   readonly configuration: EncoderDecoderConfiguration;
@@ -55,7 +57,7 @@ export class EncoderDecoder implements Layer {
     options: EncoderDecoderOptions,
     seed = 0,
   ) {
-    const configuration = encoderDecoderConfiguration.parse(options);
+    const configuration = parseConfiguration(encoderDecoderConfiguration, options, 'the model configuration');
     this.configuration = configuration;
     const { dModel, numHeads, maxLength, positions, layerNormEpsilon } = configuration;
     const { numEncoderLayers, numDecoderLayers } = configuration;
@@ -102,7 +104,9 @@ export class EncoderDecoder implements Layer {
    * @returns `[batch, lengthK, dModel]`
    * @throws when learned positions end before `lengthK`
    */
-  encode(ids: Tensor, { dropout = Dropout.off, sourceMask }: EncoderDecoderPass = {}): Tensor {
+  encode(ids: Tensor, options: EncoderDecoderPass = {}): Tensor {
+    checkPass('encode', options);
+    const { dropout = Dropout.off, sourceMask } = options;
     let x = dropout.forward(this.#source.forward(ids));
     for (const block of this.#encoder) x = block.forward(x, { keyMask: sourceMask }, dropout);
     return this.#encoderNorm.forward(x);
@@ -130,7 +134,9 @@ export class EncoderDecoder implements Layer {
    * @returns `[batch, lengthQ, dModel]`; place i depends on target tokens up to i alone
    * @throws when learned positions end before `lengthQ`
    */
-  decode(ids: Tensor, encoded: Tensor, { dropout = Dropout.off, sourceMask }: EncoderDecoderPass = {}): Tensor {
+  decode(ids: Tensor, encoded: Tensor, options: EncoderDecoderPass = {}): Tensor {
+    checkPass('decode', options);
+    const { dropout = Dropout.off, sourceMask } = options;
     let x = dropout.forward(this.#target.forward(ids));
     for (const block of this.#decoder) x = block.forward(x, encoded, {}, sourceMask, dropout);
     return this.#decoderNorm.forward(x);
@@ -208,6 +214,14 @@ export class EncoderDecoder implements Layer {
     for (const parameter of this.parameters().values()) parameter.dispose();
     for (const attention of this.attentions) attention.dispose();
   }
+}
+
+function checkPass(where: string, options: EncoderDecoderPass): void {
+  checkOptions<EncoderDecoderPass & { weight?: number }>(where, options, {
+    dropout: option.instance(Dropout),
+    sourceMask: option.either(option.instance(Tensor), option.array),
+    weight: option.number,
+  });
 }
 
 const deviations = (residuals: number) => ({

@@ -2,9 +2,11 @@ import type { SavedState, SavedStateJson } from '../attention/saved-state.ts';
 import type { DecodingState } from '../attention/types.ts';
 import { DataError } from '../base/errors.ts';
 import { Pauses, untilAborted } from '../base/event-loop.ts';
+import { checkOptions, type OptionKinds, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { feedPrompt, isOnePiece } from './prompt.ts';
-import { type SamplingOptions, sampleToken, samplingOptions } from './sampling.ts';
+import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
 import { checkIds, type Transformer } from './transformer.ts';
 
 /**
@@ -108,6 +110,14 @@ export interface GenerateOptions extends Partial<SamplingOptions> {
   readonly signal?: AbortSignal | undefined;
 }
 
+const generateOptions: OptionKinds<GenerateOptions> = {
+  ...samplingKinds,
+  maxTokens: option.natural,
+  seed: option.natural,
+  stopToken: option.integer,
+  signal: option.signal,
+};
+
 /**
  * Generates token by token. Timers, signals and frames happen between tokens and between pieces of a long prompt.
  *
@@ -119,6 +129,7 @@ export function generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions = {},
 ): AsyncGenerator<number, void, undefined> {
+  checkOptions<GenerateOptions>('generate', options, generateOptions);
   return untilAborted(options.signal, tokens(model, prompt, options));
 }
 
@@ -127,7 +138,7 @@ async function* tokens(
   prompt: ArrayLike<number>,
   { maxTokens = 256, seed = 0, stopToken, signal, ...sampling }: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
-  const options = samplingOptions.parse(sampling);
+  const options = parseConfiguration(samplingOptions, sampling, 'the options of generate');
   const random = new Random(seed, streams.sampling);
   const decoder = new Decoder(model);
   try {

@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.ts';
+import { checkOptions, type OptionKinds, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 import type { Random } from '../tensor/random.ts';
 
@@ -15,14 +16,21 @@ export const samplingOptions = z.lazy(() =>
 );
 export type SamplingOptions = z.infer<typeof samplingOptions>;
 
+export const samplingKinds: OptionKinds<SamplingOptions> = {
+  temperature: option.number,
+  topK: option.number,
+  topP: option.number,
+};
+
 /**
  * Draws a token. Ties go to the smaller id.
  *
  * @param logits one number per token
  * @throws when no logit is finite
  */
-export function sampleToken(logits: ArrayLike<number>, options: SamplingOptions, random: Random): number {
-  const { temperature, topK, topP } = options;
+export function sampleToken(logits: ArrayLike<number>, options: Partial<SamplingOptions>, random: Random): number {
+  checkOptions<SamplingOptions>('sampleToken', options, samplingKinds);
+  const { temperature = 1, topK = 0, topP = 1 } = options;
   const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(
     ({ logit }) => logit !== Number.NEGATIVE_INFINITY,
   );

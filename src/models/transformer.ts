@@ -2,6 +2,8 @@ import { createAttention } from '../attention/attention.ts';
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import { Block } from '../nn/block.ts';
 import { Dropout } from '../nn/dropout.ts';
 import type { Embedding, EmbeddingOptions } from '../nn/embedding.ts';
@@ -25,7 +27,7 @@ import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 import { checkBuildable } from './size.ts';
 
@@ -48,7 +50,7 @@ export type AttentionChoice = Pick<TransformerOptions, 'attention' | 'exactLayer
 /**
  * A Transformer over token ids or image patches, causal or bidirectional, with any attention.
  *
- * @throws a ZodError when the configuration is not valid.
+ * @throws ConfigurationError when the configuration is not valid.
  */
 export class Transformer implements Layer {
   #configuration: TransformerConfiguration;
@@ -70,9 +72,12 @@ export class Transformer implements Layer {
     readonly backend: Backend,
     options: TransformerOptions,
     seed = 0,
-    { initialise = true }: { readonly initialise?: boolean } = {},
+    settings: { readonly initialise?: boolean } = {},
   ) {
-    const configuration = transformerConfiguration.parse(options);
+    checkBackend('Transformer', backend);
+    checkOptions<{ initialise?: boolean }>('Transformer', settings, { initialise: option.boolean });
+    const { initialise = true } = settings;
+    const configuration = parseConfiguration(transformerConfiguration, options, 'the model configuration');
     checkBuildable(configuration);
     this.#configuration = configuration;
     const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
@@ -117,7 +122,9 @@ export class Transformer implements Layer {
    * @returns `[batch, length, dModel]` after the final norm
    * @throws when learned positions end before `length`
    */
-  forward(input: Tensor, { dropout = Dropout.off, observe, ...options }: ForwardOptions = {}): Tensor {
+  forward(input: Tensor, given: ForwardOptions = {}): Tensor {
+    checkForward('forward', input, given);
+    const { dropout = Dropout.off, observe, ...options } = given;
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const x = dropout.forward(this.#embed(input, options));
@@ -132,6 +139,7 @@ export class Transformer implements Layer {
    * @throws when learned positions end before `length`
    */
   attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout' | 'observe'> = {}): AttentionHeads[] {
+    checkForward('attentionInputs', input, options);
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const found: Tensor[] = [];
@@ -158,6 +166,7 @@ export class Transformer implements Layer {
    * @throws when the configuration has no languageHead
    */
   logits(hidden: Tensor): Tensor {
+    checkTensors('logits', { hidden });
     if (!this.#languageHead) {
       throw new ConfigurationError(
         'This model has no language head, so no logits: read its hidden states, or pool them.',
@@ -175,6 +184,7 @@ export class Transformer implements Layer {
    * @returns `[batch, dModel]`
    */
   pool(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    checkForward('pool', hidden, options);
     return pool(hidden, this.configuration.pooling ?? 'mean', options);
   }
 
@@ -188,6 +198,7 @@ export class Transformer implements Layer {
    * @throws when the configuration has no numClasses
    */
   classify(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    checkForward('classify', hidden, options);
     if (!this.#classifier) {
       throw new ConfigurationError(
         'This model has no classification head; set "numClasses" in the model configuration.',
@@ -275,11 +286,15 @@ export class Transformer implements Layer {
    * The same weights under another attention, such as exact softmax for FAVOR+; what was drawn for the old one is freed.
    *
    * @param seed determines the projections
-   * @throws a ZodError when the configuration is not valid, and one sentence when the old or the new attention has
+   * @throws ConfigurationError when the configuration is not valid, and one sentence when the old or the new attention has
    *   weights of its own; the model is then unchanged
    */
   replaceAttention(choice: AttentionChoice, seed = 0): void {
-    const configuration = transformerConfiguration.parse({ ...this.configuration, ...choice });
+    const configuration = parseConfiguration(
+      transformerConfiguration,
+      { ...this.configuration, ...choice },
+      'the model configuration',
+    );
     const old = this.attentions;
     const attentions = createAttentions(this.backend, configuration, seed);
     try {
@@ -308,6 +323,10 @@ export class Transformer implements Layer {
   }
 
   #continue(ids: Tensor, states: readonly DecodingState[]): Tensor {
+    checkTensors('extend', { ids });
+    if (!Array.isArray(states) || states.length !== this.#blocks.length) {
+      throw new DataError(`extend: the states are ${describe(states)}; give those of createStates(), one per layer.`);
+    }
     const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
     return this.#stack.extend(x, states);
   }
@@ -320,6 +339,22 @@ export class Transformer implements Layer {
   #normalise(x: Tensor): Tensor {
     return this.#norm ? this.#norm.forward(x) : x;
   }
+}
+
+/** Options of a forward pass, and what losses add: every method of a pass takes them all. */
+const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
+  keyMask: option.either(option.instance(Tensor), option.array),
+  segments: option.array,
+  tokenTypes: option.array,
+  maskedTokens: option.array,
+  dropout: option.instance(Dropout),
+  observe: option.function,
+  weight: option.number,
+};
+
+function checkForward(where: string, input: Tensor, options: ForwardOptions): void {
+  checkTensors(where, { input });
+  checkOptions<ForwardOptions & { weight?: number }>(where, options, forwardOptions);
 }
 
 /** The attention of every layer. */

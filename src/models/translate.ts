@@ -1,10 +1,12 @@
 import { DataError } from '../base/errors.ts';
 import { Pauses, untilAborted } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { EncoderDecoder } from './encoder-decoder.ts';
-import { type SamplingOptions, sampleToken, samplingOptions } from './sampling.ts';
+import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
 import { checkIds } from './transformer.ts';
 
 export interface TranslateOptions extends Partial<SamplingOptions> {
@@ -31,6 +33,14 @@ export function translate(
   source: ArrayLike<number>,
   options: TranslateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  checkOptions<TranslateOptions>('translate', options, {
+    ...samplingKinds,
+    start: option.natural,
+    stop: option.integer,
+    maxTokens: option.natural,
+    seed: option.natural,
+    signal: option.signal,
+  });
   return untilAborted(options.signal, tokens(model, source, options));
 }
 
@@ -41,7 +51,7 @@ async function* tokens(
 ): AsyncGenerator<number, void, undefined> {
   const pauses = new Pauses(signal);
   const { backend, configuration } = model;
-  const options = samplingOptions.parse(sampling);
+  const options = parseConfiguration(samplingOptions, sampling, 'the options of translate');
   if (source.length === 0) throw new DataError('translate: the source has no tokens; give at least one.');
   checkIds(source, configuration.sourceVocabSize);
   checkIds([start], configuration.targetVocabSize);

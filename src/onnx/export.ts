@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { layerAttention } from './layer-attention.ts';
@@ -46,6 +47,12 @@ export interface OnnxExport {
  * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
+  checkOptions<OnnxExportOptions>('exportOnnx', options, {
+    graphs: option.array,
+    outputs: option.array,
+    auto: option.oneOf('favor', 'exact'),
+    maxModelBytes: option.number,
+  });
   const { configuration } = model;
   const { maxModelBytes = MAX_MODEL_BYTES } = options;
   const { graphs: kinds, outputs, auto } = onnxChoices(configuration, options);

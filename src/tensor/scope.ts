@@ -30,6 +30,7 @@ export function keep<T extends Disposable>(item: T): T {
  * @throws when `fn` is asynchronous: await `tensor.data()` outside a scope.
  */
 export function scope<T>(fn: () => T): T {
+  if (typeof fn !== 'function') throw new ConfigurationError('scope: give a function that makes tensors.');
   const held = new Set<Disposable>();
   scopes.push(held);
   let result: T;

@@ -2,10 +2,10 @@
  * Reverse-mode differentiation: while a tape is on, every op that touches a tracked tensor records its adjoint; the
  * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
  */
-import { ConfigurationError } from '../base/errors.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { scope } from './scope.ts';
 import { checkShape } from './shape.ts';
-import { Tensor } from './tensor.ts';
+import { checkTensors, Tensor } from './tensor.ts';
 
 /**
  * Maps the gradient of an op's output to those of its inputs.
@@ -91,6 +91,10 @@ export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
 ): { value: Loss; gradients: Tensor[] } {
   if (current)
     throw new ConfigurationError('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
+  if (typeof loss !== 'function')
+    throw new DataError('valueAndGradients: the loss must be a function that returns a tensor.');
+  if (!Array.isArray(parameters)) throw new DataError('valueAndGradients: the parameters must be an array of tensors.');
+  checkTensors('valueAndGradients', Object.fromEntries(parameters.map((each, i) => [`parameters[${i}]`, each])));
   const tape = new Tape(parameters);
   return scope(() => {
     let value: Loss;
@@ -100,6 +104,7 @@ export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
     } finally {
       current = undefined;
     }
+    checkTensors('valueAndGradients', value instanceof Tensor ? { value } : { ...value });
     const gradients = backward(tape, value instanceof Tensor ? [value] : value, seed);
     return {
       value,

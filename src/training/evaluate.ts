@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/windows.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -53,6 +54,13 @@ export async function evaluate(
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<Evaluation> {
+  checkOptions<typeof options>('evaluate', options, {
+    characters: option.number,
+    objective: option.object,
+    loss: option.function,
+    teacher: option.object,
+    signal: option.signal,
+  });
   const { teacher } = options;
   const objective = teacher?.objective ?? options.objective ?? { type: 'nextToken' };
   const lossFunction = teacher ? undefined : (options.loss ?? objectiveLoss(objective));

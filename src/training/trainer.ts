@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
+import { checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/windows.ts';
 import { languageModelLoss } from '../models/language-model.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -63,7 +64,15 @@ export class Trainer {
   #position = 0;
 
   /** @throws one sentence when the model cannot learn the configuration's objective, or not from this teacher */
-  constructor({ model, data, configuration, loss, teacher }: TrainerOptions) {
+  constructor(options: TrainerOptions) {
+    checkOptions<TrainerOptions>('Trainer', options, {
+      model: option.object,
+      data: option.object,
+      configuration: option.object,
+      loss: option.function,
+      teacher: option.object,
+    });
+    const { model, data, configuration, loss, teacher } = options;
     if (loss && configuration.distillation) {
       throw new ConfigurationError(
         'A loss of your own and a teacher do not go together: leave "distillation" or the loss out.',

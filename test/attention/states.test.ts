@@ -17,7 +17,7 @@ const widths = { queries: dHead, keys: dHead, values: dValue };
 
 const kinds: AttentionOptions[] = [
   { type: 'exact' },
-  ...['positive', 'hyperbolic', 'smreg', 'trigonometric', 'relu', 'gelu', { type: 'favor++', p: 1.2 }].map(
+  ...(['positive', 'hyperbolic', 'smreg', 'trigonometric', 'relu', 'gelu', { type: 'favor++', p: 1.2 }] as const).map(
     (featureMap): AttentionOptions => ({ type: 'favor', numFeatures: 14, featureMap }),
   ),
   { type: 'favor', numFeatures: 14, featureMap: 'relu', projection: 'hadamard' },

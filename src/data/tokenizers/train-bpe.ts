@@ -3,8 +3,10 @@
  * again and again. Equal pre-tokens are counted once. The places where each pair stands are kept in a list of its own,
  * so that a merge costs only as much as it changes.
  */
+
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
+import { checkOptions, option } from '../../base/options.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BpeTokenizer, keyOf } from './bpe.ts';
 import { BYTE_ORDER } from './byte-level.ts';
@@ -32,6 +34,14 @@ export async function trainBpe(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainBpeOptions,
 ): Promise<BpeTokenizer> {
+  checkOptions<TrainBpeOptions>('trainBpe', options, {
+    vocabSize: option.number,
+    minFrequency: option.number,
+    onProgress: option.function,
+    endOfText: option.boolean,
+    mask: option.boolean,
+    padding: option.boolean,
+  });
   const { vocabSize, minFrequency = 2, onProgress } = options;
   const specials = specialTexts(options);
   const smallest = 256 + specials.length;

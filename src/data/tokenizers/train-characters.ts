@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { segmentsOf } from '../segments.ts';
+import { checkOptions, option } from '../../base/options.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { CharacterTokenizer } from './characters.ts';
 
@@ -28,6 +29,12 @@ export async function trainCharacters(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainCharactersOptions = {},
 ): Promise<CharacterTokenizer> {
+  checkOptions<TrainCharactersOptions>('trainCharacters', options, {
+    vocabSize: option.number,
+    endOfText: option.boolean,
+    mask: option.boolean,
+    padding: option.boolean,
+  });
   const { vocabSize } = options;
   const specials = specialTexts(options);
   const smallest = 1 + specials.length;

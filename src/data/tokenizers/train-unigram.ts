@@ -3,8 +3,10 @@
  * substrings, fit their probabilities by expectation–maximisation, drop the quarter of the tokens that the likelihood
  * would miss least, and so on until few enough are left.
  */
+
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
+import { checkOptions, option } from '../../base/options.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { BYTE_ORDER } from './byte-level.ts';
 import { frequentSubstrings, type Substrings } from './frequent-substrings.ts';
@@ -47,6 +49,15 @@ export async function trainUnigram(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainUnigramOptions,
 ): Promise<UnigramTokenizer> {
+  checkOptions<TrainUnigramOptions>('trainUnigram', options, {
+    vocabSize: option.number,
+    maxTokenLength: option.number,
+    numSeeds: option.number,
+    onProgress: option.function,
+    endOfText: option.boolean,
+    mask: option.boolean,
+    padding: option.boolean,
+  });
   const { vocabSize, maxTokenLength = 16, numSeeds = 1_000_000, onProgress } = options;
   const specials = specialTexts(options);
   checkInteger('vocabSize', vocabSize, 256 + specials.length, 1 << 24);

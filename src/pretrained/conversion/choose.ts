@@ -1,6 +1,7 @@
 import type { AttentionConfiguration } from '../../attention/configuration.ts';
 import { attentionConfiguration } from '../../attention/configuration.ts';
 import { ConfigurationError } from '../../base/errors.ts';
+import { parseConfiguration } from '../../base/parse.ts';
 import type { FeatureConfigurationInput } from '../../features/configuration.ts';
 import type { Comparison } from './comparison.ts';
 import type { LayerAlone } from './types.ts';
@@ -36,7 +37,7 @@ export async function chooseAttention(
   const order = [...alone].sort((a, b) => b.model.embeddingError - a.model.embeddingError).map(({ layer }) => layer);
   const rising = [...numFeatures].sort((a, b) => a - b);
   const choice = (numExact: number, m: number): ChosenAttention => ({
-    attention: attentionConfiguration.parse({ ...base, type: 'favor', numFeatures: m }),
+    attention: parseConfiguration(attentionConfiguration, { ...base, type: 'favor', numFeatures: m }, 'the attention'),
     exactLayers: order.slice(0, numExact).sort((a, b) => a - b),
   });
   const meets = async (chosen: ChosenAttention) => (await comparison.compare(chosen, seed)).embeddingError <= error;
@@ -49,5 +50,5 @@ export async function chooseAttention(
     }
     return most;
   }
-  return { attention: attentionConfiguration.parse({ type: 'exact' }), exactLayers: [] };
+  return { attention: { type: 'exact' }, exactLayers: [] };
 }

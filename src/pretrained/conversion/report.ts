@@ -1,4 +1,5 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
+import { parseConfiguration } from '../../base/parse.ts';
 import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
 import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
 import { validPlaces } from '../../nn/pooling.ts';
@@ -56,8 +57,10 @@ export async function conversionReport(
   const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
   const numFeatures = options.numFeatures ?? conversionLadder;
   const estimators = options.estimators ?? softmaxEstimators;
-  const wanted = attentionConfiguration.parse(
+  const wanted = parseConfiguration(
+    attentionConfiguration,
     typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
+    'the attention',
   );
   const numSteps = estimators.length * numFeatures.length + model.configuration.numLayers + 2;
   let step = 0;
@@ -125,7 +128,7 @@ function withEstimator(
   p: number,
 ): AttentionConfiguration {
   const { featureMap } = estimatorFeatures(estimator, {}, p);
-  return attentionConfiguration.parse({ ...attention, featureMap });
+  return parseConfiguration(attentionConfiguration, { ...attention, featureMap }, 'the attention');
 }
 
 function estimatorFeatures(

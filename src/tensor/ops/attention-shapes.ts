@@ -2,7 +2,7 @@ import type { AttentionGradients, AttentionLayout, AttentionSizes } from '../../
 import { ShapeError } from '../../base/errors.ts';
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 
 /**
  * Which contiguous pieces of the queries attend to which of the keys: int32 `[numRuns, 6]` rows
@@ -33,6 +33,7 @@ export interface AttentionInputs {
 export function attentionSizes({ queries, keys, values, layout, runs, keyMask }: AttentionInputs): AttentionSizes & {
   batch: number;
 } {
+  checkTensors('attention', { queries, keys, values, ...(keyMask && { keyMask }) });
   for (const [name, tensor] of Object.entries({ queries, keys, values })) {
     if (tensor.shape.length !== 4) throw new ShapeError(`attention: ${name} needs 4 axes; got ${tensor.shape.length}.`);
   }

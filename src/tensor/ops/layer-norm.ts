@@ -1,6 +1,6 @@
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 
 /**
  * `gamma ∘ (x − mean)/√(variance + epsilon) + beta` over the last axis.
@@ -10,6 +10,7 @@ import { Tensor } from '../tensor.ts';
  * @param beta `[width]`
  */
 export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5): Tensor {
+  checkTensors('layerNorm', { x, gamma, beta });
   const { backend } = x;
   const width = x.shape.at(-1) ?? 0;
   checkShape('layerNorm: gamma', gamma.shape, [width]);

@@ -1,6 +1,6 @@
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 
 /**
  * `x Wᵀ + b` over the last axis.
@@ -11,6 +11,7 @@ import { Tensor } from '../tensor.ts';
  * @returns `[…, dOut]`
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkTensors('linear', { x, weight, ...(bias && { bias }) });
   const { backend } = x;
   const [dOut, dIn] = weight.shape as [number, number];
   checkShape('linear: the last axis of x', [x.shape.at(-1) ?? 0], [dIn]);

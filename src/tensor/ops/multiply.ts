@@ -1,9 +1,10 @@
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 
 /** `a ∘ b` elementwise, same shapes. */
 export function multiply(a: Tensor, b: Tensor): Tensor {
+  checkTensors('multiply', { a, b });
   checkShape('multiply: b', b.shape, a.shape);
   const product = (x: Tensor, y: Tensor) => {
     const out = Tensor.empty(x.backend, x.shape);

@@ -1,6 +1,6 @@
 import { checkShape } from '../shape.ts';
 import { isTracked, record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 import { scaleRows } from './scale-rows.ts';
 
 /** Per-row results of {@link softmaxCrossEntropy}. */
@@ -20,6 +20,7 @@ export interface CrossEntropy {
  * @param weight multiplies every row's loss, such as 1/(number of valid rows)
  */
 export function softmaxCrossEntropy(logits: Tensor, targets: Tensor, weight = 1): CrossEntropy {
+  checkTensors('softmaxCrossEntropy', { logits, targets });
   const { backend } = logits;
   const [rows, vocabSize] = logits.shape as [number, number];
   checkShape('softmaxCrossEntropy: targets', targets.shape, [rows]);

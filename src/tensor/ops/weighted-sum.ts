@@ -1,6 +1,6 @@
 import { checkShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { Tensor } from '../tensor.ts';
+import { checkTensors, Tensor } from '../tensor.ts';
 
 /**
  * `out[b] = Σ_i weights[b, i]·x[b, i]`, such as a mean over some places. Differentiable in `x` alone.
@@ -10,6 +10,7 @@ import { Tensor } from '../tensor.ts';
  * @returns `[batch, width]`
  */
 export function weightedSum(x: Tensor, weights: Tensor): Tensor {
+  checkTensors('weightedSum', { x, weights });
   const { backend } = x;
   const [batch, length, width] = x.shape as [number, number, number];
   checkShape('weightedSum: weights', weights.shape, [batch, length]);
