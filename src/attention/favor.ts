@@ -33,8 +33,8 @@ export interface FeatureOptions extends FeatureConfigurationInput {
  */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
   checkBackend('drawFeatures', backend);
-  if (!(Number.isSafeInteger(dHead) && dHead >= 1)) {
-    throw new ConfigurationError(`drawFeatures: dHead is ${describe(dHead)}; give a whole number of at least 1.`);
+  if (!(Number.isSafeInteger(dHead) && dHead >= 1 && dHead <= 65_536)) {
+    throw new ConfigurationError(`drawFeatures: dHead is ${describe(dHead)}; give a whole number from 1 to 65536.`);
   }
   if (typeof options !== 'object' || options === null) {
     throw new ConfigurationError(`drawFeatures: the options are ${describe(options)}; give an object.`);

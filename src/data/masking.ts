@@ -37,8 +37,8 @@ export class Masking {
   constructor(options: MaskingOptions) {
     checkOptions<MaskingOptions>('Masking', options, {
       fraction: option.number,
-      mask: option.natural,
-      vocabSize: option.count,
+      mask: option.number,
+      vocabSize: option.number,
       specials: option.object,
       seed: option.number,
     });

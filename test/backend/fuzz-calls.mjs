@@ -1,0 +1,414 @@
+// Calls every exported function and every method of a backend with wrong arguments: `node fuzz-calls.mjs BACKEND SECONDS SEED`.
+// A process of its own, as what it looks for would end it. Around every block lie numbers that no call may change.
+import fc from 'fast-check';
+import * as library from '../../dist/node.js';
+
+const [name, seconds, seed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+const GUARD = 16;
+const CANARY = 12345;
+const real = await library.createBackend({ backend: name, numThreads: 2 });
+const other = await library.createBackend({ backend: name === 'reference' ? 'wasm' : 'reference', numThreads: 1 });
+const wholes = new Map();
+
+function allocate(length, type = 'float32') {
+  if (!(Number.isSafeInteger(length) && length >= 0 && length < 2 ** 24)) return real.allocate(length, type);
+  const whole = real.allocate(length + 2 * GUARD, type);
+  real.fill(type === 'float64' ? real.allocate(0) : whole, CANARY);
+  const part = real.slice(whole, GUARD, length);
+  wholes.set(part, whole);
+  return part;
+}
+async function checkGuards() {
+  for (const [part, whole] of wholes) {
+    if (part.type === 'float64') continue;
+    const numbers = await real.read(whole);
+    const around = [...numbers.slice(0, GUARD), ...numbers.slice(GUARD + part.length)];
+    if (around.some((value) => value !== CANARY)) throw new Error('a neighbour of a block has changed');
+  }
+}
+function upload(data, type) {
+  const plain = real.upload(data, type);
+  const part = allocate(plain.length, plain.type);
+  real.copy(plain, part);
+  real.release(plain);
+  return part;
+}
+function release(part) {
+  const whole = wholes.get(part);
+  if (whole === undefined) return real.release(part);
+  wholes.delete(part);
+  return real.release(whole);
+}
+const overrides = { allocate, upload, release };
+const backend = new Proxy(real, {
+  get: (target, key) => overrides[key] ?? (typeof target[key] === 'function' ? target[key].bind(target) : target[key]),
+});
+
+const floats = (count) => upload(new Float32Array(count).fill(0.5));
+const ints = (...values) => upload(Int32Array.from(values));
+const dead = real.upload([1, 2, 3]);
+real.release(dead);
+const foreign = other.upload([1, 2, 3]);
+const tensorOf = (...shape) =>
+  library.tensor(backend, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.25), shape);
+
+const runs = () => ints(0, 0, 3, 0, 3, 0);
+const heads = { heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numRuns: 1 };
+const qkv = () => ({ ...heads, q: floats(24), k: floats(24), v: floats(24), keyMask: floats(3), runs: runs() });
+const gradients = () => ({ out: floats(24), dOut: floats(24), dQ: floats(24), dK: floats(24), dV: floats(24) });
+const estimator = { numFeatures: 3, map: 'exponential', epsilon: 0, form: 'dense', factors: 0, directions: 3 };
+const features = () => ({ ...estimator, projection: floats(12), bias: floats(3), weight: 0, stabiliser: 0 });
+const givens = () => ({
+  ...estimator,
+  form: 'givens',
+  factors: 1,
+  projection: upload([0, 1, 1, 0, 1, 1, 1]),
+  weight: 0,
+  stabiliser: 0,
+});
+const state = () => ({ sums: floats(30), compensation: floats(30), scales: floats(6) });
+const softmax = { causal: true, scale: 1, normalise: true };
+const lsh = () => ({
+  ...{
+    q: floats(24),
+    v: floats(24),
+    keyMask: floats(3),
+    runs: runs(),
+    order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]),
+  },
+  ...{ chunks: ints(...new Array(12).fill(0)), numRuns: 1, batch: 1, heads: 2, length: 3, dHead: 4, dValue: 4 },
+  ...{
+    layout: 'bhld',
+    causal: false,
+    chunkLength: 3,
+    numHashes: 2,
+    scale: 1,
+    rotations: floats(16),
+    numRotations: 2,
+    numBuckets: 2,
+  },
+  ...{ out: floats(24), references: floats(6), sums: floats(6), dOut: floats(24), dQ: floats(24), dV: floats(24) },
+});
+const norm = () => ({
+  ...{
+    x: floats(6),
+    gamma: floats(3),
+    beta: floats(3),
+    out: floats(6),
+    mean: floats(2),
+    inverseDeviation: floats(2),
+    rows: 2,
+  },
+  ...{ width: 3, epsilon: 1e-5, dOut: floats(6), dX: floats(6), dGamma: floats(3), dBeta: floats(3) },
+});
+const places = { batch: 1, heads: 2, length: 3, dHead: 4, layout: 'bhld' };
+
+/** Valid arguments of every method of a backend, by name. */
+const methods = {
+  allocate: () => [3, 'float32'],
+  upload: () => [[1, 2], 'float32'],
+  write: () => [floats(3), [1, 2], 1],
+  read: () => [floats(3)],
+  slice: () => [floats(3), 1, 2],
+  release: () => [floats(3)],
+  trim: () => [],
+  copy: () => [floats(3), floats(3)],
+  gemm: () => [
+    {
+      a: floats(6),
+      b: floats(6),
+      c: floats(4),
+      bias: floats(2),
+      m: 2,
+      n: 2,
+      k: 3,
+      batch: 1,
+      lda: 3,
+      ldb: 2,
+      ldc: 2,
+      strideA: 6,
+      strideB: 6,
+      strideC: 4,
+      transposeA: false,
+      transposeB: false,
+      alpha: 1,
+      accumulate: false,
+    },
+  ],
+  fill: () => [floats(3), 1],
+  add: () => [floats(3), floats(3), floats(3)],
+  axpy: () => [1, floats(3), floats(3)],
+  multiply: () => [floats(3), floats(3), floats(3)],
+  scale: () => [floats(3), floats(3), 2],
+  activation: () => ['gelu', floats(3), floats(3)],
+  activationBackward: () => ['gelu', floats(3), floats(3), floats(3)],
+  columnSum: () => [{ x: floats(6), out: floats(3), rows: 2, columns: 3, accumulate: false }],
+  squaredNorm: () => [floats(3)],
+  layerNorm: () => [norm()],
+  layerNormBackward: () => [norm()],
+  embedding: () => [{ table: floats(12), ids: ints(0, 3), out: floats(6), count: 2, width: 3 }],
+  embeddingBackward: () => [{ dTable: floats(12), ids: ints(0, 3), dOut: floats(6), count: 2, width: 3 }],
+  rotary: () => [{ ...places, x: floats(24), out: floats(24), offset: 1, base: 10_000, inverse: false }],
+  dropout: () => [{ x: floats(3), out: floats(3), rate: 0.5, seed: [1, 2], stream: 3 }],
+  softmaxCrossEntropy: () => [
+    {
+      logits: floats(10),
+      targets: ints(4, -1),
+      loss: floats(2),
+      correct: floats(2),
+      dLogits: floats(10),
+      rows: 2,
+      vocabSize: 5,
+      gradientScale: 1,
+    },
+  ],
+  softmaxKlDivergence: () => [
+    {
+      logits: floats(10),
+      targets: floats(10),
+      loss: floats(2),
+      correct: floats(2),
+      dLogits: floats(10),
+      rows: 2,
+      vocabSize: 5,
+      inverseTemperature: 1,
+      gradientScale: 1,
+    },
+  ],
+  adamW: () => [
+    {
+      parameter: floats(3),
+      gradient: floats(3),
+      firstMoment: floats(3),
+      secondMoment: floats(3),
+      learningRate: 0.1,
+      beta1: 0.9,
+      beta2: 0.9,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      step: 1,
+      gradientScale: 1,
+    },
+  ],
+  softmaxAttention: () => [{ ...qkv(), ...softmax, out: floats(24), logSumExp: floats(6) }],
+  softmaxAttentionBackward: () => [{ ...qkv(), ...softmax, ...gradients(), logSumExp: floats(6) }],
+  lshSort: () => [lsh()],
+  lshAttention: () => [lsh()],
+  lshAttentionBackward: () => [lsh()],
+  favorFeatures: () => [{ ...givens(), ...places, x: floats(24), out: floats(18) }],
+  favor: () => [{ ...qkv(), ...features(), ...state(), out: floats(24), denominator: floats(6) }],
+  favorBackward: () => [{ ...qkv(), ...features(), ...state(), ...gradients(), denominator: floats(6) }],
+  favorCausal: () => [
+    {
+      ...qkv(),
+      ...givens(),
+      out: floats(24),
+      denominator: floats(6),
+      state: state(),
+      updateState: true,
+      snapshots: floats(0),
+    },
+  ],
+  favorCausalBackward: () => [
+    { ...qkv(), ...features(), ...gradients(), denominator: floats(6), snapshots: floats(0) },
+  ],
+  favorStep: () => [
+    {
+      ...features(),
+      ...state(),
+      q: floats(8),
+      k: floats(8),
+      v: floats(8),
+      out: floats(8),
+      batch: 1,
+      heads: 2,
+      dHead: 4,
+      dValue: 4,
+    },
+  ],
+  peak: () => [{ out: floats(3), iterations: 1 }],
+};
+/** Methods that end the backend: tested in checked.test.ts. */
+const unfuzzedMethods = ['constructor', 'close'];
+
+const size = { vocabSize: 5, dModel: 4, numLayers: 1, numHeads: 2, dFeedForward: 4, maxLength: 6 };
+const model = new library.Transformer(backend, { ...size, numClasses: 2 });
+const translator = new library.EncoderDecoder(backend, {
+  sourceVocabSize: 5,
+  targetVocabSize: 5,
+  dModel: 4,
+  numEncoderLayers: 1,
+  numDecoderLayers: 1,
+  numHeads: 2,
+  dFeedForward: 4,
+});
+const idsOf = (...values) => library.tensor(backend, Int32Array.from(values), [1, values.length]);
+const four = () => tensorOf(1, 2, 3, 4);
+
+/** Valid arguments of the exports that take tensors, and a call of each. */
+const exports = {
+  tensor: [() => [backend, [1, 2], [2], 'int32'], library.tensor],
+  Tensor: [() => [backend, [2, 3], 'float32'], library.Tensor.empty],
+  activation: [() => [tensorOf(2, 3), 'gelu'], library.activation],
+  add: [() => [tensorOf(2, 3), tensorOf(2, 3)], library.add],
+  embedding: [() => [tensorOf(4, 3), idsOf(0, 3)], library.embedding],
+  layerNorm: [() => [tensorOf(2, 3), tensorOf(3), tensorOf(3)], library.layerNorm],
+  linear: [() => [tensorOf(2, 3), tensorOf(4, 3), tensorOf(4)], library.linear],
+  reshape: [() => [tensorOf(2, 3), [3, 2]], library.reshape],
+  weightedSum: [() => [tensorOf(1, 2, 3), tensorOf(1, 2)], library.weightedSum],
+  exactAttention: [() => [four(), four(), four(), { causal: true, segments: [[0, 0, 1]] }], library.exactAttention],
+  favorAttention: [
+    () => [four(), four(), four(), { causal: true, features: { numFeatures: 4 } }],
+    library.favorAttention,
+  ],
+  lshAttention: [
+    () => [four(), four(), { rotations: tensorOf(1, 2, 4), chunkLength: 2, numBuckets: 2 }],
+    library.lshAttention,
+  ],
+  drawFeatures: [() => [backend, 4, { numFeatures: 4 }], library.drawFeatures],
+  Transformer: [() => [idsOf(1, 2), { segments: [[0, 0]] }], (...args) => model.forward(...args)],
+  classificationLoss: [
+    () => [model, idsOf(1, 2), library.tensor(backend, Int32Array.of(1), [1])],
+    library.classificationLoss,
+  ],
+  languageModelLoss: [() => [model, idsOf(1, 2), idsOf(2, 3)], library.languageModelLoss],
+  attentionInputs: [() => [idsOf(1, 2)], (...args) => model.attentionInputs(...args)],
+  extend: [() => [idsOf(1, 2), model.createStates()], (...args) => model.extend(...args)],
+  logits: [() => [tensorOf(1, 2, 4)], (...args) => model.logits(...args)],
+  classify: [() => [tensorOf(1, 2, 4)], (...args) => model.classify(...args)],
+  translationLoss: [() => [translator, idsOf(1, 2), idsOf(1, 2), idsOf(2, 3)], library.translationLoss],
+  valueAndGradients: [
+    () => [() => model.forward(idsOf(1, 2)), [...model.parameters().values()]],
+    library.valueAndGradients,
+  ],
+};
+
+const junk = fc.oneof(
+  fc.constantFrom(
+    -1,
+    0,
+    0.5,
+    1,
+    2,
+    3,
+    5,
+    7,
+    11,
+    100_000,
+    2 ** 31 - 1,
+    2 ** 31,
+    2 ** 40,
+    -(2 ** 31),
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+  ),
+  fc.constantFrom(
+    undefined,
+    null,
+    true,
+    '3',
+    'x',
+    3n,
+    Symbol.iterator,
+    () => 1,
+    new Float32Array(3),
+    new BigInt64Array(2),
+    [],
+    {},
+    [1, 2],
+    ['2', '2'],
+    [-1, -4],
+    [8, 0.5],
+    new Map(),
+  ),
+  fc
+    .constantFrom('dead', 'foreign', 'short', 'ids', 'wild', 'tensor', 'wildTensor', 'deadTensor', 'foreignTensor')
+    .map((made) => ({ made })),
+);
+const makers = {
+  dead: () => dead,
+  foreign: () => foreign,
+  short: () => floats(1),
+  ids: () => ints(0, 1, 2),
+  wild: () => ints(...new Array(24).fill(100_000)),
+  tensor: () => tensorOf(1, 2, 3, 4),
+  wildTensor: () => idsOf(-1, 100_000),
+  deadTensor: () => {
+    const x = tensorOf(2, 3);
+    x.dispose();
+    return x;
+  },
+  foreignTensor: () => library.tensor(other, [1, 2, 3, 4, 5, 6], [2, 3]),
+};
+const made = (value) => (value !== null && typeof value === 'object' && 'made' in value ? makers[value.made]() : value);
+const mutation = fc.record({ place: fc.nat(40), value: junk, inside: fc.boolean() });
+
+/** Replaces some arguments, or keys of an object of arguments. */
+function mutate(args, mutations) {
+  for (const { place, value, inside } of mutations) {
+    const at = args.length === 0 ? 0 : place % args.length;
+    const given = args[at];
+    const isTable = given !== null && typeof given === 'object' && Object.getPrototypeOf(given) === Object.prototype;
+    if (isTable && inside !== (place % 7 === 0)) {
+      const keys = Object.keys(given);
+      args[at] = { ...given, [keys[place % keys.length]]: made(value) };
+    } else args[at] = made(value);
+  }
+  return args;
+}
+
+let calls = 0;
+/** Exports that answered with a TypeError of the engine. */
+const untyped = new Set();
+async function attempt(what, call, build, mutations) {
+  calls++;
+  try {
+    await library.scope(() => ({ result: call(...mutate(build(), mutations)) })).result;
+  } catch (error) {
+    if (error instanceof TypeError && !what.startsWith('backend.')) {
+      // Something that is no model or object at all: refused by the engine itself, before anything is reached.
+      untyped.add(what);
+    } else if (!(error instanceof library.PerformersError)) {
+      throw new Error(`${what} throws no error with a class: ${error?.stack ?? error}`);
+    }
+  }
+  if (calls % 7 === 0) await checkGuards();
+}
+
+const found = Object.getOwnPropertyNames(Object.getPrototypeOf(real)).filter(
+  (key) => typeof Object.getOwnPropertyDescriptor(Object.getPrototypeOf(real), key).value === 'function',
+);
+const missing = found.filter((key) => !(key in methods) && !unfuzzedMethods.includes(key));
+if (missing.length > 0) throw new Error(`not fuzzed: ${missing.join(', ')}`);
+
+const targets = [
+  ...Object.entries(methods).map(([key, build]) => [`backend.${key}`, (...args) => backend[key](...args), build]),
+  ...Object.entries(exports).map(([key, [build, call]]) => [key, call, build]),
+];
+for (const [what, call, build] of targets) {
+  try {
+    await library.scope(() => ({ result: call(...build()) })).result;
+  } catch (error) {
+    throw new Error(`${what} refuses what is right: ${error.stack}`);
+  }
+}
+const property = fc.asyncProperty(
+  fc.nat(targets.length - 1),
+  fc.array(mutation, { minLength: 1, maxLength: 3 }),
+  async (i, mutations) => {
+    const [what, call, build] = targets[i];
+    process.stdout.write(process.env.PERFORMERS_FUZZ_TRACE ? `${what} ${fc.stringify(mutations)}\n` : '');
+    await attempt(what, call, build, mutations);
+    for (const part of [...wholes.keys()].slice(0, -2000)) release(part);
+  },
+);
+const kept = new Set(wholes.keys());
+const end = performance.now() + seconds * 1000;
+let round = 0;
+while (performance.now() < end) {
+  await fc.assert(property, { seed: seed + round++, numRuns: 200, endOnFailure: false });
+  for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+}
+await checkGuards();
+console.log(JSON.stringify({ backend: name, calls, untyped: [...untyped] }));
+process.exit(0);
