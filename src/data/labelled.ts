@@ -43,7 +43,7 @@ export async function labelledTokens(
   tokenizer: Pick<Tokenizer, 'encode' | 'vocabSize'>,
   options: LabelledTokensOptions = {},
 ): Promise<LabelledTokens> {
-  checkOptions<LabelledTokensOptions>('labelledTokens', options, { maxLength: option.number });
+  checkOptions<LabelledTokensOptions>('labelledTokens', options, { maxLength: option.number, signal: option.signal });
   const { maxLength = Number.POSITIVE_INFINITY } = options;
   if (!(maxLength >= 1)) throw new ConfigurationError(`maxLength is ${maxLength}; use a positive number.`);
   const ArrayOfIds = tokenizer.vocabSize <= 256 ? Uint8Array : Int32Array;

@@ -41,6 +41,7 @@ export async function trainBpe(
     endOfText: option.boolean,
     mask: option.boolean,
     padding: option.boolean,
+    signal: option.signal,
   });
   const { vocabSize, minFrequency = 2, onProgress } = options;
   const specials = specialTexts(options);

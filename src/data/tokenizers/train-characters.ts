@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { segmentsOf } from '../segments.ts';
 import { checkOptions, option } from '../../base/options.ts';
+import { segmentsOf } from '../segments.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { CharacterTokenizer } from './characters.ts';
 
@@ -34,6 +34,7 @@ export async function trainCharacters(
     endOfText: option.boolean,
     mask: option.boolean,
     padding: option.boolean,
+    signal: option.signal,
   });
   const { vocabSize } = options;
   const specials = specialTexts(options);

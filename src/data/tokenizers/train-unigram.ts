@@ -57,6 +57,7 @@ export async function trainUnigram(
     endOfText: option.boolean,
     mask: option.boolean,
     padding: option.boolean,
+    signal: option.signal,
   });
   const { vocabSize, maxTokenLength = 16, numSeeds = 1_000_000, onProgress } = options;
   const specials = specialTexts(options);
