@@ -42,13 +42,10 @@ export const featureMapConfiguration = z.pipe(
   featureMap,
 );
 
-/** Far above what lowers an error; a projection of more would not fit into an array. */
-const largestNumFeatures = 2 ** 20;
-
 /** What random features are drawn from. */
 export const featureConfiguration = z.strictObject({
   /** m, the number of features (both halves of hyperbolic and trigonometric ones). Paper: 256. Without a projection: dHead. */
-  numFeatures: z._default(z.int().check(z.minimum(1), z.maximum(largestNumFeatures)), 256),
+  numFeatures: z._default(z.int().check(z.minimum(1)), 256),
   featureMap: z._default(featureMapConfiguration, { type: 'positive' }),
   /** How the rows of the projection are drawn together. Default: orthogonal; none for the generalised map, as the authors have it. */
   projection: z.optional(z.enum(projectionKinds)),

@@ -244,11 +244,7 @@ describe('train', () => {
       [{ dModel: 2 ** 27 }, /model\.safetensors holds \d+ numbers, fewer than the \d+ that its config\.json asks for/],
       [{ dFeedForward: 2 ** 27 }, /fewer than the \d+/],
       [{ numLayers: 2 ** 27 }, /fewer than the \d+/],
-      [{ dModel: 2 ** 40 }, /^Key "dModel" in .*config\.json is invalid: /],
-      [
-        { attention: { type: 'favor', numFeatures: 2 ** 32 } },
-        /^Key "attention.*numFeatures" in .*config\.json is invalid: /,
-      ],
+      [{ attention: { type: 'favor', numFeatures: 2 ** 32 } }, /fewer than the \d+/],
     ] as const) {
       const large = { ...(checkpoint.config as object), ...sizes };
       expect(() => restoreModel(backend, { ...checkpoint, config: large }, directory)).toThrow(message);
