@@ -1,4 +1,4 @@
-// fill, add, axpy, multiply, scale: limited by memory alone.
+// fill, add, axpy, multiply, scale, scale_rows: limited by memory alone.
 #include "map.h"
 
 namespace KERNELS_NAMESPACE {
@@ -21,6 +21,16 @@ void axpy(Work work, float alpha, const float* x, float* y, Index count) {
 Plan multiply_plan(const float*, const float*, float*, Index count) { return chunkPlan(count); }
 void multiply(Work work, const float* a, const float* b, float* out, Index count) {
   mapChunks(work, count, out, [](Vector x, Vector y) { return x * y; }, a, b);
+}
+
+Plan scale_rows_plan(const float*, const float*, float*, Index rows, Index width, Index) { return rowPlan(rows, width); }
+void scale_rows(Work work, const float* x, const float* factors, float* out, Index rows, Index width, Index numFactors) {
+  const Index each = rowsPerUnit(width), end = smaller(work.last * each, rows);
+  for (Index r = work.first * each; r < end; r++) {
+    const float factor = factors[r % numFactors];
+    if (factor == 0.0f) map(0, width, out + r * width, []() { return Vector{}; });
+    else map(0, width, out + r * width, [=](Vector a) { return splat(factor) * a; }, x + r * width);
+  }
 }
 
 Plan scale_plan(const float*, float*, Index count, float) { return chunkPlan(count); }

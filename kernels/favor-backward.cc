@@ -19,7 +19,7 @@ struct Scratch {
   QueryTile queries;
   QueryGradients gradients;
   ProjectionGradient projected;
-  bool divided;
+  bool divided, scalesAreFar = false;
   Index dValue, stride;
   float *u, *state, *partial, *normalisers, *sums, *compensation, *transposedSums, *scale, *highest, *block, *slopes, *gradientBlock,
       *dV, *rowSums, *queryTotals;
@@ -76,7 +76,8 @@ struct Scratch {
     roundHighest(highest, columns, wholeHighest);
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
-      queryFeatures<false>(estimator, u + r * kRows, wholeScale + r, wholeHighest, features, columns, block, nullptr, 0, nullptr, slopes);
+      const QueryScales by{scale + r, wholeScale + r, highest, wholeHighest, queries.isFar || scalesAreFar};
+      queryFeatures<false>(estimator, u + r * kRows, by, features, columns, block, nullptr, 0, nullptr, slopes);
       tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
                    Mode::store);
       tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);
@@ -146,6 +147,7 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
     fillValue(s.scale, padded, -kInfinity);
     copyRow(s.scale, scales + at, numFeatures);
     wholeNumbers(s.scale, padded, s.wholeScale);
+    s.scalesAreFar = anyFar(s.scale, padded);
     for (Index r = 0; r < numFeatures; r++)
       for (Index c = 0; c < width; c++)
         s.state[r * s.stride + c] = sums[(at + r) * width + c] + compensation[(at + r) * width + c];

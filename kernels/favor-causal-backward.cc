@@ -97,17 +97,22 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       float *rows = state.sums + r * stride, *keyRows = keyFeaturesOf(block, r), *stored = queryFeaturesOf(block, r);
       float* query = first == keep ? stored : queryBlock;  // whole vectors, which must not reach into the chunk before
-      queryFeatures<false>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns,
-                           query + keep, nullptr, 0, nullptr, slopeBlock ? slopeBlock + keep : nullptr);
+      const QueryScales by{keys.start + r, keys.wholeStart + r, highest + keep, wholeHighest + keep, queries.isFar || keys.startIsFar};
+      queryFeatures<false>(projection.estimator, u + r * kRows + keep, by, features, columns, query + keep, nullptr, 0, nullptr, slopeBlock ? slopeBlock + keep : nullptr);
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
       keys.features(first, end, r, features, keyRows, totals, keySlopesOf(block, r));
       tileMultiply(features, columns, dValue + 1, rows, stride, 1, gradients.transposed + keep, kRows, gradientBlock + keep, kRows,
                    Mode::store);
-      for (Index c = keep; c < last; c += kGroup)
-        tileMultiply(features, smaller(kGroup, last - c), smaller(c + kGroup, end) - first,
-                     keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + c, kRows, gradientBlock + c, kRows,
-                     Mode::carry);
+      for (Index c = keep; c < last; c += kGroup) {
+        const Index groupEnd = smaller(c + kGroup, end), from = larger(c, first);
+        const auto sum = [&](Index i, Index count, Index numKeys) {
+          tileMultiply(features, count, numKeys, keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + i, kRows,
+                       gradientBlock + i, kRows, Mode::carry);
+        };
+        if (allFinite(keyRows + from * kFeatureBlock, kFeatureBlock, groupEnd - from, features)) sum(c, smaller(kGroup, last - c), groupEnd - first);
+        else for (Index i = from; i < groupEnd; i++) sum(i, 1, i + 1 - first);
+      }
       if (!divided) sumProducts(gradientBlock + keep, query + keep, features, columns, rowSums + keep);
       const float* slopes = slopeBlock ? slopeBlock : query;
       for (Index i = 0; i < features; i++)
@@ -180,9 +185,12 @@ struct Scratch {
       tileMultiply(features, columns, dValue + 1, rows, stride, 1, valuesAcross + keep, kRows, gradientBlock + keep, kRows,
                    Mode::store);
       for (Index c = keep; c < last; c += kGroup) {
-        const Index i = c > first ? c : first;
-        tileMultiply(features, smaller(kGroup, last - c), end - i, query + i, kRows, 1, products + i * kRows + c, kRows,
-                     gradientBlock + c, kRows, Mode::carry);
+        const Index from = larger(c, first), groupEnd = smaller(c + kGroup, end);
+        const auto sum = [&](Index j, Index count, Index i) {
+          tileMultiply(features, count, end - i, query + i, kRows, 1, products + i * kRows + j, kRows, gradientBlock + j, kRows, Mode::carry);
+        };
+        if (allFinite(query + from, kRows, features, groupEnd - from)) sum(c, smaller(kGroup, last - c), from);
+        else for (Index j = from; j < groupEnd; j++) sum(j, 1, j);
       }
       multiplyKeysAcross(keyRows, keySlopesOf(block, r), features, keep, end, r == 0);
       inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
@@ -200,8 +208,12 @@ struct Scratch {
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
       for (Index j = g; j < g + rows; j++) clear(scores + j * kRows, g, j);
-      tileMultiply(rows, dValue, end - g, scores + g * kRows + g, kRows, 1, gradients.rows + g * stride, stride, dV + g * stride,
-                   stride, Mode::carry);
+      const auto sum = [&](Index j, Index count) {
+        tileMultiply(count, dValue, end - j, scores + j * kRows + j, kRows, 1, gradients.rows + j * stride, stride, dV + j * stride, stride,
+                     Mode::carry);
+      };
+      if (allFinite(gradients.rows + g * stride, stride, rows, dValue)) sum(g, rows);
+      else for (Index j = g; j < g + rows; j++) sum(j, 1);
     }
   }
 };
@@ -283,6 +295,11 @@ void backward(Scratch& s, const Run& run) {
       s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
       for (Index row = begin; row < smaller(end, run.keyLength); row++) {
         const Index i = row - block;
+        if (run.mask && run.mask[row] == 0) {
+          fillZero(run.dK[row], s.dHead);
+          fillZero(run.dV[row], s.dValue);
+          continue;
+        }
         writeGradient(run.dK[row], s.inputs.dX + i * s.inputs.stride, run.keys[row], s.dHead, estimator, s.rowSums[i]);
         copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
       }

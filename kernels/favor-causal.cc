@@ -64,8 +64,9 @@ struct Scratch {
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float* rows = state.sums + r * stride;
-      queryFeatures<true>(projection.estimator, u + r * kRows + keep, keys.wholeStart + r, wholeHighest + keep, features, columns,
-                          queryBlock + keep, rows + dValue, stride, denominators + keep, nullptr);
+      const QueryScales by{keys.start + r, keys.wholeStart + r, highest + keep, wholeHighest + keep, queries.isFar || keys.startIsFar};
+      queryFeatures<true>(projection.estimator, u + r * kRows + keep, by, features, columns, queryBlock + keep, rows + dValue, stride,
+                          denominators + keep, nullptr);
       tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
                    Mode::carry);
       if (!hasKeys) continue;
@@ -88,8 +89,12 @@ struct Scratch {
     }
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
-      tileMultiply(rows, dValue, g + rows - first, scores + first * kRows + g, 1, kRows, keys.tile.values + first * stride, stride,
-                   numerators + g * stride, stride, Mode::carry);
+      const float* values = keys.tile.values + first * stride;
+      const auto sum = [&](Index i, Index count, Index numKeys) {
+        tileMultiply(count, dValue, numKeys, scores + first * kRows + i, 1, kRows, values, stride, numerators + i * stride, stride, Mode::carry);
+      };
+      if (allFinite(keys.tile.values + g * stride, stride, rows, dValue)) sum(g, rows, g + rows - first);
+      else for (Index i = g; i < g + rows; i++) sum(i, 1, i + 1 - first);
     }
   }
 

@@ -52,6 +52,7 @@ struct CausalKeys {
   float* u;        // [kRows, stride] as KeyTile::logFeatures leaves it; -inf beyond numFeatures where the map is exponential
   float* start;    // [stride] the chunk's scale
   int32_t* wholeStart;  // the same as integers
+  bool startIsFar = false;
   float* running;  // [stride] largest n so far, this chunk included; -inf before the first valid key
 
   CausalKeys(Arena& arena, const Projection& p, Index dValue)
@@ -69,6 +70,7 @@ struct CausalKeys {
               const CausalRun& run, Index block, Index count) {
     const Range present = run.keysOf(block, count);
     tile.count = count;
+    tile.isFar = false;
     for (Index i = 0; i < count; i++) {
       if (i >= present.first && i < present.end && (!mask || mask[block + i] != 0)) {
         tile.setKey(i, keys[block + i], p);
@@ -96,7 +98,7 @@ struct CausalKeys {
   // A block without keys: one chunk, in the scale as it stands.
   void gatherNone() {
     copyRow(start, running, stride);
-    wholeNumbers(start, stride, wholeStart);
+    roundStart();
   }
 
   // Starts the chunk at row `first`: sets its scale, brings `running` up to date and returns the row where the chunk ends.
@@ -105,7 +107,7 @@ struct CausalKeys {
     const Vector whole = splat(tile.wholeD[first]);
     for (Index r = 0; r < stride; r += kWidth)
       store(start + r, maximum(wholeNear(load(u + first * stride + r) - whole), load(running + r)));
-    wholeNumbers(start, stride, wholeStart);
+    roundStart();
     const Index limit = smaller(first + kChunk, tile.count);
     if (raise(first, limit)) return limit;
     const Index end = firstBeyondHeadroom(first, limit);
@@ -121,6 +123,10 @@ struct CausalKeys {
   }
 
  private:
+  void roundStart() {
+    wholeNumbers(start, stride, wholeStart);
+    startIsFar = estimator.isExponential() && anyFar(start, stride);
+  }
   Index nextChunkOfOneScale(Index first) {
     const float scale = tile.largestWhole(first, first + 1), from = scale > running[0] ? scale : running[0];
     const Index limit = smaller(first + kChunk, tile.count);
@@ -129,7 +135,7 @@ struct CausalKeys {
     const float highest = tile.largestWhole(first, end);
     fillValue(start, stride, from);
     fillValue(running, stride, highest > from ? highest : from);
-    wholeNumbers(start, stride, wholeStart);
+    roundStart();
     return end;
   }
 

@@ -86,6 +86,19 @@ Directions::Directions(Arena& arena, const Estimator& e, Index dHead)
   column = arena.floats(size * kWidth);
 }
 
+double Directions::reach() const {
+  double total = 1;
+  for (Index f = 0; isHadamard && f < factors; f++) {  // a factor stretches by √size and its largest diagonal entry
+    float largest = 0;
+    for (Index i = 0; i < blocks * size; i++) {
+      const float entry = __builtin_fabsf(numbers[(i / size * factors + f) * size + i % size]);
+      largest = entry > largest ? entry : largest;
+    }
+    total *= (double)size * largest * largest;
+  }
+  return total;
+}
+
 void Directions::apply(const float* rows, Index stride, Index numRows, Index first, Index features) {
   transpose(rows, stride, numRows, dHead, x, kRows);
   for (Index i = dHead; i < size; i++) fillZero(x + i * kRows, kRows);

@@ -17,6 +17,8 @@ struct Directions {
   Index factorLength() const { return isHadamard ? size : 4; }
   const float* lengths() const { return numbers + blocks * factors * factorLength(); }
 
+  // At least ‖direction‖² of every direction, before its length.
+  double reach() const;
   // Takes rows [rows, dHead] in and computes the directions of the features [first, first + features).
   void apply(const float* rows, Index stride, Index numRows, Index first, Index features);
   // Over `columns`: gradient in the directions [blocks·size, kRows], overwritten → gradient in x, left in its first dHead rows.

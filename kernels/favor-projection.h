@@ -15,6 +15,7 @@ struct Projection {
   Directions directions;        // the other forms
   float *lengths, *offsets;     // [numFeatures] lengths·unit·dHead^(-1/4) and bias·unit
   float* across;                // [kTileColumns, kRows] scratch
+  float entryBound;             // of x: up to there D is below kFarWhole, and |u| below kFarU
 
   bool isDense() const { return estimator.isDense(); }
   Index stride() const { return roundUp(dHead, kWidth) + kWidth; }
@@ -25,7 +26,7 @@ struct Projection {
   // The panels hold at most `capacity` features at a time.
   Projection(Arena& arena, const Estimator& e, Index dHead, Index capacity)
       : estimator(e), dHead(dHead), numFeatures(e.numFeatures), hasBias(e.bias != nullptr), weights(nullptr), panels(nullptr),
-        first(0), count(0), directions(arena, e, dHead), lengths(nullptr), offsets(nullptr), across(nullptr) {
+        first(0), count(0), directions(arena, e, dHead), lengths(nullptr), offsets(nullptr), across(nullptr), entryBound(0) {
     if (isDense()) {
       weights = arena.floats(paddedFeatures() * stride());
       panels = arena.floats(roundUp(capacity, kTileColumns) * keyDepth());
@@ -41,6 +42,7 @@ struct Projection {
     first = firstFeature;
     count = numPacked;
     const double factor = unit * __builtin_sqrt(1 / __builtin_sqrt((double)dHead));
+    entryBound = boundOfEntries(unit, factor);
     if (isDense()) packMatrix(unit, factor);
     for (Index r = 0; !isDense() && r < numFeatures; r++) {
       lengths[r] = (float)(directions.lengths()[r] * factor);
@@ -71,6 +73,22 @@ struct Projection {
   }
 
  private:
+  // D is unit·‖x‖²/(2·√dHead) and u is at most the bias and ‖w‖·‖x‖, where ‖x‖² is at most dHead times the largest entry's square.
+  float boundOfEntries(double unit, double factor) const {
+    double reach = 0, offset = 0;
+    const double stretch = isDense() ? 1 : directions.reach();
+    for (Index r = 0; r < numFeatures; r++) {
+      const double length = isDense() ? 0 : directions.lengths()[r];
+      const double square = isDense() ? sumOfSquares(estimator.projection + r * dHead, dHead) : stretch * length * length;
+      reach = square > reach ? square : reach;
+      const double bias = hasBias ? estimator.bias[r] * unit : 0;
+      offset = bias > offset ? bias : -bias > offset ? -bias : offset;
+    }
+    if (!(offset < kFarU / 2)) return 0;
+    const double byU = kFarU / 2 / (factor * __builtin_sqrt(reach * (double)dHead));
+    const double byD = __builtin_sqrt(kFarWhole / (unit * __builtin_sqrt((double)dHead)));
+    return (float)(byU < byD ? byU : byD);
+  }
   void packMatrix(double unit, double factor) {
     for (Index r = 0; r < paddedFeatures(); r++) {
       float* row = weights + r * stride();

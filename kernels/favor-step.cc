@@ -77,10 +77,11 @@ struct Scratch {
       high = maximum(load(query + r) + c, high);
     }
     const float highest = largest(high);
+    const Vector whole = wholeHighest(splat(highest));
     for (Index r = 0; r < numFeatures; r += kWidth) {
-      const IntVector c = wholeNumbers(load(scale + r));
-      store(key + r, exp2Shifted(load(key + r) - fraction, kShiftOrigin - wholeNumbers(wholeD) - c));
-      store(query + r, exp2Shifted(load(query + r), kShiftOrigin + c - wholeNumbers(splat(highest))));
+      const Vector c = load(scale + r);
+      store(key + r, exp2Far(load(key + r) - fraction, -wholeD, c));
+      store(query + r, exp2Far(load(query + r), c, whole));
     }
     return highest;
   }
@@ -140,6 +141,7 @@ void favor_step(Work work, const float* q, const float* k, const float* v, ESTIM
     copyRow(s.value, v + unit * dValue, dValue);
     s.value[dValue] = 1;
     const HalfNorm d(s.rows, dHead, kBits, !s.estimator.isExponential());
+    if (s.estimator.isExponential() && d.overflows) fillZero(s.rows, dHead);  // the key is as far as can be: D alone counts
     s.project();
 
     float* scale = scales + unit * numFeatures;

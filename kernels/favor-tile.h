@@ -17,37 +17,20 @@
 
 namespace KERNELS_NAMESPACE {
 
-typedef float HalfVector __attribute__((vector_size(kWidth * 2)));
-typedef double DoubleVector __attribute__((vector_size(kWidth * 4)));
-
-static inline double sumOfSquares(const float* x, Index count) {
-  constexpr int half = kWidth / 2;
-  DoubleVector sums = {};
-  Index i = 0;
-  for (; i + half <= count; i += half) {
-    HalfVector part;
-    __builtin_memcpy(&part, x + i, sizeof part);
-    const DoubleVector wide = __builtin_convertvector(part, DoubleVector);
-    sums += wide * wide;
-  }
-  double total = 0;
-  for (int j = 0; j < half; j++) total += sums[j];
-  for (; i < count; i++) total += (double)x[i] * x[i];
-  return total;
-}
-
 static inline double halfNorm(const float* x, Index dHead, double unit) {
   return sumOfSquares(x, dHead) * (unit / (2 * __builtin_sqrt((double)dHead)));
 }
 // D = unit·‖x̂‖²/2 = whole + fraction, the fraction in [0, 1) or, to the nearest whole number, in [-1/2, 1/2].
 struct HalfNorm {
   float whole, fraction;
+  bool overflows;  // though the entries of x are finite
   HalfNorm(const float* x, Index dHead, double unit, bool nearest = false) {
     const double d = halfNorm(x, dHead, unit);
-    const bool split = d < 1e9;  // beyond that float32 has no fraction to keep (and an infinite key stays infinite)
-    const double floor = split ? (double)(int32_t)(nearest ? d + 0.5 : d) : d;
-    whole = (float)floor;
-    fraction = split ? (float)(d - floor) : 0.0f;
+    const bool split = d < 1e9;  // an infinite key stays infinite
+    whole = (float)(split ? (double)(int32_t)(nearest ? d + 0.5 : d) : d);
+    overflows = whole == kInfinity && d < __builtin_inf();
+    // from 2^24 on float32 rounds the whole part too: the fraction has the rest, and may exceed 1
+    fraction = split || (!nearest && whole < kInfinity) ? (float)(d - (double)whole) : 0.0f;
   }
 };
 
@@ -62,12 +45,13 @@ struct KeyTile {
   int32_t* shift;   // [kRows] n as an integer
   int32_t* index;   // [kRows] which key of the run
   double unit;      // of D
+  bool isFar;       // exponential: some key may have exponents that only exp2Far can tell apart
 
   Index xStride() const { return roundUp(dHead, kWidth) + kWidth; }
   Index valueStride() const { return roundUp(dValue + 1, kWidth); }
 
   KeyTile(Arena& arena, Index dHead, Index dValue, double unit = kBits)
-      : dHead(dHead), dValue(dValue), count(0), unit(unit) {
+      : dHead(dHead), dValue(dValue), count(0), unit(unit), isFar(false) {
     x = arena.floats(kRows * xStride());
     values = arena.floats(kRows * valueStride());
     wholeD = arena.floats(kRows);
@@ -83,6 +67,11 @@ struct KeyTile {
     shift[i] = 0;
     if (sign != 0) {
       const HalfNorm d(key, dHead, unit, sign > 0);
+      if (sign < 0 && d.overflows) {  // as far as a key can be: its features vanish
+        setMasked(i);
+        return;
+      }
+      isFar |= sign < 0 && anyBeyond(key, dHead, p.entryBound);
       wholeD[i] = sign < 0 ? d.whole : -d.whole;
       fraction[i] = d.fraction;
       shift[i] = sign * (int32_t)(d.whole < kFar ? d.whole : kFar);
@@ -107,6 +96,7 @@ struct KeyTile {
   // The next valid keys of a run, from `next` on: masked ones are left out. Returns where the tile after this one starts.
   Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
                Projection& p) {
+    isFar = false;
     for (count = 0; next < end && count < kRows; next++) {
       if (mask && mask[next] == 0) continue;
       setKey(count, keys[next], p);
@@ -138,20 +128,23 @@ struct KeyTile {
   }
 };
 
-// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of ldOut floats; keyShift is
-// KeyTile::shift; totals (nullable) get the sums over the rows. May run in place.
-static inline void exponentialKeys(const float* u, Index ldu, const int32_t* keyShift, const float* scale, Index first, Index end,
+// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of ldOut floats; totals (nullable)
+// get the sums over the rows. May run in place. FAR where the tile is.
+template <bool FAR>
+static inline void exponentialKeys(const KeyTile& tile, const float* u, Index ldu, const float* scale, Index first, Index end,
                                    Index columns, float* out, Index ldOut, float* totals) {
   for (Index j = 0; j < columns; j += kTileColumns) {
-    IntVector shift[kTileVectors];
+    WordVector shift[kTileVectors];
     Vector total[kTileVectors];
     UNROLL for (int t = 0; t < kTileVectors; t++) {
-      shift[t] = kShiftOrigin - wholeNumbers(load(scale + j + t * kWidth));
+      shift[t] = kShiftOrigin - asShift(wholeNumbers(load(scale + j + t * kWidth)));
       total[t] = Vector{};
     }
     for (Index i = first; i < end; i++) {
       UNROLL for (int t = 0; t < kTileVectors; t++) {
-        const Vector feature = exp2Shifted(load(u + i * ldu + j + t * kWidth), shift[t] + keyShift[i]);
+        const Vector log = load(u + i * ldu + j + t * kWidth);
+        const Vector feature = FAR ? exp2Far(log, splat(-tile.wholeD[i]), load(scale + j + t * kWidth))
+                                   : exp2Shifted(log, shift[t] + (uint32_t)tile.shift[i]);
         store(out + i * ldOut + j + t * kWidth, feature);
         total[t] += feature;
       }
@@ -177,13 +170,14 @@ static inline void columnTotals(const float* x, Index ldx, Index first, Index en
 static inline void keyFeatures(const Estimator& estimator, const KeyTile& tile, const float* u, Index ldu, const float* scale,
                                Index first, Index end, Index columns, float* out, Index ldOut, float* totals, float* slopes) {
   if (estimator.isExponential()) {
-    exponentialKeys(u, ldu, tile.shift, scale, first, end, columns, out, ldOut, totals);
+    if (tile.isFar) exponentialKeys<true>(tile, u, ldu, scale, first, end, columns, out, ldOut, totals);
+    else exponentialKeys<false>(tile, u, ldu, scale, first, end, columns, out, ldOut, totals);
     return;
   }
   float factors[kRows];
-  const IntVector shift = kShiftOrigin - wholeNumbers(splat(*scale));
+  const WordVector shift = kShiftOrigin - asShift(wholeNumbers(splat(*scale)));
   for (Index i = first / kWidth * kWidth; i < end; i += kWidth)
-    store(factors + i, exp2Shifted(load(tile.fraction + i), shift + (IntVector)load((const float*)(tile.shift + i))));
+    store(factors + i, exp2Shifted(load(tile.fraction + i), shift + (WordVector)load((const float*)(tile.shift + i))));
   mapFeatures(estimator, u + first * ldu, ldu, end - first, columns, factors + first, out + first * ldOut, ldOut,
               slopes ? slopes + first * ldOut : nullptr);
   if (totals) columnTotals(out, ldOut, first, end, columns, totals);
@@ -193,12 +187,15 @@ static inline void keyFeatures(const Estimator& estimator, const KeyTile& tile, 
 struct QueryTile {
   float* x;
   Index count, columns;  // columns: count rounded up to whole vectors
+  bool isFar;            // exponential: some u may be too large for exp2Shifted
 
-  QueryTile(Arena& arena, Index dHead) : x(arena.floats((1 + roundUp(dHead, kWidth)) * kRows)), count(0), columns(0) {}
+  QueryTile(Arena& arena, Index dHead) : x(arena.floats((1 + roundUp(dHead, kWidth)) * kRows)), count(0), columns(0), isFar(false) {}
 
   void gather(const Rows<const float>& queries, Index first, Index rows, Projection& p) {
     count = rows;
     columns = roundUp(rows, kWidth);
+    isFar = false;
+    for (Index i = 0; p.estimator.isExponential() && i < rows; i++) isFar |= anyBeyond(queries[first + i], p.dHead, p.entryBound);
     if (p.isDense()) {
       if (p.hasBias) fillValue(x, kRows, 1.0f);
       transpose(queries[first], queries.stride, rows, p.dHead, x + p.hasBias * kRows, kRows);
@@ -244,30 +241,38 @@ static inline void raiseHighest(const Estimator& estimator, const float* u, cons
   };
   COLUMN_GROUPS(columns, group)
 }
-// M of every query as an integer, 0 where no feature has seen a key.
+// M of every query, from the largest u + c: a whole number, 0 where no feature has seen a key.
+static inline Vector wholeHighest(Vector high) { return wholeNear(high > splat(-kInfinity) ? high : Vector{}); }
 static inline void roundHighest(const float* highest, Index columns, int32_t* whole) {
-  for (Index j = 0; j < columns; j += kWidth) {
-    const Vector high = load(highest + j);
-    store((float*)(whole + j), (Vector)wholeNumbers(high > splat(-kInfinity) ? high : Vector{}));
-  }
+  for (Index j = 0; j < columns; j += kWidth) store((float*)(whole + j), (Vector)wholeNumbers(wholeHighest(load(highest + j))));
 }
 
-// Q′ = 2^(u + c - M), c and M as integers; u and out [features, kRows] may be the same. Unless normalisers is null,
-// denominators += Q′·Z, where Z is the last column of the state: Z_r = normalisers[r·ldz].
-template <bool NORMALISE>
-static inline void exponentialQueries(const float* u, const int32_t* scales, const int32_t* highest, Index features, Index columns,
-                                      float* out, const float* normalisers, Index ldz, float* denominators) {
+// The scales c of some features and M of some queries, as numbers and as integers.
+struct QueryScales {
+  const float* scales;
+  const int32_t* wholeScales;
+  const float* highest;  // before rounding
+  const int32_t* wholeHighest;
+  bool isFar;  // a scale or a query is
+};
+
+// Q′ = 2^(u + c - M); u and out [features, kRows] may be the same. Unless normalisers is null, denominators += Q′·Z, where Z is the
+// last column of the state: Z_r = normalisers[r·ldz].
+template <bool NORMALISE, bool FAR>
+static inline void exponentialQueries(const float* u, const QueryScales& by, Index features, Index columns, float* out,
+                                      const float* normalisers, Index ldz, float* denominators) {
   const auto group = [&]<int VECTORS>(Index j) {
-    IntVector shift[VECTORS];
+    WordVector shift[VECTORS];
     Vector denominator[VECTORS];
     UNROLL for (int t = 0; t < VECTORS; t++) {
-      shift[t] = kShiftOrigin - (IntVector)load((const float*)(highest + j + t * kWidth));
+      shift[t] = kShiftOrigin - (WordVector)load((const float*)(by.wholeHighest + j + t * kWidth));
       if (NORMALISE) denominator[t] = load(denominators + j + t * kWidth);
     }
     for (Index r = 0; r < features; r++) {
       UNROLL for (int t = 0; t < VECTORS; t++) {
         const Index at = r * kRows + j + t * kWidth;
-        const Vector feature = exp2Shifted(load(u + at), shift[t] + scales[r]);
+        const Vector feature = FAR ? exp2Far(load(u + at), splat(by.scales[r]), wholeHighest(load(by.highest + j + t * kWidth)))
+                                   : exp2Shifted(load(u + at), shift[t] + (uint32_t)by.wholeScales[r]);
         store(out + at, feature);
         if (NORMALISE) denominator[t] = fma(feature, splat(normalisers[r * ldz]), denominator[t]);
       }
@@ -280,11 +285,11 @@ static inline void exponentialQueries(const float* u, const int32_t* scales, con
 // Q′ of the features of a tile, from u as QueryTile::logFeatures leaves it: 2^(u + c - M), or φ without D (M = c) where the map is
 // not exponential; then slopes (nullable, like out) get ∂Q′/∂u.
 template <bool NORMALISE>
-static inline void queryFeatures(const Estimator& estimator, const float* u, const int32_t* scales, const int32_t* highest,
-                                 Index features, Index columns, float* out, const float* normalisers, Index ldz, float* denominators,
-                                 float* slopes) {
+static inline void queryFeatures(const Estimator& estimator, const float* u, const QueryScales& by, Index features, Index columns,
+                                 float* out, const float* normalisers, Index ldz, float* denominators, float* slopes) {
   if (estimator.isExponential()) {
-    exponentialQueries<NORMALISE>(u, scales, highest, features, columns, out, normalisers, ldz, denominators);
+    if (by.isFar) exponentialQueries<NORMALISE, true>(u, by, features, columns, out, normalisers, ldz, denominators);
+    else exponentialQueries<NORMALISE, false>(u, by, features, columns, out, normalisers, ldz, denominators);
     return;
   }
   mapFeatures(estimator, u, kRows, features, columns, nullptr, out, kRows, slopes);

@@ -85,6 +85,7 @@ struct QueriesScratch {
   Index stride;
   float *u, *state, *numerators, *denominators, *highest;
   int32_t *scales, *wholeHighest;
+  bool scalesAreFar = false;
   QueriesScratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
       : projection(arena, estimator, dHead, 0), tile(arena, dHead), stride(roundUp(dValue + 1, kWidth)) {
     const Index numFeatures = estimator.numFeatures;
@@ -112,8 +113,8 @@ struct QueriesScratch {
     for (Index r = 0; r < numFeatures; r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       float *block = u + r * kRows, *rows = state + r * stride;
-      queryFeatures<true>(estimator, block, scales + r, wholeHighest, features, tile.columns, block, rows + dValue, stride, denominators,
-                          nullptr);
+      const QueryScales by{floatScales + r, scales + r, highest, wholeHighest, tile.isFar || scalesAreFar};
+      queryFeatures<true>(estimator, block, by, features, tile.columns, block, rows + dValue, stride, denominators, nullptr);
       tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
     }
   }
@@ -198,6 +199,7 @@ void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, co
           s.state[r * s.stride + c] = sums[at + r * width + c] + compensation[at + r * width + c];
       }
       wholeNumbers(scales + state * numFeatures, numFeatures, s.scales);
+      s.scalesAreFar = anyFar(scales + state * numFeatures, numFeatures);
       loaded = state;
     }
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);

@@ -85,6 +85,25 @@ static inline Vector sumAcross(Vector* rows) {
   }
 }
 
+typedef float HalfVector __attribute__((vector_size(kWidth * 2)));
+typedef double DoubleVector __attribute__((vector_size(kWidth * 4)));
+
+static inline double sumOfSquares(const float* x, Index count) {
+  constexpr int half = kWidth / 2;
+  DoubleVector sums = {};
+  Index i = 0;
+  for (; i + half <= count; i += half) {
+    HalfVector part;
+    __builtin_memcpy(&part, x + i, sizeof part);
+    const DoubleVector wide = __builtin_convertvector(part, DoubleVector);
+    sums += wide * wide;
+  }
+  double total = 0;
+  for (int j = 0; j < half; j++) total += sums[j];
+  for (; i < count; i++) total += (double)x[i] * x[i];
+  return total;
+}
+
 // Integer near x, for a scale: which of the neighbours does not matter.
 static inline Vector wholeNear(Vector x) {
   const IntVector small = (x < splat(8388608.0f)) & (x > splat(-8388608.0f));
@@ -103,15 +122,49 @@ static inline void wholeNumbers(const float* x, Index count, int32_t* out) {
   }
 }
 
-// 2^(u + shift - kShiftOrigin) for |u| < 2^22, exactly shifted; 0 below 2^-126. Adding 1.5·2^23 leaves the integer nearest to u
-// in the low bits of the sum, whence the exponent of the result takes one addition, a maximum and a shift.
-constexpr int32_t kShiftOrigin = 127 - 0x4b400000;
-static inline Vector exp2Shifted(Vector u, IntVector shift) {
-  typedef uint32_t Wrapping __attribute__((vector_size(kWidth * 4)));
+// 2^(u + shift - kShiftOrigin) for |u| < kFarU, exactly shifted; 0 below 2^-126. Adding 1.5·2^23 leaves the integer nearest to u
+// in the low bits of the sum, whence the exponent of the result takes one addition, a maximum and a shift. Sums of shifts may wrap.
+constexpr uint32_t kShiftOrigin = 127u - 0x4b400000u;
+static inline WordVector asShift(IntVector whole) { return (WordVector)whole; }
+static inline Vector exp2Shifted(Vector u, WordVector shift) {
   const Vector magic = splat(12582912.0f), sum = u + magic;
-  IntVector exponent = (IntVector)((Wrapping)sum + (Wrapping)shift);
+  IntVector exponent = (IntVector)((WordVector)sum + shift);
   exponent = exponent > 0 ? exponent : IntVector{};
-  return exp2Fraction(u - (sum - magic)) * (Vector)(exponent << 23);
+  return exp2Fraction(u - (sum - magic)) * (Vector)((WordVector)exponent << 23);
+}
+
+// Where exponents leave what exp2Shifted can tell apart: whole parts of D and scales from kFarWhole on, u from kFarU on.
+constexpr float kFarWhole = 0x1p29f, kFarU = 0x1p21f;
+static inline IntVector isBelow(Vector x, float bound) { return (x < splat(bound)) & (x > splat(-bound)); }
+
+// 2^(u + a - b) for whole numbers a and b of any size, where b is about the largest u + a: the bits of exp2Shifted where that can tell
+// them apart. Beyond, u + a is what float32 holds of it, so the largest wins, and those that float32 cannot tell apart count alike.
+static inline Vector exp2Far(Vector u, Vector a, Vector b) {
+  const IntVector near = isBelow(a, kFarWhole) & isBelow(u, kFarU);
+  const Vector difference = (u + a) - maximum(splat(-0x1.fffffep127f), b);
+  const Vector log = near ? u : minimum(splat(200.0f), maximum(splat(-200.0f), difference)), n = roundNearest(log);
+  const Vector exponent = minimum(splat(127.0f), maximum(splat(-127.0f), near ? n + (a - b) : n));
+  const IntVector whole = __builtin_convertvector(exponent == exponent ? exponent : Vector{}, IntVector);
+  return exp2Fraction(log - n) * (Vector)((WordVector)(whole + 127) << 23);
+}
+
+// Whether a scale is too far from 0 for exp2Shifted; -inf (no key yet) is not.
+static inline bool anyFar(const float* scales, Index count) {
+  IntVector far{};
+  for (Index r = 0; r < count; r += kWidth) {
+    const Vector c = r + kWidth <= count ? load(scales + r) : loadPartial(scales + r, (int)(count - r));
+    far |= (c >= splat(kFarWhole)) | ((c <= splat(-kFarWhole)) & (c > splat(-kInfinity)));
+  }
+  return any(far);
+}
+
+// Whether an entry of x [count] is larger than `bound`.
+static inline bool anyBeyond(const float* x, Index count, float bound) {
+  IntVector beyond{};
+  Index i = 0;
+  for (; i + kWidth <= count; i += kWidth) beyond |= maximum(load(x + i), -load(x + i)) > splat(bound);
+  const Vector tail = loadPartial(x + i, (int)(count - i));
+  return any(beyond | (maximum(tail, -tail) > splat(bound)));
 }
 
 // 2^n for an integral n; 0 below -126.

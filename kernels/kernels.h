@@ -65,6 +65,8 @@ KERNEL(add, const float* a, const float* b, float* out, Index count)            
 KERNEL(axpy, float alpha, const float* x, float* y, Index count)                            // y += alpha · x
 KERNEL(multiply, const float* a, const float* b, float* out, Index count)                   // out = a ∘ b; out may alias
 KERNEL(scale, const float* x, float* out, Index count, float alpha)                         // out = alpha · x; out may alias x
+// out[r] = factors[r mod numFactors] · x[r] over rows of `width`; a factor of 0 gives zeros whatever x holds; out may alias x
+KERNEL(scale_rows, const float* x, const float* factors, float* out, Index rows, Index width, Index numFactors)
 KERNEL(activation, Index kind, const float* x, float* out, Index count)                     // kind 0 relu, 1 gelu (erf), 2 gelu (tanh form), 3 tanh
 KERNEL(activation_backward, Index kind, const float* x, const float* dOut, float* dX, Index count)
 KERNEL(column_sum, const float* x, float* out, Index rows, Index columns, Index accumulate) // out[c] (+)= Σ_r x[r, c]
@@ -127,7 +129,7 @@ KERNEL(peak, float* out, Index iterations, Index units)
 
 // every kernel, in the order of the table that the bindings expose
 #define KERNEL_LIST(X) \
-  X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(activation) X(activation_backward) X(column_sum) \
+  X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(scale_rows) X(activation) X(activation_backward) X(column_sum) \
   X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) \
   X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) \
   X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)

@@ -97,11 +97,14 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
     }
   }
   if (wantKV) {
-    product(numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue, buffers.dValues, dValue, Mode::add);
-    product(numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead, buffers.dKeys, dHead, Mode::add);
+    productOfSeen(allFinite(buffers.dOut, dValue, numQueries, dValue), numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue,
+                  buffers.dValues, dValue, Mode::add);
+    productOfSeen(allFinite(buffers.queries, dHead, numQueries, dHead), numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead,
+                  buffers.dKeys, dHead, Mode::add);
   }
   if (!wantQ) return;
-  product(numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead, buffers.dQueries, dHead, Mode::store);
+  productOfSeen(allFinite(buffers.keys, dHead, numKeys, dHead), numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead,
+                buffers.dQueries, dHead, Mode::store);
   for (Index i = 0; i < numQueries; i++) blendRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1, 1);
 }
 
@@ -121,6 +124,7 @@ void differentiateKeys(const LshOrder& order, const Arrays& arrays, Index first,
   }
   for (Index j = 0; j < count; j++) {
     const Index position = order.order[first + j];
+    if (!pair.isValid(position)) continue;
     float *key = buffers.keys + j * dHead, *dKey = buffers.dKeys + j * dHead, *dQ = arrays.dQ + pair.queryAt(position);
     blendRow(dQ, dKey, dHead, 1, buffers.factors[j]);
     blendRow(dQ, key, dHead, 1, -buffers.factors[j] * dotRows(key, dKey, dHead));

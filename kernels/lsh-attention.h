@@ -16,6 +16,25 @@ constexpr float kNormEpsilon = 1e-6f;      // of the mean square of a query made
 SHARED void product(Index m, Index n, Index k, const float* a, Index aRow, Index aK, const float* b, Index ldb, float* c, Index ldc, Mode mode) {
   tileMultiply(m, n, k, a, aRow, aK, b, ldb, c, ldc, mode);
 }
+// The same without the terms whose a is 0: where b is not finite.
+SHARED void productOfSeen(bool finite, Index m, Index n, Index k, const float* a, Index aRow, Index aK, const float* b, Index ldb, float* c,
+                          Index ldc, Mode mode) {
+  if (finite) {
+    product(m, n, k, a, aRow, aK, b, ldb, c, ldc, mode);
+    return;
+  }
+  for (Index i = 0; i < m; i++)
+    for (Index x = 0; x < n; x += kWidth) {
+      const int lanes = int(atMost(kWidth, n - x));
+      const auto part = [&](const float* row) { return lanes == kWidth ? load(row + x) : loadPartial(row + x, lanes); };
+      Vector total{};
+      for (Index p = 0; p < k; p++)
+        if (const float weight = a[i * aRow + p * aK]; weight != 0.0f) total = fma(splat(weight), part(b + p * ldb), total);
+      if (mode == Mode::add) total = part(c + i * ldc) + total;
+      if (lanes == kWidth) store(c + i * ldc + x, total);
+      else storePartial(c + i * ldc + x, total, lanes);
+    }
+}
 SHARED void productPacked(Index m, Index n, Index k, const float* a, const float* panels, float* c, Index ldc) {
   tileMultiplyPacked(m, n, k, a, k, 1, panels, c, ldc, Mode::store);
 }

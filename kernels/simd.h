@@ -24,6 +24,7 @@ constexpr int kWidth = 4;
 
 typedef float Vector __attribute__((vector_size(kWidth * 4)));
 typedef int32_t IntVector __attribute__((vector_size(kWidth * 4)));
+typedef uint32_t WordVector __attribute__((vector_size(kWidth * 4)));  // for sums of exponents that may wrap
 
 static inline Vector load(const float* p) { Vector x; __builtin_memcpy(&x, p, sizeof x); return x; }
 static inline void store(float* p, Vector x) { __builtin_memcpy(p, &x, sizeof x); }
@@ -89,6 +90,19 @@ static inline bool any(IntVector holds) {
   for (int i = 0; i < kWidth; i++) all |= holds[i];
   return all != 0;
 #endif
+}
+
+// Whether no number of x [rows, width], rows `stride` apart, is infinite or NaN. A term of weight 0 is left out of a sum only if it
+// is finite: 0·∞ is NaN.
+[[maybe_unused]] __attribute__((noinline)) static bool allFinite(const float* x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+  Vector rest{};
+  for (; rows > 0; rows--, x += stride) {
+    ptrdiff_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) rest += load(x + i) - load(x + i);
+    const Vector tail = loadPartial(x + i, int(width - i));
+    rest += tail - tail;
+  }
+  return !any(rest != rest);
 }
 
 // a·b + c: fused where the instruction set has it (relaxed SIMD included), two roundings elsewhere.

@@ -108,11 +108,13 @@ KeyBlock prepareKeys(const Job& job, const Pair& pair, Index start, Index count,
   packPanels(count, dHead, pair.k + start * keyStride, 1, keyStride, buffers.keysTransposed);
   packPanels(count, dValue, pair.v + start * valueStride, 1, valueStride, buffers.valuesTransposed);
   const float* keys = pair.k + start * keyStride;
-  if (keyStride != dHead) {
+  const float* mask = pair.mask ? pair.mask + start : nullptr;
+  if (keyStride != dHead || mask) {
     copyRows(keys, keyStride, count, dHead, buffers.keys);
+    clearMasked(mask, count, buffers.keys, dHead);
     keys = buffers.keys;
   }
-  return {start, count, pair.mask ? pair.mask + start : nullptr, keys};
+  return {start, count, mask, keys};
 }
 
 // probabilities and dScores of queries [row, row + rows): on entry the raw scores and dO Vᵀ. Without
@@ -129,22 +131,42 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
     for (Index x = 0; x < kKeys; x += kWidth) {
       Vector exponent = fma(load(p + x), scale, offset) * toBase2;
       if (CHECKED) exponent = minimum(splat(127.0f), exponent);
-      Vector probability = exp2Bounded(exponent);
+      Vector probability = exp2Bounded(exponent), dScore = probability * fma(load(dS + x), scale, delta);
       if (CHECKED) {
-        probability = lane + int32_t(x) < visible ? probability : Vector{};
+        IntVector seen = lane + int32_t(x) < visible;
         if (block.mask) {
           const Index lanes = atLeast(0, atMost(kWidth, block.count - x));
           const Vector valid = lanes == kWidth ? load(block.mask + x) : loadPartial(block.mask + x, int(lanes));
-          probability = valid != Vector{} ? probability : Vector{};
+          seen &= valid != Vector{};
         }
+        probability = seen ? probability : Vector{};
+        dScore = seen ? dScore : Vector{};
       }
       store(p + x, probability);
-      store(dS + x, probability * fma(load(dS + x), scale, delta));
+      store(dS + x, dScore);
     }
   }
 }
 
 struct Wanted { bool dQ, dKV; };
+
+// The products of addBlock over the pairs that see each other, one row after the other: for a block on the diagonal whose numbers are
+// not all finite.
+void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const float* q, const float* dOut,
+                  Wanted wanted, const Buffers& buffers) {
+  const Index dHead = job.queries.width, dValue = job.values.width, queryStride = job.queries.rowStride();
+  const float *p = buffers.probabilities, *dS = buffers.dScores;
+  for (Index j = 0; wanted.dKV && j < block.count; j++) {
+    const Index first = atLeast(0, block.start + j - pair.run.offset - row), at = first * kKeys + j;
+    if (first >= rows) continue;
+    tileMultiply(1, dValue, rows - first, p + at, 1, kKeys, dOut + first * dValue, dValue, buffers.dValues + j * dValue, dValue, Mode::add);
+    tileMultiply(1, dHead, rows - first, dS + at, 1, kKeys, q + first * dHead, dHead, buffers.dKeys + j * dHead, dHead, Mode::add);
+  }
+  for (Index i = 0; wanted.dQ && i < rows; i++) {
+    const Index seen = atLeast(0, atMost(block.count, pair.run.visibleKeys(row + i, true) - block.start));
+    tileMultiply(1, dHead, seen, dS + i * kKeys, kKeys, 1, block.keys, dHead, pair.dQ + (row + i) * queryStride, queryStride, Mode::add);
+  }
+}
 
 // Adds what queries [row, row + rows), rows <= kRows, and a block of keys give each other.
 void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, Wanted wanted, const Buffers& buffers) {
@@ -161,10 +183,16 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
   // As in the forward pass, so that the scores equal the first ones.
   chainedMultiply(rows, columns, dHead, q, dHead, 1, buffers.keysTransposed, kTileColumns, dHead * kTileColumns, p, kKeys);
   tileMultiplyPacked(rows, columns, dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
-  if (!job.normalise || block.mask || (job.causal && pair.run.visibleKeys(row, true) < block.start + block.count))
+  const bool diagonal = job.causal && pair.run.visibleKeys(row, true) < block.start + block.count;
+  if (!job.normalise || block.mask || diagonal)
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
   else
     differentiateSoftmax<false>(job, pair, block, row, rows, buffers);
+  if (diagonal && !(allFinite(q, dHead, rows, dHead) && allFinite(dOut, dValue, rows, dValue) &&
+                    allFinite(block.keys, dHead, block.count, dHead))) {
+    addSeenPairs(job, pair, block, row, rows, q, dOut, wanted, buffers);
+    return;
+  }
   if (wanted.dKV) {
     tileMultiply(block.count, dValue, rows, p, 1, kKeys, dOut, dValue, buffers.dValues, dValue, Mode::add);
     tileMultiply(block.count, dHead, rows, dS, 1, kKeys, q, dHead, buffers.dKeys, dHead, Mode::add);
@@ -183,6 +211,10 @@ void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ
     const Index firstRow = job.causal ? atLeast(0, start - pair.run.offset) : 0;
     for (Index row = firstRow; row < pair.run.queryLength; row += kRows)
       addBlock(job, pair, block, row, atMost(kRows, pair.run.queryLength - row), {wantQ, true}, buffers);
+  }
+  if (pair.mask) {
+    clearMasked(pair.mask + start, count, buffers.dKeys, dHead);
+    clearMasked(pair.mask + start, count, buffers.dValues, dValue);
   }
   for (Index j = 0; j < count; j++) {
     copyRows(buffers.dKeys + j * dHead, dHead, 1, dHead, pair.dK + (start + j) * job.keys.rowStride());

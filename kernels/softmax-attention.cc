@@ -173,8 +173,11 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
     const float* v = arrays.v + job.values.offset(run.batch, head, run.keyStart + start);
     if (job.keys.rowStride() != dHead) {  // rows far apart share few cache sets
       copyRows(k, job.keys.rowStride(), blockKeys, dHead, buffers.keys);
-      copyRows(v, job.values.rowStride(), blockKeys, dValue, buffers.values);
       k = buffers.keys;
+    }
+    if (job.values.rowStride() != dValue || blockMask) {
+      copyRows(v, job.values.rowStride(), blockKeys, dValue, buffers.values);
+      clearMasked(blockMask, blockKeys, buffers.values, dValue);
       v = buffers.values;
     }
     for (Index panel = 0; panel < panels; panel++) {
@@ -195,7 +198,14 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
       } else {
         softmaxPanel<false>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
       }
-      tileMultiplyPacked(dValue, kPanel, numKeys, v, 1, dValue, buffers.scores, outputs, kPanel, Mode::add);
+      const Index seenByAll = diagonal ? atLeast(0, visible) : numKeys;
+      if (allFinite(v + seenByAll * dValue, dValue, numKeys - seenByAll, dValue)) {
+        tileMultiplyPacked(dValue, kPanel, numKeys, v, 1, dValue, buffers.scores, outputs, kPanel, Mode::add);
+      } else {
+        for (Index lane = 0; lane < kPanel; lane++)
+          tileMultiply(dValue, 1, atLeast(0, atMost(numKeys, visible + lane)), v, 1, dValue, buffers.scores + lane, kPanel, outputs + lane,
+                       kPanel, Mode::add);
+      }
     }
   }
 
@@ -222,13 +232,28 @@ float dot(const float* a, const float* b, Index count) {
   return sum(even + odd);
 }
 
-// out [width] += Σ_j weights[j] · rows[j]
-template <int VECTORS>
+// out [width] += Σ_j weights[j] · rows[j]; MASKED: without the rows of weight 0, which no valid key has
+template <int VECTORS, bool MASKED>
 void addWeighted(const float* weights, Index count, const float* rows, Index stride, float* out) {
   Vector total[VECTORS] = {};
-  for (Index j = 0; j < count; j++)
+  for (Index j = 0; j < count; j++) {
+    if (MASKED && weights[j] == 0.0f) continue;
     UNROLL for (int x = 0; x < VECTORS; x++) total[x] = fma(splat(weights[j]), load(rows + j * stride + x * kWidth), total[x]);
+  }
   UNROLL for (int x = 0; x < VECTORS; x++) store(out + x * kWidth, load(out + x * kWidth) + total[x]);
+}
+
+template <bool MASKED>
+void addWeightedRows(const float* weights, Index count, const float* rows, Index stride, float* out, Index width) {
+  Index x = 0;
+  for (; x + 4 * kWidth <= width; x += 4 * kWidth) addWeighted<4, MASKED>(weights, count, rows + x, stride, out + x);
+  for (; x + kWidth <= width; x += kWidth) addWeighted<1, MASKED>(weights, count, rows + x, stride, out + x);
+  for (; x < width; x++) {
+    float weighted = 0;
+    for (Index j = 0; j < count; j++)
+      if (!MASKED || weights[j] != 0.0f) weighted += weights[j] * rows[j * stride + x];
+    out[x] += weighted;
+  }
 }
 
 // One query of a run.
@@ -267,15 +292,8 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
       part += p;
     }
     total += sum(part);
-    const float* rows = v + start * valueStride;
-    Index x = 0;
-    for (; x + 4 * kWidth <= dValue; x += 4 * kWidth) addWeighted<4>(scores, count, rows + x, valueStride, outputs + x);
-    for (; x + kWidth <= dValue; x += kWidth) addWeighted<1>(scores, count, rows + x, valueStride, outputs + x);
-    for (; x < dValue; x++) {
-      float weighted = 0;
-      for (Index j = 0; j < count; j++) weighted += scores[j] * rows[j * valueStride + x];
-      outputs[x] += weighted;
-    }
+    if (mask) addWeightedRows<true>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
+    else addWeightedRows<false>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
   }
   const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
   float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + row);

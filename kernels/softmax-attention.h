@@ -51,7 +51,7 @@ static inline Vector exp2Bounded(Vector t) {
   const Vector magic = splat(12582912.0f);  // 1.5·2^23: the sum's low bits are the nearest integer
   const Vector shifted = t + magic;
   const Vector p = exp2Fraction(t - (shifted - magic));
-  return (Vector)((IntVector)p + ((IntVector)shifted << 23));
+  return (Vector)((WordVector)p + ((WordVector)shifted << 23));
 }
 
 // x·2^t, where the power alone may leave float32's range.
@@ -65,6 +65,12 @@ static inline bool anyValid(const float* mask, Index count) {
   for (Index j = 0; j < count; j++)
     if (mask[j] != 0.0f) return true;
   return false;
+}
+
+// rows [count, width] of masked keys = 0; mask nullable
+static inline void clearMasked(const float* mask, Index count, float* rows, Index width) {
+  for (Index j = 0; mask && j < count; j++)
+    for (Index x = 0; mask[j] == 0.0f && x < width; x++) rows[j * width + x] = 0;
 }
 
 // Copies rows that lie `stride` apart to a dense block.

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import { ConfigurationError } from '../base/errors.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { AttentionInputs } from '../tensor/ops/attention-shapes.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { denseRuns, segmentRuns } from './runs.ts';
@@ -53,11 +53,28 @@ const maxOffset = 2 ** 31 - 1;
 
 function maskTensor(backend: Backend, keyMask: KeyMask, batch: number, lengthK: number): Tensor {
   if (keyMask instanceof Tensor) {
-    if (keyMask.type === 'float32') return keyMask;
-    throw new ConfigurationError(`attention: keyMask holds ${keyMask.type}; make it of a Float32Array.`);
+    if (keyMask.type !== 'float32') {
+      throw new ConfigurationError(`attention: keyMask holds ${keyMask.type}; make it of a Float32Array.`);
+    }
+    if (keyMask.maskKind) return keyMask;
+    throw new DataError(
+      'attention: the keyMask tensor was not made of ones and zeros alone; make it by tensor() of 1 (valid) and 0 (masked), or give arrays.',
+    );
   }
-  checkRows('keyMask', keyMask, batch, lengthK);
+  checkKeyMask(keyMask, batch, lengthK);
   return tensor(backend, Float32Array.from(keyMask.flatMap((row) => Array.from(row))), [batch, lengthK]);
+}
+
+/** @throws one sentence unless `keyMask` holds, for each batch row, `length` numbers that are 0 or 1. */
+export function checkKeyMask(keyMask: readonly ArrayLike<number>[], batch: number, length: number): void {
+  checkRows('keyMask', keyMask, batch, length);
+  for (const [row, mask] of keyMask.entries()) {
+    const i = Array.prototype.findIndex.call(mask, (value: unknown) => value !== 0 && value !== 1);
+    if (i < 0) continue;
+    throw new DataError(
+      `attention: keyMask holds ${mask[i]} at place ${i} of batch row ${row}; give 1 for a valid key and 0 for a masked one.`,
+    );
+  }
 }
 
 function checkRows(name: string, rows: readonly ArrayLike<number>[] | undefined, batch: number, length: number): void {

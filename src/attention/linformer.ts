@@ -1,13 +1,13 @@
-import type { AttentionLayout, Backend } from '../backend/types.ts';
+import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import { multiply } from '../tensor/ops/multiply.ts';
+import { maskKeys } from '../tensor/ops/mask-keys.ts';
 import { projectLength } from '../tensor/ops/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
 import type { Random } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { Tensor, tensor } from '../tensor/tensor.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { attentionInputs } from './inputs.ts';
 import { denseRuns, paddingMask } from './runs.ts';
@@ -65,7 +65,7 @@ export function linformerAttention(
     }
     const rows = padding && attentionInputs(queries, keys, values, { layout, keyMask: padding }).keyMask;
     const masks = [keyMask, rows].filter((mask) => mask !== undefined);
-    const valid = (x: Tensor) => masks.reduce((kept, mask) => multiply(kept, spread(mask, x.shape, layout)), x);
+    const valid = (x: Tensor) => masks.reduce((kept, mask) => maskKeys(kept, mask, layout), x);
     const mixed = {
       keys: projectLength(valid(keys), keyProjection, layout),
       values: projectLength(valid(values), valueProjection, layout),
@@ -73,26 +73,6 @@ export function linformerAttention(
     const runs = denseRuns(backend, queries.shape[0], lengthQ, projectedLength);
     return softmaxAttention({ queries, ...mixed, layout, runs }, { normalised: options.normalised });
   });
-}
-
-/** A mask `[batch, length]` as an array of `shape`. */
-function spread(mask: Tensor, shape: Shape, layout: AttentionLayout): Tensor {
-  const { backend } = mask;
-  const out = Tensor.empty(backend, shape);
-  const [batch, first, second, d] = shape;
-  const ones = (count: number) => tensor(backend, new Float32Array(count).fill(1), [count]).storage;
-  // Products with one column of ones.
-  if (layout === 'blhd') {
-    backend.gemm({ a: mask.storage, b: ones(second * d), c: out.storage, m: batch * first, n: second * d, k: 1 });
-    return out;
-  }
-  const b = ones(d);
-  for (let row = 0; row < batch; row++) {
-    const a = backend.slice(mask.storage, row * second, second);
-    const c = backend.slice(out.storage, row * first * second * d, first * second * d);
-    backend.gemm({ a, b, c, m: second, n: d, k: 1, batch: first, strideA: 0, strideB: 0 });
-  }
-  return out;
 }
 
 /** Linformer as a configuration value's meaning: holds the projections of one layer, trained or drawn. */

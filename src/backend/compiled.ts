@@ -214,6 +214,14 @@ export class CompiledBackend implements UncheckedBackend {
     this.#call('scale', this.#f32(x, out.length), this.#f32(out, out.length), out.length, alpha);
   }
 
+  scaleRows(args: Parameters<Backend['scaleRows']>[0]): void {
+    const { rows, width } = args;
+    const numFactors = args.factors.length;
+    const factors = this.#f32(args.factors, Math.min(1, rows));
+    const arrays = [this.#f32(args.x, rows * width), factors, this.#f32(args.out, rows * width)];
+    this.#call('scale_rows', ...arrays, rows, width, numFactors);
+  }
+
   activation(kind: ActivationKind, x: Storage, out: Storage): void {
     this.#call('activation', ACTIVATIONS[kind], this.#f32(x, out.length), this.#f32(out, out.length), out.length);
   }

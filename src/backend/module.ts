@@ -40,6 +40,7 @@ export const KERNEL_ARGUMENTS = {
   add: 4,
   axpy: 4,
   multiply: 4,
+  scale_rows: 6,
   scale: 4,
   activation: 4,
   activation_backward: 5,

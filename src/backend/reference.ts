@@ -18,6 +18,7 @@ import {
   multiply,
   peak,
   scale,
+  scaleRows,
   squaredNorm,
 } from './reference/elementwise.ts';
 import { embedding, embeddingBackward } from './reference/embedding.ts';
@@ -60,6 +61,7 @@ export function createReferenceBackend(): Backend {
     axpy,
     multiply,
     scale,
+    scaleRows,
     activation,
     activationBackward,
     columnSum,

@@ -249,6 +249,11 @@ export interface Backend {
   axpy(alpha: number, x: Storage, y: Storage): void;
   multiply(a: Storage, b: Storage, out: Storage): void;
   scale(x: Storage, out: Storage, alpha: number): void;
+  /**
+   * `out[r] = factors[r mod factors.length]·x[r]` over rows of `width`; a factor of 0 gives zeros whatever x holds. `out` may
+   * be `x`.
+   */
+  scaleRows(args: { x: Storage; factors: Storage; out: Storage; rows: number; width: number }): void;
   activation(kind: ActivationKind, x: Storage, out: Storage): void;
   activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void;
   /** `out[c] (+)= Σ_r x[r, c]`. */

@@ -26,6 +26,8 @@ const featureMap = z.discriminatedUnion('type', [
     activation: z._default(z.enum(activations), 'relu'),
     epsilon: z._default(z.number().check(z.minimum(0)), 1e-3),
     stabiliser,
+    /** Whether x is scaled by dHead^(−1/4), as for softmax. Paper: true. The authors' code: false. */
+    scaleInputs: z._default(z.boolean(), true),
   }),
 ]);
 

@@ -11,6 +11,7 @@ import { FeedForward } from '../nn/feed-forward.ts';
 import { gather, type Layer } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { MultiHeadAttention } from '../nn/multi-head-attention.ts';
+import { checkPadding } from '../nn/positions.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
@@ -102,11 +103,12 @@ export class EncoderDecoder implements Layer {
   /**
    * @param ids int32 `[batch, lengthK]`, each below sourceVocabSize
    * @returns `[batch, lengthK, dModel]`
-   * @throws when learned positions end before `lengthK`
+   * @throws when learned positions end before `lengthK`, or the sourceMask of a model with positions starts with padding
    */
   encode(ids: Tensor, options: EncoderDecoderPass = {}): Tensor {
     checkPass('encode', options);
     const { dropout = Dropout.off, sourceMask } = options;
+    if (this.configuration.positions !== 'none') checkPadding(sourceMask, 'sourceMask');
     let x = dropout.forward(this.#source.forward(ids));
     for (const block of this.#encoder) x = block.forward(x, { keyMask: sourceMask }, dropout);
     return this.#encoderNorm.forward(x);

@@ -132,17 +132,14 @@ export function headsFirst(x: Tensor): Tensor {
   const { backend } = x;
   const [batch, length, heads, d] = x.shape;
   const out = Tensor.empty(backend, [batch, heads, length, d]);
-  // Products with the identity are exact and move rows: backends have no transposition.
-  const identity = Float32Array.from({ length: d * d }, (_, i) => (i % (d + 1) === 0 ? 1 : 0));
-  const size = length * heads * d;
+  // Rows looked up in another order.
+  const order = Int32Array.from({ length: batch * heads * length }, (_, i) => {
+    const [row, head, place] = [Math.floor(i / (heads * length)), Math.floor(i / length) % heads, i % length];
+    return (row * length + place) * heads + head;
+  });
   scope(() => {
-    const b = tensor(backend, identity, [d, d]).storage;
-    for (let row = 0; row < batch; row++) {
-      const a = backend.slice(x.storage, row * size, size);
-      const c = backend.slice(out.storage, row * size, size);
-      const strides = { lda: heads * d, strideA: d, strideB: 0, strideC: length * d };
-      backend.gemm({ a, b, c, m: length, n: d, k: d, batch: heads, ...strides });
-    }
+    const ids = tensor(backend, order, [order.length]).storage;
+    backend.embedding({ table: x.storage, ids, out: out.storage, count: order.length, width: d });
   });
   return out;
 }

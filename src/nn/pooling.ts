@@ -1,3 +1,4 @@
+import { checkKeyMask } from '../attention/inputs.ts';
 import type { Segments } from '../attention/runs.ts';
 import type { KeyMask } from '../attention/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
@@ -24,6 +25,7 @@ export function validPlaces({ segments, keyMask }: Validity, batch: number, leng
       'Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.',
     );
   }
+  if (keyMask) checkKeyMask(keyMask, batch, length);
   return Array.from({ length: batch }, (_, b) =>
     Array.from({ length }, (_, i) => i).filter((i) => (segments?.[b][i] ?? 0) >= 0 && (keyMask?.[b][i] ?? 1) !== 0),
   );

@@ -1,11 +1,17 @@
 import type { Segments } from '../attention/runs.ts';
+import type { KeyMask } from '../attention/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
+import { checkPositions } from '../tensor/ops/rotary.ts';
+import { Tensor } from '../tensor/tensor.ts';
 
 /**
  * Sinusoidal positions (Vaswani et al. 2017, section 3.5): `PE[p, 2i] = sin(p/10000^(2i/dModel))`, `PE[p, 2i+1] = cos(…)`.
  *
  * @returns `[length, dModel]` for positions `offset … offset + length − 1`
+ * @throws when a position is not a whole number of less than 2^31 in size
  */
 export function sinusoidalPositions(offset: number, length: number, dModel: number): Float32Array {
+  checkPositions(offset, length);
   const table = new Float32Array(length * dModel);
   for (let p = 0; p < length; p++) {
     for (let i = 0; i < dModel; i++) {
@@ -46,4 +52,19 @@ export function segmentPositions(segments: Segments): Int32Array {
     for (let i = 0; i < stretch.length; i++) positions[stretch.row * length + stretch.start + i] = i;
   }
   return positions;
+}
+
+/**
+ * A mask takes keys away and leaves positions as they are, so that padding in front would count.
+ *
+ * @throws one sentence where a row's mask has a 0 before its first 1
+ */
+export function checkPadding(keyMask: KeyMask | undefined, name = 'keyMask'): void {
+  if (!keyMask) return;
+  const isLeading = (mask: ArrayLike<number>) => mask[0] === 0 && Array.prototype.includes.call(mask, 1);
+  const row = keyMask instanceof Tensor ? -1 : keyMask.findIndex(isLeading);
+  if (keyMask instanceof Tensor ? keyMask.maskKind !== 'leading' : row < 0) return;
+  throw new ConfigurationError(
+    `The ${name}${row < 0 ? '' : ` of batch row ${row}`} masks places in front, which positions would count: put padding at the end, or mark it by segments of −1 where the model takes them.`,
+  );
 }

@@ -3,7 +3,8 @@ import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { add } from '../tensor/ops/add.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
-import { multiply } from '../tensor/ops/multiply.ts';
+import { checkPositions } from '../tensor/ops/rotary.ts';
+import { scaleRows } from '../tensor/ops/scale-rows.ts';
 import type { Random } from '../tensor/random.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
@@ -69,7 +70,7 @@ export class TokenEmbedding implements Embedding {
   }
 
   #dropTokens(vectors: Tensor, { maskedTokens, keyMask, segments }: EmbeddingOptions): Tensor {
-    const { tokenDropout, dModel } = this.sizes;
+    const { tokenDropout } = this.sizes;
     if (!tokenDropout) return vectors;
     if (!maskedTokens || keyMask instanceof Tensor) {
       throw new ConfigurationError(
@@ -78,11 +79,7 @@ export class TokenEmbedding implements Embedding {
     }
     const [batch, length] = vectors.shape;
     const scales = tokenScales(tokenDropout.ratio, [batch, length], maskedTokens, keyMask, segments);
-    const wide = new Float32Array(batch * length * dModel);
-    scales.forEach((scale, i) => {
-      wide.fill(scale, i * dModel, (i + 1) * dModel);
-    });
-    return multiply(vectors, tensor(this.backend, wide, vectors.shape));
+    return scaleRows(vectors, tensor(this.backend, scales, [batch, length]));
   }
 
   #addTypes(vectors: Tensor, { tokenTypes }: EmbeddingOptions): Tensor {
@@ -105,6 +102,7 @@ export class TokenEmbedding implements Embedding {
   #addPositions(vectors: Tensor, { offset = 0, segments }: EmbeddingOptions): Tensor {
     if (!this.isPositional) return vectors;
     const [batch, length] = vectors.shape;
+    checkPositions(offset, length);
     const { maxLength, dModel } = this.sizes;
     const positions = segments
       ? segmentPositions(segments)

@@ -9,7 +9,11 @@ import { asShape, formatShape, type Shape, sizeOf } from './shape.ts';
 interface SharedStorage {
   readonly storage: Storage;
   references: number;
+  readonly maskKind?: MaskKind | undefined;
 }
+
+/** What is known of numbers that are all 0 or 1: `leading` if some row, along the last axis, has a 0 before its first 1. */
+export type MaskKind = 'trailing' | 'leading';
 
 /**
  * A dense, row-major array on a backend. Its numbers come out only through {@link Tensor.data}. A tensor made inside a
@@ -26,7 +30,7 @@ export class Tensor implements Disposable {
   }
 
   /** Wraps memory that the tensor then owns. */
-  static own(backend: Backend, storage: Storage, shape: Shape): Tensor {
+  static own(backend: Backend, storage: Storage, shape: Shape, maskKind?: MaskKind): Tensor {
     checkBackend('Tensor.own', backend);
     const axes = asShape('Tensor.own', shape);
     if (storage?.length !== sizeOf(axes)) {
@@ -34,7 +38,7 @@ export class Tensor implements Disposable {
         `A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} elements; got ${describe(storage?.length)}.`,
       );
     }
-    return new Tensor(backend, { storage, references: 0 }, axes);
+    return new Tensor(backend, { storage, references: 0, maskKind }, axes);
   }
 
   /** New memory, contents undefined. */
@@ -63,6 +67,11 @@ export class Tensor implements Disposable {
 
   get type(): DataType {
     return this.shared.storage.type;
+  }
+
+  /** Undefined unless the tensor was made, by {@link tensor}, of floats that are all 0 or 1. */
+  get maskKind(): MaskKind | undefined {
+    return this.shared.maskKind;
   }
 
   get size(): number {
@@ -117,7 +126,8 @@ export function tensor(backend: Backend, data: NumberArray, shape: Shape, type?:
     const given = count === undefined ? describe(data) : `${count}`;
     throw new ShapeError(`A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} numbers; got ${given}.`);
   }
-  return Tensor.own(backend, backend.upload(data, kind), axes);
+  const storage = backend.upload(data, kind);
+  return Tensor.own(backend, storage, axes, kind === 'float32' ? maskKindOf(data, axes) : undefined);
 }
 
 /** @throws DataError unless `backend` is one. */
@@ -154,4 +164,20 @@ export function checkTensors(where: string, tensors: Readonly<Record<string, unk
       );
     }
   }
+}
+
+/** Undefined at the first number that is neither 0 nor 1, so this costs nothing for most arrays. */
+function maskKindOf(data: NumberArray, shape: Shape): MaskKind | undefined {
+  const length = shape.at(-1) ?? 1;
+  let kind: MaskKind = 'trailing';
+  let hasValid = false;
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] !== 0 && data[i] !== 1) return undefined;
+    if (i % length === 0) hasValid = false;
+    if (data[i] === 1 && !hasValid) {
+      if (i % length > 0) kind = 'leading';
+      hasValid = true;
+    }
+  }
+  return kind;
 }

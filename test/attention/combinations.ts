@@ -16,7 +16,7 @@ const softmaxMaps: FeatureMapConfiguration[] = [
 ];
 const generalisedMaps: FeatureMapConfiguration[] = activations.map((activation) => {
   // An epsilon that keeps rows of features which may all vanish away from 0/0.
-  return { type: 'generalised', activation, epsilon: 0.3, stabiliser: 0 };
+  return { type: 'generalised', activation, epsilon: 0.3, stabiliser: 0, scaleInputs: true };
 });
 /** Every map over every projection, without a stabiliser, which the quadratic form has not. */
 export const combinations: readonly Combination[] = [

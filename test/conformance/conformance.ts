@@ -27,6 +27,7 @@ import { layerNormCases } from './cases/layer-norm.ts';
 import { lshAttentionCases } from './cases/lsh-attention.ts';
 import { rotaryCases } from './cases/rotary.ts';
 import { softmaxAttentionCases } from './cases/softmax-attention.ts';
+import { testLeftOut } from './left-out.ts';
 
 const nouns: Record<string, readonly Case[]> = {
   gemm: gemmCases,
@@ -127,6 +128,7 @@ export async function testConformance(name: BackendName, instructionSet?: string
     one.close();
     two.close();
   });
+  testLeftOut(title, one);
   for (const [noun, cases] of Object.entries(nouns)) {
     describe(`${title}: ${noun}`, () => {
       test.each(cases.map((item) => [item.name, item] as const))('%s', async (_, item) => {

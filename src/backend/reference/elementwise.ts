@@ -33,6 +33,17 @@ export function scale(x: Storage, out: Storage, alpha: number): void {
   for (let i = 0; i < target.length; i++) target[i] = alpha * source[i];
 }
 
+export function scaleRows(args: Parameters<Backend['scaleRows']>[0]): void {
+  const { rows, width } = args;
+  const factors = floats(args.factors, Math.min(1, rows));
+  const x = floats(args.x, rows * width);
+  const out = floats(args.out, rows * width);
+  for (let i = 0; i < rows * width; i++) {
+    const factor = factors[Math.floor(i / width) % factors.length];
+    out[i] = factor === 0 ? 0 : factor * x[i];
+  }
+}
+
 export function peak(args: { out: Storage; iterations: number }): void {
   let x = 0;
   for (let step = 0; step < 64 && step < 8 * args.iterations; step++) x = x / 2 + 1;

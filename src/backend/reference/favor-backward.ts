@@ -37,7 +37,7 @@ function backwardRun(args: BackwardArguments, run: RunHead, features: Features):
     const mean = normalised ? dot(dOut, outs[i]) : 0;
     keys.forEach((key, j) => {
       if (!run.sees(i, j)) return;
-      addScaled(dV[j], weights[j] / divisor, dOut);
+      if (weights[j] !== 0) addScaled(dV[j], weights[j] / divisor, dOut);
       const dWeight = (dot(dOut, run.values[j]) - mean) / divisor;
       for (let r = 0; r < features.numFeatures; r++) {
         const scale = dWeight * termScale(query, key, r, unit);
@@ -51,7 +51,8 @@ function backwardRun(args: BackwardArguments, run: RunHead, features: Features):
     dQ[i].set(features.backward(run.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
   });
   run.keyRows(floats(args.dK)).forEach((dKey, j) => {
-    dKey.set(features.backward(run.keys[j], dKeys[j].dU, dKeys[j].dNorm));
+    if (!run.isValidKey(j)) dKey.fill(0);
+    else dKey.set(features.backward(run.keys[j], dKeys[j].dU, dKeys[j].dNorm));
   });
 }
 

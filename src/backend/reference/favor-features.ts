@@ -13,6 +13,8 @@ export interface FeatureRow {
   readonly norm: number;
   /** The integers in base 2 nearest to exponents_r + norm: the scales at which a state first keeps the features. */
   readonly scales: Float64Array;
+  /** log2 of exp(exponents_r + norm). */
+  readonly logs: Float64Array;
   /** ∂φ_r/∂u_r = slopes_r · exp(exponents_r + norm). */
   readonly slopes: Float64Array;
 }
@@ -45,11 +47,13 @@ export class Features {
     const halfNorm = (this.inputScale ** 2 * dot(x, x)) / 2;
     const exponents = u.map(this.map.exponent);
     const norm = this.map.normSign * halfNorm;
+    const logs = exponents.map((exponent) => (exponent + norm) * Math.LOG2E);
     return {
       mantissas: u.map((value) => this.map.mantissa(value) + this.#epsilon),
       exponents,
       norm,
-      scales: exponents.map((exponent) => Math.round((exponent + norm) * Math.LOG2E)),
+      scales: logs.map(Math.round),
+      logs,
       slopes: u.map(this.map.slope),
     };
   }

@@ -1,7 +1,7 @@
 /** The quadratic form A_ij = Σ_r φ_r(q_i) φ_r(k_j), row by row, in units in which nothing overflows or vanishes. */
 import type { RunHead } from './attention-arrays.ts';
 import type { FeatureRow } from './favor-features.ts';
-import { type Unit, unitOf } from './favor-result.ts';
+import { type Unit, unitOf, weightOf } from './favor-result.ts';
 import type { FavorState } from './favor-state.ts';
 
 /** One row of the quadratic form before division, in its unit. */
@@ -27,9 +27,13 @@ function scalesOf(unit: RunHead, i: number, numFeatures: number, keys: readonly 
   return scales;
 }
 
-/** exp of the logarithm of φ_r(q) φ_r(k) without its mantissas, in `unit`. */
+/**
+ * φ_r(q) φ_r(k) without its mantissas, in `unit`. The key is measured from its own scale and that from the unit, so that
+ * neither power exceeds √2, however large the exponents are.
+ */
 export function termScale(query: FeatureRow, key: FeatureRow, r: number, unit: Unit): number {
-  return Math.exp(query.exponents[r] + key.exponents[r] + key.norm - unit.log2 * Math.LN2);
+  if (key.scales[r] === Number.NEGATIVE_INFINITY) return 0;
+  return 2 ** (key.logs[r] - key.scales[r]) * weightOf(query, r, key.scales[r], unit);
 }
 
 export function quadraticRow(

@@ -19,6 +19,13 @@ export function unitOf(query: FeatureRow, scales: Float64Array): Unit {
   return { log2, norm: query.norm };
 }
 
+/** exp(exponent_r of the query) · 2^scale in `unit`. The whole parts meet first: they may be larger than any fraction. */
+export function weightOf(query: FeatureRow, r: number, scale: number, unit: Unit): number {
+  const exponent = query.exponents[r] * Math.LOG2E;
+  const whole = Math.round(exponent);
+  return 2 ** (whole + scale - unit.log2) * 2 ** (exponent - whole);
+}
+
 /**
  * What the numerators of a row, in its unit, are divided by; the kernels' `denominator`. `sum` is that of the row, in
  * the same unit. Zero means a row of zeros.

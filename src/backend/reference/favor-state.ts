@@ -4,7 +4,7 @@
  */
 import type { FavorResult, FavorStateArrays } from '../types.ts';
 import type { FeatureRow, Features } from './favor-features.ts';
-import { divisorOf, type Unit } from './favor-result.ts';
+import { divisorOf, type Unit, weightOf } from './favor-result.ts';
 import { floats } from './storage.ts';
 
 export class FavorState {
@@ -47,11 +47,11 @@ export class FavorState {
   /** Adds one key and its value. */
   add(key: FeatureRow, value: Float64Array): void {
     for (let r = 0; r < this.numFeatures; r++) {
-      const exponent = (key.exponents[r] + key.norm) * Math.LOG2E;
+      const exponent = key.logs[r];
       const before = this.#scales[r];
       const scale = Math.max(before, key.scales[r]);
       const decay = before === scale ? 1 : 2 ** (before - scale);
-      const weight = key.mantissas[r] * 2 ** (exponent - scale);
+      const weight = exponent === Number.NEGATIVE_INFINITY ? 0 : key.mantissas[r] * 2 ** (exponent - scale);
       this.#scales[r] = scale;
       for (let column = 0; column < this.width; column++) {
         const term = weight * (column < value.length ? value[column] : 1);
@@ -69,9 +69,7 @@ export class FavorState {
 
   /** φ_r(query) · 2^scale_r for every feature, in `unit`: the weights of the sums. */
   weights(query: FeatureRow, unit: Unit): Float64Array {
-    return query.mantissas.map(
-      (mantissa, r) => mantissa * 2 ** (query.exponents[r] * Math.LOG2E + this.#scales[r] - unit.log2),
-    );
+    return query.mantissas.map((mantissa, r) => mantissa * weightOf(query, r, this.#scales[r], unit));
   }
 
   /** Σ_r φ_r(query) · S_r over its divisor. Zeros where there is no key yet. */

@@ -162,6 +162,7 @@ export function lshAttentionBackward(args: Parameters<Backend['lshAttentionBackw
     });
     // k̂ = q/√(‖q‖² + ε)
     dKeys.forEach((dKey, j) => {
+      if (!unit.isValid(j)) return;
       addScaled(dQ[j], 1 / lengths[j], dKey);
       addScaled(dQ[j], -dot(keys[j], dKey) / lengths[j], keys[j]);
     });

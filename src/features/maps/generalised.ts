@@ -9,6 +9,8 @@ export interface GeneralisedOptions {
   readonly epsilon: number;
   /** Added twice to a denominator whose size is at most this: some activations are negative somewhere. */
   readonly stabiliser: number;
+  /** Whether f takes ωᵀx·dHead^(−1/4) or ωᵀx. */
+  readonly scaleInputs: boolean;
 }
 
 /**
@@ -16,7 +18,8 @@ export interface GeneralisedOptions {
  * ReLU the paper's Performer-ReLU.
  */
 export function generalisedMap(projection: Projection, options: GeneralisedOptions): Features {
-  const { activation, epsilon, stabiliser } = options;
-  const rows = stackRows(projection, [1]);
+  const { activation, epsilon, stabiliser, scaleInputs } = options;
+  // The kernels scale by dHead^(−1/4) always.
+  const rows = stackRows(projection, [scaleInputs ? 1 : projection.dHead ** 0.25]);
   return { ...rows, map: activation, epsilon, weight: 1 / rows.numFeatures, stabiliser };
 }

@@ -1,4 +1,4 @@
-import { ShapeError } from '../../base/errors.ts';
+import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -14,14 +14,27 @@ export interface RotaryOptions {
   readonly stretches?: readonly { readonly row: number; readonly start: number; readonly length: number }[] | undefined;
 }
 
+/** Positions are less than this in size, on every backend. */
+const positionBound = 2 ** 31;
+
+/** @throws one sentence unless `offset … offset + length − 1` are whole numbers of less than 2^31 in size. */
+export function checkPositions(offset: number, length: number): void {
+  if (Number.isInteger(offset) && offset > -positionBound && offset + length <= positionBound) return;
+  throw new ConfigurationError(
+    `Positions ${offset} to ${offset + length - 1} are not all whole numbers of less than 2^31 in size: begin a new sequence.`,
+  );
+}
+
 /**
  * Rotary positions (Su et al. 2021): rotates each pair `(x[2i], x[2i+1])` of every head by
  * `(offset + position)·base^(−2i/dHead)`.
  *
  * @param x `[batch, length, heads, dHead]`, dHead even
+ * @throws when a position is not a whole number of less than 2^31 in size
  */
 export function rotary(x: Tensor, { offset = 0, base = 10_000, stretches }: RotaryOptions = {}): Tensor {
   const [batch, length, heads, dHead] = x.shape as [number, number, number, number];
+  checkPositions(offset, length);
   if (dHead % 2 !== 0) throw new ShapeError(`rotary positions need an even dHead; got ${dHead}.`);
   const rotate = (from: Tensor, inverse: boolean) => {
     const { backend } = from;

@@ -103,7 +103,24 @@ function columnSum(rows: number, columns: number, accumulate: boolean): Case {
   };
 }
 
+/** Rows of x times factors, some of them 0, that repeat. */
+export const scaleRowsCases: Case[] = [
+  [0, 5, 1],
+  [7, 1, 7],
+  [45, 37, 9],
+  [1009, 67, 1009],
+].map(([rows, width, numFactors]) => ({
+  ...{ name: `scale rows ${rows}×${width} by ${numFactors}`, bound: rounding, because: oneRounding },
+  inputs: (random) => ({
+    x: normals(random, rows * width),
+    factors: normals(random, numFactors).map((factor, i) => (i % 3 === 1 ? 0 : factor)),
+  }),
+  outputs: () => ({ out: rows * width }),
+  call: (backend, { x, factors, out }) => backend.scaleRows({ x, factors, out, rows, width }),
+}));
+
 export const elementwiseCases: Case[] = [
+  ...scaleRowsCases,
   ...counts.flatMap((count) => [
     ...binary('add', count),
     ...binary('multiply', count),

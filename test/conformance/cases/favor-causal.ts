@@ -23,7 +23,7 @@ import {
   squareFavorSetups,
 } from '../favor-setups.ts';
 
-function casesOf(setup: FavorSetup): Case[] {
+export function favorCausalCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
   const numStates = (setup.runs?.length ?? setup.batch) * setup.heads;
   const inputs: Case['inputs'] = (random) => ({ ...attentionInputs(setup, random), ...featureInputs(setup, random) });
@@ -76,7 +76,7 @@ export const favorCausalCases: Case[] = [
   ...[...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups],
   ...[...estimatorSetups, ...estimatorOffsetSetups],
 ]
-  .flatMap(casesOf)
+  .flatMap(favorCausalCasesOf)
   .concat(
-    [...longFavorSetups, ...pastSegmentSetups].flatMap(casesOf).filter(({ name }) => name.startsWith('backward')),
+    [...longFavorSetups, ...pastSegmentSetups].flatMap(favorCausalCasesOf).filter(({ name }) => name.startsWith('backward')),
   );

@@ -14,7 +14,7 @@ import {
 } from '../favor.ts';
 import { crossFavorSetups, estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
 
-function casesOf(setup: FavorSetup): Case[] {
+export function favorCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
   const numRuns = setup.runs?.length ?? setup.batch;
   const state = stateLengths(numRuns * setup.heads, setup.numFeatures, setup.dValue);
@@ -48,4 +48,4 @@ function casesOf(setup: FavorSetup): Case[] {
   ];
 }
 
-export const favorCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...estimatorSetups].flatMap(casesOf);
+export const favorCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...estimatorSetups].flatMap(favorCasesOf);

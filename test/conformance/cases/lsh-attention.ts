@@ -2,7 +2,7 @@ import { type AttentionLayout, type LshArrays, RUN_COLUMNS, type Storage } from 
 import type { Random } from '../../../src/tensor/random.ts';
 import { type Case, type Data, normals } from '../case.ts';
 
-interface Setup {
+export interface LshSetup {
   readonly name: string;
   readonly batch: number;
   readonly heads: number;
@@ -24,8 +24,8 @@ interface Setup {
 const small = { batch: 2, heads: 3, length: 29, dHead: 5, dValue: 7, chunkLength: 3, numHashes: 3, numBuckets: 6 };
 const large = { batch: 1, heads: 2, length: 331, dHead: 67, dValue: 35, chunkLength: 37, numHashes: 4, numBuckets: 14 };
 
-const setups: Setup[] = (['bhld', 'blhd'] as const).flatMap((layout) =>
-  [false, true].flatMap((causal): Setup[] => {
+export const lshSetups: LshSetup[] = (['bhld', 'blhd'] as const).flatMap((layout) =>
+  [false, true].flatMap((causal): LshSetup[] => {
     const form = { layout, causal };
     return [
       { name: 'small', ...small, ...form },
@@ -52,11 +52,11 @@ const setups: Setup[] = (['bhld', 'blhd'] as const).flatMap((layout) =>
   }),
 );
 
-const runsOf = ({ runs, batch, length }: Setup) =>
+const runsOf = ({ runs, batch, length }: LshSetup) =>
   runs ?? Array.from({ length: batch }, (_, b) => [b, 0, length] as const);
 
 /** A random order of each run, cut at random into chunks, some apart from the one before. */
-function randomChunks(setup: Setup, random: Random): { order: Int32Array; chunks: Int32Array } {
+function randomChunks(setup: LshSetup, random: Random): { order: Int32Array; chunks: Int32Array } {
   const { batch, heads, length, chunkLength, numHashes } = setup;
   const [order, chunks] = [1, 2].map(() => new Int32Array(numHashes * batch * heads * length).fill(-1));
   for (let hash = 0; hash < numHashes; hash++) {
@@ -80,7 +80,7 @@ function randomChunks(setup: Setup, random: Random): { order: Int32Array; chunks
   return { order, chunks };
 }
 
-function inputsOf(setup: Setup, random: Random): Record<string, Data> {
+function inputsOf(setup: LshSetup, random: Random): Record<string, Data> {
   const { batch, heads, length, dHead, dValue, numHashes, numBuckets, inputScale = 1, isValidKey } = setup;
   const rows = batch * heads * length;
   const mask = Float32Array.from({ length: batch * length }, (_, i) =>
@@ -96,14 +96,14 @@ function inputsOf(setup: Setup, random: Random): Record<string, Data> {
   };
 }
 
-function arraysOf(setup: Setup, arrays: Readonly<Record<string, Storage>>): LshArrays {
+function arraysOf(setup: LshSetup, arrays: Readonly<Record<string, Storage>>): LshArrays {
   const { batch, heads, length, dHead, dValue, layout, causal, chunkLength, numHashes } = setup;
   const { q, v, keyMask, runs, order, chunks } = arrays;
   const sizes = { numRuns: runs.length / RUN_COLUMNS, batch, heads, length, dHead, dValue, layout, causal };
   return { q, v, keyMask, runs, order, chunks, ...sizes, chunkLength, numHashes };
 }
 
-function casesOf(setup: Setup): Case[] {
+export function lshAttentionCasesOf(setup: LshSetup): Case[] {
   const { batch, heads, length, dHead, dValue, numHashes, numBuckets, inputScale = 1 } = setup;
   const name = `${setup.name} ${setup.layout}${setup.causal ? ' causal' : ''}`;
   const rows = batch * heads * length;
@@ -144,4 +144,4 @@ function casesOf(setup: Setup): Case[] {
   ];
 }
 
-export const lshAttentionCases: Case[] = setups.flatMap(casesOf);
+export const lshAttentionCases: Case[] = lshSetups.flatMap(lshAttentionCasesOf);

@@ -12,7 +12,7 @@ import {
 } from '../attention.ts';
 import type { Case } from '../case.ts';
 
-function casesOf(setup: AttentionSetup, causal: boolean, normalise = true): Case[] {
+export function softmaxAttentionCasesOf(setup: AttentionSetup, causal: boolean, normalise = true): Case[] {
   // Scores grow with the square of the inputs' size, and so does their float32 rounding: keep the scores' own size.
   const { inputScale = 1 } = setup;
   const scale = 1 / Math.sqrt(setup.dHead) / inputScale;
@@ -54,9 +54,12 @@ const notNormalised = new Set(['small', 'small × 10', 'long', 'masked', 'few qu
 
 export const softmaxAttentionCases: Case[] = [
   ...[...squareSetups, ...crossSetups].flatMap((setup) => [
-    ...casesOf(setup, false),
-    ...casesOf(setup, true),
-    ...(notNormalised.has(setup.name) ? casesOf(setup, false, false) : []),
+    ...softmaxAttentionCasesOf(setup, false),
+    ...softmaxAttentionCasesOf(setup, true),
+    ...(notNormalised.has(setup.name) ? softmaxAttentionCasesOf(setup, false, false) : []),
   ]),
-  ...offsetSetups.flatMap((setup) => [...casesOf(setup, true), ...casesOf(setup, true, false)]),
+  ...offsetSetups.flatMap((setup) => [
+    ...softmaxAttentionCasesOf(setup, true),
+    ...softmaxAttentionCasesOf(setup, true, false),
+  ]),
 ];

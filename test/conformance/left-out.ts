@@ -1,0 +1,269 @@
+/**
+ * What is left out of a call: masked keys, later positions, other sequences, padding, ignored targets, dropped elements. Whatever
+ * stands there, outputs and gradients are those without it, to the bit.
+ */
+import { describe, expect, test } from 'vitest';
+import { philox } from '../../src/backend/philox.ts';
+import type { Backend } from '../../src/backend/types.ts';
+import type { AttentionSetup } from './attention.ts';
+import { type Case, type Data, differingOutputs, randomOf } from './case.ts';
+import { crossEntropyCases } from './cases/cross-entropy.ts';
+import { dropoutCases } from './cases/dropout.ts';
+import { scaleRowsCases } from './cases/elementwise.ts';
+import { favorCasesOf } from './cases/favor.ts';
+import { favorCausalCasesOf } from './cases/favor-causal.ts';
+import { type LshSetup, lshAttentionCasesOf, lshSetups } from './cases/lsh-attention.ts';
+import { softmaxAttentionCasesOf } from './cases/softmax-attention.ts';
+import { outputsOf } from './conformance.ts';
+import type { FavorOptions } from './favor.ts';
+
+type Elements = (index: number) => boolean;
+
+interface LeftOut {
+  readonly name: string;
+  readonly item: Case;
+  /** Elements of inputs that are left out. */
+  readonly excluded: Readonly<Record<string, Elements>>;
+  /** Elements of outputs that must not depend on them; of outputs not named, all. */
+  readonly kept?: Readonly<Record<string, Elements>>;
+}
+
+/** What no product with 0 removes, and the largest that one does. */
+const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e38];
+
+type RowTest = (batch: number, position: number) => boolean;
+
+/** Elements of the rows `[batch, heads, length, width]`, or in layout `blhd`, for which `holds`. */
+function elements(
+  { layout, heads }: Pick<AttentionSetup, 'layout' | 'heads'>,
+  length: number,
+  width: number,
+  holds: RowTest,
+) {
+  return (index: number) => {
+    const row = Math.floor(index / width);
+    const position = layout === 'bhld' ? row % length : Math.floor(row / heads) % length;
+    return holds(Math.floor(row / (length * heads)), position);
+  };
+}
+
+/** The arrays of an attention call by what their rows are. */
+function arraysOf(setup: AttentionSetup) {
+  const { lengthQ, lengthK, dHead, dValue } = setup;
+  const of = (length: number, width: number) => (holds: RowTest) => elements(setup, length, width, holds);
+  const perQuery = (holds: RowTest) => elements({ ...setup, layout: 'bhld' }, lengthQ, 1, holds);
+  return {
+    ...{ q: of(lengthQ, dHead), dQ: of(lengthQ, dHead), k: of(lengthK, dHead), dK: of(lengthK, dHead) },
+    ...{ v: of(lengthK, dValue), dV: of(lengthK, dValue), out: of(lengthQ, dValue), dOut: of(lengthQ, dValue) },
+    ...{ logSumExp: perQuery, denominator: perQuery },
+  };
+}
+
+function pick(setup: AttentionSetup, names: readonly (keyof ReturnType<typeof arraysOf>)[], holds: RowTest) {
+  const arrays = arraysOf(setup);
+  return Object.fromEntries(names.map((name) => [name, arrays[name](holds)]));
+}
+
+const square = (length: number, dHead: number, dValue: number) => {
+  return { batch: 2, heads: 2, lengthQ: length, lengthK: length, dHead, dValue };
+};
+const thirds = (batch: number, key: number) => batch !== 1 && key % 3 !== 0;
+const runs = [
+  [0, 1, 5, 1, 5],
+  [0, 9, 70, 9, 70],
+  [1, 3, 67, 3, 67],
+];
+const inRuns = (batch: number, position: number) =>
+  runs.some(([b, start, length]) => b === batch && position >= start && position < start + length);
+
+const setups = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
+  { name: 'masked', ...square(83, 7, 5), layout, isValidKey: thirds },
+  { name: 'masked, wide', ...square(131, 64, 64), layout, isValidKey: (_, key) => key % 7 !== 2 },
+  { name: 'few queries, masked', ...square(83, 11, 37), lengthQ: 5, layout, isValidKey: (_, key) => key % 7 !== 2 },
+  { name: 'packed', ...square(83, 11, 7), layout, runs },
+  { name: 'long', ...square(203, 13, 17), layout },
+  { name: 'one head', ...square(139, 5, 3), batch: 1, heads: 1, layout },
+]);
+
+/** The cases of one setup by what is left out of them. */
+function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal: readonly Case[]): LeftOut[] {
+  const both = [...bidirectional, ...causal];
+  const { isValidKey, lengthQ, lengthK } = setup;
+  const found: LeftOut[] = [];
+  if (isValidKey) {
+    const excluded = pick(setup, ['k', 'v'], (batch, key) => !isValidKey(batch, key));
+    for (const item of both) found.push({ name: 'masked keys', item, excluded });
+  }
+  if (setup.runs) {
+    const outside: RowTest = (batch, position) => !inRuns(batch, position);
+    const second: RowTest = (batch, position) => batch === 0 && position >= 9;
+    const others: RowTest = (batch, position) => !second(batch, position);
+    for (const item of both) {
+      found.push({ name: 'padding', item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], outside) });
+      const states = { sums: () => false, compensation: () => false, scales: () => false };
+      found.push({
+        ...{ name: 'another sequence', item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], second) },
+        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ', 'dK', 'dV'], others), ...states },
+      });
+    }
+  }
+  if (lengthQ !== lengthK || setup.runs) return found;
+  for (const from of [37, 64, 90].filter((position) => position < lengthK)) {
+    const later: RowTest = (_, position) => position >= from;
+    const earlier: RowTest = (_, position) => position < from;
+    const nothing = { sums: () => false, compensation: () => false, scales: () => false };
+    for (const item of causal) {
+      found.push({
+        ...{ name: `positions from ${from} on`, item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], later) },
+        kept: {
+          ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ'], earlier),
+          ...nothing,
+          dK: () => false,
+          dV: () => false,
+        },
+      });
+      found.push({
+        ...{ name: `queries before ${from}`, item, excluded: pick(setup, ['q', 'dOut'], earlier) },
+        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ', 'dK', 'dV'], later) },
+      });
+    }
+  }
+  return found;
+}
+
+const estimators: readonly FavorOptions[] = [
+  { numFeatures: 37, hasBias: false },
+  { numFeatures: 42, hasBias: true, form: 'hadamard', stacked: true },
+  { numFeatures: 41, hasBias: true, weight: 0.03 },
+  { numFeatures: 23, hasBias: false, map: 'relu', form: 'givens' },
+  { numFeatures: 26, hasBias: false, map: 'sine', form: 'hadamard', stacked: true, weight: 0.03 },
+];
+
+function lshLeftOut(setup: LshSetup): LeftOut[] {
+  const { length, dHead, dValue, isValidKey } = setup;
+  if (!isValidKey) return [];
+  const masked: RowTest = (batch, position) => !isValidKey(batch, position);
+  const excluded = { q: elements(setup, length, dHead, masked), v: elements(setup, length, dValue, masked) };
+  const [sort, , backward] = lshAttentionCasesOf(setup);
+  // In the order that sorting makes, masked positions stand apart and see nothing.
+  const whole: Case = {
+    ...{ ...backward, name: `sort and ${backward.name}`, inputs: sort.inputs },
+    outputs: (random) => ({ ...sort.outputs(random), ...backward.outputs(random) }),
+    call: (backend, arrays) => {
+      sort.call(backend, arrays);
+      backward.call(backend, arrays);
+    },
+  };
+  const values = { v: excluded.v };
+  return [
+    { name: 'masked positions', item: whole, excluded },
+    { name: 'values of masked positions', item: backward, excluded: values },
+  ];
+}
+
+/** Values of later positions in the order that is given; their queries serve as keys, so only `out` is without them. */
+function lshLater(setup: LshSetup): LeftOut[] {
+  const { length, dHead, dValue, causal, isValidKey, numHashes } = setup;
+  if (!causal || isValidKey || length < 29 || numHashes === 0) return [];
+  const from = Math.floor(length / 2);
+  const [later, earlier]: RowTest[] = [(_, position) => position >= from, (_, position) => position < from];
+  const excluded = { q: elements(setup, length, dHead, later), v: elements(setup, length, dValue, later) };
+  const rows = elements({ ...setup, layout: 'bhld' }, length, 1, earlier);
+  const kept = { out: elements(setup, length, dValue, earlier), references: rows, sums: rows };
+  return lshAttentionCasesOf(setup)
+    .filter(({ name }) => !/^(sort|backward)/.test(name))
+    .map((item) => ({ name: `positions from ${from} on`, item, excluded, kept }));
+}
+
+/** Elements that a case of dropout drops: what its name says. */
+function droppedBy({ name }: Case): Elements | undefined {
+  const [, rate, low, high, stream] = /at ([\d.]+), seed (\d+):(\d+), stream (\d+)$/.exec(name) ?? [];
+  if (rate === undefined) return undefined;
+  const bound = Math.fround(Number(rate)) * 2 ** 32;
+  return (i) => philox([Math.floor(i / 4), 0, Number(stream), 0], [Number(low), Number(high)])[i % 4] < bound;
+}
+
+function leftOut(): LeftOut[] {
+  const attention = setups.flatMap((setup) => [
+    ...leftOutOf(setup, softmaxAttentionCasesOf(setup, false), softmaxAttentionCasesOf(setup, true)),
+    ...leftOutOf(setup, softmaxAttentionCasesOf(setup, false, false), softmaxAttentionCasesOf(setup, true, false)),
+  ]);
+  const favor = setups.flatMap((setup, i) => {
+    const options =
+      setup.name === 'masked' || setup.name === 'packed' ? estimators : [estimators[i % estimators.length]];
+    return options.flatMap((each) => {
+      const named = { ...setup, ...each, name: `${setup.name}, m=${each.numFeatures}` };
+      return leftOutOf(named, favorCasesOf(named), favorCausalCasesOf(named));
+    });
+  });
+  const rowsOf = (item: Case, width: number): Elements => {
+    const targets = item.inputs(randomOf(item.name)).targets;
+    return (i) => targets[Math.floor(i / width)] < 0;
+  };
+  const losses = crossEntropyCases
+    .filter(({ name }) => !name.endsWith('in place'))
+    .map((item): LeftOut => {
+      const width = Number(/×(\d+)/.exec(item.name)?.[1]);
+      return { name: 'ignored targets', item, excluded: { logits: rowsOf(item, width) } };
+    });
+  const dropped = dropoutCases.flatMap((item): LeftOut[] => {
+    const excluded = droppedBy(item);
+    return excluded ? [{ name: 'dropped elements', item, excluded: { x: excluded } }] : [];
+  });
+  const rows = scaleRowsCases.map((item): LeftOut => {
+    const { factors } = item.inputs(randomOf(item.name));
+    const width = Number(/×(\d+)/.exec(item.name)?.[1]);
+    return {
+      name: 'factors of 0',
+      item,
+      excluded: { x: (i) => factors[Math.floor(i / width) % factors.length] === 0 },
+    };
+  });
+  return [
+    ...attention,
+    ...favor,
+    ...lshSetups.flatMap((setup) => [...lshLeftOut(setup), ...lshLater(setup)]),
+    ...losses,
+    ...dropped,
+    ...rows,
+  ];
+}
+
+/** The case with `value` at every excluded place. */
+function withValue({ item, excluded }: LeftOut, value: number): Case {
+  const inputs: Case['inputs'] = (random) => {
+    const given = item.inputs(random);
+    const changed = Object.entries(excluded).map(([name, holds]): [string, Data] => [
+      name,
+      given[name].map((number, i) => (holds(i) ? value : number)) as Data,
+    ]);
+    return { ...given, ...Object.fromEntries(changed) };
+  };
+  return { ...item, inputs };
+}
+
+function keptOf({ kept }: LeftOut, outputs: Record<string, Float64Array>) {
+  const parts = Object.entries(outputs).map(([name, data]) => {
+    const holds = kept?.[name];
+    return [name, holds ? data.filter((_, i) => holds(i)) : data] as const;
+  });
+  return Object.fromEntries(parts);
+}
+
+/** Declares the tests of one backend. */
+export function testLeftOut(title: string, backend: Backend): void {
+  describe(`${title}: left out`, () => {
+    const all = leftOut();
+    const kinds = [...new Set(all.map(({ name, item }) => `${name}, ${item.name}`))];
+    test.each(kinds)('%s', async (kind) => {
+      for (const each of all.filter(({ name, item }) => `${name}, ${item.name}` === kind)) {
+        const plain = keptOf(each, await outputsOf(backend, each.item));
+        expect(Object.values(plain).every((data) => data.every((number) => !Number.isNaN(number)))).toBe(true);
+        for (const value of values) {
+          const given = keptOf(each, await outputsOf(backend, withValue(each, value)));
+          expect(differingOutputs(given, plain), `${each.item.name} with ${value}`).toEqual([]);
+        }
+      }
+    });
+  });
+}
