@@ -49,6 +49,9 @@ const INSTRUCTION_SETS = {
 };
 
 export const addonPath = `dist/kernels/performers-${process.platform}-${process.arch}.node`;
+export const sanitizedAddonPath = `build/sanitize/performers-${process.platform}-${process.arch}.node`;
+
+export const isClang = ({ version }) => /clang/i.test(version);
 
 /** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. CXX=none: no compiler. */
 export function findCompiler() {
@@ -60,12 +63,26 @@ export function findCompiler() {
   return undefined;
 }
 
+/** The addon with AddressSanitizer and UndefinedBehaviorSanitizer, apart from the one in use. */
+const SANITIZED_FOLDER = 'build/sanitize';
+const SANITIZE_FLAGS = [
+  '-O1',
+  '-g1',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+  '-fno-omit-frame-pointer',
+];
+
 /** Builds what has changed; returns what was done in a few words, or undefined. */
-export async function buildNative() {
+export async function buildNative({ sanitize = false } = {}) {
   const sets = INSTRUCTION_SETS[process.arch];
   if (!sets || process.platform === 'win32') return undefined;
   const compiler = findCompiler();
   if (!compiler) return 'skipped: no C++ compiler found (install g++ or clang++, or set CXX); WebAssembly will be used';
+  const extraFlags = sanitize ? SANITIZE_FLAGS : [];
+  const output = sanitize ? sanitizedAddonPath : addonPath;
+  const objectOf = (folder, source) =>
+    `${sanitize ? SANITIZED_FOLDER : 'build/native'}/${folder}/${source.slice('kernels/'.length).replace('/', '-')}.o`;
 
   const common = hash(compiler.version, hashFiles(['node_modules/node-api-headers/package.json']));
   const jobs = [];
@@ -74,13 +91,17 @@ export async function buildNative() {
       jobs.push({
         source,
         object: objectOf(set, source),
-        flags: [...KERNEL_FLAGS, ...flags, `-DKERNELS_NAMESPACE=${set}`],
+        flags: [...KERNEL_FLAGS, ...flags, ...extraFlags, `-DKERNELS_NAMESPACE=${set}`],
       });
     }
   }
   const binding = 'kernels/bindings/node.cc';
   const include = ['-isystem', 'node_modules/node-api-headers/include'];
-  jobs.push({ source: binding, object: objectOf('bindings', binding), flags: [...BINDING_FLAGS, ...include] });
+  jobs.push({
+    source: binding,
+    object: objectOf('bindings', binding),
+    flags: [...BINDING_FLAGS, ...extraFlags, ...include],
+  });
   for (const job of jobs) job.key = hash(common, job.flags.join(' '), hashFiles(withHeaders(job.source)));
 
   const stale = jobs.filter((job) => !isFresh(job.object, job.key));
@@ -95,17 +116,17 @@ export async function buildNative() {
   });
 
   // Symbols are bound when the addon loads: a kernel that is declared but not there is an error then, not at its call.
-  const linkFlags =
-    process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-Wl,-z,now'];
+  const linkFlags = [
+    ...(process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-Wl,-z,now']),
+    ...(sanitize ? [...SANITIZE_FLAGS, ...(isClang(compiler) ? ['-shared-libasan'] : [])] : []),
+  ];
   const linkKey = hash(linkFlags.join(' '), ...jobs.map((job) => job.key));
-  if (isFresh(addonPath, linkKey)) return undefined;
-  mkdirSync(dirname(join(root, addonPath)), { recursive: true });
-  const temporary = `${addonPath}.${process.pid}.tmp`;
+  if (isFresh(output, linkKey)) return undefined;
+  mkdirSync(dirname(join(root, output)), { recursive: true });
+  const temporary = `${output}.${process.pid}.tmp`;
   await runProgram(compiler.program, [...linkFlags, '-pthread', ...jobs.map((job) => job.object), '-o', temporary]);
   // Renamed into place: a process that has the old addon loaded keeps it.
-  renameSync(join(root, temporary), join(root, addonPath));
-  markFresh(addonPath, linkKey);
+  renameSync(join(root, temporary), join(root, output));
+  markFresh(output, linkKey);
   return `${compiler.version}: ${stale.length} of ${jobs.length} files compiled for ${Object.keys(sets).join(', ')}`;
 }
-
-const objectOf = (folder, source) => `build/native/${folder}/${source.slice('kernels/'.length).replace('/', '-')}.o`;

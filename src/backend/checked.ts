@@ -286,6 +286,16 @@ export class CheckedBackend implements Backend {
     this.#inner.multiply(a, b, out);
   }
 
+  scaleRows(args: Parameters<Backend['scaleRows']>[0]): void {
+    const { x, factors, out, rows, width } = args;
+    count('scaleRows', 'rows', rows);
+    count('scaleRows', 'width', width);
+    this.#floats('scaleRows', 'x', x, rows * width);
+    this.#floats('scaleRows', 'factors', factors, Math.min(1, rows));
+    this.#floats('scaleRows', 'out', out, rows * width);
+    this.#inner.scaleRows(args);
+  }
+
   scale(x: Storage, out: Storage, alpha: number): void {
     number('scale', 'alpha', alpha);
     this.#floats('scale', 'out', out, 0);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError, PlatformError } from '../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from './host.ts';
@@ -11,11 +12,16 @@ import type { NativeAddon } from './native.ts';
 
 const require = createRequire(import.meta.url);
 
-/** Kernels lie in dist/kernels: beside this file once bundled into dist/, two folders up when run from src/backend/. */
+/**
+ * Kernels lie in dist/kernels: beside this file once bundled into dist/, two folders up when run from src/backend/. A file in
+ * the folder PERFORMERS_KERNELS comes first, such as a build with sanitizers.
+ */
 function kernelFile(name: string): string {
-  const candidates = ['./kernels/', '../../dist/kernels/'].map((folder) =>
+  const own = process.env.PERFORMERS_KERNELS;
+  const built = ['./kernels/', '../../dist/kernels/'].map((folder) =>
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
+  const candidates = own ? [join(own, name), ...built] : built;
   const found = candidates.find((path) => existsSync(path));
   if (found === undefined) throw new PlatformError(`${name} is not in dist/kernels, where \`npm run build\` puts it`);
   return found;

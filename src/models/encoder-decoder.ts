@@ -11,7 +11,6 @@ import { FeedForward } from '../nn/feed-forward.ts';
 import { gather, type Layer } from '../nn/layer.ts';
 import { LayerNorm } from '../nn/layer-norm.ts';
 import { MultiHeadAttention } from '../nn/multi-head-attention.ts';
-import { checkPadding } from '../nn/positions.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
@@ -103,13 +102,12 @@ export class EncoderDecoder implements Layer {
   /**
    * @param ids int32 `[batch, lengthK]`, each below sourceVocabSize
    * @returns `[batch, lengthK, dModel]`
-   * @throws when learned positions end before `lengthK`, or the sourceMask of a model with positions starts with padding
+   * @throws when learned positions end before `lengthK`, or a sourceMask with padding in front is a tensor
    */
   encode(ids: Tensor, options: EncoderDecoderPass = {}): Tensor {
     checkPass('encode', options);
     const { dropout = Dropout.off, sourceMask } = options;
-    if (this.configuration.positions !== 'none') checkPadding(sourceMask, 'sourceMask');
-    let x = dropout.forward(this.#source.forward(ids));
+    let x = dropout.forward(this.#source.forward(ids, { keyMask: sourceMask }));
     for (const block of this.#encoder) x = block.forward(x, { keyMask: sourceMask }, dropout);
     return this.#encoderNorm.forward(x);
   }

@@ -21,7 +21,6 @@ import {
 import { PatchEmbedding } from '../nn/patch-embedding.ts';
 import { Pooler } from '../nn/pooler.ts';
 import { pool } from '../nn/pooling.ts';
-import { checkPadding } from '../nn/positions.ts';
 import { ReversibleStack } from '../nn/reversible-stack.ts';
 import { ResidualStack, type Stack } from '../nn/stack.ts';
 import { TokenEmbedding } from '../nn/token-embedding.ts';
@@ -121,7 +120,7 @@ export class Transformer implements Layer {
    * @param input token ids, int32 `[batch, length]`, each below vocabSize; or image patches,
    *   `[batch, numPatches, channels·patchSize²]`, to which the model adds a class token in front
    * @returns `[batch, length, dModel]` after the final norm
-   * @throws when learned positions end before `length`, or the keyMask of a model with positions masks places in front
+   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
   forward(input: Tensor, given: ForwardOptions = {}): Tensor {
     checkForward('forward', input, given);
@@ -137,7 +136,7 @@ export class Transformer implements Layer {
    * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
    *
    * @param input as for {@link forward}
-   * @throws when learned positions end before `length`, or the keyMask of a model with positions masks places in front
+   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
   attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout' | 'observe'> = {}): AttentionHeads[] {
     checkForward('attentionInputs', input, options);
@@ -333,7 +332,6 @@ export class Transformer implements Layer {
   }
 
   #embed(input: Tensor, options: EmbeddingOptions): Tensor {
-    if (this.configuration.positions !== 'none' && !options.segments) checkPadding(options.keyMask);
     const x = this.#embedding.forward(input, options);
     return this.#embeddingNorm ? this.#embeddingNorm.forward(x) : x;
   }

@@ -9,7 +9,7 @@ import { scope } from '../tensor/scope.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import { gather, type Layer } from './layer.ts';
 import { Linear } from './linear.ts';
-import { stretches } from './positions.ts';
+import { positionStretches } from './positions.ts';
 
 /** What an attention is given, after rotary positions. */
 export interface AttentionHeads {
@@ -56,7 +56,7 @@ export class MultiHeadAttention implements Layer {
    * @param observe is shown what the attention is given and gives
    */
   forward(x: Tensor, options: AttendOptions, observe?: AttentionObserver): Tensor {
-    const heads = this.#heads(x, { stretches: options.segments && stretches(options.segments) });
+    const heads = this.#heads(x, { stretches: this.sizes.rotary ? positionStretches(options) : undefined });
     const { queries, keys, values } = heads;
     const outputs = this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' });
     observe?.({ ...heads, outputs });

@@ -1,5 +1,5 @@
 import type { Segments } from '../attention/runs.ts';
-import type { KeyMask } from '../attention/types.ts';
+import type { AttendOptions } from '../attention/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { checkPositions } from '../tensor/ops/rotary.ts';
 import { Tensor } from '../tensor/tensor.ts';
@@ -43,28 +43,46 @@ export function stretches(segments: Segments): Stretch[] {
   });
 }
 
-/** The position of every place in its own sequence, counted from 0, row by row; 0 at padding. */
-export function segmentPositions(segments: Segments): Int32Array {
-  const length = segments[0]?.length ?? 0;
-  const positions = new Int32Array(segments.length * length);
-  for (const stretch of stretches(segments)) {
-    if (segments[stretch.row][stretch.start] < 0) continue;
-    for (let i = 0; i < stretch.length; i++) positions[stretch.row * length + stretch.start + i] = i;
+/** The position of every place in its stretch, counted from `offset`, row by row; 0 outside of them. */
+export function stretchPositions(all: readonly Stretch[], batch: number, length: number, offset = 0): Int32Array {
+  const positions = new Int32Array(batch * length);
+  for (const { row, start, length: size } of all) {
+    for (let i = 0; i < size; i++) positions[row * length + start + i] = offset + i;
   }
   return positions;
 }
 
+/** The position of every place in its own sequence, counted from 0, row by row; 0 at padding. */
+export function segmentPositions(segments: Segments): Int32Array {
+  const length = segments[0]?.length ?? 0;
+  const sequences = stretches(segments).filter(({ row, start }) => segments[row][start] >= 0);
+  return stretchPositions(sequences, segments.length, length);
+}
+
 /**
- * A mask takes keys away and leaves positions as they are, so that padding in front would count.
+ * Stretches that a batch's positions are counted in: sequences of `segments`, else what follows the padding that a keyMask has
+ * in front of a row, and that padding. Undefined where whole rows are.
  *
- * @throws one sentence where a row's mask has a 0 before its first 1
+ * @throws where the mask is a tensor, whose numbers cannot be read here, and has padding in front
  */
-export function checkPadding(keyMask: KeyMask | undefined, name = 'keyMask'): void {
-  if (!keyMask) return;
-  const isLeading = (mask: ArrayLike<number>) => mask[0] === 0 && Array.prototype.includes.call(mask, 1);
-  const row = keyMask instanceof Tensor ? -1 : keyMask.findIndex(isLeading);
-  if (keyMask instanceof Tensor ? keyMask.maskKind !== 'leading' : row < 0) return;
-  throw new ConfigurationError(
-    `The ${name}${row < 0 ? '' : ` of batch row ${row}`} masks places in front, which positions would count: put padding at the end, or mark it by segments of −1 where the model takes them.`,
+export function positionStretches({
+  segments,
+  keyMask,
+}: Pick<AttendOptions, 'segments' | 'keyMask'>): Stretch[] | undefined {
+  if (segments) return stretches(segments);
+  if (!keyMask) return undefined;
+  if (keyMask instanceof Tensor) {
+    if (keyMask.maskKind !== 'leading') return undefined;
+    throw new ConfigurationError(
+      'The keyMask has padding in front, and positions are counted from behind it: give the mask as arrays, one per batch row, not as a tensor.',
+    );
+  }
+  const first = keyMask.map((mask) => Math.max(0, Array.prototype.indexOf.call(mask, 1)));
+  if (first.every((places) => places === 0)) return undefined;
+  return keyMask.flatMap(({ length }, row) =>
+    [
+      { row, start: 0, length: first[row] },
+      { row, start: first[row], length: length - first[row] },
+    ].filter((stretch) => stretch.length > 0),
   );
 }

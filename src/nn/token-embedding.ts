@@ -9,7 +9,7 @@ import type { Random } from '../tensor/random.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
 import { normalParameter } from './layer.ts';
-import { segmentPositions, sinusoidalPositions, stretches } from './positions.ts';
+import { positionStretches, segmentPositions, sinusoidalPositions, stretches, stretchPositions } from './positions.ts';
 
 export type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
 
@@ -99,14 +99,14 @@ export class TokenEmbedding implements Embedding {
     return add(vectors, embedding(this.#tokenTypes, tensor(this.backend, types, [batch, length])));
   }
 
-  #addPositions(vectors: Tensor, { offset = 0, segments }: EmbeddingOptions): Tensor {
+  #addPositions(vectors: Tensor, { offset = 0, segments, keyMask }: EmbeddingOptions): Tensor {
     if (!this.isPositional) return vectors;
     const [batch, length] = vectors.shape;
     checkPositions(offset, length);
     const { maxLength, dModel } = this.sizes;
-    const positions = segments
-      ? segmentPositions(segments)
-      : Int32Array.from({ length: batch * length }, (_, i) => offset + (i % length));
+    const counted = segments ? undefined : positionStretches({ keyMask });
+    const rows = counted ?? Array.from({ length: batch }, (_, row) => ({ row, start: 0, length }));
+    const positions = segments ? segmentPositions(segments) : stretchPositions(rows, batch, length, offset);
     const end = positions.reduce((most, position) => Math.max(most, position + 1), 0);
     if (this.#positions) {
       if (end > maxLength) {
@@ -118,10 +118,10 @@ export class TokenEmbedding implements Embedding {
       return add(vectors, embedding(this.#positions, tensor(this.backend, positions, [batch, length])));
     }
     const first = segments ? 0 : offset;
-    const rows = sinusoidalPositions(first, end - first, dModel);
+    const vectorsOf = sinusoidalPositions(first, end - first, dModel);
     const table = new Float32Array(batch * length * dModel);
     positions.forEach((position, i) => {
-      table.set(rows.subarray((position - first) * dModel, (position - first + 1) * dModel), i * dModel);
+      table.set(vectorsOf.subarray((position - first) * dModel, (position - first + 1) * dModel), i * dModel);
     });
     return add(vectors, tensor(this.backend, table, [batch, length, dModel]));
   }

@@ -60,7 +60,7 @@ export function sequenceGraph(
 interface Given {
   readonly inputs: readonly OnnxValue[];
   readonly places: Places;
-  /** int64 `[1, length]` */
+  /** int64 `[batch, length]`, where the model has positions */
   readonly positionIds?: string;
   /** Embedded inputs. */
   readonly rows: string;
@@ -74,15 +74,23 @@ function tokenInputs(graph: Graph, weights: Weights, configuration: TransformerC
   const length = graph.dimension('input_ids', 1);
   const valid = graph.cast('attention_mask', 'float32');
   const range = graph.add('Range', [graph.integer(0), graph.squeeze(length, 0), graph.integer(1)]);
-  const positionIds = graph.unsqueeze(range, 0);
+  const positionIds =
+    configuration.positions === 'none' ? undefined : countedPositions(graph, graph.unsqueeze(range, 0), valid);
   const rows = embedTokens(graph, weights, configuration, {
     ids: 'input_ids',
     tokenTypes: configuration.tokenTypes > 0 ? 'token_type_ids' : undefined,
-    positions: positionIds,
+    positions: positionIds ?? '',
     valid,
   });
   const inputs = names.map((name): OnnxValue => ({ name, type: 'int64', shape: [BATCH, LENGTH] }));
-  return { inputs, places: { batch, length, valid }, positionIds, rows, length: LENGTH };
+  const positionsGiven = positionIds === undefined ? {} : { positionIds };
+  return { inputs, places: { batch, length, valid }, ...positionsGiven, rows, length: LENGTH };
+}
+
+/** Positions counted from the first valid place of each row, and padding before that from 0: int64 `[batch, length]`. */
+function countedPositions(graph: Graph, range: string, valid: string): string {
+  const first = graph.add('ArgMax', [valid], { axis: 1, keepdims: 1 });
+  return graph.add('Where', [graph.add('Less', [range, first]), range, graph.add('Sub', [range, first])]);
 }
 
 function imageInputs(graph: Graph, weights: Weights, configuration: Parameters<typeof embedImages>[2]): Given {

@@ -195,6 +195,13 @@ describe('attention options that do not fit', () => {
     [{ keyMask: [[1, 1, 1, 1]] }, 'keyMask needs 2 arrays of 4 numbers, one per batch row'],
     [{ keyMask: tensor(backend, Int32Array.of(1, 1, 1, 1, 1, 1, 1, 1), [2, 4]) }, 'keyMask holds int32; make it of a'],
     [{ keyMask: tensor(backend, Float32Array.of(1, 1, 1), [1, 3]) }, 'keyMask has shape [1, 3] where [2, 4]'],
+    ...[-1e9, Number.NaN, 0.5, Number.NEGATIVE_INFINITY].flatMap((value): [AttendOptions, string][] => [
+      [
+        { keyMask: [[1, 1, 1, 1], Float32Array.of(1, 0, value, 1)] },
+        'at place 2 of batch row 1; give 1 for a valid key',
+      ],
+      [{ keyMask: tensor(backend, Float32Array.of(1, 1, 0, 1, 1, 0, 1, value), [2, 4]) }, 'ones and zeros alone'],
+    ]),
     [{ segments: [[0, 0, 0]] }, 'segments needs 2 arrays of 3 numbers'],
     [
       {

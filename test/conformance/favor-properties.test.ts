@@ -202,7 +202,7 @@ async function testProperties(name: BackendName): Promise<void> {
       );
     });
 
-    test.each([1, 10, 30])('equal keys × %d give the mean of the values', async (scale) => {
+    test.each([1, 10, 30, 1e4, 1e6, 1e18])('equal keys × %d give the mean of the values', async (scale) => {
       const inputs = randomInputs(
         new Random(7),
         { heads: 2, length: 131, dHead: 13, dValue: 5, numFeatures: 17 },
@@ -232,6 +232,19 @@ async function testProperties(name: BackendName): Promise<void> {
           expected(() => length),
         ),
       ).toBeLessThan(2e-6);
+    });
+
+    test.each([1e19, 3e37])('keys of entries %d, whose ‖x̂‖² leaves float32, count as masked', async (size) => {
+      const sizes = { heads: 2, length: 71, dHead: 13, dValue: 5, numFeatures: 17 };
+      const inputs = randomInputs(new Random(11), sizes, 2);
+      const isLarge = (j: number) => j % 5 === 2;
+      const k = inputs.k.map((value, at) => (isLarge(Math.floor(at / 13) % 71) ? Math.sign(value) * size : value));
+      const mask = Float32Array.from({ length: 71 }, (_, j) => (isLarge(j) ? 0 : 1));
+      const expected = await runner.bidirectional(inputs, mask);
+      expect(relativeError(await runner.bidirectional({ ...inputs, k }), expected)).toBeLessThan(1e-6);
+      const causal = await runner.causal({ ...inputs, k });
+      expect(causal.every(Number.isFinite)).toBe(true);
+      expect(relativeError(await runner.steps({ ...inputs, k }, emptyStates(inputs)), causal)).toBeLessThan(1e-5);
     });
 
     test.runIf(isCompiled).each([1, 10, 30])(

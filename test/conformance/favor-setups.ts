@@ -9,6 +9,26 @@ function withFeatures(setup: AttentionSetup, i: number): FavorSetup {
   return { ...setup, name: `${setup.name}, m=${numFeatures}`, numFeatures, hasBias: i % 2 === 1 };
 }
 
+/**
+ * Entries up to the bound that docs/favor.md states: D up to 2^29 is told apart exactly, beyond as float32 can; from 2^24 on its
+ * whole part is rounded. One key takes all of a row, so outputs stay as near as ever.
+ */
+export const boundFavorSetups: FavorSetup[] = [1e2, 1e3, 1e4, 2e4, 1e6, 1e12, 1e18].flatMap((inputScale) => {
+  const shape = {
+    name: `entries of ${inputScale}`,
+    batch: 1,
+    heads: 2,
+    lengthQ: 71,
+    lengthK: 71,
+    dHead: 64,
+    dValue: 16,
+  };
+  return [
+    { ...shape, layout: 'bhld', inputScale, numFeatures: 96, hasBias: false },
+    { ...shape, layout: 'blhd', inputScale, numFeatures: 70, hasBias: true, form: 'hadamard', stacked: true },
+  ] as const;
+});
+
 /** As many queries as keys. */
 export const squareFavorSetups: FavorSetup[] = squareSetups.map(withFeatures);
 

@@ -14,6 +14,7 @@ import {
   stateArrays,
 } from '../favor.ts';
 import {
+  boundFavorSetups,
   crossFavorSetups,
   estimatorOffsetSetups,
   estimatorSetups,
@@ -74,7 +75,7 @@ export function favorCausalCasesOf(setup: FavorSetup): Case[] {
 
 export const favorCausalCases: Case[] = [
   ...[...squareFavorSetups, ...crossFavorSetups, ...offsetFavorSetups],
-  ...[...estimatorSetups, ...estimatorOffsetSetups],
+  ...[...estimatorSetups, ...estimatorOffsetSetups, ...boundFavorSetups],
 ]
   .flatMap(favorCausalCasesOf)
   .concat(

@@ -60,6 +60,8 @@ export const favorStepCases: Case[] = [
     exponentialCase([1, 8, 64, 64], 256, inputScale, true),
     exponentialCase([0, 3, 5, 7], 11, inputScale, false),
   ]),
+  // as far as docs/favor.md says
+  ...[1e3, 2e4, 1e6, 1e18].map((inputScale) => exponentialCase([1, 8, 64, 64], 256, inputScale, false)),
   ...estimatorCases.map(({ inputScale = 1, ...options }, i) => {
     const { map = 'exponential', form, stacked, stabiliser, numFeatures } = options;
     const weight = divided.includes(map) || stabiliser ? options.weight : 0.03;

@@ -12,7 +12,7 @@ import {
   stateArrays,
   stateLengths,
 } from '../favor.ts';
-import { crossFavorSetups, estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
+import { boundFavorSetups, crossFavorSetups, estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
 
 export function favorCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
@@ -48,4 +48,9 @@ export function favorCasesOf(setup: FavorSetup): Case[] {
   ];
 }
 
-export const favorCases: Case[] = [...squareFavorSetups, ...crossFavorSetups, ...estimatorSetups].flatMap(favorCasesOf);
+export const favorCases: Case[] = [
+  ...squareFavorSetups,
+  ...crossFavorSetups,
+  ...estimatorSetups,
+  ...boundFavorSetups,
+].flatMap(favorCasesOf);

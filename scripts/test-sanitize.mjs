@@ -1,0 +1,48 @@
+// Builds the native kernels with AddressSanitizer and UndefinedBehaviorSanitizer and runs the conformance table on them, every
+// instruction set that this processor has. The first finding ends the run. Arguments go to vitest.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buildNative, findCompiler, isClang, sanitizedAddonPath } from './build-native.mjs';
+import { root, step } from './build-tools.mjs';
+
+/** The sanitizers' library, which must be in the process before the addon; undefined if the compiler has none. */
+function sanitizerLibrary(compiler) {
+  const architecture = { x64: 'x86_64', arm64: 'aarch64' }[process.arch];
+  const names = isClang(compiler)
+    ? ['libclang_rt.asan_osx_dynamic.dylib', `libclang_rt.asan-${architecture}.so`, 'libclang_rt.asan.so']
+    : ['libasan.so'];
+  return names
+    .map((name) => spawnSync(compiler.program, [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim())
+    .find((path) => path.includes('/') && existsSync(path));
+}
+
+const compiler = process.platform === 'win32' ? undefined : findCompiler();
+const library = compiler && sanitizerLibrary(compiler);
+if (!library) {
+  process.stderr.write(
+    'test:sanitize needs g++ or clang++ with its sanitizers (on Debian: apt install g++): install them, or set CXX to such a compiler.\n',
+  );
+  process.exit(1);
+}
+await step('sanitized kernels', false, () => buildNative({ sanitize: true }));
+const files = ['native', 'native-avx2', 'native-sse2', 'favor-properties'].map(
+  (name) => `test/conformance/${name}.test.ts`,
+);
+const { status } = spawnSync(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', ...files, '--testTimeout=600000', ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      PERFORMERS_KERNELS: join(root, dirname(sanitizedAddonPath)),
+      [process.platform === 'darwin' ? 'DYLD_INSERT_LIBRARIES' : 'LD_PRELOAD']: library,
+      // Node itself leaves memory to the end of the process; what the kernels use they are given.
+      ASAN_OPTIONS: 'detect_leaks=0',
+      UBSAN_OPTIONS: 'print_stacktrace=1',
+    },
+  },
+);
+process.exit(status ?? 1);
