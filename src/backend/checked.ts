@@ -287,13 +287,14 @@ export class CheckedBackend implements Backend {
   }
 
   scaleRows(args: Parameters<Backend['scaleRows']>[0]): void {
-    const { x, factors, out, rows, width } = args;
-    count('scaleRows', 'rows', rows);
-    count('scaleRows', 'width', width);
-    this.#floats('scaleRows', 'x', x, rows * width);
-    this.#floats('scaleRows', 'factors', factors, Math.min(1, rows));
-    this.#floats('scaleRows', 'out', out, rows * width);
-    this.#inner.scaleRows(args);
+    const where = 'scaleRows';
+    argumentsOf(where, args);
+    const rows = size(where, 'rows', args.rows);
+    const width = size(where, 'width', args.width);
+    this.#floats(where, 'x', args.x, rows * width);
+    this.#floats(where, 'factors', args.factors, Math.min(1, rows));
+    this.#floats(where, 'out', args.out, rows * width);
+    if (rows * width > 0) this.#inner.scaleRows(args);
   }
 
   scale(x: Storage, out: Storage, alpha: number): void {
