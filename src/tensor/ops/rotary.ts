@@ -15,11 +15,11 @@ export interface RotaryOptions {
 }
 
 /** Positions are less than this in size, on every backend. */
-const positionBound = 2 ** 31;
+const positionBound = 2 ** 31 - 1;
 
 /** @throws one sentence unless `offset … offset + length − 1` are whole numbers of less than 2^31 in size. */
 export function checkPositions(offset: number, length: number): void {
-  if (Number.isInteger(offset) && offset > -positionBound && offset + length <= positionBound) return;
+  if (Number.isInteger(offset) && offset >= -positionBound && offset + length <= positionBound) return;
   throw new ConfigurationError(
     `Positions ${offset} to ${offset + length - 1} are not all whole numbers of less than 2^31 in size: begin a new sequence.`,
   );

@@ -79,5 +79,7 @@ export const favorCausalCases: Case[] = [
 ]
   .flatMap(favorCausalCasesOf)
   .concat(
-    [...longFavorSetups, ...pastSegmentSetups].flatMap(favorCausalCasesOf).filter(({ name }) => name.startsWith('backward')),
+    [...longFavorSetups, ...pastSegmentSetups]
+      .flatMap(favorCausalCasesOf)
+      .filter(({ name }) => name.startsWith('backward')),
   );
