@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { NumberArray } from '../../src/backend/numbers.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
-import { DataError, LifetimeError, ShapeError } from '../../src/base/errors.ts';
+import { DataError, LifetimeError, OutOfMemoryError, ShapeError } from '../../src/base/errors.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
 
@@ -56,6 +56,11 @@ describe.each(names)('%s', (name) => {
         'targets are whole numbers below 11, and negative where none counts.',
     );
     expect(await numbersOf(logits)).toEqual(new Array(22).fill(0));
+  });
+
+  test('more memory than there is is refused at once', () => {
+    expect(() => backend.allocate(2 ** 50)).toThrow(OutOfMemoryError);
+    if (name === 'reference') expect(() => backend.allocate(2 ** 31)).toThrow(OutOfMemoryError);
   });
 
   test('memory that holds no ids yet is not trusted', () => {

@@ -68,6 +68,9 @@ export function integers(storage: Storage, needed = 0): Int32Array {
   return data;
 }
 
+/** Numbers of one allocation: 2 GiB. More would keep a machine busy for minutes, or fill its memory. */
+const MAX_LENGTH = 2 ** 28;
+
 /** Allocation, transfer and release, with the number of bytes held. */
 export class ReferenceMemory {
   bytesAllocated = 0;
@@ -75,6 +78,11 @@ export class ReferenceMemory {
 
   /** Undefined contents are NaN (int32: the lowest integer), so that a read before a write shows. */
   allocate(length: number, type: DataType = 'float32'): ReferenceStorage {
+    if (length > MAX_LENGTH) {
+      throw new OutOfMemoryError(
+        `The reference backend cannot allocate ${length} numbers, more than ${MAX_LENGTH}: use native or wasm.`,
+      );
+    }
     try {
       return this.#hold(
         type === 'int32' ? new Int32Array(length).fill(-2147483648) : new Float64Array(length).fill(Number.NaN),
