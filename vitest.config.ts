@@ -12,7 +12,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: Object.entries(groupTests(import.meta.dirname)).map(([name, include]) => ({
       extends: true,
-      test: { name, include },
+      // Fast tests share their modules: loading these for each file takes as long as the tests.
+      test: { name, include, isolate: name !== 'fast' },
     })),
   },
 });

@@ -19,21 +19,29 @@ const SIGNS = [
   ['thorough', ({ specifier }) => /^(onnxruntime-|test\/(conformance|features\/statistics)\b)/.test(specifier)],
 ];
 
-/** Files of the group `thorough` that compute for more than about two seconds, below test/. */
+/** Files of the group `thorough` that compute for more than some two seconds, below test/. */
 const LONG = [
   'attention/gradients',
   'attention/inspect',
+  'attention/lsh',
   'attention/options',
+  'attention/report',
   'attention/states',
   'backend/memory',
+  'data/decompression/decompression',
   'data/files',
   'data/formats/fasta',
+  'data/segments',
+  'data/token-store',
   'data/tokenizers/bpe',
   'data/tokenizers/characters',
   'data/tokenizers/unigram',
   'models/encoder-decoder',
   'models/forms',
+  'models/generate',
+  'models/prompt',
   'models/transformer',
+  'nn/reversible-stack',
   'pretrained/hugging-face/tokenizers',
 ].map((name) => `test/${name}.test.ts`);
 

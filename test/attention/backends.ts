@@ -1,15 +1,10 @@
-import { afterAll } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { Backend } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import { hasAddon } from '../backend/available.ts';
 
-/** The backends that attention is tested on, each with what one rounding amounts to; closed after the tests. */
+/** The backends that attention is tested on, each with what one rounding amounts to. Test files share them, so that none closes them. */
 export const backends: readonly { readonly backend: Backend; readonly rounding: number }[] = [
   { backend: createReferenceBackend(), rounding: 1e-12 },
   ...(hasAddon ? [{ backend: await createBackend({ backend: 'native', numThreads: 2 }), rounding: 1e-5 }] : []),
 ];
-
-afterAll(() => {
-  for (const { backend } of backends) backend.close();
-});
