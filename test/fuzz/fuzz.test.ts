@@ -81,7 +81,7 @@ describe('npm run fuzz', () => {
     let output = '';
     started.stdout.on('data', (data) => {
       output += data;
-      if (output.includes('now jsonl')) started.kill('SIGINT');
+      if (output.includes('now jsonl') && !started.killed) started.kill('SIGINT');
     });
     const status = await new Promise((resolve) => started.on('close', resolve));
     expect(output).toMatch(/\nall +[\d,]+ +[\d,]+ +[\d,]+ +0\n$/);

@@ -82,7 +82,10 @@ export async function* readZipEntry(path: string, entry: ZipEntry): AsyncGenerat
 }
 
 /** An entry in messages. */
-const called = ({ name }: ZipEntry) => (name.trim() === '' ? 'A file without a name' : name);
+const called = ({ name }: ZipEntry) => {
+  if (name.trim() === '') return 'A file without a name';
+  return name === name.trim() ? name : JSON.stringify(name);
+};
 
 const damaged = (path: string, name: string, reason: string) =>
   new DataError(`${name} in ${path} cannot be read (${reason}); the file may be damaged or cut short.`);
