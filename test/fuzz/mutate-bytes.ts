@@ -111,7 +111,11 @@ const lineEdits: readonly Edit[] = [
   function repeatLine(random, whole) {
     return withLines(whole, (lines) => {
       const at = random.integer(lines.length);
-      lines.splice(at, 0, ...Array.from({ length: pick(random, [1, 2, 300]) }, () => lines[at]!));
+      lines.splice(
+        at,
+        0,
+        ...Array.from({ length: timesWithin(lines[at]!.length, pick(random, [1, 2, 300])) }, () => lines[at]!),
+      );
     });
   },
   function swapLines(random, whole) {
@@ -138,7 +142,7 @@ const lineEdits: readonly Edit[] = [
   function lengthen(random, whole) {
     return withLines(whole, (lines) => {
       const at = random.integer(lines.length);
-      lines[at] = lines[at]!.repeat(pick(random, [10, 1000]));
+      lines[at] = lines[at]!.repeat(timesWithin(lines[at]!.length, pick(random, [10, 1000])));
     });
   },
 ];
@@ -147,6 +151,11 @@ function withLines(whole: Uint8Array, edit: (lines: string[]) => void): Uint8Arr
   const lines = text(whole).split('\n');
   edit(lines);
   return bytes(lines.join('\n'));
+}
+
+/** How often something of this length may stand in a file, at most `times`. */
+function timesWithin(length: number, times: number): number {
+  return Math.max(1, Math.min(times, Math.floor(MOST_BYTES / (length + 1))));
 }
 
 /** Files stay small, so that what a reader takes for them says something. */
