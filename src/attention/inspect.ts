@@ -56,7 +56,7 @@ export async function attentionRows(
   const pauses = new Pauses(signal);
   return withFeatures(queries, options.features, async (features) => {
     await pauses.next();
-    const reader = await RowReader.open(queries, keys, attend);
+    const reader = await RowReader.open(queries, keys, attend, pauses);
     const { batch, heads, lengthQ, lengthK, dHead } = reader.sizes;
     checkRows('attentionRows', rows, lengthQ);
     const data = new Float64Array(batch * heads * rows.length * lengthK);

@@ -5,7 +5,7 @@ import { type OptionKinds, option } from '../base/options.ts';
 import type { FeatureTensors } from '../tensor/ops/favor.ts';
 import { permute } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { favorAttention } from './favor.ts';
 import { finishRows } from './inspect.ts';
 import { attendOptions } from './options.ts';
@@ -42,7 +42,6 @@ export class MeasuredOutputs {
     /** Positions of the queries, rising. */
     readonly rows: readonly number[],
     readonly queries: Tensor,
-    private readonly keysAndValues: readonly [keys: Tensor, values: Tensor],
     private readonly options: AttendOptions,
     private readonly values: FloatArray,
     private readonly dValue: number,
@@ -56,12 +55,14 @@ export class MeasuredOutputs {
     if (!Number.isInteger(maxRows) || maxRows < 1) {
       throw new ConfigurationError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
     }
-    const [reader, data] = await Promise.all([RowReader.open(queries, keys, attend), values.data()]);
+    const reader = await RowReader.open(queries, keys, attend, pauses);
+    await pauses.next();
+    const data = await values.data();
     const { lengthQ } = reader.sizes;
     const count = Math.min(maxRows, lengthQ);
     const rows = Array.from({ length: count }, (_, i) => (count === lengthQ ? i : permute(i, lengthQ, seed)));
     rows.sort((a, b) => a - b);
-    return new MeasuredOutputs(reader, rows, queries, [keys, values], attend, data, values.shape[3], pauses);
+    return new MeasuredOutputs(reader, rows, queries, attend, data, values.shape[3], pauses);
   }
 
   /** Exact rows of one head, normalised. O(rows·lengthK·dHead). */
@@ -77,8 +78,7 @@ export class MeasuredOutputs {
     const { dValue } = this;
     const { lengthK } = this.reader.sizes;
     const out = new Float64Array(this.rows.length * dValue);
-    const positions = Array.from({ length: lengthK }, (_, j) => j);
-    const values = this.reader.gather(this.values, lengthK, dValue, batch, head, positions);
+    const values = this.reader.gather(this.values, lengthK, dValue, batch, head, range(lengthK));
     for (let row = 0; row < this.rows.length; row++) {
       if (this.pauses.isDue) await this.pauses.next();
       for (let j = 0; j < lengthK; j++) {
@@ -102,18 +102,50 @@ export class MeasuredOutputs {
 
   /** What FAVOR+ gives at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
   async estimates(features: FeatureTensors): Promise<Float64Array[]> {
-    const { reader, dValue } = this;
-    const { batch, heads, lengthQ } = reader.sizes;
-    const [keys, values] = this.keysAndValues;
-    await this.pauses.next();
-    const out = await scope(() => ({
-      data: favorAttention(this.queries, keys, values, { ...this.options, features }).data(),
-    })).data;
-    return Array.from({ length: batch * heads }, (_, unit) =>
-      reader.gather(out, lengthQ, dValue, Math.floor(unit / heads), unit % heads, this.rows),
-    );
+    const { batch, heads } = this.reader.sizes;
+    const outputs: Float64Array[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (let head = 0; head < heads; head++) {
+        await this.pauses.next();
+        outputs.push(await this.#estimate(features, b, head));
+      }
+    }
+    return outputs;
+  }
+
+  /** One head is one step, so that the event loop may turn between heads. */
+  async #estimate(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
+    const { reader, dValue, rows } = this;
+    const { backend } = this.queries;
+    const { lengthQ, lengthK, dHead } = reader.sizes;
+    const { causal, offset, segments, keySegments = segments } = this.options;
+    const mask = reader.maskOf(batch);
+    // Without a causal order no query changes another, so that the measured ones suffice.
+    const asked = causal ? range(lengthQ) : rows;
+    const positions = range(lengthK);
+    const data = await scope(() => {
+      const queries = tensor(backend, reader.queryRows(batch, head, asked), [1, 1, asked.length, dHead]);
+      const keys = tensor(backend, reader.keyRows(batch, head, positions), [1, 1, lengthK, dHead]);
+      const given = reader.gather(this.values, lengthK, dValue, batch, head, positions);
+      const values = tensor(backend, given, [1, 1, lengthK, dValue]);
+      const out = favorAttention(queries, keys, values, {
+        ...{ causal, offset, features },
+        keyMask: mask && [mask],
+        segments: segments && [asked.map((row) => segments[batch][row])],
+        keySegments: keySegments && [keySegments[batch]],
+      });
+      return { numbers: out.data() };
+    }).numbers;
+    const found = new Float64Array(rows.length * dValue);
+    rows.forEach((row, i) => {
+      const at = (causal ? row : i) * dValue;
+      found.set(data.subarray(at, at + dValue), i * dValue);
+    });
+    return found;
   }
 }
+
+const range = (length: number) => Array.from({ length }, (_, i) => i);
 
 /** ‖estimate − exact‖/‖exact‖ over all numbers of all arrays; 0 if both are all zeros. */
 export function relativeError(estimates: readonly Float64Array[], exact: readonly Float64Array[]): number {

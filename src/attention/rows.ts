@@ -47,12 +47,16 @@ export class RowReader {
   ) {}
 
   /** Copies queries and keys out. @throws as the attention itself does. */
-  static async open(queries: Tensor, keys: Tensor, options: AttendOptions): Promise<RowReader> {
+  static async open(queries: Tensor, keys: Tensor, options: AttendOptions, pauses: Pauses): Promise<RowReader> {
     const { sizes, table, mask } = scope(() => {
       const inputs = attentionInputs(queries, keys, keys, options);
       return { sizes: attentionSizes(inputs), table: inputs.runs.table.data(), mask: inputs.keyMask?.data() };
     });
-    const [runs, q, k, keyMask] = await Promise.all([table, queries.data(), keys.data(), mask]);
+    const [runs, keyMask] = await Promise.all([table, mask]);
+    const q = await queries.data();
+    await pauses.next();
+    const k = await keys.data();
+    await pauses.next();
     const found = Array.from({ length: sizes.numRuns }, (_, run): Run => {
       const [batch, queryStart, queryLength, keyStart, keyLength, offset] = runs.subarray(run * RUN_COLUMNS);
       return { batch, queryStart, queryLength, keyStart, keyLength, offset };
@@ -122,6 +126,12 @@ export class RowReader {
 
   isValidKey(batch: number, key: number): boolean {
     return this.keyMask?.[batch * this.sizes.lengthK + key] !== 0;
+  }
+
+  /** The key mask of a batch row: 1 = valid, 0 = masked; undefined if there is none. */
+  maskOf(batch: number): FloatArray | undefined {
+    const { lengthK } = this.sizes;
+    return this.keyMask?.slice(batch * lengthK, (batch + 1) * lengthK);
   }
 
   /** `[rows, dHead]` */
