@@ -11,6 +11,7 @@ import {
   openDataset,
   PixelTokenizer,
   ProteinTokenizer,
+  type Stoppable,
   type TokenFileStore,
   type Tokenizer,
   tokenizeDataset,
@@ -42,20 +43,29 @@ export function vocabularyOf(tokenizer: Tokenizer, { format }: Pick<Dataset, 'fo
  * Trains the tokenizer that `configuration` asks for, on the training part alone, and tokenises its data into
  * `out/tokens.bin` (or uses that file, if nothing has changed).
  */
-export async function openCorpus(configuration: RunConfiguration, out: string): Promise<Corpus> {
-  const dataset = await openRunDataset(configuration);
-  return store(dataset, configuration, await makeTokenizer(configuration, dataset), out);
+export async function openCorpus(
+  configuration: RunConfiguration,
+  out: string,
+  options: Stoppable = {},
+): Promise<Corpus> {
+  const dataset = await openRunDataset(configuration, options);
+  return store(dataset, configuration, await makeTokenizer(configuration, dataset, options), out, options);
 }
 
 /** Tokenises data with a tokenizer that is there already. */
-export async function tokenize(configuration: RunConfiguration, tokenizer: Tokenizer, out: string): Promise<Corpus> {
-  return store(await openRunDataset(configuration), configuration, tokenizer, out);
+export async function tokenize(
+  configuration: RunConfiguration,
+  tokenizer: Tokenizer,
+  out: string,
+  options: Stoppable = {},
+): Promise<Corpus> {
+  return store(await openRunDataset(configuration, options), configuration, tokenizer, out, options);
 }
 
 /** Finds the data of a configuration; reads none of it. */
-export function openRunDataset({ data, dataset, split }: RunConfiguration): Promise<Dataset> {
+export function openRunDataset({ data, dataset, split }: RunConfiguration, options: Stoppable = {}): Promise<Dataset> {
   // The format decides about the other options, which openDataset checks.
-  return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetConfiguration);
+  return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetConfiguration, options);
 }
 
 async function store(
@@ -63,6 +73,7 @@ async function store(
   configuration: RunConfiguration,
   tokenizer: Tokenizer,
   out: string,
+  { signal }: Stoppable,
 ): Promise<Corpus> {
   const { files, format, split } = dataset;
   const { data } = dataset.configuration;
@@ -72,7 +83,7 @@ async function store(
     split: split as RunConfiguration['split'],
   };
   const onProgress = tokenProgress();
-  const store = await tokenizeDataset(dataset, tokenizer, { file: join(out, 'tokens.bin'), onProgress });
+  const store = await tokenizeDataset(dataset, tokenizer, { file: join(out, 'tokens.bin'), onProgress, signal });
   sayWhatIsLeftOut(store);
   return { dataset, source, tokenizer, store };
 }
@@ -93,21 +104,26 @@ function sayWhatIsLeftOut({ bad, skipped, notes = [] }: TokenFileStore): void {
   if (bad.count > 0) say(`${formatCount(bad.count)} records cannot be used:\n${bad.describe()}`);
 }
 
-async function makeTokenizer(configuration: RunConfiguration, dataset: Dataset): Promise<Tokenizer> {
+async function makeTokenizer(
+  configuration: RunConfiguration,
+  dataset: Dataset,
+  options: Stoppable,
+): Promise<Tokenizer> {
   const fixed = fixedTokenizer(configuration, dataset);
   if (fixed) return fixed;
   const { tokenizer } = configuration;
+  const { signal } = options;
   const endOfText = dataset.numDocuments !== 1;
-  const text = datasetText(dataset, 'train');
+  const text = datasetText(dataset, 'train', options);
   switch (tokenizer.type) {
     case 'bpe':
-      return trainBpe(text, { ...tokenizer, endOfText });
+      return trainBpe(text, { ...tokenizer, endOfText, signal });
     case 'unigram':
-      return trainUnigram(text, { ...tokenizer, endOfText });
+      return trainUnigram(text, { ...tokenizer, endOfText, signal });
     default: {
       // All symbols of ListOps, whether they occur or not.
       const symbols = [listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))];
-      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...tokenizer, endOfText });
+      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...tokenizer, endOfText, signal });
     }
   }
 }

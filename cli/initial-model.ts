@@ -14,6 +14,7 @@ import {
   type RunLock,
   readNewest,
   restoreModel,
+  type Stoppable,
   type Tokenizer,
   type TransformerConfiguration,
   transformerConfiguration,
@@ -81,8 +82,9 @@ export function startFrom(
   initial: InitialModel,
   configuration: RunConfiguration,
   out: string,
+  options: Stoppable = {},
 ): Promise<Run> {
-  return withLock(out, (lock) => startLocked(backend, initial, configuration, out, lock));
+  return withLock(out, (lock) => startLocked(backend, initial, configuration, out, lock, options));
 }
 
 async function startLocked(
@@ -91,6 +93,7 @@ async function startLocked(
   configuration: RunConfiguration,
   out: string,
   lock: RunLock,
+  options: Stoppable,
 ): Promise<Run> {
   await checkNoRun(out);
   const { directory, files, tokenizer } = initial;
@@ -98,11 +101,11 @@ async function startLocked(
   checkObjective(configuration.training.objective, config);
   // Before the text is read, as a mistake here is found sooner.
   const model = restoreModel(backend, { ...files, config }, directory);
-  const { training, teacher } = await withTeacher(backend, configuration.training, {
+  const { training, teacher } = await withTeacher(backend, configuration.training, options, {
     directory,
     configuration: config,
   });
-  const corpus = await tokenize(configuration, tokenizer, out);
+  const corpus = await tokenize(configuration, tokenizer, out, options);
   const packing = training.packing ?? usualPacking(config, corpus.dataset);
   const stored = await storeConfiguration(out, {
     ...configuration,

@@ -22,6 +22,7 @@ import {
   type RunLock,
   readNewest,
   restoreModel,
+  type Stoppable,
   type Teacher,
   type TeacherErrors,
   type TokenSplit,
@@ -123,8 +124,13 @@ export function newModelConfiguration(
 }
 
 /** Starts a run in `out`. @throws one sentence when `out` already holds one. */
-export function startRun(backend: Backend, configuration: RunConfiguration, out: string): Promise<Run> {
-  return withLock(out, (lock) => startLocked(backend, configuration, out, lock));
+export function startRun(
+  backend: Backend,
+  configuration: RunConfiguration,
+  out: string,
+  options: Stoppable = {},
+): Promise<Run> {
+  return withLock(out, (lock) => startLocked(backend, configuration, out, lock, options));
 }
 
 async function startLocked(
@@ -132,10 +138,11 @@ async function startLocked(
   configuration: RunConfiguration,
   out: string,
   lock: RunLock,
+  options: Stoppable,
 ): Promise<Run> {
   await checkNoRun(out);
-  const { training, teacher } = await withTeacher(backend, configuration.training);
-  const corpus = await openCorpus(configuration, out);
+  const { training, teacher } = await withTeacher(backend, configuration.training, options);
+  const corpus = await openCorpus(configuration, out, options);
   const classes = await classesOf(configuration, corpus);
   const modelConfiguration = newModelConfiguration(
     { ...configuration, training },
@@ -164,6 +171,7 @@ export async function storeConfiguration(out: string, configuration: RunConfigur
 export async function withTeacher(
   backend: Backend,
   training: TrainingConfiguration,
+  options: Stoppable,
   initial?: { readonly directory: string; readonly configuration: TransformerConfiguration },
 ): Promise<{ training: TrainingConfiguration; teacher: Teacher | undefined }> {
   const { distillation } = training;
@@ -174,7 +182,7 @@ export async function withTeacher(
       'Nobody is there to learn from: set "distillation": {"teacher": DIR}, or use performers finetune.',
     );
   }
-  const teacher = await loadTeacher(backend, resolve(path));
+  const teacher = await loadTeacher(backend, resolve(path), options);
   if (initial) checkTeacher(teacher.model.configuration, initial.configuration, distillation);
   return { training: { ...training, distillation: { ...distillation, teacher: teacher.directory } }, teacher };
 }
@@ -187,9 +195,9 @@ interface ResumeLimits {
 }
 
 /** The newest checkpoint of the run in `out`, and the configuration that the run goes on with. */
-export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}) {
+export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}, options: Stoppable = {}) {
   const { directory, checkpoint } = await readNewest(out, async (newest) => {
-    return { directory: newest, checkpoint: await loadCheckpoint(newest) };
+    return { directory: newest, checkpoint: await loadCheckpoint(newest, options) };
   });
   const path = join(out, 'run.json');
   const text = await readFile(path, 'utf8').catch(() => {
@@ -211,21 +219,32 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
 }
 
 /** Continues the run in `out` from its newest checkpoint. */
-export async function resumeRun(backend: Backend, out: string, limits: ResumeLimits = {}): Promise<Run> {
+export async function resumeRun(
+  backend: Backend,
+  out: string,
+  limits: ResumeLimits = {},
+  options: Stoppable = {},
+): Promise<Run> {
   // A directory that does not exist would be made by its lock.
   await findCheckpoint(out);
-  return withLock(out, (lock) => resumeLocked(backend, out, limits, lock));
+  return withLock(out, (lock) => resumeLocked(backend, out, limits, lock, options));
 }
 
-async function resumeLocked(backend: Backend, out: string, limits: ResumeLimits, lock: RunLock): Promise<Run> {
-  const { checkpoint, directory, configuration } = await readRun(out, limits);
+async function resumeLocked(
+  backend: Backend,
+  out: string,
+  limits: ResumeLimits,
+  lock: RunLock,
+  options: Stoppable,
+): Promise<Run> {
+  const { checkpoint, directory, configuration } = await readRun(out, limits, options);
   const { training } = checkpoint;
   const where = join(directory, 'tokenizer.json');
   const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
-  const corpus = await tokenize(configuration, tokenizer, out);
+  const corpus = await tokenize(configuration, tokenizer, out, options);
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
-  const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory));
+  const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory, options));
   const { companions } = checkpoint;
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock, companions };
 }

@@ -163,21 +163,22 @@ export function defined<T extends object>(object: T): Partial<T> {
  * Carries a run out to its end, or to a Ctrl-C, and says what came of it.
  *
  * @param command continues it, after `performers`
- * @param open makes the run, or finds it again
+ * @param open makes the run, or finds it again; Ctrl-C aborts its signal
  * @param finished is given the run that has ended
  */
 export async function carryOut(
   flags: TrainingFlags,
   command: string,
-  open: (backend: Backend) => Promise<Run>,
+  open: (backend: Backend, signal: AbortSignal) => Promise<Run>,
   finished: (run: Run) => Promise<void> = async () => {},
 ): Promise<void> {
   const { out } = flags;
+  const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const run = await open(backend);
+    const run = await open(backend, signal);
     const { store } = run.corpus;
-    const signal = interruptSignal('Saving after this step');
+    interruptSignal('Saving after this step');
     say(
       `${formatCount(run.model.numParameters)} parameters, ${formatCount(store.train.length)} training tokens, ` +
         `${formatCount(store.heldOut.length)} held out, on ${backend.description}`,

@@ -7,7 +7,7 @@ export { dividedRows, exponentialEstimator, snapshotsLength } from './backend/es
 export type { BackendOptions } from './backend/select.ts';
 export * from './backend/types.ts';
 export * from './base/errors.ts';
-export { pause } from './base/event-loop.ts';
+export { pause, type Stoppable } from './base/event-loop.ts';
 export { parseConfiguration } from './base/parse.ts';
 
 /**

@@ -185,7 +185,7 @@ async function convert(flags: ConvertFlags): Promise<void> {
   const signal = interruptSignal('Stopping');
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const source = await openSource(backend, flags.from, flags.maxLength);
+    const source = await openSource(backend, flags.from, flags.maxLength, { signal });
     const { model, unused } = source;
     say(`${source.description}, ${formatCount(model.numParameters)} parameters, on ${backend.description}`);
     if (unused.length > 0) say(`Not used: ${unused.join(', ')}`);
@@ -199,10 +199,9 @@ async function convert(flags: ConvertFlags): Promise<void> {
       model.replaceAttention({ attention, exactLayers: flags.keepExact ?? [] }, flags.seed);
       say('Not measured: name text, sequences or images with --data to see what the conversion costs.');
     }
-    signal.throwIfAborted();
     const others = new Map<string, Uint8Array | string>(source.others);
     if (report) others.set('conversion.json', `${JSON.stringify(report, null, 2)}\n`);
-    await saveModel(flags.out, model, { tokenizer: source.tokenizerJson, others });
+    await saveModel(flags.out, model, { tokenizer: source.tokenizerJson, others, signal });
     say(`Saved to ${flags.out}.`);
     if (flags.json) printJson({ out: flags.out, unused, report: report ?? null });
   } finally {
@@ -220,8 +219,7 @@ async function measure(
   const length = lengthOf(flags, source.model.configuration);
   const isBalanced = balances(flags);
   const wanted = isBalanced ? (1 + balancedShare) * sequences : sequences;
-  signal.throwIfAborted();
-  const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length });
+  const all = await measuredBatches(source, { data, format, textField, sequences: wanted, length, signal });
   const { measured, others } = isBalanced ? parted(all, sequences) : { measured: all, others: [] };
   if (isBalanced) {
     await balanceAttention(source.model, others, { signal });

@@ -88,7 +88,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
   try {
     const { model, tokenizer, directory, trained } = await readNewest(flags.model, async (newest) => {
       const trained = await trainedFor(newest);
-      return { trained, ...(await loadModel(backend, newest)) };
+      return { trained, ...(await loadModel(backend, newest, { signal })) };
     });
     const usual = usualObjective({ configuration: model.configuration, tokenizer });
     const { objective, packing } = taskOf(trained, usual);
@@ -98,7 +98,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
       );
     }
     checkObjective(objective, model.configuration);
-    const dataset = await openDataset(await datasetConfiguration(flags));
+    const dataset = await openDataset(await datasetConfiguration(flags), { signal });
     const file = join(temporary, 'tokens.bin');
     const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file, signal });
     const classes = objective.type === 'classification' ? await documentClasses(dataset) : undefined;

@@ -104,13 +104,12 @@ async function exportModel(flags: ExportFlags): Promise<void> {
       const images = await readOptional(join(newest, 'preprocessor_config.json'));
       const tokenizer = await readTokenizer(newest);
       const companions = await readCompanions(newest);
-      return { images, tokenizer, companions, ...(await loadTransformer(backend, newest)) };
+      return { images, tokenizer, companions, ...(await loadTransformer(backend, newest, { signal })) };
     });
     const { model, tokenizer, directory } = source;
     if (tokenizer) checkTokenizer(tokenizer, model.configuration, join(directory, 'tokenizer.json'));
-    const files = await (to === 'onnx' ? onnxFiles(source, flags) : huggingFaceFiles(source));
-    signal.throwIfAborted();
-    await saveFiles(out, files);
+    const files = await (to === 'onnx' ? onnxFiles(source, flags, signal) : huggingFaceFiles(source, signal));
+    await saveFiles(out, files, { signal });
     const sizes = [...files].map(([name, data]) => ({ name, bytes: Buffer.byteLength(data) }));
     if (flags.json) printJson({ out, files: sizes });
     else say(formatTable([['file', 'bytes'], ...sizes.map(({ name, bytes }) => [name, formatCount(bytes)])]));
@@ -148,11 +147,15 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
   });
 }
 
-async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<string, Uint8Array | string>> {
+async function onnxFiles(
+  source: ExportSource,
+  flags: ExportFlags,
+  signal: AbortSignal,
+): Promise<Map<string, Uint8Array | string>> {
   const { model, tokenizer, images, companions } = source;
   const { configuration } = model;
   const { graphs, outputs, autoAs } = flags;
-  const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs });
+  const exported = await exportOnnx(model, { graphs, outputs, auto: autoAs, signal });
   const files = new Map<string, Uint8Array | string>();
   for (const [name, bytes] of exported.files) files.set(`onnx/${name}`, bytes);
   const kept = { ...keptConfig(companions), ...classLabels(companions, configuration) };
@@ -167,9 +170,9 @@ async function onnxFiles(source: ExportSource, flags: ExportFlags): Promise<Map<
   return files;
 }
 
-async function huggingFaceFiles(source: ExportSource): Promise<Map<string, Uint8Array | string>> {
+async function huggingFaceFiles(source: ExportSource, signal: AbortSignal): Promise<Map<string, Uint8Array | string>> {
   const { model, tokenizer, companions, images } = source;
-  const files = new Map<string, Uint8Array | string>(await exportHuggingFace(model, { tokenizer, companions }));
+  const files = new Map<string, Uint8Array | string>(await exportHuggingFace(model, { tokenizer, companions, signal }));
   if (images) files.set('preprocessor_config.json', images);
   return files;
 }

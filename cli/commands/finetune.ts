@@ -78,7 +78,7 @@ async function plan(flags: FinetuneFlags): Promise<Plan> {
   if (flags.resume) {
     return {
       resolve: () => resolvedResume(flags),
-      perform: () => finetune(flags, (backend) => resumeRun(backend, out, flags)),
+      perform: () => finetune(flags, (backend, signal) => resumeRun(backend, out, flags, { signal })),
     };
   }
   const file = flags.config ? await readRunConfiguration(flags.config) : {};
@@ -94,16 +94,22 @@ async function plan(flags: FinetuneFlags): Promise<Plan> {
   await checkFieldFlags(flags, { ...configuration.dataset, data: configuration.data });
   return {
     resolve: () => resolvedFinetuning(flags, configuration, initial),
-    perform: () => finetune(flags, (backend) => startFrom(backend, initial, configuration, out)),
+    perform: () => finetune(flags, (backend, signal) => startFrom(backend, initial, configuration, out, { signal })),
   };
 }
 
 /** Trains the run that is opened, and measures it before and after. */
-async function finetune(flags: FinetuneFlags, open: (backend: Backend) => Promise<Run>): Promise<void> {
+async function finetune(
+  flags: FinetuneFlags,
+  open: (backend: Backend, signal: AbortSignal) => Promise<Run>,
+): Promise<void> {
   let recovery: Recovery | undefined;
-  const measured = async (backend: Backend) => {
-    const run = await open(backend);
-    recovery = await Recovery.open(run);
+  const measured = async (backend: Backend, signal: AbortSignal) => {
+    const run = await open(backend, signal);
+    recovery = await Recovery.open(run, { signal }).catch((error) => {
+      run.lock.release();
+      throw error;
+    });
     return run;
   };
   await carryOut(flags, 'finetune', measured, async () => recovery?.finish());

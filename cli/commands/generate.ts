@@ -46,7 +46,7 @@ async function generate(flags: GenerateFlags): Promise<void> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const signal = interruptSignal();
   try {
-    const { model, tokenizer } = await loadModel(backend, flags.model);
+    const { model, tokenizer } = await loadModel(backend, flags.model, { signal });
     const { tokens, temperature, topK, topP, seed } = flags;
     const options = { maxTokens: tokens, temperature, topK, topP, seed, signal };
     const start = performance.now();

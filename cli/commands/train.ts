@@ -119,14 +119,14 @@ async function plan(flags: TrainFlags): Promise<Plan> {
   if (flags.resume) {
     return {
       resolve: () => resolvedResume(flags),
-      perform: () => carryOut(flags, 'train', (backend) => resumeRun(backend, out, flags)),
+      perform: () => carryOut(flags, 'train', (backend, signal) => resumeRun(backend, out, flags, { signal })),
     };
   }
   const configuration = await configurationOf(flags);
   await checkFieldFlags(flags, { ...configuration.dataset, data: configuration.data });
   return {
     resolve: () => resolvedRun(flags, configuration),
-    perform: () => carryOut(flags, 'train', (backend) => startRun(backend, configuration, out)),
+    perform: () => carryOut(flags, 'train', (backend, signal) => startRun(backend, configuration, out, { signal })),
   };
 }
 

@@ -17,6 +17,7 @@ import {
   parseConfiguration,
   parseJson,
   readImageFiles,
+  type Stoppable,
   type Tokenizer,
   type TokenSplit,
   type Transformer,
@@ -43,7 +44,7 @@ export async function measuredBatches(source: Source, measured: MeasuredData): P
 }
 
 /** Which sequences a conversion is measured on. */
-interface MeasuredData {
+interface MeasuredData extends Stoppable {
   readonly data: readonly string[];
   readonly format?: DatasetConfiguration['format'] | undefined;
   /** Field or column that has the text. */
@@ -102,14 +103,19 @@ export async function tokenBatches(
 async function sequenceBatches(
   model: Transformer,
   tokenizer: Tokenizer,
-  { data, format, textField, length, sequences }: MeasuredData,
+  { data, format, textField, length, sequences, signal }: MeasuredData,
 ): Promise<MeasuredBatch[]> {
   const fields = { ...(format && { format }), ...(textField && { text: textField }) };
   // The format decides about the other options, which openDataset checks.
-  const dataset = await openDataset({ ...fields, data: [...data], split: { by: 'none' } } as DatasetConfiguration);
+  const dataset = await openDataset({ ...fields, data: [...data], split: { by: 'none' } } as DatasetConfiguration, {
+    signal,
+  });
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));
   try {
-    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file: join(temporary, 'tokens.bin') });
+    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, {
+      file: join(temporary, 'tokens.bin'),
+      signal,
+    });
     try {
       const batches = await tokenBatches(model, tokens, vocabularyOf(tokenizer, dataset), {
         isOneDocument: dataset.numDocuments === 1,

@@ -8,6 +8,7 @@ import {
   type ModelComparison,
   parseJson,
   type RecoveryReport,
+  type Stoppable,
 } from '../../src/node.ts';
 import { vocabularyOf } from '../corpus.ts';
 import { formatTable, say } from '../output.ts';
@@ -36,7 +37,7 @@ export class Recovery {
   ) {}
 
   /** Measures a run that starts; of one that resumes, what was measured is read. Nothing without held-out text. */
-  static async open(run: Run): Promise<Recovery> {
+  static async open(run: Run, options: Stoppable = {}): Promise<Recovery> {
     const { out, model, corpus, configuration, resume } = run;
     const { dataset, store, tokenizer } = corpus;
     const hasReference = run.teacher !== undefined || configuration.from !== undefined;
@@ -49,7 +50,7 @@ export class Recovery {
           })
         : [];
     if (resume || batches.length === 0) return new Recovery(run, batches, resume && (await readBefore(out)));
-    const { model: before, reference } = await compare(run, batches);
+    const { model: before, reference } = await compare(run, batches, options);
     await write(out, { before, exact: reference });
     return new Recovery(run, batches, before);
   }
@@ -72,12 +73,12 @@ export class Recovery {
   }
 }
 
-async function compare(run: Run, batches: readonly MeasuredBatch[]): Promise<RecoveryReport> {
+async function compare(run: Run, batches: readonly MeasuredBatch[], options: Stoppable = {}): Promise<RecoveryReport> {
   const { model, teacher, configuration } = run;
-  if (teacher) return compareModels(model, teacher.model, batches);
-  const original = await loadTeacher(model.backend, configuration.from!);
+  if (teacher) return compareModels(model, teacher.model, batches, options);
+  const original = await loadTeacher(model.backend, configuration.from!, options);
   try {
-    return await compareModels(model, original.model, batches);
+    return await compareModels(model, original.model, batches, options);
   } finally {
     original.model.dispose();
   }

@@ -14,6 +14,7 @@ import {
   parseJson,
   readHuggingFace,
   readNewest,
+  type Stoppable,
   type Tokenizer,
   type Transformer,
 } from '../../src/node.ts';
@@ -45,13 +46,18 @@ const pickles = /^[^/]+\.bin$/;
  * @param maxLength learned positions are interpolated to it
  * @throws one sentence when there is no model, or none that can be converted
  */
-export async function openSource(backend: Backend, from: string, maxLength?: number): Promise<Source> {
-  const folder = isHubName(from) ? (await fetchFromHub(from, { choose: filesOf })).folder : from;
+export async function openSource(
+  backend: Backend,
+  from: string,
+  maxLength: number | undefined,
+  options: Stoppable = {},
+): Promise<Source> {
+  const folder = isHubName(from) ? (await fetchFromHub(from, { choose: filesOf, ...options })).folder : from;
   if (!(await stat(folder).catch(() => undefined))) {
     throw new ConfigurationError(`There is no ${from}: name a directory that holds a model, or hf://ORG/NAME.`);
   }
-  if (!(await isHuggingFace(folder))) return openOwn(backend, folder, maxLength);
-  const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength });
+  if (!(await isHuggingFace(folder))) return openOwn(backend, folder, maxLength, options);
+  const pretrained = await readHuggingFace(await directoryFiles(folder), { maxLength, ...options });
   const { tokenizer: json, family, unused, configuration } = pretrained;
   const { numLayers, numHeads, dModel } = configuration;
   const tokenizer = json && (await loadAnyTokenizer(json, pretrained.tokenizerFrom));
@@ -67,7 +73,12 @@ export async function openSource(backend: Backend, from: string, maxLength?: num
   };
 }
 
-async function openOwn(backend: Backend, folder: string, maxLength: number | undefined): Promise<Source> {
+async function openOwn(
+  backend: Backend,
+  folder: string,
+  maxLength: number | undefined,
+  options: Stoppable,
+): Promise<Source> {
   if (maxLength !== undefined) {
     throw new ConfigurationError(
       '--max-length interpolates the positions of pretrained models: leave it out for one of this program.',
@@ -75,7 +86,7 @@ async function openOwn(backend: Backend, folder: string, maxLength: number | und
   }
   const { model, directory, file, others } = await readNewest(folder, async (newest) => {
     const others = await readCompanions(newest);
-    return { others, file: await readTokenizerFile(newest), ...(await loadTransformer(backend, newest)) };
+    return { others, file: await readTokenizerFile(newest), ...(await loadTransformer(backend, newest, options)) };
   });
   if (file) checkTokenizer(file.tokenizer, model.configuration, join(directory, 'tokenizer.json'));
   const { numLayers, numHeads, dModel, attention } = model.configuration;

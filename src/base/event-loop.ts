@@ -6,6 +6,12 @@
 /** Longest stretch of work between two pauses, in milliseconds: a frame at 60 Hz has 16. */
 const STRETCH = 10;
 
+/** Options of work that can be stopped. */
+export interface Stoppable {
+  /** Stops the work: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** When the event loop last turned for anybody's pause: many short calls in a row count as one stretch. */
 let lastTurn = Number.NEGATIVE_INFINITY;
 

@@ -1,5 +1,5 @@
-import { promisify } from 'node:util';
 import { DataError } from '../base/errors.ts';
+import type { Stoppable } from '../base/event-loop.ts';
 import { countCharacters } from './split.ts';
 
 export interface BrotliResult {
@@ -14,24 +14,30 @@ export interface BrotliResult {
  * of the format, lgwin 24: 16 MiB, so of a longer training text only the last 16 MiB can help. Given the training text
  * means `8·(size(train + heldOut) − size(train)) / characters`.
  *
+ * @param options.signal stops the work: its reason is thrown
  * @throws if heldOut is empty
  */
-export async function brotliBitsPerCharacter(train: string, heldOut: string): Promise<BrotliResult> {
+export async function brotliBitsPerCharacter(
+  train: string,
+  heldOut: string,
+  { signal }: Stoppable = {},
+): Promise<BrotliResult> {
   if (heldOut === '')
     throw new DataError('The held-out text is empty; bits per character need at least one character.');
   const characters = countCharacters(heldOut);
   const [both, before, alone] = await Promise.all([
-    compressedSize(train + heldOut),
-    compressedSize(train),
-    compressedSize(heldOut),
+    compressedSize(train + heldOut, signal),
+    compressedSize(train, signal),
+    compressedSize(heldOut, signal),
   ]);
   return { givenTrain: (8 * (both - before)) / characters, alone: (8 * alone) / characters };
 }
 
-async function compressedSize(text: string): Promise<number> {
-  const { brotliCompress, constants } = await import('node:zlib');
+async function compressedSize(text: string, signal: AbortSignal | undefined): Promise<number> {
+  signal?.throwIfAborted();
+  const { createBrotliCompress, constants } = await import('node:zlib');
   const bytes = Buffer.from(text);
-  const compressed = await promisify(brotliCompress)(bytes, {
+  const stream = createBrotliCompress({
     params: {
       [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
       [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
@@ -39,5 +45,15 @@ async function compressedSize(text: string): Promise<number> {
       [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
     },
   });
-  return compressed.length;
+  // The work is done in threads of the platform, piece by piece.
+  const stop = () => stream.destroy(signal!.reason as Error);
+  signal?.addEventListener('abort', stop, { once: true });
+  stream.end(bytes);
+  let size = 0;
+  try {
+    for await (const chunk of stream) size += (chunk as Buffer).length;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+  return size;
 }

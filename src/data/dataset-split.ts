@@ -1,5 +1,6 @@
 /** Which part of a dataset each of its documents belongs to, decided while they stream past. */
 import { DataError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
 import {
   checkFraction,
@@ -63,23 +64,26 @@ export interface DatasetSplitter {
  * Where there is one group, or none, the split is by document, and `note` says so.
  *
  * @param documents the documents from the start, as often as it is called
+ * @param options.signal stops the reading: its reason is thrown
  * @throws if a fraction is not in (0, 1), there are too few documents, or a part would be empty
  */
 export async function createSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   rule: DatasetSplit,
+  options: Stoppable = {},
 ): Promise<DatasetSplitter> {
+  const pauses = new Pauses(options.signal);
   switch (rule.by) {
     case 'none':
       return splitter(() => 'train');
     case 'given':
       return givenSplitter();
     case 'tail':
-      return tailSplitter(documents, rule.fraction);
+      return tailSplitter(documents, rule.fraction, pauses);
     case 'document':
-      return documentSplitter(documents, rule.fraction, rule.seed ?? 0);
+      return documentSplitter(documents, rule.fraction, rule.seed ?? 0, pauses);
     case 'group':
-      return groupSplitter(documents, rule);
+      return groupSplitter(documents, rule, pauses);
   }
 }
 
@@ -114,12 +118,16 @@ function givenSplitter(): DatasetSplitter {
 async function tailSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   fraction: number,
+  pauses: Pauses,
 ): Promise<DatasetSplitter> {
   checkFraction(fraction);
   const lengths: number[] = [];
   for await (const document of documents()) {
     let length = 0;
-    for await (const chunk of document.read()) length += countCharacters(chunk);
+    for await (const chunk of document.read()) {
+      await pauses.next();
+      length += countCharacters(chunk);
+    }
     lengths.push(length);
   }
   const cuts = tailCutsOf(lengths, fraction);
@@ -142,12 +150,14 @@ async function documentSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   fraction: number,
   seed: number,
+  pauses: Pauses,
 ): Promise<DatasetSplitter> {
   checkFraction(fraction);
   let lowest = { index: -1, share: 2 };
   let highest = { index: -1, share: -1 };
   let count = 0;
   for await (const _ of documents()) {
+    await pauses.next();
     const index = count++;
     const share = shareOf(index, seed);
     if (share < lowest.share) lowest = { index, share };
@@ -167,6 +177,7 @@ async function documentSplitter(
 async function groupSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   rule: Extract<DatasetSplit, { by: 'group' }>,
+  pauses: Pauses,
 ): Promise<DatasetSplitter> {
   const { fraction, heldOut = 0.1, test = 0, seed = 0 } = rule;
   if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
@@ -174,11 +185,11 @@ async function groupSplitter(
       `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
     );
   }
-  const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed });
+  const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed }, pauses);
   if (only !== undefined) {
     const share = heldOut > 0 ? heldOut : fraction;
     return {
-      ...(await documentSplitter(documents, share, seed)),
+      ...(await documentSplitter(documents, share, seed, pauses)),
       note: `${only}: ${share} of the documents are held out instead.`,
     };
   }
@@ -198,12 +209,14 @@ async function groupSplitter(
 async function surveyGroups(
   documents: () => AsyncIterable<DatasetDocument>,
   rule: GroupSplitRule,
+  pauses: Pauses,
 ): Promise<{ only?: string; fixed?: ReadonlyMap<string, Part>; note?: string }> {
   const split = new GroupSplit(rule);
   const seen = new Set<Part>();
   let lowest = { group: '', share: 2 };
   let highest = { group: '', share: -1 };
   for await (const { group } of documents()) {
+    await pauses.next();
     seen.add(split.partOf({ group }));
     if (seen.size === 2) return {};
     for (const name of group?.split(GROUP_SEPARATOR) ?? []) {

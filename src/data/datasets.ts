@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { DataError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import {
   checkDatasetNames,
   type DatasetConfiguration,
@@ -37,7 +38,7 @@ export interface Dataset {
   documents(report?: ReadingReport): AsyncGenerator<DatasetDocument>;
 }
 
-export interface DatasetOptions {
+export interface DatasetOptions extends Stoppable {
   /** How `hf://…` names are fetched. */
   readonly hub?: HubOptions | undefined;
 }
@@ -51,7 +52,8 @@ export interface DatasetOptions {
  */
 export async function openDataset(configuration: DatasetConfiguration, options: DatasetOptions = {}): Promise<Dataset> {
   const { data: names, format: given } = checkDatasetNames(configuration);
-  const { data, paths } = await fetchNames(names, given, options.hub);
+  const { data, paths } = await fetchNames(names, given, { signal: options.signal, ...options.hub });
+  options.signal?.throwIfAborted();
   const { format, files: found } =
     given === 'listops' && paths.length === 0 ? { format: given, files: [] } : await findDataFiles(paths, given);
   const files = found.map((file) => resolve(file));
@@ -96,9 +98,11 @@ function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readon
 }
 
 /** The text of one part, such as a tokenizer is trained on, cut where no token crosses. */
-export async function* datasetText(dataset: Dataset, part: PartName): AsyncGenerator<string> {
-  const splitter = await createSplitter(() => dataset.documents(), dataset.split);
+export async function* datasetText(dataset: Dataset, part: PartName, options: Stoppable = {}): AsyncGenerator<string> {
+  const splitter = await createSplitter(() => dataset.documents(), dataset.split, options);
+  const pauses = new Pauses(options.signal);
   for await (const document of dataset.documents()) {
+    await pauses.next();
     for (const piece of splitter.divide(document)) {
       if (piece.part === part) yield* segments(piece.read());
     }
@@ -124,11 +128,13 @@ export async function tokenizeDataset(
   const { data: _, split: __, ...reading } = dataset.configuration;
   const key = await keyOf(files, tokenizer, { reading, split });
   return openOrWrite(key, tokenizer, options, async (writer) => {
-    const splitter = await createSplitter(() => dataset.documents(), split);
+    const splitter = await createSplitter(() => dataset.documents(), split, options);
+    const pauses = new Pauses(options.signal);
     const report = { bad: new BadRecords(), skipped: new Map<string, number>() };
     let numDocuments = 0;
     for await (const document of dataset.documents(report)) {
       numDocuments++;
+      await pauses.next();
       for (const piece of splitter.divide(document)) await writer.add(piece.part, piece);
     }
     if (numDocuments === 0) {

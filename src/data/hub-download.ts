@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, NetworkError } from '../base/errors.ts';
+import type { Stoppable } from '../base/event-loop.ts';
 
 /** A file as the hub lists it. */
 export interface HubFile {
@@ -18,6 +19,10 @@ export interface HubFile {
 
 export type DownloadProgress = (progress: { path: string; received: number; size: number }) => void;
 
+interface DownloadOptions extends Stoppable {
+  readonly onProgress?: DownloadProgress | undefined;
+}
+
 /**
  * Downloads a file to `place`, where it appears once its size and hash are the hub's. What an earlier attempt has left is
  * gone on with; should the whole then be wrong, it is loaded once more from the start.
@@ -29,13 +34,13 @@ export async function downloadVerified(
   file: HubFile,
   content: () => Promise<Blob>,
   place: string,
-  onProgress: DownloadProgress = () => {},
+  options: DownloadOptions = {},
 ): Promise<void> {
   const partial = `${place}.incomplete`;
   await mkdir(dirname(place), { recursive: true });
   for (let attempt = 0; ; attempt++) {
     const wasPartial = (await stat(partial).catch(() => undefined)) !== undefined;
-    const fault = await downloadOnce(file, content, partial, onProgress);
+    const fault = await downloadOnce(file, content, partial, options);
     if (fault === undefined) break;
     await rm(partial, { force: true });
     if (!wasPartial && attempt > 0) throw new NetworkError(`${file.path} arrived with ${fault}; try again later.`);
@@ -48,14 +53,17 @@ async function downloadOnce(
   file: HubFile,
   content: () => Promise<Blob>,
   partial: string,
-  onProgress: DownloadProgress,
+  { onProgress, signal }: DownloadOptions,
 ): Promise<string | undefined> {
   const { path, size } = file;
   const hash = await createFileHash(file);
   let received = 0;
   const earlier = (await stat(partial).catch(() => undefined))?.size ?? 0;
   if (earlier > 0 && earlier <= size) {
-    for await (const chunk of createReadStream(partial)) hash.update(chunk as Buffer);
+    for await (const chunk of createReadStream(partial)) {
+      signal?.throwIfAborted();
+      hash.update(chunk as Buffer);
+    }
     received = earlier;
   }
   const target = await open(partial, received > 0 ? 'a' : 'w');
@@ -70,9 +78,11 @@ async function downloadOnce(
           await target.write(chunk);
           received += chunk.length;
           if (received > size) return `more than the ${size} bytes that the hub lists`;
-          onProgress({ path, received, size });
+          onProgress?.({ path, received, size });
+          signal?.throwIfAborted();
         }
       } catch (error) {
+        signal?.throwIfAborted();
         const reason = messageOf(error);
         throw new NetworkError(
           `The download of ${path} broke off after ${received} of ${size} bytes (${reason}); start again, and it goes on there.`,

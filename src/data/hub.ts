@@ -6,6 +6,7 @@
 
 import { join } from 'node:path';
 import { DataError, NetworkError } from '../base/errors.ts';
+import type { Stoppable } from '../base/event-loop.ts';
 import { z } from '../base/zod.ts';
 import { HASH, HubCache, isIntact, statOf, staysBelow } from './hub-cache.ts';
 import { downloadVerified, type HubFile } from './hub-download.ts';
@@ -24,7 +25,8 @@ export interface HubName {
   readonly path: string;
 }
 
-export interface HubOptions {
+/** The signal leaves what has arrived of a file, and the next call continues there. */
+export interface HubOptions extends Stoppable {
   /** Default: HF_ENDPOINT, else https://huggingface.co. */
   readonly hubUrl?: string | undefined;
   /** Default as above. */
@@ -87,6 +89,8 @@ function decode(text: string): string | undefined {
  * the hub says, and, without a network, what is not in the cache: with the address to load and the place to put it
  */
 export async function fetchFromHub(name: string, options: HubOptions = {}): Promise<HubSnapshot> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const target = parseHubName(name);
   const hub = new Hub(name, target, options);
   const commit = await hub.commit();
@@ -99,7 +103,10 @@ export async function fetchFromHub(name: string, options: HubOptions = {}): Prom
   if (wanted.length === 0) throw new DataError(`${name} has no such file; see ${hub.page} for what there is.`);
   const chosen = new Set(options.choose?.(wanted) ?? wanted);
   if (chosen.size === 0) throw new DataError(`${name} has no file of a known format; name a file: see ${hub.page}.`);
-  for (const file of listing) if (chosen.has(file.path)) await hub.bring(commit, file);
+  for (const file of listing) {
+    signal?.throwIfAborted();
+    if (chosen.has(file.path)) await hub.bring(commit, file);
+  }
   const kind = target.type === 'dataset' ? 'datasets/' : '';
   const pinned = `${SCHEME}${kind}${target.repository}@${commit}${target.path && `/${target.path}`}`;
   return { name: pinned, folder, files: [...chosen].sort().map((path) => join(folder, path)) };
@@ -165,7 +172,14 @@ class Hub {
   }
 
   get #parameters() {
-    return { hubUrl: this.#url, ...(this.#accessToken ? { accessToken: this.#accessToken } : {}) };
+    const { signal } = this.options;
+    return {
+      hubUrl: this.#url,
+      ...(this.#accessToken ? { accessToken: this.#accessToken } : {}),
+      ...(signal && {
+        fetch: (input: string | URL | Request, init?: RequestInit) => fetch(input, { ...init, signal }),
+      }),
+    };
   }
 
   get #repo() {
@@ -257,7 +271,7 @@ class Hub {
             if (content === null) throw new DataError(`${this.name} has no ${file.path} any more.`);
             return content;
           };
-          await downloadVerified(file, open, blob, this.options.onProgress);
+          await downloadVerified(file, open, blob, this.options);
           return true;
         },
         async () => undefined,
@@ -293,6 +307,7 @@ class Hub {
       try {
         return await online();
       } catch (error) {
+        this.options.signal?.throwIfAborted();
         const reason = networkFault(error);
         if (reason === undefined) throw this.#explain(error);
         why = reason;

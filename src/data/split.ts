@@ -3,7 +3,7 @@
  * all tokenizers are measured on the same characters and no held-out character is trained on.
  */
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { Pauses } from '../base/event-loop.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { permute } from '../tensor/random.ts';
 
 /** One document, read as often as needed; it need not fit in memory. */
@@ -88,9 +88,10 @@ export function documentParts({ documents, cuts }: SplitPlan, part: Part): Docum
 export async function splitText(
   documents: readonly TextDocument[],
   rule: SplitRule,
+  options: Stoppable = {},
 ): Promise<{ train: string; heldOut: string }> {
-  const plan = await planSplit(documents, rule);
-  const pauses = new Pauses();
+  const plan = await planSplit(documents, rule, options);
+  const pauses = new Pauses(options.signal);
   const gather = async (part: Part) => {
     let text = '';
     for (const document of documentParts(plan, part)) {

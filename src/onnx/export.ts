@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -12,7 +13,7 @@ import { Weights } from './weights.ts';
 export const onnxGraphKinds = ['sequence', 'step'] as const;
 export type OnnxGraphKind = (typeof onnxGraphKinds)[number];
 
-export interface OnnxExportOptions {
+export interface OnnxExportOptions extends Stoppable {
   /** Default: all that the model has. */
   readonly graphs?: readonly OnnxGraphKind[] | undefined;
   /**
@@ -56,9 +57,11 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
   const { configuration } = model;
   const { maxModelBytes = MAX_MODEL_BYTES } = options;
   const { graphs: kinds, outputs, auto } = onnxChoices(configuration, options);
-  const weights = await Weights.of(model);
+  const pauses = new Pauses(options.signal);
+  const weights = await Weights.of(model, pauses);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  const write = (name: string, graph: OnnxGraph) => {
+  const write = async (name: string, graph: OnnxGraph) => {
+    await pauses.next();
     const encoded = encodeOnnx(graph, `${name}_data`, maxModelBytes);
     files.set(name, encoded.model);
     if (encoded.data) files.set(`${name}_data`, encoded.data);
@@ -66,12 +69,13 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
   let states: readonly StateTensor[] = [];
   if (kinds.includes('step')) {
     const step = stepGraph(weights, configuration, auto);
-    write('model.onnx', step.graph);
+    await write('model.onnx', step.graph);
     states = step.states;
   }
   if (kinds.includes('sequence')) {
     const name = configuration.causal ? 'decoder_model.onnx' : 'model.onnx';
-    write(name, sequenceGraph(weights, configuration, auto, outputs));
+    await pauses.next();
+    await write(name, sequenceGraph(weights, configuration, auto, outputs));
   }
   return { files, states };
 }

@@ -1,6 +1,7 @@
 import { expandProjection } from '../backend/reference/favor-projection.ts';
 import type { Estimator } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import type { Transformer } from '../models/transformer.ts';
 import type { Graph } from './graph.ts';
 import type { OnnxTensor } from './model-file.ts';
@@ -14,9 +15,10 @@ export class Weights {
   }
 
   /** Copies parameters and buffers out of a model. */
-  static async of(model: Transformer): Promise<Weights> {
+  static async of(model: Transformer, pauses: Pauses): Promise<Weights> {
     const tensors = new Map<string, OnnxTensor>();
     for (const [name, tensor] of [...model.parameters(), ...model.buffers()]) {
+      await pauses.next();
       tensors.set(name, { dims: tensor.shape, data: Float32Array.from(await tensor.data()) });
     }
     return new Weights(tensors);

@@ -2,6 +2,7 @@
 
 import type { FloatArray } from '../backend/types.ts';
 import { DataError, ShapeError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import type { TransformerConfiguration } from '../models/configuration.ts';
 import { leastNumbers } from '../models/size.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -15,10 +16,16 @@ export interface StoredModel {
   buffers(): Map<string, Tensor>;
 }
 
-/** Copies parameters and buffers out: F32, or F64 from the reference backend. */
-export async function readWeights(model: StoredModel): Promise<Map<string, TensorEntry>> {
+/**
+ * Copies parameters and buffers out: F32, or F64 from the reference backend.
+ *
+ * @param options.signal stops the work: its reason is thrown
+ */
+export async function readWeights(model: StoredModel, options: Stoppable = {}): Promise<Map<string, TensorEntry>> {
+  const pauses = new Pauses(options.signal);
   const entries = new Map<string, TensorEntry>();
   for (const [name, tensor] of new Map([...model.parameters(), ...model.buffers()])) {
+    await pauses.next();
     entries.set(name, floatEntry(tensor.shape, await tensor.data()));
   }
   return entries;

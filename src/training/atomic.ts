@@ -2,6 +2,7 @@
 
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 
 /** The file system calls of a writer, so that tests can make them fail. */
@@ -58,6 +59,7 @@ const REPLACED = '.replaced-';
  * Writes `files` (name, also in a folder → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
  * it, synced, then renamed. Until this resolves `target` is what it was before.
  *
+ * @param options.signal stops the work until the directory is renamed: its reason is thrown, and nothing is left behind
  * @param options.replaces false: a directory that holds files is an error, even if they came meanwhile. Default true.
  * @throws one sentence that names the path and the mend when the disk is full or not writable; nothing is left behind.
  */
@@ -65,8 +67,9 @@ export async function writeDirectoryAtomically(
   target: string,
   files: ReadonlyMap<string, Uint8Array | string>,
   fileSystem: FileSystem = nodeFileSystem,
-  { replaces = true } = {},
+  { replaces = true, signal }: Stoppable & { readonly replaces?: boolean } = {},
 ): Promise<void> {
+  const pauses = new Pauses(signal);
   const parent = dirname(target);
   const unique = uniqueName(target);
   const temporary = join(parent, TEMPORARY + unique);
@@ -76,8 +79,12 @@ export async function writeDirectoryAtomically(
     const folders = new Set([...files.keys()].map((name) => join(temporary, dirname(name))));
     folders.delete(temporary);
     for (const folder of folders) await fileSystem.mkdir(folder);
-    for (const [name, data] of files) await fileSystem.writeFile(join(temporary, name), data);
+    for (const [name, data] of files) {
+      await pauses.next();
+      await fileSystem.writeFile(join(temporary, name), data);
+    }
     for (const folder of [...folders, temporary]) await fileSystem.syncDirectory(folder);
+    await pauses.next();
     const isThere = replaces && (await fileSystem.list(parent)).includes(basename(target));
     if (isThere) await fileSystem.rename(target, replaced);
     await fileSystem.rename(temporary, target);

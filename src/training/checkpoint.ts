@@ -17,6 +17,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataError, FileError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { parseJsonText } from '../base/json.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { explainWriteError } from '../base/write-errors.ts';
@@ -225,27 +226,28 @@ const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : `'${path.r
  * Reads weights, configuration and tokenizer of a model directory, for inference.
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
-export function loadModelFiles(directory: string): Promise<ModelFiles> {
-  return withFallback(directory, readModelFiles);
+export function loadModelFiles(directory: string, options: Stoppable = {}): Promise<ModelFiles> {
+  return withFallback(directory, readModelFiles, new Pauses(options.signal));
 }
 
 /**
  * Reads a whole checkpoint, to resume training.
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
-export function loadCheckpoint(directory: string): Promise<Checkpoint> {
-  return withFallback(directory, readCheckpoint);
+export function loadCheckpoint(directory: string, options: Stoppable = {}): Promise<Checkpoint> {
+  return withFallback(directory, readCheckpoint, new Pauses(options.signal));
 }
 
-async function readModelFiles(directory: string): Promise<ModelFiles> {
-  return modelFilesOf(directory, await readFiles(directory, [CONFIG, MODEL]));
+async function readModelFiles(directory: string, pauses: Pauses): Promise<ModelFiles> {
+  return modelFilesOf(directory, await readFiles(directory, [CONFIG, MODEL], pauses));
 }
 
-async function readCheckpoint(directory: string): Promise<Checkpoint> {
-  const files = await readFiles(directory, [TRAINING, CONFIG, MODEL, OPTIMIZER]);
+async function readCheckpoint(directory: string, pauses: Pauses): Promise<Checkpoint> {
+  const files = await readFiles(directory, [TRAINING, CONFIG, MODEL, OPTIMIZER], pauses);
   const where = join(directory, TRAINING);
   const training = parseConfiguration(stateSchema, parseJson(textOf(files.get(TRAINING)!), where), where);
   const optimizer = decodeSafetensors(files.get(OPTIMIZER)!, join(directory, OPTIMIZER)).tensors;
+  await pauses.next();
   return { ...modelFilesOf(directory, files), optimizer, training };
 }
 
@@ -265,7 +267,11 @@ const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
  * The bytes of the files `names` and of those that a directory may have besides, as one state of the directory: all are
  * opened before any is read, and an open file can be read even where the directory is removed meanwhile.
  */
-async function readFiles(directory: string, names: readonly string[]): Promise<Map<string, Uint8Array>> {
+async function readFiles(
+  directory: string,
+  names: readonly string[],
+  pauses: Pauses,
+): Promise<Map<string, Uint8Array>> {
   const handles = new Map<string, FileHandle>();
   try {
     const before = await stat(directory).catch(unreadable(directory));
@@ -277,7 +283,11 @@ async function readFiles(directory: string, names: readonly string[]): Promise<M
     const after = await stat(directory).catch(unreadable(directory));
     if (after.ino !== before.ino) throw new FileError(`${directory} is being replaced: try again.`);
     const files = new Map<string, Uint8Array>();
-    for (const [name, handle] of handles) files.set(name, await handle.readFile().catch(unreadable(directory, name)));
+    for (const [name, handle] of handles) {
+      await pauses.next();
+      files.set(name, await handle.readFile().catch(unreadable(directory, name)));
+    }
+    await pauses.next();
     const checksums = files.get(CHECKSUMS);
     if (checksums) {
       for (const [name, bytes] of files) verifyChecksum(join(directory, name), bytes, textOf(checksums));
@@ -302,17 +312,23 @@ const unreadable =
   };
 
 /** Reads `directory`; if that fails, adds to the error which older checkpoint beside it can be read. */
-async function withFallback<T>(directory: string, readFiles: (directory: string) => Promise<T>): Promise<T> {
+async function withFallback<T>(
+  directory: string,
+  readFiles: (directory: string, pauses: Pauses) => Promise<T>,
+  pauses: Pauses,
+): Promise<T> {
   try {
-    return await readFiles(directory);
+    return await readFiles(directory, pauses);
   } catch (error) {
+    pauses.signal?.throwIfAborted();
     const parent = dirname(directory);
     const own = Number(NAME.exec(basename(directory))?.[1] ?? Number.NaN);
     const damaged = [directory];
     for (const step of await checkpointSteps(parent)) {
       if (!(step < own)) continue;
       const older = join(parent, checkpointName(step));
-      if (await readFiles(older).catch(() => undefined)) throw new DamagedCheckpoint(error as Error, damaged, older);
+      if (await readFiles(older, pauses).catch(() => undefined))
+        throw new DamagedCheckpoint(error as Error, damaged, older);
       damaged.push(older);
     }
     throw error;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { loadAnyTokenizer } from '../data/tokenizers/load-any.ts';
 import type { Transformer } from '../models/transformer.ts';
@@ -23,13 +24,15 @@ export interface LoadedModel {
  * Loads a trained model without a tokenizer, such as one of image patches.
  *
  * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @param options.signal stops the loading: its reason is thrown
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
 export async function loadTransformer(
   backend: Backend,
   path: string,
+  options: Stoppable = {},
 ): Promise<Pick<LoadedModel, 'model' | 'directory'>> {
-  const { files, directory } = await openModelFiles(path);
+  const { files, directory } = await openModelFiles(path, options);
   return { model: restoreModel(backend, files, directory), directory };
 }
 
@@ -37,10 +40,11 @@ export async function loadTransformer(
  * Loads a trained model for generation or evaluation.
  *
  * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @param options.signal stops the loading: its reason is thrown
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
-export async function loadModel(backend: Backend, path: string): Promise<LoadedModel> {
-  const { files, directory } = await openModelFiles(path);
+export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
+  const { files, directory } = await openModelFiles(path, options);
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined) {
     const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
@@ -51,6 +55,7 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
     );
   }
   const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
+  await new Pauses(options.signal).next();
   const model = restoreModel(backend, files, directory);
   checkTokenizer(tokenizer, model.configuration, where);
   const record = join(directory, COMPANIONS);
@@ -60,6 +65,13 @@ export async function loadModel(backend: Backend, path: string): Promise<LoadedM
 }
 
 /** The files of the model that `path` means, and their directory. */
-function openModelFiles(path: string): Promise<{ readonly files: ModelFiles; readonly directory: string }> {
-  return readNewest(path, async (directory) => ({ files: await loadModelFiles(directory), directory }));
+async function openModelFiles(
+  path: string,
+  options: Stoppable,
+): Promise<{ readonly files: ModelFiles; readonly directory: string }> {
+  const found = await readNewest(path, async (directory) => {
+    return { files: await loadModelFiles(directory, options), directory };
+  });
+  await new Pauses(options.signal).next();
+  return found;
 }

@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { FileError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { encodeSafetensors } from '../pretrained/safetensors.ts';
 import { readWeights } from '../pretrained/weights.ts';
 import { nodeFileSystem, writeDirectoryAtomically } from './atomic.ts';
 
-export interface SavedModelFiles {
+export interface SavedModelFiles extends Stoppable {
   /** Text of tokenizer.json. Default: none. */
   readonly tokenizer?: string | undefined;
   /** Files to lie beside the model, by name. */
@@ -21,14 +22,16 @@ export interface SavedModelFiles {
 export async function saveModel(
   directory: string,
   model: Transformer,
-  { tokenizer, others = new Map() }: SavedModelFiles = {},
+  { tokenizer, others = new Map(), signal }: SavedModelFiles = {},
 ): Promise<void> {
+  const weights = await readWeights(model, { signal });
+  await new Pauses(signal).next();
   const files = new Map<string, Uint8Array | string>([
     ['config.json', `${JSON.stringify(model.configuration, null, 2)}\n`],
-    ['model.safetensors', encodeSafetensors(await readWeights(model))],
+    ['model.safetensors', encodeSafetensors(weights)],
   ]);
   if (tokenizer !== undefined) files.set('tokenizer.json', tokenizer);
-  await saveFiles(directory, new Map([...files, ...others]));
+  await saveFiles(directory, new Map([...files, ...others]), { signal });
 }
 
 /**
@@ -36,9 +39,14 @@ export async function saveModel(
  *
  * @throws as {@link saveModel} does
  */
-export async function saveFiles(directory: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
+export async function saveFiles(
+  directory: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+  { signal }: Stoppable = {},
+): Promise<void> {
+  signal?.throwIfAborted();
   await checkEmpty(directory);
-  await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false });
+  await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false, signal });
 }
 
 /** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */

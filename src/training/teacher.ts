@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import type { Stoppable } from '../base/event-loop.ts';
 import type { Transformer } from '../models/transformer.ts';
 import { readWeights } from '../pretrained/weights.ts';
 import { loadTransformer } from './load-model.ts';
@@ -19,21 +20,21 @@ export interface Teacher {
  * @param path a run's directory (its newest checkpoint is taken), a checkpoint or a model's directory
  * @throws one sentence when there is no model, a file of it is damaged, or its attention has weights of its own
  */
-export async function loadTeacher(backend: Backend, path: string): Promise<Teacher> {
-  const { model, directory } = await loadTransformer(backend, path);
+export async function loadTeacher(backend: Backend, path: string, options: Stoppable = {}): Promise<Teacher> {
+  const { model, directory } = await loadTransformer(backend, path, options);
   try {
     model.replaceAttention({ attention: 'exact', exactLayers: [] });
-    return { model, directory, fingerprint: await fingerprintOf(model) };
+    return { model, directory, fingerprint: await fingerprintOf(model, options) };
   } catch (error) {
     model.dispose();
     throw error;
   }
 }
 
-async function fingerprintOf(model: Transformer): Promise<string> {
+async function fingerprintOf(model: Transformer, options: Stoppable): Promise<string> {
   const { createHash } = await import('node:crypto');
   const hash = createHash('sha256');
-  for (const [name, { shape, data }] of await readWeights(model)) {
+  for (const [name, { shape, data }] of await readWeights(model, options)) {
     // The reference backend has the numbers of float32 files as float64.
     hash.update(`${name} ${shape}\n`).update(Float32Array.from(data as ArrayLike<number>));
   }

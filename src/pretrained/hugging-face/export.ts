@@ -1,4 +1,5 @@
 import { DataError } from '../../base/errors.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import type { TransformerConfiguration } from '../../models/configuration.ts';
 import type { Transformer } from '../../models/transformer.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -21,7 +22,7 @@ export interface ExportedTokenizer {
   toJSON(): object;
 }
 
-export interface ExportOptions {
+export interface ExportOptions extends Stoppable {
   /** Its files go beside the model's. Default: none. */
   readonly tokenizer?: ExportedTokenizer | undefined;
   /** What lay beside the model that this one comes from: its settings and files are kept. Default: none. */
@@ -39,8 +40,10 @@ export interface ExportOptions {
  */
 export async function exportHuggingFace(
   model: Transformer,
-  { tokenizer, companions = {} }: ExportOptions = {},
+  { tokenizer, companions = {}, signal }: ExportOptions = {},
 ): Promise<Map<string, Uint8Array>> {
+  const pauses = new Pauses(signal);
+  await pauses.next();
   const { configuration } = model;
   const family = familyOfModel(configuration);
   checkAttention(model);
@@ -51,11 +54,13 @@ export async function exportHuggingFace(
   const parameters = model.parameters();
   const tensors = new Map<string, TensorEntry>();
   for (const row of table) {
+    await pauses.next();
     const data = row.form.write(await join(row, parameters), row.shape);
     for (const name of [row.theirs, ...(row.writesCopies ? row.copies : [])]) {
       tensors.set(row.ofHead ? name : prefix + name, { dtype: 'F32', shape: row.shape, data });
     }
   }
+  await pauses.next();
   const own = { ...family.config(configuration, ids), ...classLabels(companions, configuration) };
   const config = {
     ...source,

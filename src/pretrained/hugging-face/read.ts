@@ -1,4 +1,5 @@
 import { ConfigurationError, DataError, ShapeError } from '../../base/errors.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { z } from '../../base/zod.ts';
 import {
   type TransformerConfiguration,
@@ -35,7 +36,7 @@ export interface Pretrained {
   readonly unused: readonly string[];
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends Stoppable {
   /** Longest sequence, in tokens: learned positions are interpolated linearly to it, or cut. Default: as the model was trained. */
   readonly maxLength?: number | undefined;
 }
@@ -53,8 +54,10 @@ const CONFIG = 'config.json';
  */
 export async function readHuggingFace(
   files: PretrainedFiles | ReadonlyMap<string, Uint8Array>,
-  { maxLength }: ReadOptions = {},
+  { maxLength, signal }: ReadOptions = {},
 ): Promise<Pretrained> {
+  const pauses = new Pauses(signal);
+  await pauses.next();
   const source = files instanceof Map ? filesInMemory(files) : (files as PretrainedFiles);
   if (!source.names.includes(CONFIG)) {
     if (source.names.includes('adapter_config.json')) await openTensors(source);
@@ -83,7 +86,7 @@ export async function readHuggingFace(
   const table = family.tensors(trained, ids);
   const tokenizer = await readTokenizer(source, family.name);
   const beside = await readCompanions(source);
-  const read = await readTable(table, stored, names);
+  const read = await readTable(table, stored, names, pauses);
   const configuration = maxLength === undefined ? trained : lengthen(trained, read.weights, maxLength);
   return {
     family: family.name,
@@ -155,10 +158,16 @@ const STEMS: ReadonlySet<string> = new Set([
   'classifier.',
 ]);
 
-async function readTable(table: readonly NamedTensor[], stored: StoredTensors, names: ReadonlyMap<string, string>) {
+async function readTable(
+  table: readonly NamedTensor[],
+  stored: StoredTensors,
+  names: ReadonlyMap<string, string>,
+  pauses: Pauses,
+) {
   const weights = new Map<string, TensorEntry>();
   const used = new Set<string>();
   for (const row of table) {
+    await pauses.next();
     const known = [...(row.decides === undefined ? [] : [row.decides]), row.theirs, ...row.copies];
     const present = [...new Set(known.flatMap((name) => names.get(name) ?? []))];
     const [first, ...copies] = present;
