@@ -226,6 +226,23 @@ describe('fetchFromHub', () => {
     expect(requests.filter((request) => request.includes('/resolve/'))).toEqual([]);
   });
 
+  test('a signal stops a download, and the next call continues it', async () => {
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const onProgress = ({ path }: { path: string }) => path === 'big.txt' && stop.abort(reason);
+    const stopped = fetchName('hf://datasets/org/some', { signal: stop.signal, onProgress });
+    await expect(stopped).rejects.toBe(reason);
+    const asked = requests.length;
+    await expect(fetchName('hf://datasets/org/some', { signal: stop.signal })).rejects.toBe(reason);
+    expect(requests.length).toBe(asked);
+    const { files: found } = await fetchName('hf://datasets/org/some');
+    expect(found.map((path) => readFileSync(path))).toEqual(
+      Object.keys(files)
+        .sort()
+        .map((path) => files[path]),
+    );
+  });
+
   test('a download that broke off goes on where it stopped', async () => {
     behaviour.breakAfter = 70_000;
     await expect(fetchName('hf://datasets/org/some/big.txt')).rejects.toThrow(
