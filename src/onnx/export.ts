@@ -53,6 +53,7 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
     outputs: option.array,
     auto: option.oneOf('favor', 'exact'),
     maxModelBytes: option.number,
+    signal: option.signal,
   });
   const { configuration } = model;
   const { maxModelBytes = MAX_MODEL_BYTES } = options;
