@@ -177,6 +177,20 @@ describe('performers train --preset', () => {
     expect(losses('listops')).toEqual(losses('straight'));
   });
 
+  it("protein-mlm: one organism's proteome is split by document, and said to be", () => {
+    writeFileSync(
+      at('proteome.fasta'),
+      readFileSync(at('proteins.fasta'), 'utf8').replace(/OS=Species \d+/g, 'OS=Yeast'),
+    );
+    const flags = ['--data', 'proteome.fasta', '--steps', '1', '--length', '32', '--batch-size', '2'];
+    const { evaluation, stderr } = train('protein-mlm', ...flags, ...config('tiny.json'));
+    expect(stderr).toContain('belong to "Yeast": 0.05 of the documents are held out instead.\n');
+    const [, training, heldOut] = /([\d,]+) training tokens, ([\d,]+) held out/.exec(stderr) ?? [];
+    expect(evaluation.tokens).toBeGreaterThan(0);
+    expect(Number(heldOut)).toBeGreaterThan(0);
+    expect(Number(training?.replace(',', ''))).toBeGreaterThan(10 * Number(heldOut));
+  });
+
   it('text-classification: labels of a table belong to their texts', () => {
     const rows = Array.from({ length: 40 }, (_, i) => `${i}\t${i % 3 ? 'cold' : 'warm'}\t${i % 3 ? 'snow' : 'sand'}`);
     writeFileSync(at('reviews.tsv'), ['id\tfeeling\treview', ...rows, '40\thot\tlava'].join('\n'));

@@ -277,29 +277,38 @@ async function testProperties(name: BackendName): Promise<void> {
       },
     );
 
-    // Plain float32 sums round every addition of one number the same way: 60,000 of them are off by 1e-4 and more.
+    // While the large value is there, plain float32 sums lose each addition: the mean of the others would be 0.
     test.runIf(isCompiled)(
-      '60,000 equal tokens give their value, by steps, in pieces and in both directions',
+      'a large value that comes and goes leaves the mean of the others, by steps, in pieces and in both directions',
       async () => {
-        const sizes = { heads: 1, length: 60_000, dHead: 2, dValue: 3, numFeatures: 3 };
-        const drawn = randomInputs(new Random(11), sizes);
-        const values = [0.1, 1 / 3, -0.7];
-        const inputs = {
-          ...drawn,
-          q: drawn.q.map((_, at) => drawn.q[at % 2]),
-          k: drawn.k.map((_, at) => drawn.k[at % 2]),
-          v: drawn.v.map((_, at) => values[at % 3]),
+        const values = [1, -0.5, 3];
+        /** Equal keys: the value of the first is large, and that of the last takes it away. */
+        const passing = (length: number, large: number) => {
+          const drawn = randomInputs(new Random(11), { heads: 1, length, dHead: 2, dValue: 3, numFeatures: 3 });
+          const signs = new Map([
+            [0, 1],
+            [length - 1, -1],
+          ]);
+          return {
+            ...drawn,
+            q: drawn.q.map((_, at) => drawn.q[at % 2]),
+            k: drawn.k.map((_, at) => drawn.k[at % 2]),
+            v: drawn.v.map((_, at) => values[at % 3] * (1 + large * (signs.get(Math.floor(at / 3)) ?? 0))),
+          };
         };
-        const last = (out: Float32Array) => out.subarray(out.length - 3);
-        expect(relativeError(last(await runner.steps(inputs, emptyStates(inputs))), values)).toBeLessThan(3e-6);
-        expect(relativeError(last(await runner.causal(inputs)), values)).toBeLessThan(3e-6);
-        expect(relativeError(last(await runner.bidirectional(inputs)), values)).toBeLessThan(3e-6);
-        const state = emptyStates(inputs);
-        let pieces: Float32Array = new Float32Array();
-        for (let start = 0; start < sizes.length; start += 1009) {
-          pieces = await runner.causal(rowsOf(inputs, start, Math.min(start + 1009, sizes.length)), state);
+        // What is added at a time, one key, 32 or 512, is below half of the large value's last digit; 5 % may get lost with it.
+        const check = (out: Float32Array) => expect(relativeError(out.subarray(-3), values)).toBeLessThan(0.06);
+        const stepped = passing(4096, 2 ** 27);
+        check(await runner.steps(stepped, emptyStates(stepped)));
+        const causal = passing(10_240, 2 ** 31);
+        check(await runner.causal(causal));
+        const state = emptyStates(causal);
+        let piece: Float32Array = new Float32Array();
+        for (let start = 0; start < causal.length; start += 1009) {
+          piece = await runner.causal(rowsOf(causal, start, Math.min(start + 1009, causal.length)), state);
         }
-        expect(relativeError(last(pieces), values)).toBeLessThan(3e-6);
+        check(piece);
+        check(await runner.bidirectional(passing(40_960, 2 ** 34)));
       },
     );
 

@@ -259,6 +259,8 @@ describe('createSplitter', () => {
     const texts = Array.from({ length: 200 }, (_, i) => `a${i}`);
     const rule = { by: 'group', fraction: 0.1, heldOut: 0.05, seed: 0 } as const;
     expect(await divide(texts, rule)).toEqual(await divide(texts, { by: 'document', fraction: 0.05, seed: 0 }));
+    const onlyGroups = await divide(texts, { ...rule, heldOut: 0 });
+    expect(onlyGroups).toEqual(await divide(texts, { by: 'document', fraction: 0.1, seed: 0 }));
     const noteOf = async (groups: readonly (string | undefined)[]) => {
       async function* documents(): AsyncGenerator<DatasetDocument> {
         for (const group of groups) yield { name: 'x', ...(group !== undefined && { group }), read: () => ['x'] };

@@ -4,12 +4,13 @@
  * without such a case fails.
  */
 import { cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { commandModes, refusedBy } from '../../../cli/command.ts';
 import { createProgram } from '../../../cli/program.ts';
 import type * as Library from '../../../src/node.ts';
 import { type CommandCases, type OptionCase, replaced, type Seen } from './case.ts';
-import { at, filesBelow, folder, newPath, removeFolder, runCommand } from './in-process.ts';
+import { at, filesBelow, folder, newPath, readJson, removeFolder, runCommand } from './in-process.ts';
 import {
   convertCases,
   demoCases,
@@ -21,7 +22,7 @@ import {
   writeModelFixtures,
 } from './model-cases.ts';
 import { serveCases } from './serve-cases.ts';
-import { finetuneCases, trainCases, writeTrainingFixtures } from './training-cases.ts';
+import { finetuneCases, hashOf, trainCases, writeTrainingFixtures } from './training-cases.ts';
 
 /** What the commands called in the library. */
 const calls = vi.hoisted(() => ({
@@ -246,4 +247,30 @@ it('measures a conversion on other sequences than those that balance it', async 
   expect([calls.balanced.length, calls.measured.length]).toEqual([6, 2]);
   const inputs = (batches: unknown[]) => batches.map((batch) => String((batch as { input: ArrayLike<number> }).input));
   expect(inputs(calls.measured).filter((input) => inputs(calls.balanced).includes(input))).toEqual([]);
+});
+
+// What is measured and what is not make their features in two places.
+describe.each([
+  ['not measured', []],
+  ['measured', ['--data', 'text.txt', '--length', '16', '--sequences', '2', '--ladder', '8', '--estimators', 'smreg']],
+])('a conversion that is %s', (name, more) => {
+  const convert = async (...args: string[]) => {
+    const out = newPath();
+    const given = more.map((argument) => (argument.endsWith('.txt') ? at(argument) : argument));
+    const { error } = await runCommand(['convert', '--from', at('exact'), ...given, ...args, '--out', out]);
+    expect(error).toBeUndefined();
+    return { weights: hashOf(join(out, 'model.safetensors')), configuration: readJson(out, 'config.json') };
+  };
+
+  it.each([
+    [['--seed', '3']],
+    [['--features', '12']],
+    [['--kernel', 'hyperbolic']],
+    [['--projection', 'givens']],
+    [['--keep-exact', '0']],
+    [['--attention', 'auto']],
+    ...(name === 'measured' ? [[['--kernel', 'favor++']]] : []),
+  ])('takes %j', async (option) => {
+    expect(await convert(...option)).not.toEqual(await convert());
+  });
 });

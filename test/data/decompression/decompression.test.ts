@@ -98,6 +98,18 @@ describe('Zstandard', () => {
       `DataError: ${folder}/some is compressed with the Zstandard dictionary 7; ` +
         'decompress it with that dictionary: zstd -d -D DICTIONARY some.',
     );
+    // Numbers of dictionaries have one byte, two or four; those that zstd --train draws have four.
+    for (const [flag, id] of [
+      [1, 200],
+      [2, 40_000],
+      [3, 0x9a02_0000],
+    ] as const) {
+      const header = Buffer.alloc(10);
+      header.set([0x28, 0xb5, 0x2f, 0xfd, flag, 0]);
+      header.writeUInt32LE(id, 6);
+      const message = await rejection(Buffer.concat([header, Buffer.alloc(8)]));
+      expect(message).toContain(`is compressed with the Zstandard dictionary ${id}; decompress it`);
+    }
   });
 
   test('cut short anywhere, wherever chunks end', async () => {
