@@ -139,6 +139,58 @@ describe.each(names)('%s', (name) => {
     }
   });
 
+  test.each<[string, (order: Storage) => void]>([
+    ['write', (order) => backend.write(order, [0], 3)],
+    ['copy', (order) => backend.copy(backend.upload(Int32Array.of(0, 1, 2, 2)), order)],
+    ['fill', (order) => backend.fill(order, 0)],
+  ])('an order that %s changes after lshSort is read', (_, change) => {
+    const sizes = { numRuns: 1, batch: 1, heads: 1, length: 4, dHead: 2, dValue: 2, layout: 'bhld' } as const;
+    const arrays = { q: zeros(8), v: zeros(8), out: zeros(8), references: zeros(4), sums: zeros(4) };
+    const [order, chunks] = [0, 1].map(() => backend.allocate(4, 'int32'));
+    const sorting = { rotations: zeros(4), numRotations: 2, numBuckets: 4 };
+    const args = (batchRow: number) => {
+      const runs = backend.upload(Int32Array.of(batchRow, 0, 4, 0, 4, 0));
+      return { ...sizes, ...arrays, runs, order, chunks, causal: false, chunkLength: 2, numHashes: 1, scale: 1 };
+    };
+    const sorted = args(0);
+    backend.lshSort({ ...sorted, ...sorting });
+    backend.lshAttention(sorted);
+    change(order);
+    expect(() => backend.lshAttention(sorted)).toThrow(/not those of lshSort/);
+    expect(() => backend.lshSort({ ...args(1), ...sorting })).toThrow(/lshSort: run 0 is \[1, 0, 4/);
+  });
+
+  test('positions end before 2^31', async () => {
+    const sizes = { batch: 1, heads: 1, length: 3, dHead: 2, layout: 'bhld', base: 10_000, inverse: false } as const;
+    const [x, out] = [backend.upload([1, 0, 1, 0, 1, 0]), zeros(6)];
+    backend.rotary({ ...sizes, x, out, offset: 2 ** 31 - 4 });
+    const expected = [0, 1, 2].flatMap((i) => [Math.cos(2 ** 31 - 4 + i), Math.sin(2 ** 31 - 4 + i)]);
+    (await numbersOf(out)).forEach((value, i) => void expect(value).toBeCloseTo(expected[i], 5));
+    expect(() => backend.rotary({ ...sizes, x, out, offset: 2 ** 31 - 3 })).toThrow(/rotary: offset is 2147483645/);
+  });
+
+  test('what does not fit is neither written nor sliced', async () => {
+    const storage = backend.upload([1, 2, 3, 4]);
+    for (const offset of [3, -1, 0.5, Number.NaN]) {
+      expect(() => backend.write(storage, [7, 8], offset)).toThrow(ShapeError);
+      expect(() => backend.slice(storage, offset, 2)).toThrow(ShapeError);
+    }
+    expect(() => backend.copy(zeros(5), storage)).toThrow(ShapeError);
+    expect(await numbersOf(storage)).toEqual([1, 2, 3, 4]);
+    backend.write(storage, [7, 8], 2);
+    expect(await numbersOf(storage)).toEqual([1, 2, 7, 8]);
+  });
+
+  test('memory that was transferred away is refused', () => {
+    const data = Float32Array.of(1, 2);
+    structuredClone(data.buffer, { transfer: [data.buffer] });
+    // Older engines do not say so.
+    if (!('detached' in ArrayBuffer.prototype)) return;
+    expect(() => backend.upload(data)).toThrow(
+      'upload: the memory of the Float32Array has been transferred away; give one that still holds numbers.',
+    );
+  });
+
   test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 40, '2', undefined, null, 3n])(
     'sizes of %o are refused',
     (size) => {

@@ -310,6 +310,22 @@ describe('a request gets the right status:', () => {
     expect(isIdle()).toBe(true);
   });
 
+  it('as many tokens and bytes as are allowed, and not one more', async () => {
+    const body = (length: number) => JSON.stringify({ input: Array.from({ length }, () => 7) });
+    await serve({ maxTokens: 5, maxBody: body(6).length });
+    const over = await post('/v1/embeddings', body(6));
+    expect([(await post('/v1/embeddings', body(5))).status, over.status]).toEqual([200, 400]);
+    expect(over.json.error).toMatchObject({ code: 'context_length_exceeded' });
+    const statusOf = async (text: string) => {
+      const head = 'POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';
+      const type = 'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+      const { answer } = await raw(`${head}${type}${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`);
+      return (await answer).split(' ')[1];
+    };
+    const padded = body(5).padEnd(body(6).length);
+    expect([await statusOf(padded), await statusOf(`${padded} `)]).toEqual(['200', '413']);
+  });
+
   it('a body that is too large and of unknown length', async () => {
     await serve({ maxBody: 100_000 });
     const { hostname, port } = new URL(service.url);

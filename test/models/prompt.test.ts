@@ -100,11 +100,14 @@ describe('a prompt that is stopped', () => {
       await decoder.feed(idsOf(70));
       clockOf(100);
       const stop = new AbortController();
+      const advance = vi.spyOn(model, 'advance');
       const long = decoder.feed(idsOf(600), { signal: stop.signal });
       // Calls are in order: this one is fed after the long prompt is given up.
       const next = decoder.feed([7]);
-      setImmediate(() => stop.abort(new Error('enough')));
+      while (advance.mock.calls.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      stop.abort(new Error('enough'));
       await expect(long).rejects.toThrow('enough');
+      expect(advance.mock.calls.length).toBeLessThan(5);
       vi.restoreAllMocks();
       const [, wanted] = await atOnce(model, idsOf(70), 7);
       expect(differences([await next], [wanted])).toEqual([0]);

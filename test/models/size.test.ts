@@ -41,6 +41,7 @@ describe('the least numbers of a model', () => {
     ['auto', { attention: { type: 'auto', numFeatures: 64 } }],
     ['exact layers', { attention: { type: 'favor', numFeatures: 4096 }, exactLayers: [0, 1, 2] }],
     ['lsh', { attention: { type: 'lsh' } }],
+    ['lsh, wide', { dModel: 96, attention: { type: 'lsh' } }],
     ['linformer', { attention: { type: 'linformer', projectedLength: 5 }, causal: false }],
     ['random linformer', { attention: { type: 'linformer', projections: 'random' }, causal: false }],
     ['reversible', { reversible: true }],

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBackend } from '../../src/node.ts';
 import { train } from '../../src/training/run.ts';
 import { lockRun } from '../../src/training/run-lock.ts';
@@ -109,6 +109,23 @@ describe('the lock of a run', () => {
       rmSync(path());
       (await lockRun(out)).release();
     }
+  });
+
+  it('that another starter has taken over meanwhile is not removed', async () => {
+    leave();
+    const { pid } = owner();
+    const kill = process.kill.bind(process);
+    const spy = vi.spyOn(process, 'kill').mockImplementation((asked, signal) => {
+      // Between the look at the dead owner and its removal.
+      if (asked === pid) leave({ id: 'starter', pid: process.pid });
+      return kill(asked, signal);
+    });
+    try {
+      await expect(lockRun(out)).rejects.toThrow(`Process ${process.pid} on ${hostname()} trains in ${out}`);
+    } finally {
+      spy.mockRestore();
+    }
+    expect(owner().id).toBe('starter');
   });
 
   it('that says nothing is left, and how to remove it said', async () => {

@@ -1,5 +1,14 @@
-/** A Parquet file of one required column of strings: uncompressed pages, plain encoding, `rowsPerGroup` rows a group. */
-export function parquetFile(column: string, texts: readonly string[], rowsPerGroup: number): Uint8Array {
+/**
+ * A Parquet file of one required column of strings: uncompressed pages, plain encoding, `rowsPerGroup` rows a group.
+ *
+ * @param pageBytes what pages state as their size. Default: what they have
+ */
+export function parquetFile(
+  column: string,
+  texts: readonly string[],
+  rowsPerGroup: number,
+  pageBytes?: number,
+): Uint8Array {
   const parts: Buffer[] = [Buffer.from('PAR1')];
   let size = 4;
   const groups: Buffer[] = [];
@@ -8,7 +17,7 @@ export function parquetFile(column: string, texts: readonly string[], rowsPerGro
     const values = Buffer.concat(rows.flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]));
     const page = struct([
       [1, i32(0)],
-      [2, i32(values.length)],
+      [2, i32(pageBytes ?? values.length)],
       [3, i32(values.length)],
       [
         5,

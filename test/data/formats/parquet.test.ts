@@ -71,6 +71,13 @@ describe('readParquet', () => {
       await expect(read(path)).rejects.toThrow('damaged.parquet cannot be read (a page states 63 values, more than 3)');
     });
 
+    test('bytes of a page', async () => {
+      const path = file('large.parquet', parquetFile('text', ['one'], 1, 2 ** 30));
+      await expect(read(path)).rejects.toThrow(
+        'large.parquet cannot be read (a page of 7 bytes states that it has 1073741824)',
+      );
+    });
+
     test('a structure without an end', async () => {
       const bytes = Buffer.from(whole);
       const start = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);

@@ -55,6 +55,16 @@ describe('TableRows', () => {
     expect(rows.end()).toEqual([]);
   });
 
+  test('a row that is open ends where a record is too long', () => {
+    const rows = new TableRows(',');
+    const long = 'x'.repeat(2 ** 20);
+    let line = 1;
+    let found = rows.push({ line, text: '"a' });
+    while (found.length === 0 && line < 40) found = rows.push({ line: ++line, text: long });
+    expect(found[0]).toEqual({ line: 1, cells: ['"a'] });
+    expect([line, found.length]).toEqual([17, 17]);
+  });
+
   test('many quotes that nothing closes take time in proportion', () => {
     for (const line of ['"a', '""a', '"a""', '"']) {
       const text = `${line}\n`.repeat(30_000);
