@@ -4,7 +4,7 @@
  */
 import type { Decompress } from 'fzstd';
 import { DataError } from '../../base/errors.ts';
-import { Input } from './input.ts';
+import { cutShort, Input } from './input.ts';
 import { RefusedFormat } from './refused-format.ts';
 
 const MAGIC = 0xfd2fb528;
@@ -53,16 +53,14 @@ async function* readFrame(input: Input): AsyncGenerator<Uint8Array> {
   const frame = await readHeader(input);
   await input.skip(frame.headerSize);
   const history = Math.min(frame.window, frame.contentSize ?? frame.window, HISTORY);
-  const { decompressor, take } = await createDecompressor(history);
+  const { decompressor, take } = createDecompressor(await import('fzstd'), history);
   const hash = frame.hasChecksum ? (await (await import('xxhash-wasm')).default()).create64() : undefined;
   let size = 0;
   for (let isLast = false; !isLast; ) {
     if (size > HISTORY && frame.window > HISTORY) throw tooLargeWindow(frame.window);
     const block = await readBlock(input);
     isLast = block.isLast;
-    // In two parts: fzstd keeps every block that comes whole until the frame ends.
-    decompressor.push(block.bytes.subarray(0, 2));
-    decompressor.push(block.bytes.subarray(2), isLast);
+    pushBlock(decompressor, block.bytes, isLast);
     for (const piece of take()) {
       size += piece.length;
       hash?.update(piece);
@@ -79,8 +77,61 @@ async function* readFrame(input: Input): AsyncGenerator<Uint8Array> {
   await input.skip(4);
 }
 
+/** In two parts: fzstd keeps every block that comes whole until the frame ends. */
+function pushBlock(decompressor: Pick<Decompress, 'push'>, block: Uint8Array, isLast: boolean): void {
+  decompressor.push(block.subarray(0, 2));
+  decompressor.push(block.subarray(2), isLast);
+}
+
+/**
+ * A function that decompresses frames which are in memory to exactly `size` bytes. Memory stays within three times `size`,
+ * whatever the frames state or hold. Content checksums are not verified.
+ */
+export async function createUnzstd(): Promise<(bytes: Uint8Array, size: number) => Uint8Array> {
+  const fzstd = await import('fzstd');
+  return (bytes, size) => {
+    const output = new Uint8Array(size);
+    let done = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const magic = littleEndian(bytes, at, 4);
+      if (magic >= SKIPPABLE && magic < SKIPPABLE + 16) {
+        at += 8 + littleEndian(bytes, at + 4, 4);
+        continue;
+      }
+      if (magic !== MAGIC) throw new DataError('bytes that begin no frame');
+      const frame = parseHeader(bytes.subarray(at, at + 18));
+      at += frame.headerSize;
+      const { decompressor, take } = createDecompressor(fzstd, Math.min(frame.window, size));
+      for (let isLast = false; !isLast; ) {
+        const block = parseBlockHeader(bytes.subarray(at, at + 3));
+        if (at + block.length > bytes.length) throw cutShort();
+        isLast = block.isLast;
+        pushBlock(decompressor, bytes.subarray(at, at + block.length), isLast);
+        at += block.length;
+        for (const piece of take()) {
+          if (done + piece.length > size) throw new DataError(`more than ${size} bytes, which were stated`);
+          output.set(piece, done);
+          done += piece.length;
+        }
+      }
+      if (frame.hasChecksum) at += 4;
+    }
+    if (done !== size) throw new DataError(`${done} bytes, not ${size} as stated`);
+    return output;
+  };
+}
+
 async function readHeader(input: Input): Promise<Frame> {
-  const descriptor = (await input.need(5))[4]!;
+  await input.need(5);
+  // A header has 18 bytes at most.
+  const available = await input.fill(18);
+  return parseHeader(await input.need(Math.min(18, available)));
+}
+
+/** The header at the start of `bytes`. */
+function parseHeader(bytes: Uint8Array): Frame {
+  if (bytes.length < 5) throw cutShort();
+  const descriptor = bytes[4]!;
   if (descriptor & 8) throw new DataError('the header of a frame is none');
   const isSingleSegment = (descriptor & 32) !== 0;
   const dictionarySize = [0, 1, 2, 4][descriptor & 3]!;
@@ -89,7 +140,8 @@ async function readHeader(input: Input): Promise<Frame> {
   const dictionaryAt = isSingleSegment ? 5 : 6;
   const contentAt = dictionaryAt + dictionarySize;
   const headerSize = contentAt + contentBytes;
-  const header = await input.need(headerSize);
+  if (bytes.length < headerSize) throw cutShort();
+  const header = bytes;
   const dictionary = littleEndian(header, dictionaryAt, dictionarySize);
   if (dictionary !== 0) {
     throw new RefusedFormat(
@@ -106,21 +158,27 @@ async function readHeader(input: Input): Promise<Frame> {
 
 /** The next block with its header. */
 async function readBlock(input: Input): Promise<{ bytes: Uint8Array; isLast: boolean }> {
-  const header = littleEndian(await input.need(3), 0, 3);
+  const { length, isLast } = parseBlockHeader(await input.need(3));
+  const bytes = (await input.need(length)).slice(0, length);
+  await input.skip(length);
+  return { bytes, isLast };
+}
+
+/** @returns the length of the block with its header, and whether the frame ends with the block */
+function parseBlockHeader(bytes: Uint8Array): { length: number; isLast: boolean } {
+  if (bytes.length < 3) throw cutShort();
+  const header = littleEndian(bytes, 0, 3);
   const type = (header >> 1) & 3;
   const size = header >> 3;
   if (type === 3 || size > BLOCK) throw new DataError('the header of a block is none');
-  const length = 3 + (type === 1 ? 1 : size);
-  const bytes = (await input.need(length)).slice(0, length);
-  await input.skip(length);
-  return { bytes, isLast: (header & 1) !== 0 };
+  return { length: 3 + (type === 1 ? 1 : size), isLast: (header & 1) !== 0 };
 }
 
 /** A decompressor of fzstd for one frame, with a header that states `history` as the window and nothing else. */
-async function createDecompressor(
+function createDecompressor(
+  { Decompress }: typeof import('fzstd'),
   history: number,
-): Promise<{ decompressor: Pick<Decompress, 'push'>; take: () => Uint8Array[] }> {
-  const { Decompress } = await import('fzstd');
+): { decompressor: Pick<Decompress, 'push'>; take: () => Uint8Array[] } {
   let ready: Uint8Array[] = [];
   const decompressor = new Decompress((piece) => void ready.push(piece));
   const windowLog = Math.max(17, Math.ceil(Math.log2(history)));

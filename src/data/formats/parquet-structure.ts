@@ -5,11 +5,15 @@
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError } from '../../base/errors.ts';
 
-/** Rows of one group, all in memory at once, at most. Writers make groups of 2¹⁷ to 2²⁰. */
+/** Rows of one group at most. Writers make groups of 2¹⁷ to 2²⁰. */
 const MAX_GROUP_ROWS = 2 ** 23;
+/** Values of one page at most; they are in memory together. */
+const MAX_PAGE_VALUES = 2 ** 20;
 /** Bytes that a page of any compression may have; beyond it, at most this many times its compressed bytes. */
-const FREE_PAGE_BYTES = 2 ** 25;
-const MAX_RATIO = 64;
+const FREE_PAGE_BYTES = 2 ** 24;
+const MAX_RATIO = 8;
+/** Rows that are read together at most. */
+const MAX_WINDOW_ROWS = 2 ** 17;
 const MAX_DEPTH = 32;
 
 /** By field number: numbers, and structures; what else there is is passed over. */
@@ -107,16 +111,21 @@ export async function checkFooter(file: AsyncBuffer): Promise<void> {
   new StructureReader(new Uint8Array(await file.slice(start, start + length))).structure();
 }
 
+/** The data pages of a column, in order: rows, and bytes after decompression. */
+type Pages = { rows: number; size: number }[];
+
 /**
  * Reads the heads of the pages of one group's columns.
  *
- * @throws what is wrong, where a page states more values than its column, or more bytes than it can hold
+ * @returns where in the group to stop, so that the pages between two stops take little memory; the last stop is the end
+ * @throws what is wrong, where a page states more values than its column, or more bytes than it may have
  */
-export async function checkPages(
+export async function planReads(
   file: AsyncBuffer,
   { columns, num_rows }: FileMetaData['row_groups'][number],
   names: readonly string[],
-): Promise<void> {
+): Promise<number[]> {
+  const flatColumns: Pages[] = [];
   checkCount('a group', Number(num_rows), MAX_GROUP_ROWS);
   for (const { meta_data: column } of columns) {
     if (!column || !names.includes(column.path_in_schema[0]!)) continue;
@@ -126,6 +135,9 @@ export async function checkPages(
     const end = start + Number(column.total_compressed_size);
     if (!(start >= 0 && end >= start && end <= file.byteLength)) throw new DataError('a column lies outside the file');
     const bytes = new Uint8Array(await file.slice(start, end));
+    const isFlat = column.path_in_schema.length === 1;
+    const pages: Pages = [];
+    let total = 0;
     for (let at = 0; at < bytes.length; ) {
       const reader = new StructureReader(bytes.subarray(at));
       const { 2: size, 3: compressedSize, ...heads } = reader.structure() as Record<number, number>;
@@ -133,16 +145,51 @@ export async function checkPages(
       if (!isStored || at + reader.offset + compressedSize! > bytes.length) {
         throw new DataError('a page is longer than its column');
       }
-      if (!(size! >= 0 && size! <= Math.max(FREE_PAGE_BYTES, MAX_RATIO * compressedSize!))) {
-        throw new DataError(`a page of ${compressedSize} bytes states that it has ${size}`);
-      }
+      checkSize('a page', size!, compressedSize!);
       const [dictionary, ...data] = [heads[7], heads[5], heads[8]] as unknown as (Structure | undefined)[];
       // A dictionary may have entries that this group does not use; each takes a byte at least.
       if (dictionary) checkCount('a dictionary', Number(dictionary[1] ?? 0), size!);
-      for (const head of data) if (head) checkCount('a page', Number(head[1] ?? 0), numValues);
+      for (const head of data) {
+        if (!head) continue;
+        const rows = Number(head[1] ?? 0);
+        checkCount('a page', rows, Math.min(numValues, MAX_PAGE_VALUES));
+        pages.push({ rows, size: size! });
+      }
+      total += size!;
       at += reader.offset + compressedSize!;
     }
+    if (isFlat) flatColumns.push(pages);
+    // The library reads lists and structures whole.
+    else checkSize('a column of lists or structures', total, bytes.length);
   }
+  const stops: number[] = [];
+  const numRows = Number(num_rows);
+  for (let row = 0; row < numRows; row = stops.at(-1)!) {
+    stops.push(Math.min(numRows, row + MAX_WINDOW_ROWS, ...flatColumns.map((pages) => lastRow(pages, row))));
+  }
+  return stops;
+}
+
+/** The end of the pages from the row `row` on that together are no larger than a page may be, or of the first of them. */
+function lastRow(pages: Pages, row: number): number {
+  let end = 0;
+  let size = 0;
+  for (const page of pages) {
+    const next = end + page.rows;
+    if (next > row) {
+      size += page.size;
+      if (size > FREE_PAGE_BYTES && end > row) return end;
+    }
+    end = next;
+  }
+  return end > row ? end : Number.POSITIVE_INFINITY;
+}
+
+function checkSize(what: string, size: number, compressedSize: number): void {
+  if (size >= 0 && size <= Math.max(FREE_PAGE_BYTES, MAX_RATIO * compressedSize)) return;
+  throw new DataError(
+    `${what} of ${compressedSize} bytes states that it has ${size}; above ${FREE_PAGE_BYTES / 2 ** 20} MiB, ${MAX_RATIO} times as many are read: write smaller pages`,
+  );
 }
 
 function checkCount(what: string, count: number, most: number): void {

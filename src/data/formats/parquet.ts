@@ -4,14 +4,15 @@ import { DataError, messageOf } from '../../base/errors.ts';
 import { readMagic } from '../files.ts';
 import type { BadRecords, DataRecord } from '../records.ts';
 import { type FieldOptions, recordOf } from './jsonl.ts';
-import { checkFooter, checkPages } from './parquet-structure.ts';
+import { loadDecompressors } from './parquet-compression.ts';
+import { checkFooter, planReads } from './parquet-structure.ts';
 
 /** Stands for text whose bytes are not UTF-8. */
 const NOT_UTF8 = Symbol('not UTF-8');
 
 /**
- * Rows of a Parquet file, such as the Hugging Face hub has: the text is a column of strings. One row group is in memory at
- * a time, and of it only the columns that are asked for. A record's line is its row, from 1.
+ * Rows of a Parquet file, such as the Hugging Face hub has: the text is a column of strings. In memory at a time are
+ * the compressed bytes of one row group, and some of its pages; of both only the columns that are asked for. A record's line is its row, from 1.
  *
  * Added to `bad` are rows whose text is null, empty, no string or not UTF-8.
  *
@@ -33,19 +34,20 @@ export async function* readParquet(
   const columns = columnsOf(path, metadata, options);
   let rowStart = 0;
   for (const group of metadata.row_groups) {
-    const rowEnd = rowStart + Number(group.num_rows);
-    const rows = await orDamaged(path, async () => {
-      await checkPages(file, group, columns);
-      return readRows(file, metadata, columns, rowStart, rowEnd);
-    });
-    for (const [i, row] of rows.entries()) {
-      const isFaulty = Object.values(row).includes(NOT_UTF8);
-      const line = rowStart + i + 1;
-      const result = isFaulty ? 'not UTF-8' : recordOf(row, options, path, line);
-      if (typeof result === 'string') bad.add({ file: path, line, reason: result });
-      else yield result;
+    const groupStart = rowStart;
+    const stops = await orDamaged(path, () => planReads(file, group, columns));
+    for (const stop of stops) {
+      const rowEnd = groupStart + stop;
+      const rows = await orDamaged(path, () => readRows(file, metadata, columns, rowStart, rowEnd));
+      for (const [i, row] of rows.entries()) {
+        const isFaulty = Object.values(row).includes(NOT_UTF8);
+        const line = rowStart + i + 1;
+        const result = isFaulty ? 'not UTF-8' : recordOf(row, options, path, line);
+        if (typeof result === 'string') bad.add({ file: path, line, reason: result });
+        else yield result;
+      }
+      rowStart = rowEnd;
     }
-    rowStart = rowEnd;
   }
 }
 
@@ -58,7 +60,7 @@ async function readRows(
   rowEnd: number,
 ): Promise<Record<string, unknown>[]> {
   const { parquetReadObjects } = await import('hyparquet');
-  const { compressors } = await import('hyparquet-compressors');
+  const compressors = await loadDecompressors();
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const parsers = {
     stringFromBytes: (bytes: Uint8Array | undefined) => bytes && (isUtf8(bytes) ? decoder.decode(bytes) : NOT_UTF8),
