@@ -206,8 +206,10 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
     );
   });
   const { training } = checkpoint;
+  const stored = parseConfiguration(runSchema, parseJson(text, path), path);
+  checkUnchanged(stored.training, training.configuration, path);
   const configuration = {
-    ...parseConfiguration(runSchema, parseJson(text, path), path),
+    ...stored,
     training: { ...training.configuration, steps: steps ?? training.configuration.steps },
   };
   if (configuration.training.steps === endless && minutes === undefined) {
@@ -216,6 +218,21 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
     );
   }
   return { checkpoint, directory, configuration };
+}
+
+/**
+ * A run goes on with what its checkpoints hold, so an edit of run.json would be ignored.
+ *
+ * @throws ConfigurationError that names the key which differs; the number of steps may
+ */
+function checkUnchanged(stored: TrainingConfiguration, trained: TrainingConfiguration, path: string): void {
+  for (const key of Object.keys({ ...stored, ...trained }) as (keyof TrainingConfiguration)[]) {
+    const [now, before] = [stored, trained].map((each) => JSON.stringify(each[key]));
+    if (key === 'steps' || now === before) continue;
+    throw new ConfigurationError(
+      `${path} has ${key} ${now ?? 'unset'}, but the run was trained with ${before ?? 'unset'}: put that back, or start a new run.`,
+    );
+  }
 }
 
 /** Continues the run in `out` from its newest checkpoint. */

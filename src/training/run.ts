@@ -226,7 +226,7 @@ function restoreTrainer(
       `${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`,
     );
   }
-  for (const key of ['length', 'batchSize', 'packing', 'objective'] as const) {
+  for (const key of ['length', 'batchSize', 'accumulate', 'packing', 'objective'] as const) {
     const [before, now] = [training.configuration[key], trainer.configuration[key]].map((value) =>
       JSON.stringify(value),
     );

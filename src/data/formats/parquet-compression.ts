@@ -18,11 +18,14 @@ export async function loadDecompressors(): Promise<Compressors> {
       if (snappySize(input) !== size) throw new DataError('a page does not have the size that it states');
       return snappy!(input, size);
     },
-    GZIP: (input, size) => gunzipSync(input, { maxOutputLength: Math.max(1, size) }),
-    BROTLI: (input, size) => brotliDecompressSync(input, { maxOutputLength: Math.max(1, size) }),
+    GZIP: (input, size) => gunzipSync(input, toSize(size)),
+    BROTLI: (input, size) => brotliDecompressSync(input, toSize(size)),
     ZSTD: await createUnzstd(),
   };
 }
+
+/** Options of zlib: one piece, which is all. */
+const toSize = (size: number) => ({ maxOutputLength: Math.max(1, size), chunkSize: Math.max(64, size + 1) });
 
 /** The number at the start of Snappy data: seven bits a byte, low ones first. */
 function snappySize(input: Uint8Array): number {

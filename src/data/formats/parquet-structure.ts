@@ -12,8 +12,9 @@ const MAX_PAGE_VALUES = 2 ** 20;
 /** Bytes that a page of any compression may have; beyond it, at most this many times its compressed bytes. */
 const FREE_PAGE_BYTES = 2 ** 24;
 const MAX_RATIO = 8;
-/** Rows that are read together at most. */
+/** Rows that are read together at most, and bytes of their pages unless one page has more. */
 const MAX_WINDOW_ROWS = 2 ** 17;
+const WINDOW_BYTES = 2 ** 21;
 const MAX_DEPTH = 32;
 
 /** By field number: numbers, and structures; what else there is is passed over. */
@@ -170,7 +171,7 @@ export async function planReads(
   return stops;
 }
 
-/** The end of the pages from the row `row` on that together are no larger than a page may be, or of the first of them. */
+/** The end of the pages from the row `row` on that are read together: at least one. */
 function lastRow(pages: Pages, row: number): number {
   let end = 0;
   let size = 0;
@@ -178,7 +179,7 @@ function lastRow(pages: Pages, row: number): number {
     const next = end + page.rows;
     if (next > row) {
       size += page.size;
-      if (size > FREE_PAGE_BYTES && end > row) return end;
+      if (size > WINDOW_BYTES && end > row) return end;
     }
     end = next;
   }

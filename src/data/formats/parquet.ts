@@ -34,11 +34,12 @@ export async function* readParquet(
   const columns = columnsOf(path, metadata, options);
   let rowStart = 0;
   for (const group of metadata.row_groups) {
+    const groupFile = rememberReads(file);
     const groupStart = rowStart;
-    const stops = await orDamaged(path, () => planReads(file, group, columns));
+    const stops = await orDamaged(path, () => planReads(groupFile, group, columns));
     for (const stop of stops) {
       const rowEnd = groupStart + stop;
-      const rows = await orDamaged(path, () => readRows(file, metadata, columns, rowStart, rowEnd));
+      const rows = await orDamaged(path, () => readRows(groupFile, metadata, columns, rowStart, rowEnd));
       for (const [i, row] of rows.entries()) {
         const isFaulty = Object.values(row).includes(NOT_UTF8);
         const line = rowStart + i + 1;
@@ -49,6 +50,20 @@ export async function* readParquet(
       rowStart = rowEnd;
     }
   }
+}
+
+/** The file, of which no part is read from the disk twice. */
+function rememberReads(file: AsyncBuffer): AsyncBuffer {
+  const parts = new Map<string, ArrayBuffer>();
+  return {
+    byteLength: file.byteLength,
+    async slice(start, end) {
+      const key = `${start}–${end}`;
+      const part = parts.get(key) ?? (await file.slice(start, end));
+      parts.set(key, part);
+      return part;
+    },
+  };
 }
 
 /** Rows `rowStart … rowEnd − 1`. */

@@ -1,43 +1,57 @@
-/**
- * A Parquet file of one required column of strings: uncompressed pages, plain encoding, `rowsPerGroup` rows a group.
- *
- * @param pageBytes what pages state as their size. Default: what they have
- */
+/** How pages are compressed: the codec's number, and what it makes of their values. */
+export interface PageCompression {
+  /** Default: 0, uncompressed. */
+  readonly codec?: number;
+  readonly compress?: (values: Buffer) => Buffer;
+  /** What a page states that it has. Default: what it has. */
+  readonly statedSize?: number;
+  /** Default: one page a group. */
+  readonly rowsPerPage?: number;
+}
+
+/** A Parquet file of one required column of strings: plain encoding, `rowsPerGroup` rows a group, by default uncompressed. */
 export function parquetFile(
   column: string,
   texts: readonly string[],
   rowsPerGroup: number,
-  pageBytes?: number,
+  { codec = 0, compress = (values) => values, statedSize, rowsPerPage = rowsPerGroup }: PageCompression = {},
 ): Uint8Array {
   const parts: Buffer[] = [Buffer.from('PAR1')];
   let size = 4;
   const groups: Buffer[] = [];
   for (let start = 0; start < texts.length; start += rowsPerGroup) {
     const rows = texts.slice(start, start + rowsPerGroup);
-    const values = Buffer.concat(rows.flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]));
-    const page = struct([
-      [1, i32(0)],
-      [2, i32(pageBytes ?? values.length)],
-      [3, i32(values.length)],
-      [
-        5,
-        {
-          type: 12,
-          bytes: struct([
-            [1, i32(rows.length)],
-            [2, i32(0)],
-            [3, i32(3)],
-            [4, i32(3)],
-          ]),
-        },
-      ],
-    ]);
-    const length = page.length + values.length;
+    const stored: Buffer[] = [];
+    for (let at = 0; at < rows.length; at += rowsPerPage) {
+      const inPage = rows.slice(at, at + rowsPerPage);
+      const values = Buffer.concat(inPage.flatMap((text) => [uint32(Buffer.byteLength(text)), Buffer.from(text)]));
+      const bytes = compress(values);
+      const page = struct([
+        [1, i32(0)],
+        [2, i32(statedSize ?? values.length)],
+        [3, i32(bytes.length)],
+        [
+          5,
+          {
+            type: 12,
+            bytes: struct([
+              [1, i32(inPage.length)],
+              [2, i32(0)],
+              [3, i32(3)],
+              [4, i32(3)],
+            ]),
+          },
+        ],
+      ]);
+      stored.push(page, bytes);
+    }
+    const chunkBytes = Buffer.concat(stored);
+    const length = chunkBytes.length;
     const metadata = struct([
       [1, i32(6)],
       [2, list(5, [zigzag(0)])],
       [3, list(8, [string(column)])],
-      [4, i32(0)],
+      [4, i32(codec)],
       [5, i64(rows.length)],
       [6, i64(length)],
       [7, i64(length)],
@@ -54,7 +68,7 @@ export function parquetFile(
         [3, i64(rows.length)],
       ]),
     );
-    parts.push(page, values);
+    parts.push(chunkBytes);
     size += length;
   }
   const root = struct([

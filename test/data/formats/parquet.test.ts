@@ -72,9 +72,9 @@ describe('readParquet', () => {
     });
 
     test('bytes of a page', async () => {
-      const path = file('large.parquet', parquetFile('text', ['one'], 1, 2 ** 30));
+      const path = file('large.parquet', parquetFile('text', ['one'], 1, { statedSize: 2 ** 30 }));
       await expect(read(path)).rejects.toThrow(
-        'large.parquet cannot be read (a page of 7 bytes states that it has 1073741824)',
+        'large.parquet cannot be read (a page of 7 bytes states that it has 1073741824; above 16 MiB, 8 times as many are read',
       );
     });
 

@@ -1,0 +1,95 @@
+/** What a resumed run is held to: the data, labels and options that its batches are made of. */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { commandsIn } from './performers.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'performers-resume-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const at = (...names: string[]) => join(folder, ...names);
+const { run, fails } = commandsIn(folder);
+const model = { dModel: 4, numLayers: 1, numHeads: 2, dFeedForward: 8, attention: 'exact' };
+
+beforeAll(() => {
+  for (const kind of ['cat', 'snow']) {
+    mkdirSync(at('classes', kind), { recursive: true });
+    for (let i = 0; i < 8; i++) writeFileSync(at('classes', kind, `${i}.txt`), `Here is ${kind} ${i}. `.repeat(2));
+  }
+  writeFileSync(at('tiny.json'), JSON.stringify({ model }));
+  const flags = ['--config', 'tiny.json', '--batch-size', '2', '--length', '16', '--threads', '1', '--steps', '2'];
+  run(
+    'train',
+    '--data',
+    'classes/*/*.txt',
+    '--tokenizer',
+    'bytes',
+    '--objective',
+    'classification',
+    ...flags,
+    '--out',
+    'whole',
+  );
+});
+
+/** Every file below a folder, with its bytes and when it was written; but tokens.bin, which is made again for other data. */
+function contents(directory: string): Record<string, string> {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => name !== 'tokens.bin' && statSync(join(directory, name)).isFile()).sort();
+  return Object.fromEntries(
+    files.map((name) => {
+      const path = join(directory, name);
+      return [name, `${statSync(path).mtimeMs} ${readFileSync(path, 'base64')}`];
+    }),
+  );
+}
+
+/** Resumes a copy of the run that `change` was made to. */
+function refuses(message: string, change: (copy: string) => void): void {
+  rmSync(at('copy'), { recursive: true, force: true });
+  cpSync(at('whole'), at('copy'), { recursive: true, preserveTimestamps: true });
+  change(at('copy'));
+  const before = contents(at('copy'));
+  fails(message, 'train', '--resume', '--out', 'copy', '--steps', '4', '--threads', '1');
+  expect(contents(at('copy'))).toEqual(before);
+}
+
+const edit = (path: string, from: string | RegExp, to: string) => {
+  const text = readFileSync(path, 'utf8');
+  const changed = text.replace(from, to);
+  expect(changed).not.toBe(text);
+  writeFileSync(path, changed);
+};
+
+test('labels of other documents', () => {
+  // The same texts in the same order, one of them in the other class.
+  refuses('labels differ', (copy) => {
+    const run = JSON.parse(readFileSync(join(copy, 'run.json'), 'utf8'));
+    cpSync(at('classes/snow/0.txt'), at('classes/cat/9.txt'));
+    const moved = run.data.map((name: string) => name.replace(/snow\/0\.txt$/, 'cat/9.txt'));
+    writeFileSync(join(copy, 'run.json'), JSON.stringify({ ...run, data: moved }));
+  });
+  rmSync(at('classes/cat/9.txt'));
+});
+
+test.each([
+  ['length', '"length": 16', '"length": 8', 'run.json has length 8, but the run was trained with 16'],
+  ['batchSize', '"batchSize": 2', '"batchSize": 4', 'run.json has batchSize 4, but the run was trained with 2'],
+  ['accumulate', '"accumulate": 1', '"accumulate": 2', 'run.json has accumulate 2, but the run was trained with 1'],
+  [
+    'packing',
+    '"batchSize": 2',
+    '"packing": "pack", "batchSize": 2',
+    'run.json has packing "pack", but the run was trained with unset',
+  ],
+  ['learningRate', '"learningRate": 0.001', '"learningRate": 0.5', 'run.json has learningRate 0.5'],
+])('%s in run.json', (_, from, to, message) => {
+  refuses(message, (copy) => edit(join(copy, 'run.json'), from, to));
+});
+
+test('another tokenizer', () => {
+  refuses('tokenizer.json', (copy) => {
+    const path = join(copy, 'checkpoints/step-00000002/tokenizer.json');
+    edit(path, /\}\s*$/, ' }\n');
+  });
+});
