@@ -40,6 +40,8 @@ const TYPES: readonly DataType[] = ['float32', 'float64', 'int32'];
 const ACTIVATIONS: readonly ActivationKind[] = ['relu', 'gelu', 'geluTanh', 'tanh'];
 /** WebAssembly has 32-bit sizes. */
 const MAX_SIZE = 2 ** 31 - 1;
+/** Some seconds of work. */
+const MAX_ITERATIONS = 1e7;
 /** Kernels keep rows of heads in scratch space. */
 const MAX_WIDTH = 65_536;
 /** The kernels give chunks that nobody sees numbers far below, and compare differences of 32 bits. */
@@ -734,7 +736,7 @@ export class CheckedBackend implements Backend {
 
   peak(args: Parameters<Backend['peak']>[0]): void {
     argumentsOf('peak', args);
-    size('peak', 'iterations', args.iterations);
+    size('peak', 'iterations', args.iterations, 0, MAX_ITERATIONS);
     this.#floats('peak', 'out', args.out, 0);
     this.#inner.peak(args);
   }

@@ -322,7 +322,18 @@ const junk = fc.oneof(
     new Map(),
   ),
   fc
-    .constantFrom('dead', 'foreign', 'short', 'ids', 'wild', 'tensor', 'wildTensor', 'deadTensor', 'foreignTensor')
+    .constantFrom(
+      'dead',
+      'foreign',
+      'short',
+      'ids',
+      'wild',
+      'near',
+      'tensor',
+      'wildTensor',
+      'deadTensor',
+      'foreignTensor',
+    )
     .map((made) => ({ made })),
 );
 const makers = {
@@ -331,6 +342,8 @@ const makers = {
   short: () => floats(1),
   ids: () => ints(0, 1, 2),
   wild: () => ints(...new Array(24).fill(100_000)),
+  // One step outside: what is written there lies in the guards.
+  near: () => ints(...Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? -1 : 5))),
   tensor: () => tensorOf(1, 2, 3, 4),
   wildTensor: () => idsOf(-1, 100_000),
   deadTensor: () => {
@@ -341,7 +354,19 @@ const makers = {
   foreignTensor: () => library.tensor(other, [1, 2, 3, 4, 5, 6], [2, 3]),
 };
 const made = (value) => (value !== null && typeof value === 'object' && 'made' in value ? makers[value.made]() : value);
-const mutation = fc.record({ place: fc.nat(40), value: junk, inside: fc.boolean() });
+const mutation = fc.record({ place: fc.nat(4000), value: junk, inside: fc.boolean() });
+
+const numbers = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 11, 24, 1000, 1.5, Number.NaN, 2 ** 31 - 1, 2 ** 31, 2 ** 40];
+
+/** Mostly something of the same kind that is wrong, as what is of another kind is refused soon. */
+function wrong(given, value, place) {
+  if (place % 4 === 0) return made(value);
+  if (typeof given === 'number') return numbers[place % numbers.length];
+  if (typeof given !== 'object' || given === null || !('length' in given && 'type' in given)) return made(value);
+  return makers[
+    (given.type === 'int32' ? ['near', 'wild', 'near', 'short'] : ['short', 'dead', 'foreign', 'ids'])[place % 3]
+  ]();
+}
 
 /** Replaces some arguments, or keys of an object of arguments. */
 function mutate(args, mutations) {
@@ -351,8 +376,11 @@ function mutate(args, mutations) {
     const isTable = given !== null && typeof given === 'object' && Object.getPrototypeOf(given) === Object.prototype;
     if (isTable && inside !== (place % 7 === 0)) {
       const keys = Object.keys(given);
-      args[at] = { ...given, [keys[place % keys.length]]: made(value) };
-    } else args[at] = made(value);
+      args[at] = {
+        ...given,
+        [keys[place % keys.length]]: wrong(given[keys[place % keys.length]], value, Math.floor(place / keys.length)),
+      };
+    } else args[at] = wrong(given, value, Math.floor(place / 3));
   }
   return args;
 }
