@@ -139,6 +139,7 @@ const methods = {
   add: () => [floats(3), floats(3), floats(3)],
   axpy: () => [1, floats(3), floats(3)],
   multiply: () => [floats(3), floats(3), floats(3)],
+  scaleRows: () => [{ x: floats(6), factors: floats(2), out: floats(6), rows: 2, width: 3 }],
   scale: () => [floats(3), floats(3), 2],
   activation: () => ['gelu', floats(3), floats(3)],
   activationBackward: () => ['gelu', floats(3), floats(3), floats(3)],
