@@ -9,7 +9,7 @@ const entries: Record<string, string> = {
   bench: 'bench/main.ts',
   'bench-depth': 'bench/depth-child.ts',
   'bench-memory': 'bench/memory-child.ts',
-  'kernels/worker': 'src/backend/wasm-worker.ts',
+  'kernels/worker': 'src/backend/wasm/worker.ts',
 };
 
 /** Packages that become part of dist: most of zod is never used, and loading all of it took as long as everything else. */

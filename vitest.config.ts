@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { groupTests } from './scripts/test-groups.mjs';
-import { RELAXED_PROBE } from './src/backend/wasm.ts';
+import { RELAXED_PROBE } from './src/backend/wasm/module.ts';
 
 // Node 20 has relaxed SIMD behind a flag; newer versions have it, and not the flag.
 const relaxedFlag = WebAssembly.validate(RELAXED_PROBE) ? [] : ['--experimental-wasm-relaxed-simd'];

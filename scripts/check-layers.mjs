@@ -8,17 +8,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
 /** What each layer may import besides itself: layers, or single files. The first eight are the spine, in order. */
-const SPINE = ['base', 'backend', 'tensor', 'features', 'attention', 'nn', 'models', 'training'];
+const SPINE = ['base', 'backend', 'tensor', 'features', 'attention', 'model', 'storage', 'training'];
 const LAYERS = {
   ...Object.fromEntries(SPINE.map((layer, i) => [layer, SPINE.slice(0, i)])),
-  data: ['base', 'src/tensor/random.ts'],
+  tokenizers: ['base'],
+  data: ['base', 'tokenizers'],
   pretrained: SPINE.slice(0, -1),
   onnx: SPINE.slice(0, -1),
 };
-LAYERS.training.push('data', 'pretrained');
+LAYERS.storage.push('tokenizers');
+LAYERS.training.push('tokenizers', 'data', 'pretrained');
+LAYERS.pretrained.push('tokenizers');
+LAYERS.onnx.push('tokenizers');
 
 /** Layers that must have files. */
-const REQUIRED_LAYERS = [...SPINE, 'data'];
+const REQUIRED_LAYERS = [...SPINE, 'tokenizers', 'data'];
 
 /** Entry points: the only files of src/ outside the layers that the outside may import; they may import every layer. */
 const ENTRIES = ['src/index.ts', 'src/node.ts'];

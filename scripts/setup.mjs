@@ -14,7 +14,7 @@ const ENTRIES = {
   'dist/bench.js': 'bench/main.ts',
   'dist/bench-depth.js': 'bench/depth-child.ts',
   'dist/bench-memory.js': 'bench/memory-child.ts',
-  [WORKER]: 'src/backend/wasm-worker.ts',
+  [WORKER]: 'src/backend/wasm/worker.ts',
 };
 
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));

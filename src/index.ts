@@ -1,7 +1,8 @@
 /** The public API for browsers: reaches no Node module (a test walks its imports). */
-import { browserHost } from './backend/browser-host.ts';
+
 import { type BackendOptions, createBackendOn } from './backend/select.ts';
 import type { Backend } from './backend/types.ts';
+import { browserHost } from './backend/wasm/browser-host.ts';
 
 export { dividedRows, exponentialEstimator, snapshotsLength } from './backend/estimator.ts';
 export type { BackendOptions } from './backend/select.ts';
@@ -21,36 +22,38 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
 export { createAttention } from './attention/attention.ts';
 export { type AttentionConfiguration, attentionConfiguration } from './attention/configuration.ts';
 export { crossoverLength } from './attention/crossover.ts';
+export { FavorState } from './attention/decoding/favor-state.ts';
+export { KeyValueCache } from './attention/decoding/key-value-cache.ts';
+export {
+  parseSavedState,
+  type SavedState,
+  type SavedStateJson,
+  savedStateToJson,
+} from './attention/decoding/saved-state.ts';
 export { exactAttention } from './attention/exact.ts';
 export { drawFeatures, FavorAttention, type FeatureOptions, favorAttention } from './attention/favor.ts';
-export { formatReport } from './attention/format-report.ts';
+export {
+  type FeatureError,
+  type FeatureSearch,
+  type FeatureSearchOptions,
+  smallestNumFeatures,
+} from './attention/inspect/num-features.ts';
+export type { MeasureOptions } from './attention/inspect/output-error.ts';
+export type * from './attention/inspect/report.ts';
+export { approximationReport, formatReport, type ReportOptions } from './attention/inspect/report.ts';
 export {
   type AttentionRows,
   attentionRows,
   type InspectOptions,
   topKeys,
   type WeightedKey,
-} from './attention/inspect.ts';
-export { KeyValueCache } from './attention/key-value-cache.ts';
+} from './attention/inspect/rows.ts';
 export { LinformerAttention, type LinformerProjections, linformerAttention } from './attention/linformer.ts';
 export { LshAttention, lshAttention } from './attention/lsh.ts';
-export type { MeasureOptions } from './attention/measured-outputs.ts';
-export {
-  type FeatureError,
-  type FeatureSearch,
-  type FeatureSearchOptions,
-  smallestNumFeatures,
-} from './attention/num-features.ts';
-export { approximationReport, type ReportOptions } from './attention/report.ts';
-export type * from './attention/report-types.ts';
-export { paddedSegments, type Segments } from './attention/runs.ts';
-export { parseSavedState, type SavedState, type SavedStateJson, savedStateToJson } from './attention/saved-state.ts';
-export { FavorState } from './attention/state.ts';
+export { paddedSegments, type Segments } from './attention/packing.ts';
 export type * from './attention/types.ts';
+export { Random, streams } from './base/random.ts';
 export { type EmpiricalBaseline, empiricalBaseline, orderKModel, targetCounts } from './data/baselines.ts';
-export { stripGutenberg } from './data/formats/gutenberg.ts';
-export { type WikitextOptions, wikitextToText } from './data/formats/wikitext.ts';
-export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/group-split.ts';
 export {
   evaluationExamples,
   type LabelledBatchOptions,
@@ -58,7 +61,28 @@ export {
   type LabelledTokens,
   labelledTokens,
   trainingExamples,
-} from './data/labelled.ts';
+} from './data/batches/labelled.ts';
+export { Masking, type MaskingOptions, maskedEvaluation, maskedTraining } from './data/batches/masking.ts';
+export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/batches/sequences.ts';
+export {
+  type Batch,
+  type EvaluationWindows,
+  evaluationWindows,
+  type TrainingWindows,
+  trainingWindows,
+} from './data/batches/windows.ts';
+export { GroupSplit, type GroupSplitCounts, type GroupSplitRule, partOfGroup } from './data/dataset/group-split.ts';
+export { type BadRecord, BadRecords, type DataRecord } from './data/dataset/records.ts';
+export {
+  documentParts,
+  type PartName,
+  planSplit,
+  type SplitRule,
+  splitText,
+  textDocuments,
+} from './data/dataset/text-split.ts';
+export { stripGutenberg } from './data/formats/gutenberg.ts';
+export { type WikitextOptions, wikitextToText } from './data/formats/wikitext/wikitext.ts';
 export {
   evaluateListOps,
   LISTOPS_SYMBOLS,
@@ -71,68 +95,33 @@ export {
   listOpsText,
   parseListOps,
 } from './data/listops.ts';
-export { Masking, type MaskingOptions, maskedEvaluation, maskedTraining } from './data/masking.ts';
-export { type BadRecord, BadRecords, type DataRecord } from './data/records.ts';
-export { segments, segmentsOf } from './data/segments.ts';
-export { evaluationSequences, type SequenceOptions, trainingSequences } from './data/sequences.ts';
-export { documentParts, type PartName, planSplit, type SplitRule, splitText, textDocuments } from './data/split.ts';
-export { fromTexts, type TokenSplit, type TokenStore } from './data/token-store.ts';
-export type {
-  EncodeOptions,
-  ForeignTokenizerJson,
-  SpecialRole,
-  SpecialTokens,
-  Tokenizer,
-  TokenizerJson,
-  TokenStream,
-} from './data/tokenizer.ts';
-export type { SpecialTokenOptions } from './data/tokenizers/added-tokens.ts';
-export { BpeTokenizer } from './data/tokenizers/bpe.ts';
-export { ByteTokenizer } from './data/tokenizers/bytes.ts';
-export { CharacterTokenizer } from './data/tokenizers/characters.ts';
-export { type ForeignTokenizer, loadForeignTokenizer } from './data/tokenizers/foreign.ts';
-export { loadTokenizer } from './data/tokenizers/load.ts';
-export { loadAnyTokenizer } from './data/tokenizers/load-any.ts';
-export { PixelTokenizer, pixelText } from './data/tokenizers/pixels.ts';
-export { ProteinTokenizer } from './data/tokenizers/proteins.ts';
-export { type TrainBpeOptions, trainBpe } from './data/tokenizers/train-bpe.ts';
-export { type TrainCharactersOptions, trainCharacters } from './data/tokenizers/train-characters.ts';
-export { type TrainUnigramOptions, trainUnigram } from './data/tokenizers/train-unigram.ts';
-export { UnigramTokenizer } from './data/tokenizers/unigram.ts';
-export {
-  type Batch,
-  type EvaluationWindows,
-  evaluationWindows,
-  type TrainingWindows,
-  trainingWindows,
-} from './data/windows.ts';
+export { fromTexts, type TokenSplit, type TokenStore } from './data/tokens/token-store.ts';
 export * from './features/closed-forms.ts';
 export { activations, featureConfiguration } from './features/configuration.ts';
 export { measureP, optimalA } from './features/maps/favor-plus-plus.ts';
 export { drawProjection, type ProjectionKind, projectionKinds } from './features/projection.ts';
 export type { NormKind, Projection } from './features/projections/projection.ts';
-export { classificationLoss } from './models/classification.ts';
 export {
   type TransformerConfiguration,
   type TransformerOptions,
   transformerConfiguration,
   transformerPresets,
-} from './models/configuration.ts';
-export { EncoderDecoder, type EncoderDecoderPass, translationLoss } from './models/encoder-decoder.ts';
+} from './model/configuration.ts';
+export { EncoderDecoder, type EncoderDecoderPass, translationLoss } from './model/encoder-decoder.ts';
 export {
   type EncoderDecoderConfiguration,
   type EncoderDecoderOptions,
   encoderDecoderConfiguration,
-} from './models/encoder-decoder-configuration.ts';
-export { Decoder, type GenerateOptions, generate, streamText } from './models/generate.ts';
-export { languageModelLoss } from './models/language-model.ts';
-export { type SamplingOptions, sampleToken } from './models/sampling.ts';
-export { type AttentionChoice, type ForwardOptions, Transformer } from './models/transformer.ts';
-export { type TranslateOptions, translate } from './models/translate.ts';
-export { Dropout } from './nn/dropout.ts';
-export type { EmbeddingOptions } from './nn/embedding.ts';
-export type { AttentionHeads, AttentionObserver, AttentionPass } from './nn/multi-head-attention.ts';
-export { imagePatches, type PatchSizes } from './nn/patch-embedding.ts';
+} from './model/encoder-decoder-configuration.ts';
+export { Decoder, type GenerateOptions, generate, streamText } from './model/generate.ts';
+export { Dropout } from './model/layers/dropout.ts';
+export type { EmbeddingOptions } from './model/layers/embedding.ts';
+export type { AttentionHeads, AttentionObserver, AttentionPass } from './model/layers/multi-head-attention.ts';
+export { imagePatches, type PatchSizes } from './model/layers/patch-embedding.ts';
+export { classificationLoss, languageModelLoss } from './model/losses.ts';
+export { type SamplingOptions, sampleToken } from './model/sampling.ts';
+export { type AttentionChoice, type ForwardOptions, Transformer } from './model/transformer.ts';
+export { type TranslateOptions, translate } from './model/translate.ts';
 export { onnxCompanions } from './onnx/companion-files.ts';
 export {
   exportOnnx,
@@ -155,6 +144,16 @@ export {
   softmaxEstimators,
 } from './pretrained/conversion/report.ts';
 export type * from './pretrained/conversion/types.ts';
+export type { FamilyName } from './pretrained/hugging-face/architectures/family.ts';
+export { type CreateOptions, createPretrained } from './pretrained/hugging-face/create-pretrained.ts';
+export {
+  type ExportedTokenizer,
+  type ExportOptions,
+  exportHuggingFace,
+  tokenizerFiles,
+} from './pretrained/hugging-face/export.ts';
+export { type Pretrained, type ReadOptions, readHuggingFace } from './pretrained/hugging-face/read.ts';
+export type { SentencePooling } from './pretrained/hugging-face/sentence-pooling.ts';
 export {
   COMPANIONS as companionsFile,
   type Companions,
@@ -163,20 +162,10 @@ export {
   keptConfig,
   parseCompanions,
   unchangedCompanions,
-} from './pretrained/hugging-face/companions.ts';
-export { type CreateOptions, createPretrained } from './pretrained/hugging-face/create.ts';
-export {
-  type ExportedTokenizer,
-  type ExportOptions,
-  exportHuggingFace,
-  tokenizerFiles,
-} from './pretrained/hugging-face/export.ts';
-export type { FamilyName } from './pretrained/hugging-face/family.ts';
-export { filesInMemory, type PretrainedFiles } from './pretrained/hugging-face/files.ts';
-export { type Pretrained, type ReadOptions, readHuggingFace } from './pretrained/hugging-face/read.ts';
-export type { SentencePooling } from './pretrained/hugging-face/sentence-pooling.ts';
-export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './pretrained/safetensors.ts';
-export { loadWeights, readWeights } from './pretrained/weights.ts';
+} from './storage/companions.ts';
+export { filesInMemory, type PretrainedFiles } from './storage/files.ts';
+export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './storage/safetensors.ts';
+export { loadWeights, readWeights } from './storage/weights.ts';
 export { activation } from './tensor/ops/activation.ts';
 export { add } from './tensor/ops/add.ts';
 export { embedding } from './tensor/ops/embedding.ts';
@@ -184,10 +173,32 @@ export { layerNorm } from './tensor/ops/layer-norm.ts';
 export { linear } from './tensor/ops/linear.ts';
 export { reshape } from './tensor/ops/reshape.ts';
 export { weightedSum } from './tensor/ops/weighted-sum.ts';
-export { Random, streams } from './tensor/random.ts';
 export { keep, scope } from './tensor/scope.ts';
 export { valueAndGradients } from './tensor/tape.ts';
 export { Tensor, tensor } from './tensor/tensor.ts';
+export type { SpecialTokenOptions } from './tokenizers/added-tokens.ts';
+export { BpeTokenizer } from './tokenizers/bpe.ts';
+export { ByteTokenizer } from './tokenizers/bytes.ts';
+export { CharacterTokenizer } from './tokenizers/characters.ts';
+export { type ForeignTokenizer, loadForeignTokenizer } from './tokenizers/foreign.ts';
+export { loadTokenizer } from './tokenizers/load.ts';
+export { loadAnyTokenizer } from './tokenizers/load-any.ts';
+export { PixelTokenizer, pixelText } from './tokenizers/pixels.ts';
+export { ProteinTokenizer } from './tokenizers/proteins.ts';
+export { segments, segmentsOf } from './tokenizers/text-segments.ts';
+export type {
+  EncodeOptions,
+  ForeignTokenizerJson,
+  SpecialRole,
+  SpecialTokens,
+  Tokenizer,
+  TokenizerJson,
+  TokenStream,
+} from './tokenizers/tokenizer.ts';
+export { type TrainBpeOptions, trainBpe } from './tokenizers/training/bpe.ts';
+export { type TrainCharactersOptions, trainCharacters } from './tokenizers/training/characters.ts';
+export { type TrainUnigramOptions, trainUnigram } from './tokenizers/training/unigram.ts';
+export { UnigramTokenizer } from './tokenizers/unigram.ts';
 export { batchOptions } from './training/batch.ts';
 export {
   type DistillationConfiguration,
@@ -199,7 +210,7 @@ export {
 } from './training/configuration.ts';
 export { checkTeacher, Distillation } from './training/distillation.ts';
 export { type Evaluation, evaluate, type LossFunction } from './training/evaluate.ts';
-export type { TeacherErrors } from './training/loss.ts';
+export type { TeacherErrors } from './training/loss-totals.ts';
 export {
   checkObjective,
   heldOutBatches,

@@ -1,5 +1,5 @@
 /** The public API for Node: everything in index.ts, plus what needs the file system and the native addon. */
-import { nodeHost } from './backend/node-host.ts';
+import { nodeHost } from './backend/native/node-host.ts';
 import { type BackendOptions, createBackendOn } from './backend/select.ts';
 import type { Backend } from './backend/types.ts';
 
@@ -15,9 +15,8 @@ export function createBackend(options?: BackendOptions): Promise<Backend> {
 
 export { explainWriteError } from './base/write-errors.ts';
 export { brotliBitsPerCharacter } from './data/compression.ts';
-export type { DatasetConfiguration } from './data/dataset-configuration.ts';
-export { type DatasetFormat, datasetFormats } from './data/dataset-files.ts';
-export { createSplitter, type DatasetDocument, type DatasetSplit } from './data/dataset-split.ts';
+export type { DatasetConfiguration } from './data/dataset/configuration.ts';
+export { type DatasetFormat, datasetFormats } from './data/dataset/data-files.ts';
 export {
   type Dataset,
   type DatasetOptions,
@@ -25,8 +24,8 @@ export {
   openDataset,
   type TokenizeDatasetOptions,
   tokenizeDataset,
-} from './data/datasets.ts';
-export { expandPaths, openText } from './data/files.ts';
+} from './data/dataset/open.ts';
+export { createSplitter, type DatasetDocument, type DatasetSplit } from './data/dataset/split.ts';
 export { type FastaHeader, type FastaOptions, parseFastaHeader, readFasta } from './data/formats/fasta.ts';
 export {
   type ImageOptions,
@@ -34,7 +33,7 @@ export {
   imagePaths,
   readImageFiles,
   readNpzImages,
-} from './data/formats/images.ts';
+} from './data/formats/images/images.ts';
 export { type FieldOptions, readJsonl } from './data/formats/jsonl.ts';
 export {
   type LabelledFolderOptions,
@@ -44,29 +43,28 @@ export {
   readLabelledTable,
 } from './data/formats/labelled-text.ts';
 export { readListOps } from './data/formats/listops.ts';
-export { readParquet } from './data/formats/parquet.ts';
+export { readParquet } from './data/formats/parquet/parquet.ts';
 export { bookFiles, readPg19 } from './data/formats/pg19.ts';
 export { readText, type TextOptions } from './data/formats/text.ts';
 export { readUniProt, type UniProtOptions, type UniProtRecord } from './data/formats/uniprot.ts';
 export { readWikipedia, type SkippedPage, type WikipediaOptions } from './data/formats/wikipedia.ts';
-export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/hub.ts';
-export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/token-file.ts';
-export { directoryFiles } from './pretrained/directory-files.ts';
-export { checkTokenizer } from './training/check-tokenizer.ts';
+export { expandPaths, openText } from './data/source/files.ts';
+export { fetchFromHub, type HubOptions, type HubSnapshot, isHubName } from './data/source/hub.ts';
+export { fileDocuments, type TokenFileStore, tokenizeFiles } from './data/tokens/token-file.ts';
+export { checkTokenizer } from './storage/check-tokenizer.ts';
+export { directoryFiles } from './storage/directory-files.ts';
+export { type LoadedModel, loadModel, loadTransformer, restoreModel } from './storage/load.ts';
 export {
-  type Checkpoint,
   findCheckpoint,
   isCheckpoint,
-  loadCheckpoint,
   loadModelFiles,
   type ModelFiles,
   parseJson,
   readNewest,
-  type TrainingState,
-} from './training/checkpoint.ts';
+} from './storage/model-directory.ts';
+export { checkEmpty, type SavedModelFiles, saveFiles, saveModel } from './storage/save.ts';
+export { type Checkpoint, loadCheckpoint, type TrainingState } from './training/checkpoint.ts';
 export { type DataFingerprint, dataFingerprint } from './training/data-fingerprint.ts';
-export { type LoadedModel, loadModel, loadTransformer } from './training/load-model.ts';
-export { type HeldOutData, type RunEvent, type RunOptions, restoreModel, train } from './training/run.ts';
+export { type HeldOutData, type RunEvent, type RunOptions, train } from './training/run.ts';
 export { lockRun, type RunLock } from './training/run-lock.ts';
-export { checkEmpty, type SavedModelFiles, saveFiles, saveModel } from './training/save-model.ts';
 export { loadTeacher, type Teacher } from './training/teacher.ts';

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
 import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';

@@ -1,16 +1,15 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AutoConfiguration } from './configuration.ts';
 import { crossoverLength } from './crossover.ts';
+import { FavorState } from './decoding/favor-state.ts';
+import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
-import { attendedSizes } from './inputs.ts';
-import { KeyValueCache } from './key-value-cache.ts';
-import { segmentLengths } from './runs.ts';
-import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
-import { FavorState } from './state.ts';
+import { attendedSizes, segmentLengths } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './types.ts';
 
 /** All keys and values below the crossover, the sums of FAVOR+ from there on. */

@@ -1,14 +1,13 @@
 import type { Backend } from '../backend/types.ts';
 import { checkOptions } from '../base/options.ts';
-import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
+import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkTensors, type Tensor } from '../tensor/tensor.ts';
-import { attentionInputs } from './inputs.ts';
-import { KeyValueCache } from './key-value-cache.ts';
+import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { denseRuns } from './runs.ts';
-import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
+import { attentionInputs, denseRuns } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /**

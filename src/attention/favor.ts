@@ -2,23 +2,22 @@ import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
+import { Random, streams } from '../base/random.ts';
 import {
   type FeatureConfiguration,
   type FeatureConfigurationInput,
   featureConfiguration,
 } from '../features/configuration.ts';
 import * as features from '../features/features.ts';
-import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/favor.ts';
-import { favorCausal } from '../tensor/ops/favor-causal.ts';
-import { Random, streams } from '../tensor/random.ts';
+import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/attention/favor.ts';
+import { favorCausal } from '../tensor/ops/attention/favor-causal.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkBackend, checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
-import { attentionInputs } from './inputs.ts';
+import { FavorState } from './decoding/favor-state.ts';
+import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { denseRuns } from './runs.ts';
-import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
-import { FavorState } from './state.ts';
+import { attentionInputs, denseRuns } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */

@@ -1,16 +1,15 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import { projectLength } from '../tensor/ops/attention/project-length.ts';
+import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { maskKeys } from '../tensor/ops/mask-keys.ts';
-import { projectLength } from '../tensor/ops/project-length.ts';
-import { softmaxAttention } from '../tensor/ops/softmax-attention.ts';
-import type { Random } from '../tensor/random.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
-import { attentionInputs } from './inputs.ts';
-import { denseRuns, paddingMask } from './runs.ts';
+import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
 
 /** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */

@@ -1,18 +1,17 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
-import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/lsh-attention.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
+import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/attention/lsh-attention.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
 import type { LshConfiguration } from './configuration.ts';
-import { attentionInputs } from './inputs.ts';
-import { KeyValueCache } from './key-value-cache.ts';
+import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { denseRuns } from './runs.ts';
-import { parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
+import { attentionInputs, denseRuns } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { AttentionLayout, Backend } from '../backend/types.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Segments } from './runs.ts';
-import type { SavedState, SavedStateJson } from './saved-state.ts';
+import type { SavedState, SavedStateJson } from './decoding/saved-state.ts';
+import type { Segments } from './packing.ts';
 
 /** Which keys count: a tensor `[batch, lengthK]` of ones and zeros, or one array of them per batch row. */
 export type KeyMask = Tensor | readonly ArrayLike<number>[];

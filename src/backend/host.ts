@@ -1,5 +1,5 @@
 /** What a backend needs from where it runs: Node (`node-host.ts`) or a browser (`browser-host.ts`). */
-import type { NativeAddon } from './native.ts';
+import type { NativeAddon } from './native/module.ts';
 
 /** The WebAssembly builds: with relaxed SIMD (fused multiply-add) or not, with threads on shared memory or not. */
 export type WasmVariant = 'kernels' | 'kernels-relaxed' | 'kernels-threads' | 'kernels-relaxed-threads';

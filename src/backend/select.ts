@@ -3,11 +3,11 @@
 import { ConfigurationError, messageOf, PlatformError } from '../base/errors.ts';
 import { checkOptions, option } from '../base/options.ts';
 import { CheckedBackend } from './checked.ts';
-import { CompiledBackend } from './compiled.ts';
+import { CompiledBackend } from './compiled/backend.ts';
 import type { Host } from './host.ts';
-import { createNativeModule } from './native.ts';
+import { createNativeModule } from './native/module.ts';
 import type { Backend, BackendName } from './types.ts';
-import { createWasmModule } from './wasm.ts';
+import { createWasmModule } from './wasm/module.ts';
 
 /** More threads than a processor has only cost memory. */
 const MAX_THREADS = 512;
@@ -34,7 +34,7 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
   }
   switch (backend) {
     case 'reference': {
-      const { createReferenceBackend } = await import('./reference.ts');
+      const { createReferenceBackend } = await import('./reference/backend.ts');
       return createReferenceBackend();
     }
     case 'wasm':

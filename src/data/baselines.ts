@@ -2,8 +2,8 @@
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
-import { countCharacters } from './split.ts';
-import { PairMap } from './tokenizers/pair-map.ts';
+import { PairMap } from '../tokenizers/training/pair-map.ts';
+import { countCharacters } from './dataset/text-split.ts';
 
 /**
  * Bits per character (Unicode code point) of `heldOut` under a model of order `order` over UTF-8 bytes, whose counts come

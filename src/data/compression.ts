@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import type { Stoppable } from '../base/event-loop.ts';
-import { countCharacters } from './split.ts';
+import { countCharacters } from './dataset/text-split.ts';
 
 export interface BrotliResult {
   /** Bits per character of the held-out text compressed after the training text. */

@@ -6,7 +6,7 @@
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkOptions as checkKnown, option } from '../base/options.ts';
-import { Random, streams } from '../tensor/random.ts';
+import { Random, streams } from '../base/random.ts';
 
 /** The symbols of expressions; a symbol is stored as its index. */
 export const LISTOPS_SYMBOLS: readonly string[] = ['[MIN', '[MAX', '[MED', '[SM', ']', ...'0123456789'];

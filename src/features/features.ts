@@ -1,6 +1,6 @@
 import type { Estimator } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
 import type { FeatureConfiguration } from './configuration.ts';
 import { favorPlusPlusMap } from './maps/favor-plus-plus.ts';
 import { generalisedMap } from './maps/generalised.ts';

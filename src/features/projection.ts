@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
-import type { Random } from '../tensor/random.ts';
+import type { Random } from '../base/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
 import { givensProjection } from './projections/givens.ts';
 import { hadamardProjection } from './projections/hadamard.ts';

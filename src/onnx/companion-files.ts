@@ -1,4 +1,4 @@
-import type { TransformerConfiguration } from '../models/configuration.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { OnnxExport } from './export.ts';
 
 /** Ids of special tokens, where a model's tokenizer has such. */

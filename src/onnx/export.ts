@@ -1,10 +1,10 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkOptions, option } from '../base/options.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import type { Transformer } from '../models/transformer.ts';
-import { layerAttention } from './layer-attention.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import type { Transformer } from '../model/transformer.ts';
 import { encodeOnnx, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
+import { layerAttention } from './nodes/layer-attention.ts';
 import { outputsOf, type SequenceOutput, sequenceGraph } from './sequence-graph.ts';
 import { type StateTensor, stepGraph } from './step-graph.ts';
 import { Weights } from './weights.ts';

@@ -1,19 +1,19 @@
 import { ConfigurationError } from '../base/errors.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import { numPatches } from '../nn/patch-embedding.ts';
-import { type Heads, mergeHeads, type Places } from './attention.ts';
-import { type BlockContext, stack } from './blocks.ts';
-import { embedImages, embedTokens } from './embedding.ts';
-import { exact, type Visibility, visibility } from './exact.ts';
-import { favor } from './favor.ts';
-import { emptyPast, favorCausal } from './favor-causal.ts';
-import { layerFeatures } from './features.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import { numPatches } from '../model/layers/patch-embedding.ts';
 import { Graph } from './graph.ts';
-import { classLogits, type PooledInput, poolerOutput, tokenLogits } from './heads.ts';
-import { layerAttention } from './layer-attention.ts';
-import { linformer } from './linformer.ts';
 import type { OnnxGraph, OnnxValue } from './model-file.ts';
-import { rotaryTables } from './positions.ts';
+import { type Heads, mergeHeads, type Places } from './nodes/attention.ts';
+import { type BlockContext, stack } from './nodes/blocks.ts';
+import { embedImages, embedTokens } from './nodes/embedding.ts';
+import { exact, type Visibility, visibility } from './nodes/exact.ts';
+import { favor } from './nodes/favor.ts';
+import { emptyPast, favorCausal } from './nodes/favor-causal.ts';
+import { layerFeatures } from './nodes/features.ts';
+import { classLogits, type PooledInput, poolerOutput, tokenLogits } from './nodes/heads.ts';
+import { layerAttention } from './nodes/layer-attention.ts';
+import { linformer } from './nodes/linformer.ts';
+import { rotaryTables } from './nodes/positions.ts';
 import type { Weights } from './weights.ts';
 
 /** What a graph over whole sequences can give. */

@@ -1,16 +1,16 @@
 import { ConfigurationError } from '../base/errors.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import type { Places } from './attention.ts';
-import { type BlockContext, stack } from './blocks.ts';
-import { embedTokens } from './embedding.ts';
-import { exact, type Visibility, visibility } from './exact.ts';
-import { favorCausal, givenPast, pastShapes } from './favor-causal.ts';
-import { layerFeatures } from './features.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
 import { Graph } from './graph.ts';
-import { tokenLogits } from './heads.ts';
-import { layerAttention } from './layer-attention.ts';
 import type { OnnxGraph, OnnxValue } from './model-file.ts';
-import { rotaryTables } from './positions.ts';
+import type { Places } from './nodes/attention.ts';
+import { type BlockContext, stack } from './nodes/blocks.ts';
+import { embedTokens } from './nodes/embedding.ts';
+import { exact, type Visibility, visibility } from './nodes/exact.ts';
+import { favorCausal, givenPast, pastShapes } from './nodes/favor-causal.ts';
+import { layerFeatures } from './nodes/features.ts';
+import { tokenLogits } from './nodes/heads.ts';
+import { layerAttention } from './nodes/layer-attention.ts';
+import { rotaryTables } from './nodes/positions.ts';
 import { BATCH, headsFirst, LENGTH } from './sequence-graph.ts';
 import type { Weights } from './weights.ts';
 

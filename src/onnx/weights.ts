@@ -1,8 +1,8 @@
-import { expandProjection } from '../backend/reference/favor-projection.ts';
+import { expandProjection } from '../backend/reference/favor/projection.ts';
 import type { Estimator } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
-import type { Transformer } from '../models/transformer.ts';
+import type { Transformer } from '../model/transformer.ts';
 import type { Graph } from './graph.ts';
 import type { OnnxTensor } from './model-file.ts';
 

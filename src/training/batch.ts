@@ -1,8 +1,8 @@
 /** Batches on a backend, and numbers off it. */
 import { ConfigurationError } from '../base/errors.ts';
-import type { Batch } from '../data/windows.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import { checkIds, type ForwardOptions, type Transformer } from '../models/transformer.ts';
+import type { Batch } from '../data/batches/windows.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import { checkIds, type ForwardOptions, type Transformer } from '../model/transformer.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Objective } from './configuration.ts';
 

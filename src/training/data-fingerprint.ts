@@ -1,6 +1,6 @@
 /** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
 import { createHash } from 'node:crypto';
-import type { TokenFileStore } from '../data/token-file.ts';
+import type { TokenFileStore } from '../data/tokens/token-file.ts';
 
 /** Checksums by part, or one text for all. */
 export type DataFingerprint = string | Readonly<Record<string, string>>;

@@ -4,12 +4,12 @@
  * layer and at its end. That tells it more than a next token does, so it recovers in fewer updates.
  */
 import { ConfigurationError } from '../base/errors.ts';
-import type { Batch } from '../data/windows.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import type { Transformer } from '../models/transformer.ts';
-import type { Dropout } from '../nn/dropout.ts';
-import type { AttentionObserver } from '../nn/multi-head-attention.ts';
-import { validPlaces } from '../nn/pooling.ts';
+import type { Batch } from '../data/batches/windows.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import type { Dropout } from '../model/layers/dropout.ts';
+import type { AttentionObserver } from '../model/layers/multi-head-attention.ts';
+import { validPlaces } from '../model/layers/pooling.ts';
+import type { Transformer } from '../model/transformer.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
 import { softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
@@ -19,7 +19,7 @@ import { keep, scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { batchOptions } from './batch.ts';
 import type { DistillationConfiguration, Objective } from './configuration.ts';
-import type { BatchLoss, LossPart } from './loss.ts';
+import type { BatchLoss, LossPart } from './loss-totals.ts';
 
 /** What a model may have that its teacher need not have, or have otherwise. */
 const ownKeys: ReadonlySet<string> = new Set<keyof TransformerConfiguration>([

@@ -1,13 +1,13 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
 import { checkOptions, option } from '../base/options.ts';
-import type { Batch } from '../data/windows.ts';
-import type { Transformer } from '../models/transformer.ts';
+import type { Batch } from '../data/batches/windows.ts';
+import type { Transformer } from '../model/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
 import { countPlaces, type Distillation } from './distillation.ts';
-import { type BatchLoss, LossTotals, type TeacherErrors } from './loss.ts';
+import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
 import { type LossFunction, objectiveLoss } from './objective.ts';
 
 export type { LossFunction } from './objective.ts';

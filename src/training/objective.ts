@@ -1,15 +1,19 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { Masking, maskedEvaluation, maskedTraining } from '../data/masking.ts';
-import { evaluationSequences, trainingSequences } from '../data/sequences.ts';
-import type { TokenSplit } from '../data/token-store.ts';
-import type { Tokenizer } from '../data/tokenizer.ts';
-import { type EvaluationWindows, evaluationWindows, type TrainingWindows, trainingWindows } from '../data/windows.ts';
-import { classificationLoss } from '../models/classification.ts';
-import type { TransformerConfiguration } from '../models/configuration.ts';
-import { languageModelLoss } from '../models/language-model.ts';
-import type { ForwardOptions, Transformer } from '../models/transformer.ts';
+import { Masking, maskedEvaluation, maskedTraining } from '../data/batches/masking.ts';
+import { evaluationSequences, trainingSequences } from '../data/batches/sequences.ts';
+import {
+  type EvaluationWindows,
+  evaluationWindows,
+  type TrainingWindows,
+  trainingWindows,
+} from '../data/batches/windows.ts';
+import type { TokenSplit } from '../data/tokens/token-store.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import { classificationLoss, languageModelLoss } from '../model/losses.ts';
+import type { ForwardOptions, Transformer } from '../model/transformer.ts';
 import type { CrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import type { Objective, TrainingConfiguration } from './configuration.ts';
 
 /** A loss per target from a batch on the backend; that of the objective is the default everywhere. */

@@ -1,6 +1,6 @@
 import type { Backend, Storage } from '../backend/types.ts';
-import type { TensorEntry } from '../pretrained/safetensors.ts';
-import { checkEntries, floatEntry } from '../pretrained/weights.ts';
+import type { TensorEntry } from '../storage/safetensors.ts';
+import { checkEntries, floatEntry } from '../storage/weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 export interface AdamWOptions {

@@ -1,23 +1,14 @@
 /** A training run in a directory: updates, evaluations, metrics.jsonl and checkpoints, interruptible at any moment. */
 
 import { join } from 'node:path';
-import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import { parseConfiguration } from '../base/parse.ts';
-import type { Batch } from '../data/windows.ts';
-import { transformerConfiguration } from '../models/configuration.ts';
-import { Transformer } from '../models/transformer.ts';
-import { checkModelSize, loadWeights, readWeights } from '../pretrained/weights.ts';
-import { seedWords } from '../tensor/random.ts';
-import { type FileSystem, nodeFileSystem } from './atomic.ts';
-import {
-  type Checkpoint,
-  checkpointDirectory,
-  type ModelFiles,
-  prepareRun,
-  saveCheckpoint,
-  type TrainingState,
-} from './checkpoint.ts';
+import { seedWords } from '../base/random.ts';
+import type { Batch } from '../data/batches/windows.ts';
+import type { Transformer } from '../model/transformer.ts';
+import { type FileSystem, nodeFileSystem } from '../storage/atomic-directory.ts';
+import { checkpointDirectory } from '../storage/model-directory.ts';
+import { readWeights } from '../storage/weights.ts';
+import { type Checkpoint, prepareRun, saveCheckpoint, type TrainingState } from './checkpoint.ts';
 import type { TrainingConfiguration } from './configuration.ts';
 import { changedParts, type DataFingerprint } from './data-fingerprint.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
@@ -36,7 +27,7 @@ export interface HeldOutData {
 export interface RunOptions {
   /** Directory of the run. */
   readonly out: string;
-  /** Its weights are those of `resume`, if given: see {@link restoreModel}. */
+  /** Its weights are those of `resume`, if given: see `restoreModel`. */
   readonly model: Transformer;
   readonly data: TrainingData;
   /** Identifies the data, such as {@link dataFingerprint} does: a run does not resume on other data. */
@@ -73,25 +64,6 @@ export type RunEvent =
   | ({ readonly kind: 'step'; readonly seconds: number; readonly dataSeconds: number } & StepResult)
   | ({ readonly kind: 'evaluation'; readonly step: number; readonly seconds: number } & Evaluation)
   | { readonly kind: 'checkpoint'; readonly step: number; readonly seconds: number; readonly directory: string };
-
-/**
- * Builds the model that `files` describe, with their weights.
- * @param directory names the files in errors
- * @throws one sentence when config.json is not valid or the weights do not fit it.
- */
-export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
-  const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
-  const shapes = [...files.weights.values()].map(({ shape }) => shape);
-  checkModelSize(options, shapes, join(directory, 'model.safetensors'));
-  const model = new Transformer(backend, options);
-  try {
-    loadWeights(model, files.weights, join(directory, 'model.safetensors'));
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
-  return model;
-}
 
 /**
  * Trains until `configuration.steps` updates are made or `signal` aborts. The consumer drives it: each event is

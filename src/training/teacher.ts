@@ -1,8 +1,8 @@
 import type { Backend } from '../backend/types.ts';
 import type { Stoppable } from '../base/event-loop.ts';
-import type { Transformer } from '../models/transformer.ts';
-import { readWeights } from '../pretrained/weights.ts';
-import { loadTransformer } from './load-model.ts';
+import type { Transformer } from '../model/transformer.ts';
+import { loadTransformer } from '../storage/load.ts';
+import { readWeights } from '../storage/weights.ts';
 
 /** A model to learn from. */
 export interface Teacher {

@@ -4,7 +4,7 @@ import type { AutoAttention } from '../../src/attention/auto.ts';
 import { type AttentionOptions, attentionConfiguration } from '../../src/attention/configuration.ts';
 import { crossoverLength } from '../../src/attention/crossover.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { backends } from './backends.ts';

@@ -1,4 +1,4 @@
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import { hasAddon } from '../backend/available.ts';

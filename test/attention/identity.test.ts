@@ -1,11 +1,11 @@
 /** The bar "X" of Figure 3: attention that returns the values. */
 import { expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
-import { languageModelLoss } from '../../src/models/language-model.ts';
-import { Transformer } from '../../src/models/transformer.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
+import { Random } from '../../src/base/random.ts';
+import { languageModelLoss } from '../../src/model/losses.ts';
+import { Transformer } from '../../src/model/transformer.ts';
 import { multiply } from '../../src/tensor/ops/multiply.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

@@ -5,9 +5,9 @@ import { type AttentionOptions, attentionConfiguration } from '../../src/attenti
 import { linformerAttention } from '../../src/attention/linformer.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { AttentionLayout, Backend } from '../../src/backend/types.ts';
-import { Transformer } from '../../src/models/transformer.ts';
+import { Random } from '../../src/base/random.ts';
+import { Transformer } from '../../src/model/transformer.ts';
 import { multiply } from '../../src/tensor/ops/multiply.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

@@ -2,12 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
 import { attentionConfiguration } from '../../src/attention/configuration.ts';
+import { savedStateToJson } from '../../src/attention/decoding/saved-state.ts';
 import { LshAttention, lshAttention } from '../../src/attention/lsh.ts';
-import { savedStateToJson } from '../../src/attention/saved-state.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { Backend, FloatArray } from '../../src/backend/types.ts';
+import { Random } from '../../src/base/random.ts';
 import { multiply } from '../../src/tensor/ops/multiply.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

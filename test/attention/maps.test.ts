@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { favorAttention } from '../../src/attention/favor.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
+import { Random, streams } from '../../src/base/random.ts';
 import { featureConfiguration } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/features.ts';
-import { Random, streams } from '../../src/tensor/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { backends } from './backends.ts';
 import { combinations } from './combinations.ts';

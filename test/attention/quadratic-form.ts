@@ -4,8 +4,8 @@
  */
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { Backend, FloatArray } from '../../src/backend/types.ts';
+import { Random } from '../../src/base/random.ts';
 import type { Features } from '../../src/features/features.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 
 export interface Sizes {

@@ -1,9 +1,9 @@
 /** The two allocators, and that a backend's memory stays flat. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LinearMemory } from '../../src/backend/linear-memory.ts';
-import { CachingAllocator, sizeClass } from '../../src/backend/memory.ts';
-import type { KernelModule } from '../../src/backend/module.ts';
+import { CachingAllocator, sizeClass } from '../../src/backend/compiled/allocator.ts';
+import type { KernelModule } from '../../src/backend/compiled/module.ts';
+import { LinearMemory } from '../../src/backend/wasm/linear-memory.ts';
 import { createBackend } from '../../src/node.ts';
 import { compiledBackends } from './available.ts';
 

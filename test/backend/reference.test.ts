@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { erf } from '../../src/backend/reference/elementwise.ts';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { AttentionLayout, Storage } from '../../src/backend/types.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { centralDifferences, expectClose, weightedLoss } from './reference/central-differences.ts';
 
 const backend = createReferenceBackend();

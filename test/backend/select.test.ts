@@ -1,6 +1,6 @@
 /** Which backend one gets, and the sentence one reads when it cannot be had. */
 import { describe, expect, it } from 'vitest';
-import { nodeHost } from '../../src/backend/node-host.ts';
+import { nodeHost } from '../../src/backend/native/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { ByteTokenizer } from '../../src/data/tokenizers/bytes.ts';
 import * as api from '../../src/node.ts';
+import { ByteTokenizer } from '../../src/tokenizers/bytes.ts';
 import { asyncExports } from './async-exports.ts';
 
 const backend = await api.createBackend({ backend: 'native', numThreads: 1 });
@@ -209,7 +209,7 @@ const reasons: Readonly<Record<string, string>> = {
   'Trainer.saveOptimizer': copies,
   loadCheckpoint: 'measured as loadModelFiles, whose reading it shares',
   fetchFromHub:
-    'stops at its signal, which test/data/hub.test.ts shows; the event loop turns at each piece that arrives',
+    'stops at its signal, which test/data/source/hub.test.ts shows; the event loop turns at each piece that arrives',
   openDataset: 'finds files; those of the hub are fetched by fetchFromHub, which has the signal',
   pause: 'is the pause itself',
   lockRun: 'takes a lock file, once',

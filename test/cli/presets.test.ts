@@ -14,7 +14,7 @@ import {
   parseListOps,
   transformerConfiguration,
 } from '../../src/node.ts';
-import { npy, zip } from '../data/formats/zip-writer.ts';
+import { npy, zip } from '../data/formats/images/zip-writer.ts';
 import { performers } from './performers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'performers-presets-'));

@@ -1,6 +1,6 @@
 /** Attention inputs shared by the cases of softmax attention and FAVOR+. */
 import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS, type Storage } from '../../src/backend/types.ts';
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { type Data, normals } from './case.ts';
 
 export interface AttentionSetup {

@@ -1,6 +1,6 @@
 /** One call of a backend with its inputs: what the conformance suite runs on every backend. */
 import type { Backend, Storage } from '../../src/backend/types.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 
 export type Data = Float32Array | Int32Array;
 

@@ -1,6 +1,6 @@
 /** Runs every case on one backend, with one thread and with two, against the float64 reference. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import {

@@ -1,7 +1,7 @@
 /** Projections for the FAVOR+ cases: any numbers that the forms allow, rows about as long as Gaussian ones. */
 import { blockSize, projectionLength } from '../../src/backend/estimator.ts';
 import type { Estimator } from '../../src/backend/types.ts';
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { normals } from './case.ts';
 
 /** ± between 3/4 and 5/4. */

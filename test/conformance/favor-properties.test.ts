@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dividedRows } from '../../src/backend/estimator.ts';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend, BackendName } from '../../src/backend/types.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { differingOutputs, normals, relativeError, relativeNormError } from './case.ts';
 import { openPair } from './conformance.ts';
 import { estimatorOf, type FavorOptions, featureInputs, NORM_BOUND, outBound } from './favor.ts';

@@ -8,7 +8,7 @@ import type {
   ProjectionForm,
   Storage,
 } from '../../src/backend/types.ts';
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { type AttentionSetup, gradientTermSize } from './attention.ts';
 import { type Case, type Data, normals } from './case.ts';
 import { drawProjection } from './favor-projection.ts';

@@ -3,8 +3,8 @@
  * stands there, outputs and gradients are those without it, to the bit.
  */
 import { describe, expect, test } from 'vitest';
-import { philox } from '../../src/backend/philox.ts';
 import type { Backend } from '../../src/backend/types.ts';
+import { philox } from '../../src/base/philox.ts';
 import type { AttentionSetup } from './attention.ts';
 import { type Case, type Data, differingOutputs, randomOf } from './case.ts';
 import { crossEntropyCases } from './cases/cross-entropy.ts';

@@ -1,4 +1,4 @@
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { testLeftOut } from './left-out.ts';
 
 // One layout, and no wide heads: plain loops take their time.

@@ -1,4 +1,4 @@
-import type { TokenSplit } from '../../src/data/token-store.ts';
+import type { TokenSplit } from '../../src/data/tokens/token-store.ts';
 
 /** Documents of the given tokens, one after the other. */
 export function splitOf(documents: readonly (readonly number[])[]): TokenSplit {

@@ -1,4 +1,4 @@
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 
 const WORDS = (
   'the of and a to in he that his it was but as is with for all whale not this at by from him so be on ship one ' +

@@ -1,11 +1,11 @@
 /** How maps turn projections into features, and the configuration that names them. */
 import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../src/backend/estimator.ts';
+import { Random } from '../../src/base/random.ts';
 import { activations, type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/features.ts';
 import { measureP, optimalA } from '../../src/features/maps/favor-plus-plus.ts';
 import { projectionKinds } from '../../src/features/projection.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { expectMean } from './statistics.ts';
 import { activationFunctions, estimate, rowsOf, sampleEstimates } from './support.ts';
 

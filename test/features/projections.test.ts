@@ -1,12 +1,12 @@
 /** Directions, lengths and independence of the rows of every projection. */
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../src/base/random.ts';
 import { positiveMap } from '../../src/features/maps/positive.ts';
 import { drawProjection, type ProjectionKind } from '../../src/features/projection.ts';
 import { givensRounds } from '../../src/features/projections/givens.ts';
 import { hadamardFactors } from '../../src/features/projections/hadamard.ts';
 import type { Projection } from '../../src/features/projections/projection.ts';
 import { squaredLengths } from '../../src/features/projections/squared-lengths.ts';
-import { Random } from '../../src/tensor/random.ts';
 import { BOUND, chiDistribution, deviation, expectMean, KOLMOGOROV_BOUND, kolmogorovSmirnov } from './statistics.ts';
 import { estimate, rowsOf, vectorsOf } from './support.ts';
 import { householderBlock, looseGivens, oneHadamardBlock, repeatedGivens } from './traps.ts';

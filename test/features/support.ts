@@ -1,9 +1,9 @@
 /** Estimates by features in plain float64 code, from the meaning that kernels.h gives to their numbers. */
 import { blockSize } from '../../src/backend/estimator.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
+import { Random } from '../../src/base/random.ts';
 import { type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
 import { drawFeatures, type Features } from '../../src/features/features.ts';
-import { Random } from '../../src/tensor/random.ts';
 
 type Vector = ArrayLike<number>;
 

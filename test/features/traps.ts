@@ -1,8 +1,9 @@
 /** Projections with the faults of existing implementations (each lets its check reject), at χ_d lengths. */
+
+import type { Random } from '../../src/base/random.ts';
 import { givensProjection } from '../../src/features/projections/givens.ts';
 import { normalLength } from '../../src/features/projections/haar.ts';
 import { denseProjection, type Projection } from '../../src/features/projections/projection.ts';
-import type { Random } from '../../src/tensor/random.ts';
 
 /** One block from Householder's QR as numerical libraries leave it, without `Q·sign(diag R)`: rows are columns of Q. */
 export function householderBlock(d: number, random: Random): Projection {

@@ -1,4 +1,4 @@
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { Files } from './files.ts';
 import { pick } from './mutate-bytes.ts';
 import type { Target } from './target.ts';

@@ -1,5 +1,5 @@
 /** Edits of binary and line-wise files, drawn from a generator. */
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { bytes, text } from './files.ts';
 
 export const pick = <T>(random: Random, choices: readonly T[]): T => choices[random.integer(choices.length)]!;

@@ -1,5 +1,5 @@
 /** Edits of the tree of a JSON text. The tree can hold what values cannot: keys twice, numbers of any size, any depth. */
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { bytes, text } from './files.ts';
 import { mutateBytes, pick } from './mutate-bytes.ts';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../src/tensor/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import type { Files } from './files.ts';
 
 /** One reader of what others write. */

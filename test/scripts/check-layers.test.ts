@@ -16,12 +16,13 @@ const sound: Record<string, string> = {
   'src/backend/select.ts': "import type { Backend } from './types.ts';\nexport const select = (): Backend => ({});",
   'src/backend/node-host.ts': "import { readFileSync } from 'node:fs';\nexport const load = readFileSync;",
   'src/tensor/tensor.ts': "import { select } from '../backend/select.ts';\nexport const tensor = select;",
-  'src/tensor/random.ts': 'export const random = 4;',
+  'src/base/random.ts': 'export const random = 4;',
   'src/features/map.ts': "export { tensor } from '../tensor/tensor.ts';",
   'src/attention/favor.ts': "import { tensor } from '../features/map.ts';\nexport const favor = tensor;",
-  'src/nn/linear.ts': "import { tensor } from '../tensor/tensor.ts';\nexport const linear = tensor;",
-  'src/models/transformer.ts': "import { linear } from '../nn/linear.ts';\nexport const transformer = linear;",
-  'src/data/text.ts': "import { random } from '../tensor/random.ts';\nexport const text = random;",
+  'src/model/linear.ts': "import { tensor } from '../tensor/tensor.ts';\nexport const linear = tensor;",
+  'src/storage/load.ts': "import { linear } from '../model/linear.ts';\nexport const load = linear;",
+  'src/tokenizers/bytes.ts': "import { random } from '../base/random.ts';\nexport const bytes = random;",
+  'src/data/text.ts': "import { random } from '../base/random.ts';\nexport const text = random;",
   'src/training/loop.ts': "import { text } from '../data/text.ts';\nexport const loop = text;",
   'src/index.ts': "import { z } from 'zod';\nexport { loop } from './training/loop.ts';\nexport { z };",
   'src/node.ts': "export * from './index.ts';\nexport { load } from './backend/node-host.ts';",
@@ -57,17 +58,17 @@ describe('check-layers', () => {
       'an import from the right',
       {
         'src/tensor/tensor.ts':
-          "import { select } from '../backend/select.ts';\nimport { linear } from '../nn/linear.ts';",
+          "import { select } from '../backend/select.ts';\nimport { linear } from '../model/linear.ts';",
       },
       [
-        /^src\/tensor\/tensor\.ts:2: imports \.\.\/nn\/linear\.ts: tensor may import only base, backend; move/,
-        /^src\/nn\/linear\.ts:1: imports \.\.\/tensor\/tensor\.ts: closes the cycle/,
+        /^src\/tensor\/tensor\.ts:2: imports \.\.\/model\/linear\.ts: tensor may import only base, backend; move/,
+        /^src\/model\/linear\.ts:1: imports \.\.\/tensor\/tensor\.ts: closes the cycle/,
       ],
     ],
     [
       'an error without a class',
-      { 'src/tensor/random.ts': "export const random = () => {\n  throw new RangeError('no');\n};" },
-      [/^src\/tensor\/random\.ts:2: makes a plain RangeError; use a class of src\/base\/errors\.ts/],
+      { 'src/base/random.ts': "export const random = () => {\n  throw new RangeError('no');\n};" },
+      [/^src\/base\/random\.ts:2: makes a plain RangeError; use a class of src\/base\/errors\.ts/],
     ],
     [
       'a type-only import from the right',
@@ -79,20 +80,23 @@ describe('check-layers', () => {
     ],
     [
       'a dynamic import from the right',
-      { 'src/nn/linear.ts': "export const linear = () => import('../models/other.ts');", 'src/models/other.ts': '' },
+      {
+        'src/model/linear.ts': "export const linear = () => import('../storage/other.ts');",
+        'src/storage/other.ts': '',
+      },
       [
-        /^src\/nn\/linear\.ts:1: imports \.\.\/models\/other\.ts: nn may import only base, backend, tensor, features, attention/,
+        /^src\/model\/linear\.ts:1: imports \.\.\/storage\/other\.ts: model may import only base, backend, tensor, features, attention/,
       ],
     ],
     [
       'an import type from the right',
-      { 'src/tensor/random.ts': "export type Loop = typeof import('../training/loop.ts');\nexport const random = 4;" },
-      [/^src\/tensor\/random\.ts:1: imports \.\.\/training\/loop\.ts: tensor may import only base, backend/],
+      { 'src/base/random.ts': "export type Loop = typeof import('../training/loop.ts');\nexport const random = 4;" },
+      [/^src\/base\/random\.ts:1: imports \.\.\/training\/loop\.ts: base imports no other layer/],
     ],
     [
       'data that needs more than random numbers',
       { 'src/data/text.ts': "export { tensor as text } from '../tensor/tensor.ts';" },
-      [/^src\/data\/text\.ts:1: imports \.\.\/tensor\/tensor\.ts: data may import only base, src\/tensor\/random\.ts/],
+      [/^src\/data\/text\.ts:1: imports \.\.\/tensor\/tensor\.ts: data may import only base, tokenizers;/],
     ],
     [
       'a layer that imports an entry point',
@@ -148,11 +152,11 @@ describe('check-layers', () => {
     [
       'a Node module behind the browser entry',
       {
-        'src/nn/linear.ts': "import { load } from '../backend/node-host.ts';\nexport const linear = load;",
-        'src/index.ts': "export { linear } from './nn/linear.ts';",
+        'src/model/linear.ts': "import { load } from '../backend/node-host.ts';\nexport const linear = load;",
+        'src/index.ts': "export { linear } from './model/linear.ts';",
       },
       [
-        /^src\/backend\/node-host\.ts:1: imports node:fs, reached by src\/index\.ts → src\/nn\/linear\.ts → src\/backend\/node-host\.ts/,
+        /^src\/backend\/node-host\.ts:1: imports node:fs, reached by src\/index\.ts → src\/model\/linear\.ts → src\/backend\/node-host\.ts/,
       ],
     ],
     [
@@ -177,8 +181,8 @@ describe('check-layers', () => {
     ],
     [
       'a path that does not exist',
-      { 'src/nn/linear.ts': "export { linear } from './lin.ts';" },
-      [/^src\/nn\/linear\.ts:1: imports \.\/lin\.ts, which does not exist/],
+      { 'src/model/linear.ts': "export { linear } from './lin.ts';" },
+      [/^src\/model\/linear\.ts:1: imports \.\/lin\.ts, which does not exist/],
     ],
   ];
   test.each(faulty)('%s is caught', (_, changes, expected) => {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Backend } from '../../src/backend/types.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Shape, sizeOf } from '../../src/tensor/shape.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';

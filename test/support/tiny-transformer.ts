@@ -1,7 +1,7 @@
-import { createReferenceBackend } from '../../src/backend/reference.ts';
-import type { TransformerOptions } from '../../src/models/configuration.ts';
-import { Transformer } from '../../src/models/transformer.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
+import { Random } from '../../src/base/random.ts';
+import type { TransformerOptions } from '../../src/model/configuration.ts';
+import { Transformer } from '../../src/model/transformer.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { activation } from '../../src/tensor/ops/activation.ts';
 import { add } from '../../src/tensor/ops/add.ts';
 import { linear } from '../../src/tensor/ops/linear.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { add } from '../../src/tensor/ops/add.ts';
 import { reshape } from '../../src/tensor/ops/reshape.ts';
 import { keep, scope } from '../../src/tensor/scope.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { ShapeError } from '../../src/base/errors.ts';
 import { asShape } from '../../src/tensor/shape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';

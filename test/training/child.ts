@@ -1,12 +1,14 @@
 /** A training process for tests to kill or to weigh. Its one argument is a JSON object: {@link ChildOptions}. */
 import { writeFileSync } from 'node:fs';
-import { nodeHost } from '../../src/backend/node-host.ts';
+import { nodeHost } from '../../src/backend/native/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
-import { type FileSystem, nodeFileSystem } from '../../src/training/atomic.ts';
-import { findCheckpoint, loadCheckpoint } from '../../src/training/checkpoint.ts';
+import { type FileSystem, nodeFileSystem } from '../../src/storage/atomic-directory.ts';
+import { restoreModel } from '../../src/storage/load.ts';
+import { findCheckpoint } from '../../src/storage/model-directory.ts';
+import { loadCheckpoint } from '../../src/training/checkpoint.ts';
 import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
-import { restoreModel, train } from '../../src/training/run.ts';
+import { train } from '../../src/training/run.ts';
 import { tinyRun } from './support.ts';
 
 export interface ChildOptions {

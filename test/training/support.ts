@@ -1,9 +1,9 @@
 /** A tiny language and a tiny model to train on it. */
 import type { Backend } from '../../src/backend/types.ts';
-import type { Batch } from '../../src/data/windows.ts';
-import type { TransformerOptions } from '../../src/models/configuration.ts';
-import { Transformer } from '../../src/models/transformer.ts';
-import { Random } from '../../src/tensor/random.ts';
+import { Random } from '../../src/base/random.ts';
+import type { Batch } from '../../src/data/batches/windows.ts';
+import type { TransformerOptions } from '../../src/model/configuration.ts';
+import { Transformer } from '../../src/model/transformer.ts';
 import { parseTrainingConfiguration, type TrainingConfigurationInput } from '../../src/training/configuration.ts';
 import type { RunOptions } from '../../src/training/run.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
-import type { Batch } from '../../src/data/windows.ts';
-import { languageModelLoss } from '../../src/models/language-model.ts';
-import { Dropout } from '../../src/nn/dropout.ts';
+import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
+import { Random, streams } from '../../src/base/random.ts';
+import type { Batch } from '../../src/data/batches/windows.ts';
+import { Dropout } from '../../src/model/layers/dropout.ts';
+import { languageModelLoss } from '../../src/model/losses.ts';
 import { scale } from '../../src/tensor/ops/scale.ts';
-import { Random, streams } from '../../src/tensor/random.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { batchTensors } from '../../src/training/batch.ts';
 import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';

@@ -1,4 +1,4 @@
-import { philox } from '../philox.ts';
+import { philox } from '../../base/philox.ts';
 import type { ActivationKind, AdamWArguments, Backend, Storage } from '../types.ts';
 import { floats, integers } from './storage.ts';
 

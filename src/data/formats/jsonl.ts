@@ -1,4 +1,4 @@
-import type { BadRecords, DataRecord } from '../records.ts';
+import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface FieldOptions {

@@ -2,11 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
-import type { LabelledRecord } from '../labelled.ts';
-import { type BadRecords, MAX_RECORD_BYTES } from '../records.ts';
+import type { LabelledRecord } from '../batches/labelled.ts';
+import { type BadRecords, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
-import { lineBlocks } from './line-blocks.ts';
-import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
+import { isBlank, lineBatches, lineBlocks, NOT_TEXT } from './lines.ts';
 import { type TableRow, TableRows } from './table-rows.ts';
 
 /** The folders of IMDb's reviews, in the order of their labels there. */

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.ts';
-import type { LabelledRecord } from '../labelled.ts';
+import type { LabelledRecord } from '../batches/labelled.ts';
+import type { BadRecords } from '../dataset/records.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
-import type { BadRecords } from '../records.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
-import { openText } from '../files.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { openText } from '../source/files.ts';
 import { stripGutenberg } from './gutenberg.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
 import { type TableRow, TableRows } from './table-rows.ts';

@@ -1,5 +1,5 @@
 /** Rows of comma- and tab-separated tables, as RFC 4180 has them. */
-import { MAX_RECORD_BYTES } from '../records.ts';
+import { MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { isBlank, type Line } from './lines.ts';
 
 export interface TableRow {

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
-import { openText } from '../files.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface TextOptions {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { GROUP_SEPARATOR } from '../group-split.ts';
-import type { BadRecords, DataRecord } from '../records.ts';
-import { RESIDUES } from '../tokenizers/proteins.ts';
-import { lineBlocks } from './line-blocks.ts';
+import { RESIDUES } from '../../tokenizers/proteins.ts';
+import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
+import type { BadRecords, DataRecord } from '../dataset/records.ts';
+import { lineBlocks } from './lines.ts';
 import { ResidueBuffer } from './residues.ts';
 
 const NEWLINE = 10;

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.ts';
-import { openText } from '../files.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../records.ts';
-import { wikitextToText } from './wikitext.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { openText } from '../source/files.ts';
+import { wikitextToText } from './wikitext/wikitext.ts';
 
 /** Why a page that is in order gives no record. */
 export type SkippedPage = 'redirect' | 'other namespace' | 'no wikitext' | 'no text';

@@ -1,4 +1,4 @@
-import type { Random } from '../../tensor/random.ts';
+import type { Random } from '../../base/random.ts';
 import { normalLength } from './haar.ts';
 import { denseProjection, type Projection, type ProjectionSizes } from './projection.ts';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../tensor/random.ts';
+import type { Random } from '../../base/random.ts';
 
 /** A standard normal vector. */
 export function normalVector(size: number, random: Random): Float64Array {

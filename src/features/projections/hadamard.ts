@@ -1,5 +1,5 @@
 import { blockSize } from '../../backend/estimator.ts';
-import type { Random } from '../../tensor/random.ts';
+import type { Random } from '../../base/random.ts';
 import { normalLength } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';
 

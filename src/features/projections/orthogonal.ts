@@ -1,4 +1,4 @@
-import type { Random } from '../../tensor/random.ts';
+import type { Random } from '../../base/random.ts';
 import { denseBlocks } from './blocks.ts';
 import { haarRows } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';

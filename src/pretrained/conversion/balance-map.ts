@@ -1,5 +1,5 @@
 import { cholesky, type Matrix, symmetricEigen } from './eigen.ts';
-import type { HeadMoments } from './moments.ts';
+import type { HeadMoments } from './head-moments.ts';
 
 /** What becomes of one head's queries and keys: `queries·q`, and `keys·k − shift`, with `queriesᵀ·keys = I`. */
 export interface BalanceMap {

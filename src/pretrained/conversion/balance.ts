@@ -1,11 +1,11 @@
 import type { FloatArray } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import type { Transformer } from '../../models/transformer.ts';
-import { validPlaces } from '../../nn/pooling.ts';
+import { validPlaces } from '../../model/layers/pooling.ts';
+import type { Transformer } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
-import { HeadMoments } from './moments.ts';
+import { HeadMoments } from './head-moments.ts';
 import type { MeasuredBatch } from './types.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
+import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/softmax-cross-entropy.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';

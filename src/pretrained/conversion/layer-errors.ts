@@ -1,8 +1,8 @@
 import type { FeatureOptions } from '../../attention/favor.ts';
-import { approximationReport } from '../../attention/report.ts';
-import type { HeadReport } from '../../attention/report-types.ts';
-import type { Transformer } from '../../models/transformer.ts';
-import type { AttentionHeads } from '../../nn/multi-head-attention.ts';
+import type { HeadReport } from '../../attention/inspect/report.ts';
+import { approximationReport } from '../../attention/inspect/report.ts';
+import type { AttentionHeads } from '../../model/layers/multi-head-attention.ts';
+import type { Transformer } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { mean } from './comparison.ts';
 import type { HeadError, LayerError, MeasuredBatch } from './types.ts';

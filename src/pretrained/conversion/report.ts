@@ -1,9 +1,9 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
 import { parseConfiguration } from '../../base/parse.ts';
 import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
-import type { AttentionChoice, Transformer } from '../../models/transformer.ts';
-import { validPlaces } from '../../nn/pooling.ts';
-import { type ChosenAttention, chooseAttention } from './choose.ts';
+import { validPlaces } from '../../model/layers/pooling.ts';
+import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
+import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
 import { Comparison } from './comparison.ts';
 import { LayerInputs } from './layer-errors.ts';
 import type { ConversionReport, EstimatorReport, LayerAlone, LayerError, MeasuredBatch } from './types.ts';

@@ -1,5 +1,5 @@
 import type { FeatureConfigurationInput } from '../../features/configuration.ts';
-import type { AttentionChoice, ForwardOptions } from '../../models/transformer.ts';
+import type { AttentionChoice, ForwardOptions } from '../../model/transformer.ts';
 import type { Shape } from '../../tensor/shape.ts';
 
 /** Sequences that a conversion is measured on. */

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
-import type { ConfigFile } from './family.ts';
+import type { ConfigFile } from './architectures/family.ts';
 
 export const size = () => z.int().check(z.minimum(1));
 export const id = () => z.int().check(z.minimum(0));

@@ -1,12 +1,12 @@
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import type { TransformerConfiguration } from '../../models/configuration.ts';
-import type { Transformer } from '../../models/transformer.ts';
+import type { TransformerConfiguration } from '../../model/configuration.ts';
+import type { Transformer } from '../../model/transformer.ts';
+import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from '../../storage/companions.ts';
+import { encodeSafetensors, type TensorEntry } from '../../storage/safetensors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { encodeSafetensors, type TensorEntry } from '../safetensors.ts';
-import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from './companions.ts';
-import { familyOfModel } from './families.ts';
-import type { NamedTensor, SpecialIds } from './family.ts';
+import { familyOfModel } from './architectures/families.ts';
+import type { NamedTensor, SpecialIds } from './architectures/family.ts';
 
 /** What an export needs of a tokenizer; every tokenizer of this package has it. */
 export interface ExportedTokenizer {

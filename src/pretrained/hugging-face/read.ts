@@ -5,16 +5,17 @@ import {
   type TransformerConfiguration,
   type TransformerOptions,
   transformerConfiguration,
-} from '../../models/configuration.ts';
-import type { TensorEntry } from '../safetensors.ts';
-import { checkModelSize } from '../weights.ts';
-import { type Companions, readCompanions } from './companions.ts';
-import { familyOfFile } from './families.ts';
-import type { Family, FamilyName, NamedTensor } from './family.ts';
-import { filesInMemory, type PretrainedFiles, pathOf, readJson } from './files.ts';
-import { resizedPositions } from './longer-positions.ts';
+} from '../../model/configuration.ts';
+import type { Companions } from '../../storage/companions.ts';
+import { filesInMemory, type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
+import type { TensorEntry } from '../../storage/safetensors.ts';
+import { checkModelSize } from '../../storage/weights.ts';
+import { familyOfFile } from './architectures/families.ts';
+import type { Family, FamilyName, NamedTensor } from './architectures/family.ts';
+import { readCompanions } from './read-companions.ts';
 import { readSentencePooling, type SentencePooling } from './sentence-pooling.ts';
 import { openTensors, type StoredTensors } from './stored-tensors.ts';
+import { resizedPositions } from './tensor-forms.ts';
 import { readTokenizer, type TokenizerFile } from './tokenizer-files.ts';
 
 /** A model of the library transformers, as one of ours. */

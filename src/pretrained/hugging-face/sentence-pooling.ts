@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
-import { type PretrainedFiles, pathOf, readJson } from './files.ts';
+import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
 /** How sentence-transformers makes the vector of a sentence of a model's hidden states. */
 export interface SentencePooling {

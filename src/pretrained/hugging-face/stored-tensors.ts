@@ -1,5 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
+import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 import {
   checkedHeader,
   type Damaged,
@@ -8,8 +9,7 @@ import {
   type HeaderEntry,
   headerLength,
   type TensorEntry,
-} from '../safetensors-header.ts';
-import { type PretrainedFiles, pathOf, readJson } from './files.ts';
+} from '../../storage/safetensors.ts';
 
 /** The tensors of one file or of several shards, read one at a time. */
 export interface StoredTensors {

@@ -1,7 +1,7 @@
 /** The tokenizer of a directory as one tokenizer.json, which older directories hold in other files. */
 import { DataError } from '../../base/errors.ts';
-import type { FamilyName } from './family.ts';
-import { type PretrainedFiles, pathOf, readJson, readText } from './files.ts';
+import { type PretrainedFiles, pathOf, readJson, readText } from '../../storage/files.ts';
+import type { FamilyName } from './architectures/family.ts';
 import {
   type AddedSetting,
   readTokenizerSettings,

@@ -1,7 +1,7 @@
 /** What tokenizer_config.json, special_tokens_map.json and added_tokens.json say about a tokenizer without tokenizer.json. */
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
-import { type PretrainedFiles, pathOf, readJson } from './files.ts';
+import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
 export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 const SPECIAL_TOKENS = 'special_tokens_map.json';

@@ -1,9 +1,9 @@
 /** Expanded projections, held against applying the factors to a vector one after the other. */
 import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../../src/backend/estimator.ts';
-import { expandProjection } from '../../../src/backend/reference/favor-projection.ts';
+import { expandProjection } from '../../../src/backend/reference/favor/projection.ts';
 import type { Estimator, ProjectionForm } from '../../../src/backend/types.ts';
-import { Random } from '../../../src/tensor/random.ts';
+import { Random } from '../../../src/base/random.ts';
 import { expectClose } from './central-differences.ts';
 
 const random = new Random(20210303);

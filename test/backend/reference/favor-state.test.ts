@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { dividedRows, exponentialEstimator } from '../../../src/backend/estimator.ts';
-import { createReferenceBackend } from '../../../src/backend/reference.ts';
-import { Random } from '../../../src/tensor/random.ts';
+import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
+import { Random } from '../../../src/base/random.ts';
 import { relativeError } from '../../conformance/case.ts';
 
 const backend = createReferenceBackend();

@@ -1,9 +1,9 @@
 /** Reference FAVOR+ beyond the positive map: closed forms, and central differences of every map, form and result. */
 import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../../src/backend/estimator.ts';
-import { createReferenceBackend } from '../../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { Estimator, FavorResult, FeatureMapKind, ProjectionForm, Storage } from '../../../src/backend/types.ts';
-import { Random } from '../../../src/tensor/random.ts';
+import { Random } from '../../../src/base/random.ts';
 import { centralDifferences, expectClose, weightedLoss } from './central-differences.ts';
 
 const backend = createReferenceBackend();

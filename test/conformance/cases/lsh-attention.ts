@@ -1,5 +1,5 @@
 import { type AttentionLayout, type LshArrays, RUN_COLUMNS, type Storage } from '../../../src/backend/types.ts';
-import type { Random } from '../../../src/tensor/random.ts';
+import type { Random } from '../../../src/base/random.ts';
 import { type Case, type Data, normals } from '../case.ts';
 
 export interface LshSetup {

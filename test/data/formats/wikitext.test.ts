@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeEntities } from '../../../src/data/formats/html-entities.ts';
-import { wikitextToText } from '../../../src/data/formats/wikitext.ts';
+import { decodeEntities } from '../../../src/data/formats/wikitext/html-entities.ts';
+import { wikitextToText } from '../../../src/data/formats/wikitext/wikitext.ts';
 
 describe('wikitextToText', () => {
   test.each<[string, string, string]>([

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readZipEntry, zipEntries } from '../../../src/data/formats/zip.ts';
+import type { Random } from '../../../src/base/random.ts';
+import { readZipEntry, zipEntries } from '../../../src/data/formats/images/zip.ts';
 import { type DatasetConfiguration, openDataset } from '../../../src/node.ts';
-import type { Random } from '../../../src/tensor/random.ts';
-import { parquetFile } from '../../data/formats/parquet-writer.ts';
-import { npy, zip } from '../../data/formats/zip-writer.ts';
+import { npy, zip } from '../../data/formats/images/zip-writer.ts';
+import { parquetFile } from '../../data/formats/parquet/parquet-writer.ts';
 import { bytes, type Files } from '../files.ts';
 import { mutateBytes, mutateLines } from '../mutate-bytes.ts';
 import type { Target } from '../target.ts';

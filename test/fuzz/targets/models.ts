@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Random } from '../../../src/base/random.ts';
 import {
   type Backend,
   ByteTokenizer,
@@ -21,7 +22,6 @@ import {
   tensor,
   train,
 } from '../../../src/node.ts';
-import type { Random } from '../../../src/tensor/random.ts';
 import { type Files, readFiles } from '../files.ts';
 import { mutateLines } from '../mutate-bytes.ts';
 import { mutateJson } from '../mutate-json.ts';

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../../src/backend/reference.ts';
-import type { TransformerOptions } from '../../../src/models/configuration.ts';
-import { Transformer } from '../../../src/models/transformer.ts';
+import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
+import { Random } from '../../../src/base/random.ts';
+import type { TransformerOptions } from '../../../src/model/configuration.ts';
+import { Transformer } from '../../../src/model/transformer.ts';
 import { balanceAttention } from '../../../src/pretrained/conversion/balance.ts';
 import { balanceMap } from '../../../src/pretrained/conversion/balance-map.ts';
 import { cholesky, symmetricEigen } from '../../../src/pretrained/conversion/eigen.ts';
-import { HeadMoments } from '../../../src/pretrained/conversion/moments.ts';
+import { HeadMoments } from '../../../src/pretrained/conversion/head-moments.ts';
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';
-import { Random } from '../../../src/tensor/random.ts';
 import { scope } from '../../../src/tensor/scope.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 

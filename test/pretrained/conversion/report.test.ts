@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { approximationReport } from '../../../src/attention/report.ts';
-import { createReferenceBackend } from '../../../src/backend/reference.ts';
-import type { TransformerOptions } from '../../../src/models/configuration.ts';
-import { type AttentionChoice, Transformer } from '../../../src/models/transformer.ts';
+import { approximationReport } from '../../../src/attention/inspect/report.ts';
+import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
+import { Random } from '../../../src/base/random.ts';
+import type { TransformerOptions } from '../../../src/model/configuration.ts';
+import { type AttentionChoice, Transformer } from '../../../src/model/transformer.ts';
 import { compareModels } from '../../../src/pretrained/conversion/comparison.ts';
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';
-import { Random } from '../../../src/tensor/random.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 
 const backend = createReferenceBackend();

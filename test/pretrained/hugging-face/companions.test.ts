@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadAnyTokenizer } from '../../../src/data/tokenizers/load-any.ts';
 import { createBackend } from '../../../src/node.ts';
-import { parseCompanions } from '../../../src/pretrained/hugging-face/companions.ts';
-import { createPretrained } from '../../../src/pretrained/hugging-face/create.ts';
+import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
-import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/pretrained/safetensors.ts';
-import { checkTokenizer } from '../../../src/training/check-tokenizer.ts';
+import { checkTokenizer } from '../../../src/storage/check-tokenizer.ts';
+import { parseCompanions } from '../../../src/storage/companions.ts';
+import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
 import { compiledBackends } from '../../backend/available.ts';
 import { wordPiece } from '../../support/word-piece.ts';
 import { goldenContents, goldenTensors, json, parsed, text } from './golden.ts';

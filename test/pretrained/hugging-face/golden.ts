@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { directoryFiles } from '../../../src/pretrained/directory-files.ts';
 import { type Pretrained, type ReadOptions, readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
-import { decodeSafetensors, type TensorEntry } from '../../../src/pretrained/safetensors.ts';
+import { directoryFiles } from '../../../src/storage/directory-files.ts';
+import { decodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
 
 /** The path of a folder or file that generate.py has written. */
 export function goldenPath(name: string): string {

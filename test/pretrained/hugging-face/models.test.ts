@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../../src/backend/reference.ts';
+import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { Backend } from '../../../src/backend/types.ts';
-import type { ForwardOptions, Transformer } from '../../../src/models/transformer.ts';
-import { imagePatches } from '../../../src/nn/patch-embedding.ts';
+import { imagePatches } from '../../../src/model/layers/patch-embedding.ts';
+import type { ForwardOptions, Transformer } from '../../../src/model/transformer.ts';
 import { createBackend } from '../../../src/node.ts';
-import { createPretrained } from '../../../src/pretrained/hugging-face/create.ts';
+import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import type { Pretrained } from '../../../src/pretrained/hugging-face/read.ts';
-import type { TensorEntry } from '../../../src/pretrained/safetensors.ts';
+import type { TensorEntry } from '../../../src/storage/safetensors.ts';
 import { scope } from '../../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { compiledBackends } from '../../backend/available.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
-import { encodeSafetensors, type TensorEntry } from '../../../src/pretrained/safetensors.ts';
+import { encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
 import { goldenContents, goldenTensors, json, parsed, text } from './golden.ts';
 
 type Files = Map<string, Uint8Array>;

@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadAnyTokenizer } from '../../../src/data/tokenizers/load-any.ts';
-import type { TransformerOptions } from '../../../src/models/configuration.ts';
-import { Transformer } from '../../../src/models/transformer.ts';
+import type { TransformerOptions } from '../../../src/model/configuration.ts';
+import { Transformer } from '../../../src/model/transformer.ts';
 import { createBackend } from '../../../src/node.ts';
-import { createPretrained } from '../../../src/pretrained/hugging-face/create.ts';
+import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
-import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/pretrained/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
 import { compiledBackends } from '../../backend/available.ts';
 import { goldenContents, goldenTensors, json, parsed, readGolden } from './golden.ts';
 

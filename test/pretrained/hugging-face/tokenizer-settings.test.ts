@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadAnyTokenizer } from '../../../src/data/tokenizers/load-any.ts';
-import type { FamilyName } from '../../../src/pretrained/hugging-face/family.ts';
-import { filesInMemory } from '../../../src/pretrained/hugging-face/files.ts';
+import type { FamilyName } from '../../../src/pretrained/hugging-face/architectures/family.ts';
 import { readTokenizer } from '../../../src/pretrained/hugging-face/tokenizer-files.ts';
+import { filesInMemory } from '../../../src/storage/files.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
 import { json, text } from './golden.ts';
 
 interface Case {

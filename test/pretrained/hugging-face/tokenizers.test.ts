@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { BpeTokenizer } from '../../../src/data/tokenizers/bpe.ts';
-import { loadAnyTokenizer } from '../../../src/data/tokenizers/load-any.ts';
-import { filesInMemory } from '../../../src/pretrained/hugging-face/files.ts';
 import { readTokenizer } from '../../../src/pretrained/hugging-face/tokenizer-files.ts';
+import { filesInMemory } from '../../../src/storage/files.ts';
+import { BpeTokenizer } from '../../../src/tokenizers/bpe.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
 import { goldenContents, goldenPath, json, parsed, text } from './golden.ts';
 
 const lines = readFileSync(goldenPath('lines.txt'), 'utf8').split('\n');

@@ -1,0 +1,84 @@
+import { DataError, ShapeError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
+
+const savedState = z.lazy(() => {
+  /** Numbers, or their little-endian bytes in base64. */
+  const numbers = z.union([z.instanceof(Float32Array), z.pipe(z.base64(), z.transform(fromBase64))]);
+
+  const size = z.int().check(z.minimum(1));
+  const common = {
+    /** Tokens seen by each batch row. */
+    positions: z.array(z.int().check(z.minimum(0))).check(z.minLength(1)),
+    sizes: z.strictObject({ batch: size, heads: size, dHead: size, dValue: size }),
+  };
+
+  return z
+    .discriminatedUnion('type', [
+      z.strictObject({
+        type: z.literal('exact'),
+        ...common,
+        /** `[batch, position, heads, dHead]` and `[batch, position, heads, dValue]`. */
+        arrays: z.strictObject({ keys: numbers, values: numbers }),
+      }),
+      z.strictObject({
+        type: z.literal('favor'),
+        ...common,
+        /** `[batch, heads, numFeatures, dValue + 1]` twice, and `[batch, heads, numFeatures]`. */
+        arrays: z.strictObject({ sums: numbers, compensation: numbers, scales: numbers }),
+      }),
+    ])
+    .check(
+      z.refine(({ positions, sizes }) => positions.length === sizes.batch, {
+        path: ['positions'],
+        error: 'there must be one for each batch row',
+      }),
+    );
+});
+
+/** A decoding state as plain data: restore it with the attention's `restoreState`. */
+export type SavedState = z.output<typeof savedState>;
+
+/** A {@link SavedState} that `JSON.stringify` keeps whole: its arrays are base64 of their little-endian bytes. */
+export type SavedStateJson = z.input<typeof savedState>;
+
+/** A saved state in a form for `JSON.stringify`; {@link parseSavedState} and `restoreState` read it. */
+export function savedStateToJson(saved: SavedState): SavedStateJson {
+  const arrays = Object.entries(saved.arrays).map(([name, array]) => [name, toBase64(array)]);
+  return { ...saved, arrays: Object.fromEntries(arrays) } as SavedStateJson;
+}
+
+/**
+ * Checks a saved state that comes from outside, in either form.
+ *
+ * @throws one sentence naming what is wrong.
+ */
+export function parseSavedState(value: unknown): SavedState {
+  const result = savedState.safeParse(value);
+  if (result.success) return result.data;
+  const [{ path, message }] = result.error.issues;
+  const where = path.length > 0 ? ` at ${path.join('.')}` : '';
+  throw new DataError(`This is no saved decoding state (${message}${where}): pass what save() gave, whole.`);
+}
+
+/** @throws one sentence unless `array` has `length` numbers. */
+export function checkArray(name: string, array: Float32Array, length: number): void {
+  if (array.length === length) return;
+  throw new ShapeError(
+    `A saved decoding state needs ${length} numbers in ${name} but has ${array.length}: restore it with the attention that saved it.`,
+  );
+}
+
+function toBase64(array: Float32Array): string {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const blockSize = 0x8000;
+  let text = '';
+  for (let i = 0; i < bytes.length; i += blockSize) text += String.fromCharCode(...bytes.subarray(i, i + blockSize));
+  return btoa(text);
+}
+
+function fromBase64(text: string, payload: z.core.ParsePayload): Float32Array {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
+  payload.issues.push({ code: 'custom', message: 'the bytes are not a whole number of floats', input: text });
+  return z.NEVER;
+}

@@ -1,0 +1,70 @@
+import { favorState } from '../../tensor/ops/attention/favor.ts';
+import { favorCausal } from '../../tensor/ops/attention/favor-causal.ts';
+import { keep, scope } from '../../tensor/scope.ts';
+import { Tensor } from '../../tensor/tensor.ts';
+import { FavorAttention } from '../favor.ts';
+import { attentionInputs, denseRuns } from '../packing.ts';
+import type { Attention, KeyMask } from '../types.ts';
+import { FavorState } from './favor-state.ts';
+
+/** The keys and values of a source sequence, kept to be attended to again and again while decoding. */
+export interface SourceMemory {
+  /**
+   * Every query sees every valid key. Not differentiable.
+   *
+   * @param queries `[batch, lengthQ, heads, dHead]`
+   * @returns `[batch, lengthQ, heads, dValue]`
+   */
+  attend(queries: Tensor): Tensor;
+  dispose(): void;
+}
+
+/**
+ * Takes in a source sequence. FAVOR+ keeps sums whose size and time per query do not depend on its length; every other
+ * attention keeps copies of the keys and values.
+ *
+ * @param keys `[batch, lengthK, heads, dHead]`
+ * @param values `[batch, lengthK, heads, dValue]`
+ */
+export function rememberSource(attention: Attention, keys: Tensor, values: Tensor, keyMask?: KeyMask): SourceMemory {
+  if (attention instanceof FavorAttention) return new FavorMemory(attention, keys, values, keyMask);
+  const kept = [keys, values].map((tensor) => keep(tensor.view()));
+  return {
+    attend: (queries) => attention.attend(queries, kept[0], kept[1], { keyMask, layout: 'blhd' }),
+    dispose: () => {
+      for (const tensor of kept) tensor.dispose();
+    },
+  };
+}
+
+class FavorMemory implements SourceMemory {
+  readonly #attention: FavorAttention;
+  readonly #state: FavorState;
+
+  constructor(attention: FavorAttention, keys: Tensor, values: Tensor, keyMask?: KeyMask) {
+    const [batch, , heads, dHead] = keys.shape;
+    const dValue = values.shape[3];
+    this.#attention = attention;
+    this.#state = FavorState.empty(keys.backend, { batch, heads, dHead, dValue }, attention.features.numFeatures);
+    scope(() => {
+      const none = Tensor.empty(keys.backend, [batch, 0, heads, dHead]);
+      const inputs = attentionInputs(none, keys, values, { keyMask, layout: 'blhd' });
+      favorState(inputs, attention.features, this.#state.arrays);
+    });
+  }
+
+  attend(queries: Tensor): Tensor {
+    const { batch, heads, dHead, dValue } = this.#state.sizes;
+    return scope(() => {
+      const { backend, shape } = queries;
+      const runs = denseRuns(backend, batch, shape[1], 0);
+      const [keys, values] = [dHead, dValue].map((width) => Tensor.empty(backend, [batch, 0, heads, width]));
+      const inputs = { queries, keys, values, layout: 'blhd', runs } as const;
+      return favorCausal(inputs, this.#attention.features, { state: this.#state.arrays });
+    });
+  }
+
+  dispose(): void {
+    this.#state.dispose();
+  }
+}

@@ -1,0 +1,168 @@
+import type { FloatArray } from '../../backend/types.ts';
+import { ConfigurationError } from '../../base/errors.ts';
+import { Pauses } from '../../base/event-loop.ts';
+import { type OptionKinds, option } from '../../base/options.ts';
+import { permute } from '../../base/random.ts';
+import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
+import { scope } from '../../tensor/scope.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { favorAttention } from '../favor.ts';
+import { attendOptions } from '../options.ts';
+import type { AttendOptions } from '../types.ts';
+import { ExactWeights } from './row-weights.ts';
+import { finishRows, type HeadRows, RowReader } from './rows.ts';
+
+/** Which queries an estimate is measured on. */
+export interface MeasureOptions extends Omit<AttendOptions, 'normalised'> {
+  /** How many queries are measured, drawn without replacement, the same for every batch row and head. Default 128. */
+  readonly maxRows?: number | undefined;
+  /** Which of them: an integer in [0, 2^53). Default 0. */
+  readonly seed?: number | undefined;
+  /** Stops the work: its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export const measureOptions: OptionKinds<MeasureOptions> = {
+  causal: option.boolean,
+  offset: option.number,
+  layout: option.oneOf('bhld', 'blhd'),
+  keyMask: attendOptions.keyMask,
+  segments: option.array,
+  keySegments: option.array,
+  maxRows: option.number,
+  seed: option.natural,
+  signal: option.signal,
+};
+
+/** Exact attention at some queries, to compare estimates with. */
+export class MeasuredOutputs {
+  private constructor(
+    readonly reader: RowReader,
+    /** Positions of the queries, rising. */
+    readonly rows: readonly number[],
+    readonly queries: Tensor,
+    private readonly options: AttendOptions,
+    private readonly values: FloatArray,
+    private readonly dValue: number,
+    readonly pauses: Pauses,
+  ) {}
+
+  static async open(queries: Tensor, keys: Tensor, values: Tensor, options: MeasureOptions): Promise<MeasuredOutputs> {
+    const { maxRows = 128, seed = 0, signal, ...attend } = options;
+    const pauses = new Pauses(signal);
+    await pauses.next();
+    if (!Number.isInteger(maxRows) || maxRows < 1) {
+      throw new ConfigurationError(`maxRows is ${maxRows}; give the number of queries to measure, at least 1.`);
+    }
+    const reader = await RowReader.open(queries, keys, attend, pauses);
+    await pauses.next();
+    const data = await values.data();
+    const { lengthQ } = reader.sizes;
+    const count = Math.min(maxRows, lengthQ);
+    const rows = Array.from({ length: count }, (_, i) => (count === lengthQ ? i : permute(i, lengthQ, seed)));
+    rows.sort((a, b) => a - b);
+    return new MeasuredOutputs(reader, rows, queries, attend, data, values.shape[3], pauses);
+  }
+
+  /** Exact rows of one head, normalised. O(rows·lengthK·dHead). */
+  async exactRows(batch: number, head: number): Promise<HeadRows> {
+    const { reader } = this;
+    const found = await reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead), this.pauses);
+    await finishRows(found, undefined, this.pauses);
+    return found;
+  }
+
+  /** Rows of one head times its values: `[rows, dValue]`. */
+  async output(batch: number, head: number, { weights }: HeadRows): Promise<Float64Array> {
+    const { dValue } = this;
+    const { lengthK } = this.reader.sizes;
+    const out = new Float64Array(this.rows.length * dValue);
+    const values = this.reader.gather(this.values, lengthK, dValue, batch, head, range(lengthK));
+    for (let row = 0; row < this.rows.length; row++) {
+      if (this.pauses.isDue) await this.pauses.next();
+      for (let j = 0; j < lengthK; j++) {
+        const weight = weights[row * lengthK + j];
+        if (weight === 0) continue;
+        for (let c = 0; c < dValue; c++) out[row * dValue + c] += weight * values[j * dValue + c];
+      }
+    }
+    return out;
+  }
+
+  /** Exact attention at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
+  async exactOutputs(): Promise<Float64Array[]> {
+    const { batch, heads } = this.reader.sizes;
+    const outputs: Float64Array[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (let head = 0; head < heads; head++) outputs.push(await this.output(b, head, await this.exactRows(b, head)));
+    }
+    return outputs;
+  }
+
+  /** What FAVOR+ gives at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
+  async estimates(features: FeatureTensors): Promise<Float64Array[]> {
+    const { batch, heads } = this.reader.sizes;
+    const outputs: Float64Array[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (let head = 0; head < heads; head++) {
+        await this.pauses.next();
+        outputs.push(await this.#estimate(features, b, head));
+      }
+    }
+    return outputs;
+  }
+
+  /** One head is one step, so that the event loop may turn between heads. */
+  async #estimate(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
+    const { reader, dValue, rows } = this;
+    const { backend } = this.queries;
+    const { lengthQ, lengthK, dHead } = reader.sizes;
+    const { causal, offset, segments, keySegments = segments } = this.options;
+    const mask = reader.maskOf(batch);
+    // Without a causal order no query changes another, so that the measured ones suffice.
+    const asked = causal ? range(lengthQ) : rows;
+    const positions = range(lengthK);
+    const data = await scope(() => {
+      const queries = tensor(backend, reader.queryRows(batch, head, asked), [1, 1, asked.length, dHead]);
+      const keys = tensor(backend, reader.keyRows(batch, head, positions), [1, 1, lengthK, dHead]);
+      const given = reader.gather(this.values, lengthK, dValue, batch, head, positions);
+      const values = tensor(backend, given, [1, 1, lengthK, dValue]);
+      const out = favorAttention(queries, keys, values, {
+        ...{ causal, offset, features },
+        keyMask: mask && [mask],
+        segments: segments && [asked.map((row) => segments[batch][row])],
+        keySegments: keySegments && [keySegments[batch]],
+      });
+      return { numbers: out.data() };
+    }).numbers;
+    const found = new Float64Array(rows.length * dValue);
+    rows.forEach((row, i) => {
+      const at = (causal ? row : i) * dValue;
+      found.set(data.subarray(at, at + dValue), i * dValue);
+    });
+    return found;
+  }
+}
+
+const range = (length: number) => Array.from({ length }, (_, i) => i);
+
+/** ‖estimate − exact‖/‖exact‖ over all numbers of all arrays; 0 if both are all zeros. */
+export function relativeError(estimates: readonly Float64Array[], exact: readonly Float64Array[]): number {
+  let error = 0;
+  let size = 0;
+  exact.forEach((array, unit) => {
+    array.forEach((value, i) => {
+      error += (estimates[unit][i] - value) ** 2;
+      size += value ** 2;
+    });
+  });
+  return error === 0 ? 0 : Math.sqrt(error / size);
+}
+
+/** The middle of the sorted numbers; the mean of the middle two if they are even in number. 0 of none. */
+export function median(numbers: readonly number[]): number {
+  if (numbers.length === 0) return 0;
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,315 @@
+import { checkOptions, option } from '../../base/options.ts';
+import { measureP } from '../../features/maps/favor-plus-plus.ts';
+import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
+import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
+import type { FeatureOptions } from '../favor.ts';
+import { type FeatureSearch, type FeatureSearchOptions, searchNumFeatures } from './num-features.ts';
+import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
+import { featureWeights, finishRows, type HeadRows, withFeatures } from './rows.ts';
+
+export interface ReportOptions extends MeasureOptions {
+  /** Tensors from `drawFeatures`, or what to draw them from, as for `favorAttention`. */
+  readonly features?: FeatureTensors | FeatureOptions | undefined;
+  /** Also find the least number of features for a wanted error, as `smallestNumFeatures` does. Needs features as options. */
+  readonly smallestNumFeatures?: Omit<FeatureSearchOptions, keyof MeasureOptions | 'features'> | undefined;
+}
+
+/** What one head adds to the report. */
+interface MeasuredHead {
+  readonly report: HeadReport;
+  readonly exact: Float64Array;
+  readonly totalVariations: readonly number[];
+}
+
+/**
+ * Compares FAVOR+ with exact softmax attention on given inputs: what the estimate gets wrong, for every head and over all.
+ * Exact attention is computed at the measured queries only: O(rows·lengthK·(dHead + numFeatures + dValue)) for each head,
+ * and one FAVOR+ forward pass; extra memory of 2·rows·lengthK float64 numbers.
+ *
+ * The figures hold for these features: another draw gives others.
+ *
+ * @param queries `[batch, heads, lengthQ, dHead]`
+ * @param keys `[batch, heads, lengthK, dHead]`
+ * @param values `[batch, heads, lengthK, dValue]`
+ * @throws as the attention itself does, and as `smallestNumFeatures`.
+ */
+export async function approximationReport(
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  options: ReportOptions = {},
+): Promise<ApproximationReport> {
+  checkTensors('approximationReport', { queries, keys, values });
+  checkOptions<ReportOptions>('approximationReport', options, {
+    ...measureOptions,
+    features: option.object,
+    smallestNumFeatures: option.object,
+  });
+  const { features: given = {}, smallestNumFeatures: wanted, ...measure } = options;
+  return withFeatures(queries, given, async (features) => {
+    const measured = await MeasuredOutputs.open(queries, keys, values, measure);
+    const { batch, heads } = measured.reader.sizes;
+    const estimates = await measured.estimates(features);
+    const found: MeasuredHead[] = [];
+    for (let b = 0; b < batch; b++) {
+      for (let head = 0; head < heads; head++) {
+        found.push(await measureHead(measured, features, b, head, estimates[b * heads + head]));
+      }
+    }
+    const exact = found.map((head) => head.exact);
+    const reports = found.map(({ report }) => report);
+    // Every head counts as much as it has rows with a key.
+    const counts = found.map(({ totalVariations }) => totalVariations.length);
+    const pooled = (of: (report: HeadReport) => number) => weightedMean(reports.map(of), counts);
+    const summary: ApproximationError = {
+      outputError: relativeError(estimates, exact),
+      totalVariation: summarise(found.flatMap(({ totalVariations }) => totalVariations)),
+      contrast: { estimated: pooled((r) => r.contrast.estimated), exact: pooled((r) => r.contrast.exact) },
+      effectiveFeatures: pooled((r) => r.effectiveFeatures),
+      negativeDenominators: pooled((r) => r.negativeDenominators),
+      p: mean(reports.map((r) => r.p)),
+    };
+    const estimatesSoftmax = features.map === 'exponential' || features.map === 'sine';
+    const search = wanted && { ...wanted, features: given as FeatureOptions };
+    return {
+      ...summary,
+      numFeatures: features.numFeatures,
+      estimatesSoftmax,
+      rows: measured.rows,
+      heads: reports,
+      warnings: reportWarnings(reports, features.numFeatures, estimatesSoftmax),
+      ...(search && { smallestNumFeatures: await searchNumFeatures(measured, exact, search) }),
+    };
+  });
+}
+
+async function measureHead(
+  measured: MeasuredOutputs,
+  features: FeatureTensors,
+  batch: number,
+  head: number,
+  estimate: Float64Array,
+): Promise<MeasuredHead> {
+  const { reader, rows, queries } = measured;
+  const { lengthQ, lengthK, dHead } = reader.sizes;
+  const exactRows = await measured.exactRows(batch, head);
+  const { pauses } = measured;
+  const estimated = await reader.headRows(batch, head, rows, featureWeights(queries, features, dHead), pauses);
+  await finishRows(estimated, features, pauses);
+  const exact = await measured.output(batch, head, exactRows);
+
+  const seeing = [...rows.keys()].filter((row) => exactRows.seenKeys[row] > 0);
+  const eachSeeing = async (measure: (row: number) => number) => {
+    const numbers: number[] = [];
+    for (const row of seeing) {
+      if (pauses.isDue) await pauses.next();
+      numbers.push(measure(row));
+    }
+    return numbers;
+  };
+  const totalVariations = await eachSeeing((row) => distance(rowOf(estimated, row), rowOf(exactRows, row)));
+  const contrast = async (of: HeadRows) =>
+    mean(await eachSeeing((row) => contrastOf(rowOf(of, row), of.seenKeys[row])));
+  const effective = await eachSeeing((row) =>
+    participationRatio(estimated.shares.subarray(row * features.numFeatures, (row + 1) * features.numFeatures)),
+  );
+  const range = (length: number) => Array.from({ length }, (_, i) => i);
+  const validKeys = range(lengthK).filter((j) => reader.isValidKey(batch, j));
+  const allQueries = reader.queryRows(batch, head, range(lengthQ));
+  await pauses.next();
+  const report: HeadReport = {
+    batch,
+    head,
+    outputError: relativeError([estimate], [exact]),
+    totalVariation: summarise(totalVariations),
+    contrast: { estimated: await contrast(estimated), exact: await contrast(exactRows) },
+    effectiveFeatures: mean(effective),
+    negativeDenominators: mean(seeing.map((row) => (estimated.denominators[row] < 0 ? 1 : 0))),
+    p: validKeys.length > 0 ? measureP(allQueries, reader.keyRows(batch, head, validKeys), dHead) : 0,
+  };
+  return { report, exact, totalVariations };
+}
+
+function rowOf({ weights, scales }: HeadRows, row: number): Float64Array {
+  const lengthK = weights.length / scales.length;
+  return weights.subarray(row * lengthK, (row + 1) * lengthK);
+}
+
+/** ½Σ_j |a_j − b_j| */
+function distance(a: Float64Array, b: Float64Array): number {
+  return a.reduce((sum, x, j) => sum + Math.abs(x - b[j]), 0) / 2;
+}
+
+/** Distance from 1/n on the n keys that are seen; the others, where the row is zero, are counted out. */
+function contrastOf(row: Float64Array, seenKeys: number): number {
+  const all = row.reduce((sum, x) => sum + Math.abs(x - 1 / seenKeys), 0);
+  return (all - (row.length - seenKeys) / seenKeys) / 2;
+}
+
+function participationRatio(shares: Float64Array): number {
+  let sum = 0;
+  let squares = 0;
+  // Relative to the largest, so that squares do not underflow.
+  const largest = shares.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  if (largest === 0) return 0;
+  for (const share of shares) {
+    sum += Math.abs(share / largest);
+    squares += (share / largest) ** 2;
+  }
+  return sum ** 2 / squares;
+}
+
+function summarise(numbers: readonly number[]): ApproximationError['totalVariation'] {
+  return { mean: mean(numbers), median: median(numbers), worst: numbers.reduce((a, b) => Math.max(a, b), 0) };
+}
+
+/** 0 of none. */
+function mean(numbers: readonly number[]): number {
+  return weightedMean(
+    numbers,
+    numbers.map(() => 1),
+  );
+}
+
+function weightedMean(numbers: readonly number[], weights: readonly number[]): number {
+  const total = weights.reduce((a, b) => a + b, 0);
+  return total === 0 ? 0 : numbers.reduce((sum, x, i) => sum + x * weights[i], 0) / total;
+}
+
+/** How far an estimate is from exact attention. Queries that see no valid key are left out of all means. */
+export interface ApproximationError {
+  /** ‖out − exact‖/‖exact‖: 0 is exact, 1 as wrong as returning zeros. */
+  readonly outputError: number;
+  /**
+   * ½Σ_j |Â_ij − A_ij| of a row, over rows: the share of the attention that is on the wrong keys, 0 to 1 if the estimated
+   * rows are positive.
+   */
+  readonly totalVariation: { readonly mean: number; readonly median: number; readonly worst: number };
+  /**
+   * How far rows are from plain averaging: the mean of ½Σ_j |A_ij − 1/n| over the n keys that a query sees, of the
+   * estimated and of the exact rows. Noise raises the estimate's; only bias lowers it.
+   */
+  readonly contrast: { readonly estimated: number; readonly exact: number };
+  /**
+   * Features that decide a row: (Σ_r |w_r|)²/Σ_r w_r² for the parts w_r of its divisor, 1 to numFeatures, mean over rows. Where
+   * the features estimate softmax, the divisor's relative variance is about the inverse of this.
+   */
+  readonly effectiveFeatures: number;
+  /** Share of rows, 0 to 1, whose divisor is negative: their estimate has the wrong sign. */
+  readonly negativeDenominators: number;
+  /** Mean of ‖x̂ + ŷ‖²/dHead over all queries and valid keys scaled by dHead^(−1/4): what FAVOR++ takes as its p. */
+  readonly p: number;
+}
+
+export interface HeadReport extends ApproximationError {
+  readonly batch: number;
+  readonly head: number;
+}
+
+/** Plain data: survives JSON. */
+export interface ApproximationReport extends ApproximationError {
+  readonly numFeatures: number;
+  /** Whether the features estimate softmax at all; those of a generalised map estimate a kernel of their own. */
+  readonly estimatesSoftmax: boolean;
+  /** Positions of the queries that were measured, in every batch row and head. */
+  readonly rows: readonly number[];
+  readonly heads: readonly HeadReport[];
+  /** One sentence each; empty if nothing looks wrong. */
+  readonly warnings: readonly string[];
+  /** If it was asked for. */
+  readonly smallestNumFeatures?: FeatureSearch;
+}
+
+/**
+ * An estimate whose rows are this many times closer to plain averaging than the exact ones has collapsed. The estimate is a
+ * mean over random features, whose noise makes rows more uneven, never less; so what evens them out is bias, such as a
+ * constant added to features that are small beside it, and a healthy estimate lies at or above 1. A kernel that is merely
+ * another one, such as ReLU's, is flagged too where it no longer tells keys apart that softmax does.
+ */
+const collapsedContrast = 1 / 4;
+
+/** Exact rows within this total variation of averaging lose nothing by it: no more than a tenth of the attention moves. */
+const uniformContrast = 0.1;
+
+/** The relative error of a row's divisor is about 1/√(effective features): a third here. */
+const fewFeatures = 10;
+
+/** What looks wrong in a report, in one sentence each. */
+export function reportWarnings(heads: readonly HeadReport[], numFeatures: number, estimatesSoftmax: boolean): string[] {
+  const warnings: string[] = [];
+  const warn = (applies: (head: HeadReport) => boolean, sentence: (concerned: readonly HeadReport[]) => string) => {
+    const concerned = heads.filter(applies);
+    if (concerned.length > 0) warnings.push(`${named(concerned, heads)}: ${sentence(concerned)}`);
+  };
+  if (!estimatesSoftmax) {
+    warnings.push(
+      'These features define a kernel of their own, which more of them do not bring closer to softmax; errors are against softmax.',
+    );
+  }
+  warn(
+    ({ contrast }) => contrast.exact > uniformContrast && contrast.estimated < collapsedContrast * contrast.exact,
+    () =>
+      'the estimate has collapsed towards the mean of the values: its rows are nearly uniform where the exact ones are not; ' +
+      'use positive features without an epsilon, or scale queries and keys down.',
+  );
+  warn(
+    ({ effectiveFeatures, totalVariation }) =>
+      estimatesSoftmax && effectiveFeatures < fewFeatures && totalVariation.mean > uniformContrast,
+    (concerned) =>
+      `${smallest(concerned).toFixed(1)} of ${numFeatures} features decide a row, too few for queries and keys this long; ` +
+      'draw more, or scale queries and keys down.',
+  );
+  warn(
+    ({ negativeDenominators }) => negativeDenominators > 0,
+    (concerned) =>
+      `the sum of a row is negative for up to ${percent(concerned)} of the queries, whose outputs have the wrong sign; ` +
+      'use positive features, or draw more.',
+  );
+  return warnings;
+}
+
+function smallest(heads: readonly HeadReport[]): number {
+  return heads.reduce((least, { effectiveFeatures }) => Math.min(least, effectiveFeatures), Number.POSITIVE_INFINITY);
+}
+
+function percent(heads: readonly HeadReport[]): string {
+  const largest = heads.reduce((most, { negativeDenominators }) => Math.max(most, negativeDenominators), 0);
+  return `${(100 * largest).toPrecision(2)} %`;
+}
+
+function named(heads: readonly HeadReport[], all: readonly HeadReport[]): string {
+  if (heads.length === all.length) return all.length === 1 ? 'The head' : `All ${all.length} heads`;
+  const shown = heads.slice(0, 4).map(({ batch, head }) => `head ${head} of batch row ${batch}`);
+  const others = heads.length - shown.length;
+  const list = shown.join(', ') + (others > 0 ? ` and ${others} others` : '');
+  return list[0].toUpperCase() + list.slice(1);
+}
+
+const columns: readonly [title: string, cell: (row: ApproximationError) => string][] = [
+  ['output error', (row) => row.outputError.toPrecision(3)],
+  ['total variation', (row) => row.totalVariation.mean.toPrecision(3)],
+  ['worst', (row) => row.totalVariation.worst.toPrecision(3)],
+  ['contrast', (row) => `${row.contrast.estimated.toPrecision(2)} (${row.contrast.exact.toPrecision(2)})`],
+  ['effective features', (row) => row.effectiveFeatures.toFixed(1)],
+  ['p', (row) => row.p.toPrecision(3)],
+];
+
+/** A report as lines of text: one row for each head, one over all, then the warnings. Contrast: estimated (exact). */
+export function formatReport(report: ApproximationReport): string {
+  const { numFeatures, rows, heads, warnings, smallestNumFeatures: search } = report;
+  const cells = [
+    ['', ...columns.map(([title]) => title)],
+    ...heads.map((head) => [`batch row ${head.batch}, head ${head.head}`, ...columns.map(([, cell]) => cell(head))]),
+    ['all', ...columns.map(([, cell]) => cell(report))],
+  ];
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const table = cells.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  '),
+  );
+  const lines = [`${numFeatures} features against exact attention, ${rows.length} queries of each head`, ...table];
+  if (search) {
+    const found = search.numFeatures ?? `more than ${search.curve.at(-1)?.numFeatures}`;
+    lines.push(`features for an output error of ${search.error}: ${found}`);
+  }
+  return [...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n');
+}

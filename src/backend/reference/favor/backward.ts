@@ -1,0 +1,70 @@
+/**
+ * Gradients of FAVOR+ from the quadratic form. With out_i = Σ_j A_ij v_j / d_i, A_ij has the gradient
+ * (dOut_i · v_j − dOut_i · out_i) / d_i, without the second term where d_i is not the row's own sum; φ_r(q_i) and φ_r(k_j)
+ * have that of A_ij times each other, and u and D follow by the chain rule.
+ */
+import type { AttentionArrays, AttentionGradients, Backend, FavorFeatures, Storage } from '../../types.ts';
+import { addScaled, dot, type RunHead, runHeads } from '../attention-arrays.ts';
+import { floats } from '../storage.ts';
+import { Features } from './features.ts';
+import { quadraticRow, termScale } from './quadratic.ts';
+
+type BackwardArguments = AttentionArrays &
+  AttentionGradients &
+  FavorFeatures & { denominator: Storage; weight: number };
+
+/** Gradients with respect to u and to the norm's share of one row's features. */
+interface FeatureGradient {
+  readonly dU: Float64Array;
+  dNorm: number;
+}
+
+function backwardRun(args: BackwardArguments, run: RunHead, features: Features): void {
+  const normalised = args.weight === 0;
+  const outs = run.outRows(floats(args.out));
+  const dQ = run.queryRows(floats(args.dQ));
+  const dV = run.valueRows(floats(args.dV));
+  const zero = (): FeatureGradient => ({ dU: new Float64Array(features.numFeatures), dNorm: 0 });
+  const keys = run.keys.map((key) => features.of(key));
+  const dKeys = keys.map(zero);
+  for (const row of [...dQ, ...dV]) row.fill(0);
+  run.outRows(floats(args.dOut)).forEach((dOut, i) => {
+    const divisor = floats(args.denominator)[run.scalarAt(i)];
+    if (divisor === 0) return;
+    const query = features.of(run.queries[i]);
+    const { unit, weights } = quadraticRow(run, i, query, keys);
+    const dQuery = zero();
+    const mean = normalised ? dot(dOut, outs[i]) : 0;
+    keys.forEach((key, j) => {
+      if (!run.sees(i, j)) return;
+      if (weights[j] !== 0) addScaled(dV[j], weights[j] / divisor, dOut);
+      const dWeight = (dot(dOut, run.values[j]) - mean) / divisor;
+      for (let r = 0; r < features.numFeatures; r++) {
+        const scale = dWeight * termScale(query, key, r, unit);
+        dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
+        dKeys[j].dU[r] += scale * query.mantissas[r] * key.slopes[r];
+      }
+      dQuery.dNorm += dWeight * weights[j];
+      dKeys[j].dNorm += dWeight * weights[j];
+    });
+    // in a row divided by a sum in units of exp(norm), the query's own norm cancels
+    dQ[i].set(features.backward(run.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
+  });
+  run.keyRows(floats(args.dK)).forEach((dKey, j) => {
+    if (!run.isValidKey(j)) dKey.fill(0);
+    else dKey.set(features.backward(run.keys[j], dKeys[j].dU, dKeys[j].dNorm));
+  });
+}
+
+function backward(args: BackwardArguments, causal: boolean): void {
+  const features = new Features(args, args.dHead);
+  for (const run of runHeads(args, causal)) backwardRun(args, run, features);
+}
+
+export function favorBackward(args: Parameters<Backend['favorBackward']>[0]): void {
+  backward(args, false);
+}
+
+export function favorCausalBackward(args: Parameters<Backend['favorCausalBackward']>[0]): void {
+  backward(args, true);
+}

@@ -1,0 +1,37 @@
+/** What a row of FAVOR+ is measured in, and what it is divided by. */
+import type { FavorResult } from '../../types.ts';
+import type { FeatureRow } from './features.ts';
+
+/** What the numbers of a query's row are relative to: exp(norm) · 2^log2. */
+export interface Unit {
+  /** max_r (n_r + c_r), n_r the rounded log2 of exp(exponent_r) and c_r the scale of feature r; -Infinity without a key. */
+  readonly log2: number;
+  /** The query's share of D, which cancels where rows are divided by their sums. */
+  readonly norm: number;
+}
+
+/** The unit of a query over keys whose features have the given base-2 scales. */
+export function unitOf(query: FeatureRow, scales: Float64Array): Unit {
+  const log2 = query.exponents.reduce(
+    (max, exponent, r) => Math.max(max, Math.round(exponent * Math.LOG2E) + scales[r]),
+    Number.NEGATIVE_INFINITY,
+  );
+  return { log2, norm: query.norm };
+}
+
+/** exp(exponent_r of the query) · 2^scale in `unit`. The whole parts meet first: they may be larger than any fraction. */
+export function weightOf(query: FeatureRow, r: number, scale: number, unit: Unit): number {
+  const exponent = query.exponents[r] * Math.LOG2E;
+  const whole = Math.round(exponent);
+  return 2 ** (whole + scale - unit.log2) * 2 ** (exponent - whole);
+}
+
+/**
+ * What the numerators of a row, in its unit, are divided by; the kernels' `denominator`. `sum` is that of the row, in
+ * the same unit. Zero means a row of zeros.
+ */
+export function divisorOf(sum: number, unit: Unit, { weight, stabiliser }: FavorResult): number {
+  if (unit.log2 === Number.NEGATIVE_INFINITY) return 0;
+  if (weight > 0) return (Math.exp(-unit.norm) * 2 ** -unit.log2) / weight;
+  return Math.abs(sum) <= stabiliser ? sum + 2 * stabiliser : sum;
+}

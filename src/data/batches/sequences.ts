@@ -1,0 +1,138 @@
+/**
+ * Whole documents, such as proteins, as rows of a batch: packed together, each seeing only itself, or one to a row with
+ * padding behind. For text read as one stream see windows.ts.
+ */
+import { DataError } from '../../base/errors.ts';
+import { permute, Random, streams } from '../../base/random.ts';
+import type { TokenSplit } from '../tokens/token-store.ts';
+import { FramedDocuments, type FramedOptions, type Piece } from './documents.ts';
+import { packSequences } from './packing.ts';
+import { checkSize, type EvaluationWindows, evaluationBatches, type TrainingWindows } from './windows.ts';
+
+export interface SequenceOptions extends FramedOptions {
+  /** Rows of a batch. */
+  readonly batchSize: number;
+  /**
+   * `pack`: as many whole documents to a row as fit; a document is cut only where it is longer than a row. `pad`: one
+   * document to a row; training crops a longer one at random, anew in every epoch. With `classes` it must be `pad`, and
+   * of a longer document the start is taken.
+   */
+  readonly packing: 'pack' | 'pad';
+}
+
+interface Filled {
+  /** Share of places that hold tokens. */
+  readonly fill: number;
+}
+
+/**
+ * Rows for training, in random order; `windowsPerEpoch` rows hold every document once. Packing puts the same documents
+ * together in every epoch, which changes nothing for them, as they do not see each other.
+ *
+ * @throws if no document has a place, classes do not fit, or a size is not a positive integer
+ */
+export function trainingSequences(
+  tokens: TokenSplit,
+  options: SequenceOptions & { readonly seed: number },
+): TrainingWindows & Filled {
+  const { batchSize, length, packing, classes, seed } = options;
+  checkOptions(options);
+  const documents = new FramedDocuments(tokens, options);
+  const rows = packing === 'pack' ? packedRows(documents, length) : rowPerDocument(documents, length);
+  if (rows.count === 0) throw new DataError('There is no sequence to train on; give documents of at least two tokens.');
+  const order = new Random(seed, streams.dataOrder);
+  const crop = (piece: Piece, epoch: Random): Piece => {
+    const spare = documents.places(piece.document) - length;
+    if (packing === 'pack' || classes || spare <= 0) return piece;
+    return { ...piece, from: epoch.fork(piece.document).integer(spare + 1) };
+  };
+  return {
+    windowsPerEpoch: rows.count,
+    fill: rows.places / (rows.count * length),
+    batchAt: async (step) => {
+      if (!Number.isInteger(step) || step < 0) throw new DataError(`Step ${step} is not a non-negative integer.`);
+      const pieces = Array.from({ length: batchSize }, (_, i) => {
+        const index = step * batchSize + i;
+        const epoch = order.fork(Math.floor(index / rows.count));
+        const row = permute(index % rows.count, rows.count, epoch.seed);
+        return rows.at(row).map((piece) => crop(piece, epoch));
+      });
+      return documents.batch(pieces);
+    },
+  };
+}
+
+/**
+ * Rows in a fixed order that hold each place of every document exactly once: documents longer than a row are cut, and
+ * with `pad` each part has a row of its own. With classes a document counts once, by its start.
+ *
+ * @throws if classes do not fit, or a size is not a positive integer
+ */
+export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions): EvaluationWindows & Filled {
+  const { batchSize, length, packing, classes } = options;
+  checkOptions(options);
+  const documents = new FramedDocuments(tokens, options);
+  const rowsOf = packing === 'pack' ? packedRows : classes ? rowPerDocument : rowPerPiece;
+  const rows = rowsOf(documents, length);
+  const batches = evaluationBatches(rows.count, batchSize, (first, count) =>
+    documents.batch(Array.from({ length: count }, (_, i) => rows.at(first + i))),
+  );
+  return {
+    ...batches,
+    numPredicted: classes ? rows.count : rows.places,
+    fill: rows.count === 0 ? 1 : rows.places / (rows.count * length),
+  };
+}
+
+interface Rows {
+  readonly count: number;
+  /** Places that hold tokens, of all rows together. */
+  readonly places: number;
+  at(row: number): Piece[];
+}
+
+/** Every document by its first `length` places. */
+function rowPerDocument(documents: FramedDocuments, length: number): Rows {
+  const pieces: Piece[] = [];
+  for (let document = 0; document < documents.count; document++) {
+    const places = Math.min(length, documents.places(document));
+    if (places > 0) pieces.push({ document, from: 0, places });
+  }
+  return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
+}
+
+function rowPerPiece(documents: FramedDocuments, length: number): Rows {
+  const pieces = cut(documents, length);
+  return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
+}
+
+function packedRows(documents: FramedDocuments, length: number): Rows {
+  const pieces = cut(documents, length);
+  const { numRows, order, starts } = packSequences(
+    pieces.map(({ places }) => places),
+    length,
+  );
+  const at = (row: number) => Array.from(order.subarray(starts[row], starts[row + 1]), (i) => pieces[i]);
+  return { count: numRows, places: sumOfPlaces(pieces), at };
+}
+
+/** All documents in pieces of at most `length` places. */
+function cut(documents: FramedDocuments, length: number): Piece[] {
+  const pieces: Piece[] = [];
+  for (let document = 0; document < documents.count; document++) {
+    const all = documents.places(document);
+    for (let from = 0; from < all; from += length)
+      pieces.push({ document, from, places: Math.min(length, all - from) });
+  }
+  return pieces;
+}
+
+const sumOfPlaces = (pieces: readonly Piece[]) => pieces.reduce((sum, { places }) => sum + places, 0);
+
+function checkOptions({ batchSize, length, packing, classes }: SequenceOptions): void {
+  checkSize(batchSize, 'batchSize');
+  checkSize(length, 'length');
+  if (classes && packing === 'pack') {
+    throw new DataError("A row has one class, so it holds one document: use packing 'pad' for classification.");
+  }
+}

@@ -1,0 +1,114 @@
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
+import { type DatasetFormat, datasetFormats } from './data-files.ts';
+
+const splitSchema = z.lazy(() => {
+  const share = z.number().check(z.gt(0), z.lt(1));
+  const seed = z._default(z.int().check(z.minimum(0)), 0);
+  const part = z.number().check(z.minimum(0), z.lt(1));
+  return z.discriminatedUnion('by', [
+    z.strictObject({ by: z.literal('tail'), fraction: share }),
+    z.strictObject({ by: z.literal('document'), fraction: share, seed }),
+    z.strictObject({ by: z.literal('none') }),
+    z.strictObject({ by: z.literal('given') }),
+    z.strictObject({
+      by: z.literal('group'),
+      fraction: share,
+      heldOut: z._default(part, 0.1),
+      test: z._default(part, 0),
+      seed,
+    }),
+  ]);
+});
+
+/** What `openDataset` takes. */
+export const datasetSchema = z.lazy(() => {
+  const common = {
+    /** Files, globs, folders and `hf://…` names. */
+    data: z.array(z.string()).check(z.minLength(1)),
+    split: z.optional(splitSchema),
+  };
+  const fields = {
+    ...common,
+    text: z._default(z.string(), 'text'),
+    id: z.optional(z.string()),
+    group: z.optional(z.string()),
+  };
+  const residues = z.optional(z.string());
+  return z.discriminatedUnion('format', [
+    z.strictObject({
+      format: z.literal('text'),
+      ...common,
+      documents: z._default(z.enum(['file', 'block', 'line']), 'file'),
+    }),
+    z.strictObject({ format: z.literal('jsonl'), ...fields }),
+    z.strictObject({ format: z.literal('parquet'), ...fields }),
+    z.strictObject({ format: z.literal('wikipedia'), ...common }),
+    z.strictObject({ format: z.literal('pg19'), ...common }),
+    z.strictObject({ format: z.literal('fasta'), ...common, residues }),
+    z.strictObject({
+      format: z.literal('uniprot'),
+      ...common,
+      residues,
+      group: z._default(z.enum(['organism', 'family']), 'organism'),
+    }),
+    z.strictObject({
+      format: z.literal('images'),
+      ...common,
+      /** Width and height. */
+      size: z._default(z.int().check(z.minimum(1)), 64),
+    }),
+    z.strictObject({
+      format: z.literal('labelled'),
+      ...common,
+      /** Columns or fields. */
+      text: z._default(z.string(), 'text'),
+      label: z._default(z.string(), 'label'),
+      /** Names of the classes, the first for class 0. Default: labels are integers from 0. */
+      classes: z.optional(z.array(z.string()).check(z.minLength(2))),
+    }),
+    z.strictObject({
+      format: z.literal('listops'),
+      ...common,
+      /** Files of the Long Range Arena; without any, examples are generated: these many, from this seed. */
+      data: z._default(z.array(z.string()), []),
+      numTraining: z._default(z.int().check(z.minimum(1)), 96_000),
+      numTest: z._default(z.int().check(z.minimum(1)), 2000),
+      seed: z._default(z.int().check(z.minimum(0)), 0),
+    }),
+  ]);
+});
+
+/** A configuration with its defaults. */
+export type ResolvedDatasetConfiguration = z.output<typeof datasetSchema>;
+
+type Input = z.input<typeof datasetSchema>;
+type WithoutFormat<T> = T extends unknown ? Omit<T, 'format'> & { readonly format?: undefined } : never;
+
+/** A format with its own options; without a format, the names of the files say it. */
+export type DatasetConfiguration = Input | WithoutFormat<Input>;
+
+/** @throws in one sentence, for a format that there is not, and where nothing is named */
+export function checkDatasetNames({ data, format }: DatasetConfiguration): {
+  data: string[];
+  format: DatasetFormat | undefined;
+} {
+  if (format !== undefined && !datasetFormats.includes(format)) {
+    throw new DataError(
+      `There is no data format ${JSON.stringify(format)}; choose among ${datasetFormats.join(', ')}.`,
+    );
+  }
+  const least = format === 'listops' ? 0 : 1;
+  if (!z.safeParse(z.array(z.string()).check(z.minLength(least)), data ?? []).success) {
+    throw new DataError('No data is named; give files, globs, folders or hf:// names as an array of strings.');
+  }
+  return { data: [...(data ?? [])], format };
+}
+
+/** @throws in one sentence, for options that the format does not have */
+export function parseDatasetConfiguration(configuration: unknown): ResolvedDatasetConfiguration {
+  const result = z.safeParse(datasetSchema, configuration);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new DataError(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);
+}

@@ -1,0 +1,124 @@
+/**
+ * Splits that hold out whole groups, such as protein families or organisms: data out of the distribution that is trained
+ * on (paper, Section 4.3). A group's part depends on its name and the seed alone, so it is the same in every file and
+ * whatever else is read.
+ */
+import { ConfigurationError, DataError } from '../../base/errors.ts';
+import { Random, streams } from '../../base/random.ts';
+import type { DataRecord } from './records.ts';
+import type { Part } from './text-split.ts';
+
+/** Stands between groups where a record belongs to several. */
+export const GROUP_SEPARATOR = ';';
+
+export interface GroupSplitRule {
+  readonly by: 'group';
+  /** About this share of the groups is held out; in (0, 1). */
+  readonly fraction: number;
+  /** Integer in [0, 2^53). Default 0. */
+  readonly seed?: number;
+}
+
+/** What a split by group has seen so far. */
+export interface GroupSplitCounts {
+  /** Records of a part. */
+  readonly records: Readonly<Record<Part, number>>;
+  /** Different groups of a part; a group whose records are held out for another of their groups counts as held out. */
+  readonly groups: Readonly<Record<Part, number>>;
+  /** Records without a group, which are trained on. */
+  readonly ungrouped: number;
+}
+
+/**
+ * The part of one group, or of any other name, such as an accession for a random split of records.
+ *
+ * @throws if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
+ */
+export function partOfGroup(group: string, rule: GroupSplitRule): Part {
+  const { fraction, seed = 0 } = rule;
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
+  }
+  return shareOfGroup(group, seed) < fraction ? 'heldOut' : 'train';
+}
+
+/** Assigns records to parts, and counts what it assigned. */
+export class GroupSplit {
+  readonly #parts = new Map<string, Part>();
+  readonly #records = { train: 0, heldOut: 0 };
+  #ungrouped = 0;
+
+  /**
+   * @param fixed parts of groups that the rule does not decide
+   * @throws as {@link partOfGroup} does
+   */
+  constructor(
+    readonly rule: GroupSplitRule,
+    private readonly fixed: ReadonlyMap<string, Part> = new Map(),
+  ) {
+    partOfGroup('', rule);
+  }
+
+  /**
+   * The part of a record: held out if any of its groups is, so that no record of a held-out group is trained on. One
+   * without a group is trained on.
+   */
+  partOf(record: Pick<DataRecord, 'group'>): Part {
+    let part: Part = 'train';
+    if (record.group === undefined) {
+      this.#ungrouped++;
+    } else {
+      for (const group of record.group.split(GROUP_SEPARATOR)) {
+        if (this.#partOfGroup(group) === 'heldOut') part = 'heldOut';
+      }
+    }
+    this.#records[part]++;
+    return part;
+  }
+
+  get counts(): GroupSplitCounts {
+    const parts = [...this.#parts.values()];
+    const heldOut = parts.filter((part) => part === 'heldOut').length;
+    return {
+      records: { ...this.#records },
+      groups: { train: parts.length - heldOut, heldOut },
+      ungrouped: this.#ungrouped,
+    };
+  }
+
+  /** @throws if one part has no record, once all have been seen */
+  check(): void {
+    const { records, groups, ungrouped } = this.counts;
+    if (records.train > 0 && records.heldOut > 0) return;
+    const total = groups.train + groups.heldOut;
+    throw new DataError(
+      `Of ${total} groups (and ${ungrouped} records without one) a fraction of ${this.rule.fraction} leaves nothing ` +
+        `${records.heldOut === 0 ? 'held out' : 'to train on'}; give records of more groups, or another fraction or seed.`,
+    );
+  }
+
+  #partOfGroup(group: string): Part {
+    let part = this.#parts.get(group);
+    if (part === undefined) {
+      part = this.fixed.get(group) ?? partOfGroup(group, this.rule);
+      this.#parts.set(group, part);
+    }
+    return part;
+  }
+}
+
+/** Uniform on [0, 1), by name and seed: below the fraction a group is held out. */
+export function shareOfGroup(name: string, seed = 0): number {
+  const hash = fnv1a(name, 0x811c9dc5) + 2 ** 32 * (fnv1a(name, 0x050c5d1f) >>> 11);
+  return new Random(seed, streams.heldOutGroups).fork(hash).uniform();
+}
+
+function fnv1a(name: string, basis: number): number {
+  let state = basis;
+  for (let i = 0; i < name.length; i++) {
+    const unit = name.charCodeAt(i);
+    state = Math.imul(state ^ (unit & 255), 0x01000193);
+    state = Math.imul(state ^ (unit >> 8), 0x01000193);
+  }
+  return state >>> 0;
+}

@@ -1,0 +1,201 @@
+/**
+ * Division of a corpus into training and held-out text. It is decided on the text, before any tokenizer sees it, so that
+ * all tokenizers are measured on the same characters and no held-out character is trained on.
+ */
+import { ConfigurationError, DataError } from '../../base/errors.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { permute } from '../../base/random.ts';
+
+/** One document, read as often as needed; it need not fit in memory. */
+export interface TextDocument {
+  /** For messages; a path, for a file. */
+  readonly name: string;
+  /** The text in chunks that end between characters. */
+  read(): Iterable<string> | AsyncIterable<string>;
+}
+
+/** The cut of a document that is all for training. */
+export const UNCUT = Number.POSITIVE_INFINITY;
+
+export type SplitRule =
+  /** Whole documents, about `fraction` of them and at least one, by a hash of seed and index. Seed default 0. */
+  | { readonly by: 'document'; readonly fraction: number; readonly seed?: number }
+  /** The last `fraction` of the characters of all documents taken together. */
+  | { readonly by: 'tail'; readonly fraction: number }
+  /** Everything is trained on. */
+  | { readonly by: 'none' };
+
+export type Part = 'train' | 'heldOut';
+
+/** Parts that a dataset may have, in the order in which a token file holds them. */
+export const partNames = ['train', 'heldOut', 'test', 'outOfDistribution'] as const;
+export type PartName = (typeof partNames)[number];
+
+/** What a part holds of one document. */
+export interface DocumentPart {
+  /** Index of the document. */
+  readonly document: number;
+  /** Whether the document's own end is in it; false where the split cuts the document. */
+  readonly endsDocument: boolean;
+  read(): AsyncIterable<string>;
+}
+
+/** A rule applied to given documents: what each part holds. */
+export interface SplitPlan {
+  readonly documents: readonly TextDocument[];
+  /** Of each document, where it is cut, in characters: what comes before is for training. 0 and Infinity: uncut. */
+  readonly cuts: readonly number[];
+}
+
+/**
+ * Decides the split. By tail this reads all documents once, to count their characters (Unicode code points).
+ *
+ * @throws if the fraction is not in (0, 1), there are no documents, or a part would be empty
+ */
+export async function planSplit(
+  documents: readonly TextDocument[],
+  rule: SplitRule,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<SplitPlan> {
+  if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
+  if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
+  checkFraction(rule.fraction);
+  if (rule.by === 'document') {
+    const heldOut = heldOutDocuments(documents.length, rule.fraction, rule.seed ?? 0);
+    return { documents, cuts: documents.map((_, i) => (heldOut.has(i) ? 0 : UNCUT)) };
+  }
+  return { documents, cuts: await tailCuts(documents, rule.fraction, new Pauses(options.signal)) };
+}
+
+/** @throws unless `fraction` is in (0, 1) */
+export function checkFraction(fraction: number): void {
+  if (fraction > 0 && fraction < 1) return;
+  throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
+}
+
+/** The documents, or what the split leaves of them, that make up a part. */
+export function documentParts({ documents, cuts }: SplitPlan, part: Part): DocumentPart[] {
+  return documents.flatMap((source, document): DocumentPart[] => {
+    const cut = cuts[document]!;
+    if (part === 'train') {
+      return cut === 0 ? [] : [{ document, endsDocument: cut === UNCUT, read: () => readBefore(source, cut) }];
+    }
+    return cut === UNCUT ? [] : [{ document, endsDocument: true, read: () => readAfter(source, cut) }];
+  });
+}
+
+/** The two parts of a corpus as strings, such as a compressor wants them; documents follow each other directly. */
+export async function splitText(
+  documents: readonly TextDocument[],
+  rule: SplitRule,
+  options: Stoppable = {},
+): Promise<{ train: string; heldOut: string }> {
+  const plan = await planSplit(documents, rule, options);
+  const pauses = new Pauses(options.signal);
+  const gather = async (part: Part) => {
+    let text = '';
+    for (const document of documentParts(plan, part)) {
+      for await (const chunk of document.read()) {
+        text += chunk;
+        await pauses.next();
+      }
+    }
+    return text;
+  };
+  return { train: await gather('train'), heldOut: await gather('heldOut') };
+}
+
+/** Documents that are in memory. */
+export function textDocuments(texts: readonly string[]): TextDocument[] {
+  return texts.map((text, i) => ({ name: `document ${i}`, read: () => [text] }));
+}
+
+/** Number of Unicode code points; a lone surrogate counts as one. */
+export function countCharacters(text: string): number {
+  let pairs = 0;
+  for (let i = 1; i < text.length; i++) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xdc00 && (text.charCodeAt(i - 1) & 0xfc00) === 0xd800) pairs++;
+  }
+  return text.length - pairs;
+}
+
+/** Index of the UTF-16 unit at which character `count` starts. */
+export function indexOfCharacter(text: string, count: number): number {
+  let index = 0;
+  for (let n = 0; n < count && index < text.length; n++) index += text.codePointAt(index)! > 0xffff ? 2 : 1;
+  return index;
+}
+
+/** Uniform on [0, 1), from a document's index and the seed. */
+export const shareOf = (document: number, seed: number) => permute(document, 2 ** 32, seed) / 2 ** 32;
+
+/** A document's hash depends on its index and the seed alone, so that documents added later change nothing before. */
+function heldOutDocuments(count: number, fraction: number, seed: number): Set<number> {
+  if (count < 2) {
+    throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
+  }
+  const hashes = Array.from({ length: count }, (_, i) => shareOf(i, seed));
+  const heldOut = new Set<number>();
+  hashes.forEach((hash, i) => {
+    if (hash < fraction) heldOut.add(i);
+  });
+  if (heldOut.size === 0) heldOut.add(hashes.indexOf(Math.min(...hashes)));
+  if (heldOut.size === count) heldOut.delete(hashes.indexOf(Math.max(...hashes)));
+  return heldOut;
+}
+
+async function tailCuts(documents: readonly TextDocument[], fraction: number, pauses: Pauses): Promise<number[]> {
+  const lengths: number[] = [];
+  for (const { read } of documents) {
+    let length = 0;
+    for await (const chunk of read()) {
+      length += countCharacters(chunk);
+      await pauses.next();
+    }
+    lengths.push(length);
+  }
+  return tailCutsOf(lengths, fraction);
+}
+
+/** Where documents of these lengths, in characters, are cut. @throws if a part would be empty */
+export function tailCutsOf(lengths: readonly number[], fraction: number): number[] {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const numTrain = total - Math.round(fraction * total);
+  if (numTrain === 0 || numTrain === total) {
+    throw new DataError(`${total} characters are too few to hold out a fraction of ${fraction}; give more text.`);
+  }
+  let before = 0;
+  return lengths.map((length) => {
+    const cut = numTrain - before;
+    before += length;
+    return cut >= length ? UNCUT : Math.max(0, cut);
+  });
+}
+
+/** The first `cut` characters. */
+export async function* readBefore(source: TextDocument, cut: number): AsyncGenerator<string> {
+  let left = cut;
+  for await (const text of source.read()) {
+    const length = left === UNCUT ? 0 : countCharacters(text);
+    if (length >= left) {
+      yield text.slice(0, indexOfCharacter(text, left));
+      return;
+    }
+    left -= length;
+    yield text;
+  }
+}
+
+/** All but the first `cut` characters. */
+export async function* readAfter(source: TextDocument, cut: number): AsyncGenerator<string> {
+  let skip = cut;
+  for await (const text of source.read()) {
+    if (skip === 0) {
+      yield text;
+      continue;
+    }
+    const length = countCharacters(text);
+    if (length > skip) yield text.slice(indexOfCharacter(text, skip));
+    skip = Math.max(0, skip - length);
+  }
+}

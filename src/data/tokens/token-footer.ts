@@ -1,0 +1,126 @@
+/**
+ * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or
+ * uint32, as the vocabulary needs, where their documents start (float64), a JSON footer, its length as uint32, and the magic.
+ */
+import { Buffer } from 'node:buffer';
+import type { Hash } from 'node:crypto';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { DataError } from '../../base/errors.ts';
+import { z } from '../../base/zod.ts';
+import { type PartName, partNames } from '../dataset/text-split.ts';
+import type { TokenCounts } from './token-store.ts';
+
+const MAGIC = 'PERFTOK2';
+const TRAILER = 4 + MAGIC.length;
+
+export const BYTES_PER_START = 8;
+
+const footerSchema = z.lazy(() => {
+  const count = z.int().check(z.minimum(0));
+  const part = z.object({ length: count, characters: count, bytes: count, numDocuments: count });
+  return z.object({
+    /** Everything that the contents depend on. */
+    key: z.string(),
+    bytesPerToken: z.union([z.literal(1), z.literal(2), z.literal(4)]),
+    parts: z.object(Object.fromEntries(partNames.map((name) => [name, part])) as Record<PartName, typeof part>),
+    /** SHA-256 of the training tokens. */
+    fingerprint: z.string(),
+    /** What reading the data left out. */
+    bad: z.object({
+      count,
+      examples: z.array(z.object({ file: z.string(), line: z.number(), reason: z.string() })),
+    }),
+    skipped: z.record(z.string(), count),
+    /** What was done otherwise than asked for; of files of the first release undefined. */
+    notes: z.optional(z.array(z.string())),
+    /** SHA-256 of all before the footer and of the footer without this; of files of the first release undefined. */
+    checksum: z.optional(z.string()),
+  });
+});
+
+export type TokenFooter = z.infer<typeof footerSchema>;
+
+/** Where the tokens and the starts of documents of a part begin in the file, in bytes. */
+export function offsetsOf({ parts, bytesPerToken }: TokenFooter, wanted: PartName): { tokens: number; starts: number } {
+  const before = partNames.slice(0, partNames.indexOf(wanted));
+  const sum = (names: readonly PartName[], key: 'length' | 'numDocuments') =>
+    names.reduce((total, name) => total + parts[name][key], 0);
+  return {
+    tokens: bytesPerToken * sum(before, 'length'),
+    starts: bytesPerToken * sum(partNames, 'length') + BYTES_PER_START * sum(before, 'numDocuments'),
+  };
+}
+
+/** @param hash of all that is before the footer */
+export function packFooter(footer: TokenFooter, hash: Hash): Buffer {
+  const text = JSON.stringify({ ...footer, checksum: '' });
+  const json = Buffer.from(JSON.stringify({ ...footer, checksum: hash.update(text).digest('hex') }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(json.length);
+  return Buffer.concat([json, length, Buffer.from(MAGIC)]);
+}
+
+export function packStarts({ documents }: TokenCounts): Buffer {
+  const buffer = Buffer.alloc(BYTES_PER_START * documents.length);
+  documents.forEach((start, i) => void buffer.writeDoubleLE(start, BYTES_PER_START * i));
+  return buffer;
+}
+
+export function unpackStarts(buffer: Buffer): number[] {
+  return Array.from({ length: buffer.length / BYTES_PER_START }, (_, i) => buffer.readDoubleLE(BYTES_PER_START * i));
+}
+
+/** The footer of a complete token file; undefined for anything else, which is then written anew. */
+export async function readFooter(file: string): Promise<TokenFooter | undefined> {
+  const handle = await open(file).catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const { size } = await handle.stat();
+    const trailer = await readBytes(handle, size - TRAILER, TRAILER);
+    if (trailer?.toString('latin1', 4) !== MAGIC) return undefined;
+    const length = trailer.readUInt32LE(0);
+    const json = await readBytes(handle, size - TRAILER - length, length);
+    const { data } = z.safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
+    if (data === undefined) return undefined;
+    const last = partNames.at(-1)!;
+    const end = offsetsOf(data, last).starts + BYTES_PER_START * data.parts[last].numDocuments;
+    return size === end + length + TRAILER ? data : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** @throws {DataError} one sentence when the contents of a token file are not what they were when it was written */
+export async function verifyTokens(file: string, { checksum }: TokenFooter): Promise<void> {
+  if (checksum === undefined) return;
+  const [{ createHash }, { createReadStream }] = await Promise.all([import('node:crypto'), import('node:fs')]);
+  const { size } = await stat(file);
+  const handle = await open(file);
+  try {
+    const length = (await readBytes(handle, size - TRAILER, 4))!.readUInt32LE(0);
+    const json = (await readBytes(handle, size - TRAILER - length, length))!.toString();
+    const hash = createHash('sha256');
+    const end = size - TRAILER - length - 1;
+    if (end >= 0) for await (const chunk of createReadStream(file, { end, highWaterMark: 1 << 20 })) hash.update(chunk);
+    hash.update(json.replace(`"checksum":"${checksum}"`, '"checksum":""'));
+    if (hash.digest('hex') === checksum) return;
+  } finally {
+    await handle.close();
+  }
+  throw new DataError(`${file} is damaged (its checksum does not match): remove it, and the text is tokenised again.`);
+}
+
+/** Bytes of an open file; undefined where it is shorter. */
+export async function readBytes(handle: FileHandle, offset: number, length: number): Promise<Buffer | undefined> {
+  if (offset < 0) return undefined;
+  const buffer = Buffer.alloc(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, offset + done);
+    if (bytesRead === 0) return undefined;
+    done += bytesRead;
+  }
+  return buffer;
+}

@@ -1,0 +1,202 @@
+import { Buffer } from 'node:buffer';
+import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { explainWriteError } from '../../base/write-errors.ts';
+import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
+import type { BadRecords } from '../dataset/records.ts';
+import { type DocumentPart, type PartName, partNames } from '../dataset/text-split.ts';
+import { packFooter, packStarts, type TokenFooter } from './token-footer.ts';
+import { PartCounter } from './token-store.ts';
+
+/** Bytes gathered before they are written. */
+const BLOCK = 1 << 20;
+
+/** What reading the data left out. */
+export interface ReadingReport {
+  readonly bad: BadRecords;
+  /** Number of records that were left out though nothing is wrong with them, by reason. */
+  readonly skipped: Map<string, number>;
+  /** What was done otherwise than asked for, because of the data, in one sentence each. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * Writes a token file in one pass over documents whose parts come in any order: each part into a file of its own beside it,
+ * which in the end are put together. The file appears only once it is complete. Memory does not grow with the text.
+ */
+export class TokenFileWriter {
+  #written = 0;
+  readonly #parts = new Map<PartName, PartFile>();
+  readonly #bytesPerToken: 1 | 2 | 4;
+
+  private constructor(
+    private readonly file: string,
+    private readonly tokenizer: Tokenizer,
+    private readonly hash: Hash,
+    private readonly onProgress: (tokens: number) => void,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const { vocabSize } = tokenizer;
+    this.#bytesPerToken = vocabSize <= 256 ? 1 : vocabSize <= 65536 ? 2 : 4;
+  }
+
+  /**
+   * @param onProgress told the number of tokens at every block that is written
+   * @throws if the file cannot be written
+   */
+  static async create(
+    file: string,
+    tokenizer: Tokenizer,
+    onProgress: (tokens: number) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<TokenFileWriter> {
+    const { createHash } = await import('node:crypto');
+    const writer = new TokenFileWriter(file, tokenizer, createHash('sha256'), onProgress, signal);
+    await writer.#part('train');
+    return writer;
+  }
+
+  /** Tokenises a document, or what the split leaves of it. */
+  async add(name: PartName, document: Pick<DocumentPart, 'read' | 'endsDocument'>): Promise<void> {
+    const part = this.#parts.get(name) ?? (await this.#part(name));
+    await part.counter.add(document);
+  }
+
+  /** Completes the file. @throws if there is nothing to train on, or the file cannot be written */
+  async finish(key: string, { bad, skipped, notes = [] }: ReadingReport): Promise<TokenFooter> {
+    const parts = Object.fromEntries(
+      partNames.map((name) => {
+        const { length, characters, bytes, documents } = this.#parts.get(name)?.counter.counts ?? noCounts;
+        return [name, { length, characters, bytes, numDocuments: documents.length }];
+      }),
+    ) as TokenFooter['parts'];
+    for (const part of this.#parts.values()) await part.flush();
+    // The training tokens come first in the file.
+    const rest = this.hash.copy();
+    await attempt(this.file, async () => {
+      const { handle } = this.#parts.get('train')!;
+      for (const name of partNames.slice(1)) {
+        const part = this.#parts.get(name);
+        if (!part) continue;
+        for await (const chunk of createReadStream(part.path)) {
+          rest.update(chunk as Buffer);
+          await handle.appendFile(chunk as Buffer);
+        }
+      }
+    });
+    const footer: TokenFooter = {
+      key,
+      bytesPerToken: this.#bytesPerToken,
+      parts,
+      fingerprint: this.hash.digest('hex'),
+      bad: { count: bad.count, examples: [...bad.examples] },
+      skipped: Object.fromEntries(skipped),
+      notes: [...notes],
+    };
+    await attempt(this.file, async () => {
+      const { handle, path } = this.#parts.get('train')!;
+      for (const name of partNames) {
+        const starts = packStarts(this.#parts.get(name)?.counter.counts ?? noCounts);
+        rest.update(starts);
+        await handle.appendFile(starts);
+      }
+      await handle.appendFile(packFooter(footer, rest));
+      await handle.sync();
+      await handle.close();
+      await rename(path, this.file);
+    });
+    await this.abandon();
+    return footer;
+  }
+
+  /** Removes what is not complete. */
+  async abandon(): Promise<void> {
+    for (const { handle, path } of this.#parts.values()) {
+      await handle.close().catch(() => {});
+      await rm(path, { force: true });
+    }
+  }
+
+  async #part(name: PartName): Promise<PartFile> {
+    const path = `${this.file}.${process.pid}.${name}.tmp`;
+    const handle = await attempt(this.file, () => open(path, 'w'));
+    const blocks = new Blocks(this.#bytesPerToken, async (block) => {
+      if (name === 'train') this.hash.update(block);
+      await attempt(this.file, () => handle.appendFile(block));
+      this.onProgress(this.#written);
+    });
+    const write = (ids: Int32Array) => {
+      this.#written += ids.length;
+      return blocks.write(ids);
+    };
+    const counter = new PartCounter(this.tokenizer, write, this.signal);
+    const part = { path, handle, counter, flush: () => blocks.flush() };
+    this.#parts.set(name, part);
+    return part;
+  }
+}
+
+interface PartFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly counter: PartCounter;
+  flush(): Promise<void>;
+}
+
+const noCounts = { length: 0, characters: 0, bytes: 0, documents: [] };
+
+/** Gathers ids into blocks of bytes. */
+class Blocks {
+  readonly #block = Buffer.alloc(BLOCK);
+  #length = 0;
+
+  constructor(
+    private readonly bytesPerToken: 1 | 2 | 4,
+    private readonly consume: (block: Buffer) => Promise<void>,
+  ) {}
+
+  /** Waits only where a block is full. */
+  write(ids: Int32Array): Promise<void> | undefined {
+    const room = (BLOCK - this.#length) / this.bytesPerToken;
+    if (ids.length > room) return this.#writeOver(ids, room);
+    this.#put(ids);
+    return undefined;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#length > 0) await this.consume(this.#block.subarray(0, this.#length));
+    this.#length = 0;
+  }
+
+  async #writeOver(ids: Int32Array, room: number): Promise<void> {
+    this.#put(ids.subarray(0, room));
+    await this.flush();
+    await this.write(ids.subarray(room));
+  }
+
+  #put(ids: Int32Array): void {
+    const block = this.#block;
+    let at = this.#length;
+    if (this.bytesPerToken === 1) {
+      block.set(ids, at);
+      at += ids.length;
+    } else if (this.bytesPerToken === 2) {
+      for (const id of ids) {
+        block[at++] = id;
+        block[at++] = id >> 8;
+      }
+    } else {
+      for (const id of ids) at = block.writeUInt32LE(id, at);
+    }
+    this.#length = at;
+  }
+}
+
+async function attempt<T>(file: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw explainWriteError(error, file);
+  }
+}

@@ -1,0 +1,31 @@
+import { dropout } from '../../tensor/ops/dropout.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+
+/** The dropout of one forward pass: each use takes the next stream of the pass's own seed. */
+export class Dropout {
+  #stream = 0;
+
+  /**
+   * @param rate probability of dropping an element; 0 = leave everything
+   * @param seed names the pass, such as (training seed, step)
+   */
+  constructor(
+    readonly rate: number,
+    readonly seed: readonly [low: number, high: number],
+  ) {}
+
+  /** For evaluation and generation. */
+  static readonly off = new Dropout(0, [0, 0]);
+
+  forward(x: Tensor): Tensor {
+    return this.next()(x);
+  }
+
+  /** Takes the next stream: what is returned drops the same elements as often as it is called. */
+  next(): (x: Tensor) => Tensor {
+    const { rate, seed } = this;
+    if (rate === 0) return (x) => x;
+    const stream = this.#stream++;
+    return (x) => dropout(x, { rate, seed, stream });
+  }
+}

@@ -1,0 +1,157 @@
+import type { Segments } from '../../attention/packing.ts';
+import type { Backend } from '../../backend/types.ts';
+import { ConfigurationError } from '../../base/errors.ts';
+import type { Random } from '../../base/random.ts';
+import { add } from '../../tensor/ops/add.ts';
+import { embedding } from '../../tensor/ops/embedding.ts';
+import { checkPositions } from '../../tensor/ops/rotary.ts';
+import { scaleRows } from '../../tensor/ops/scale-rows.ts';
+import { Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
+import { normalParameter } from './layer.ts';
+import { positionStretches, segmentPositions, sinusoidalPositions, stretches, stretchPositions } from './positions.ts';
+
+export type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
+
+/** ESM-2's treatment of mask tokens: their vectors are zero, and the others are scaled up for what is missing. */
+export interface TokenDropout {
+  /** Id of the mask token. */
+  readonly maskToken: number;
+  /** Share of mask tokens in training: a row is scaled by (1 − ratio)/(1 − its own share). */
+  readonly ratio: number;
+}
+
+interface TokenEmbeddingSizes {
+  readonly vocabSize: number;
+  readonly dModel: number;
+  /** Longest sequence that learned positions allow. */
+  readonly maxLength: number;
+  readonly positions: PositionKind;
+  /** Number of token types; 0 = none. Default 0. */
+  readonly tokenTypes?: number;
+  readonly tokenDropout?: TokenDropout | undefined;
+}
+
+/**
+ * Token vectors, plus those of token types and absolute positions where the model has such: rotary positions belong to
+ * the attention.
+ */
+export class TokenEmbedding implements Embedding {
+  /** `[vocabSize, dModel]` */
+  readonly tokens: Tensor;
+  readonly #positions: Tensor | undefined;
+  readonly #tokenTypes: Tensor | undefined;
+
+  constructor(
+    readonly backend: Backend,
+    readonly sizes: TokenEmbeddingSizes,
+    deviation: number,
+    random: Random | undefined,
+  ) {
+    const { vocabSize, dModel, maxLength, positions, tokenTypes = 0 } = sizes;
+    this.tokens = normalParameter(backend, [vocabSize, dModel], deviation, random);
+    if (positions === 'learned') this.#positions = normalParameter(backend, [maxLength, dModel], deviation, random);
+    if (tokenTypes > 0) this.#tokenTypes = normalParameter(backend, [tokenTypes, dModel], deviation, random);
+  }
+
+  get isPositional(): boolean {
+    return this.sizes.positions === 'learned' || this.sizes.positions === 'sinusoidal';
+  }
+
+  /**
+   * @param ids int32 `[batch, length]`, each below vocabSize
+   * @returns `[batch, length, dModel]`
+   * @throws when learned positions end before the last, a token type does not exist, or a model with token dropout is
+   *   not told where mask tokens stand
+   */
+  forward(ids: Tensor, options: EmbeddingOptions = {}): Tensor {
+    const tokens = this.#dropTokens(embedding(this.tokens, ids), options);
+    return this.#addPositions(this.#addTypes(tokens, options), options);
+  }
+
+  #dropTokens(vectors: Tensor, { maskedTokens, keyMask, segments }: EmbeddingOptions): Tensor {
+    const { tokenDropout } = this.sizes;
+    if (!tokenDropout) return vectors;
+    if (!maskedTokens || keyMask instanceof Tensor) {
+      throw new ConfigurationError(
+        'This model drops mask tokens: give maskedTokens, and the keyMask, as arrays of ones and zeros, one per batch row.',
+      );
+    }
+    const [batch, length] = vectors.shape;
+    const scales = tokenScales(tokenDropout.ratio, [batch, length], maskedTokens, keyMask, segments);
+    return scaleRows(vectors, tensor(this.backend, scales, [batch, length]));
+  }
+
+  #addTypes(vectors: Tensor, { tokenTypes }: EmbeddingOptions): Tensor {
+    const numTypes = this.sizes.tokenTypes ?? 0;
+    if (!this.#tokenTypes) {
+      if (tokenTypes) throw new ConfigurationError('This model has no token types: leave tokenTypes out.');
+      return vectors;
+    }
+    const [batch, length] = vectors.shape;
+    const types = Int32Array.from({ length: batch * length }, (_, i) =>
+      tokenTypes ? tokenTypes[Math.floor(i / length)][i % length] : 0,
+    );
+    const unknown = types.find((type) => !(type >= 0 && type < numTypes));
+    if (unknown !== undefined) {
+      throw new ConfigurationError(`Token type ${unknown} does not exist: this model has types 0 to ${numTypes - 1}.`);
+    }
+    return add(vectors, embedding(this.#tokenTypes, tensor(this.backend, types, [batch, length])));
+  }
+
+  #addPositions(vectors: Tensor, { offset = 0, segments, keyMask }: EmbeddingOptions): Tensor {
+    if (!this.isPositional) return vectors;
+    const [batch, length] = vectors.shape;
+    checkPositions(offset, length);
+    const { maxLength, dModel } = this.sizes;
+    const counted = segments ? undefined : positionStretches({ keyMask });
+    const rows = counted ?? Array.from({ length: batch }, (_, row) => ({ row, start: 0, length }));
+    const positions = segments ? segmentPositions(segments) : stretchPositions(rows, batch, length, offset);
+    const end = positions.reduce((most, position) => Math.max(most, position + 1), 0);
+    if (this.#positions) {
+      if (end > maxLength) {
+        throw new ConfigurationError(
+          `The sequence reaches ${end} tokens but this model's learned positions end at ${maxLength}; ` +
+            'shorten it, or train with "positions": "rotary".',
+        );
+      }
+      return add(vectors, embedding(this.#positions, tensor(this.backend, positions, [batch, length])));
+    }
+    const first = segments ? 0 : offset;
+    const vectorsOf = sinusoidalPositions(first, end - first, dModel);
+    const table = new Float32Array(batch * length * dModel);
+    positions.forEach((position, i) => {
+      table.set(vectorsOf.subarray((position - first) * dModel, (position - first + 1) * dModel), i * dModel);
+    });
+    return add(vectors, tensor(this.backend, table, [batch, length, dModel]));
+  }
+
+  parameters(): Map<string, Tensor> {
+    const all = new Map([['tokens.weight', this.tokens]]);
+    if (this.#positions) all.set('positions.weight', this.#positions);
+    if (this.#tokenTypes) all.set('tokenTypes.weight', this.#tokenTypes);
+    return all;
+  }
+}
+
+/** What each token's vector is multiplied by: 0 at mask tokens, and one number for the others of its sequence. */
+function tokenScales(
+  ratio: number,
+  [batch, length]: readonly [batch: number, length: number],
+  masked: Rows,
+  keyMask: Rows | undefined,
+  segments: Segments | undefined,
+): Float32Array {
+  const scales = new Float32Array(batch * length);
+  const sequences = segments
+    ? stretches(segments)
+    : Array.from({ length: batch }, (_, row) => ({ row, start: 0, length }));
+  for (const { row, start, length: size } of sequences) {
+    const places = Array.from({ length: size }, (_, i) => start + i);
+    const numTokens = places.filter((i) => (keyMask?.[row][i] ?? 1) !== 0).length;
+    const numMasked = places.filter((i) => masked[row][i] !== 0).length;
+    const scale = numMasked < numTokens ? (1 - ratio) / (1 - numMasked / numTokens) : 0;
+    for (const i of places) scales[row * length + i] = masked[row][i] !== 0 ? 0 : scale;
+  }
+  return scales;
+}

@@ -1,0 +1,401 @@
+import { createAttention } from '../attention/attention.ts';
+import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
+import type { Backend } from '../backend/types.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse.ts';
+import { Random, streams } from '../base/random.ts';
+import { reshape } from '../tensor/ops/reshape.ts';
+import { adopt, keep, scope } from '../tensor/scope.ts';
+import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
+import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
+import { Block } from './layers/block.ts';
+import { Dropout } from './layers/dropout.ts';
+import type { Embedding, EmbeddingOptions } from './layers/embedding.ts';
+import { FeedForward } from './layers/feed-forward.ts';
+import { LanguageHead } from './layers/language-head.ts';
+import { gather, type Layer } from './layers/layer.ts';
+import { LayerNorm } from './layers/layer-norm.ts';
+import { Linear } from './layers/linear.ts';
+import {
+  type AttentionHeads,
+  type AttentionObserver,
+  headsFirst,
+  MultiHeadAttention,
+} from './layers/multi-head-attention.ts';
+import { PatchEmbedding } from './layers/patch-embedding.ts';
+import { Pooler, pool } from './layers/pooling.ts';
+import { ResidualStack, ReversibleStack, type Stack } from './layers/stack.ts';
+import { TokenEmbedding } from './layers/token-embedding.ts';
+import { checkBuildable } from './size.ts';
+
+/** Options of one forward pass. */
+export interface ForwardOptions
+  extends Pick<AttendOptions, 'keyMask' | 'segments'>,
+    Pick<EmbeddingOptions, 'tokenTypes' | 'maskedTokens'> {
+  /** Default: none. */
+  readonly dropout?: Dropout;
+  /** Is shown what the attention of every layer is given and gives, in order. */
+  readonly observe?: AttentionObserver | undefined;
+}
+
+/** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
+const initialDeviation = 0.02;
+
+/** The attention of a whole model. */
+export type AttentionChoice = Pick<TransformerOptions, 'attention' | 'exactLayers'>;
+
+/**
+ * A Transformer over token ids or image patches, causal or bidirectional, with any attention.
+ *
+ * @throws ConfigurationError when the configuration is not valid.
+ */
+export class Transformer implements Layer {
+  #configuration: TransformerConfiguration;
+  readonly #embedding: Embedding;
+  readonly #embeddingNorm: LayerNorm | undefined;
+  readonly #languageHead: LanguageHead | undefined;
+  readonly #blocks: Block[];
+  readonly #stack: Stack;
+  /** None in post-norm models, whose last block ends with one. */
+  readonly #norm: LayerNorm | undefined;
+  readonly #pooler: Pooler | undefined;
+  readonly #classifier: Linear | undefined;
+
+  /**
+   * @param seed determines the initial parameters and projections
+   * @param options.initialise false = parameters are zeros, for weights that are loaded next. Default true.
+   */
+  constructor(
+    readonly backend: Backend,
+    options: TransformerOptions,
+    seed = 0,
+    settings: { readonly initialise?: boolean } = {},
+  ) {
+    checkBackend('Transformer', backend);
+    checkOptions<{ initialise?: boolean }>('Transformer', settings, { initialise: option.boolean });
+    const { initialise = true } = settings;
+    const configuration = parseConfiguration(transformerConfiguration, options, 'the model configuration');
+    checkBuildable(configuration);
+    this.#configuration = configuration;
+    const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
+    const random = initialise ? new Random(seed, streams.initialisation) : undefined;
+    const deviations = { inner: initialDeviation, residual: initialDeviation / Math.sqrt(2 * numLayers) };
+    const norm = () => new LayerNorm(backend, dModel, layerNormEpsilon);
+    if (configuration.patches) {
+      this.#embedding = new PatchEmbedding(backend, configuration.patches, dModel, initialDeviation, random);
+    } else {
+      const embedding = new TokenEmbedding(backend, configuration, initialDeviation, random);
+      this.#embedding = embedding;
+      if (configuration.languageHead) {
+        this.#languageHead = new LanguageHead(backend, configuration, embedding.tokens, initialDeviation, random);
+      }
+    }
+    if (configuration.embeddingNorm) this.#embeddingNorm = norm();
+    this.#blocks = createAttentions(backend, configuration, seed).map((attention) => {
+      const heads = { dModel, numHeads, rotary: positions === 'rotary' };
+      const layers = {
+        attentionNorm: norm(),
+        attention: new MultiHeadAttention(backend, heads, attention, deviations, random),
+        feedForwardNorm: norm(),
+        feedForward: new FeedForward(backend, configuration, deviations, random),
+      };
+      return new Block(layers, configuration.norm);
+    });
+    this.#stack = configuration.reversible ? new ReversibleStack(this.#blocks) : new ResidualStack(this.#blocks);
+    if (configuration.norm === 'pre') this.#norm = norm();
+    if (configuration.pooler) this.#pooler = new Pooler(backend, dModel, initialDeviation, random);
+    if (numClasses !== undefined) {
+      this.#classifier = new Linear(backend, dModel, numClasses, initialDeviation, random);
+    }
+  }
+
+  get configuration(): TransformerConfiguration {
+    return this.#configuration;
+  }
+
+  /**
+   * @param input token ids, int32 `[batch, length]`, each below vocabSize; or image patches,
+   *   `[batch, numPatches, channels·patchSize²]`, to which the model adds a class token in front
+   * @returns `[batch, length, dModel]` after the final norm
+   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
+   */
+  forward(input: Tensor, given: ForwardOptions = {}): Tensor {
+    checkForward('forward', input, given);
+    const { dropout = Dropout.off, observe, ...options } = given;
+    const { keyMask, segments } = options;
+    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
+    const x = dropout.forward(this.#embed(input, options));
+    return this.#normalise(this.#stack.forward(x, attend, dropout, observe));
+  }
+
+  /**
+   * What the attention of every layer is given in one forward pass, after rotary positions: queries, keys and values
+   * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
+   *
+   * @param input as for {@link forward}
+   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
+   */
+  attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout' | 'observe'> = {}): AttentionHeads[] {
+    checkForward('attentionInputs', input, options);
+    const { keyMask, segments } = options;
+    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
+    const found: Tensor[] = [];
+    try {
+      scope(() => {
+        this.#stack.forward(this.#embed(input, options), attend, Dropout.off, ({ queries, keys, values }) => {
+          for (const heads of [queries, keys, values]) found.push(keep(headsFirst(heads)));
+        });
+      });
+    } catch (error) {
+      for (const tensor of found) tensor.dispose();
+      throw error;
+    }
+    for (const tensor of found) adopt(tensor);
+    return this.#blocks.map((_, layer) => {
+      const [queries, keys, values] = found.slice(3 * layer);
+      return { queries, keys, values };
+    });
+  }
+
+  /**
+   * `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes.
+   *
+   * @throws when the configuration has no languageHead
+   */
+  logits(hidden: Tensor): Tensor {
+    checkTensors('logits', { hidden });
+    if (!this.#languageHead) {
+      throw new ConfigurationError(
+        'This model has no language head, so no logits: read its hidden states, or pool them.',
+      );
+    }
+    const { dModel } = this.configuration;
+    return this.#languageHead.forward(reshape(hidden, [hidden.size / dModel, dModel]));
+  }
+
+  /**
+   * One vector for a sequence, which the configuration's `pooling` makes, such as an embedding of text. Of any length, not scaled to 1.
+   *
+   * @param hidden `[batch, length, dModel]` from {@link forward}
+   * @param options those of `forward`: padding and masked places do not count
+   * @returns `[batch, dModel]`
+   */
+  pool(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    checkForward('pool', hidden, options);
+    return pool(hidden, this.configuration.pooling ?? 'mean', options);
+  }
+
+  /**
+   * Class logits of one sequence per row, of which the pooler or, in a model without one, the configuration's `pooling`
+   * makes one vector.
+   *
+   * @param hidden `[batch, length, dModel]` from {@link forward}
+   * @param options those of `forward`: padding and masked places do not count
+   * @returns `[batch, numClasses]`
+   * @throws when the configuration has no numClasses
+   */
+  classify(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
+    checkForward('classify', hidden, options);
+    if (!this.#classifier) {
+      throw new ConfigurationError(
+        'This model has no classification head; set "numClasses" in the model configuration.',
+      );
+    }
+    const read = this.#pooler ? this.#pooler.forward(pool(hidden, 'first', options)) : this.pool(hidden, options);
+    return this.#classifier.forward(read);
+  }
+
+  /** One empty decoding state per layer. @throws for a bidirectional model. */
+  createStates(batch = 1): DecodingState[] {
+    if (!this.configuration.causal)
+      throw new ConfigurationError('This model is bidirectional and cannot decode; train one with causal: true.');
+    const { dModel, numHeads } = this.configuration;
+    const sizes = { batch, heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
+    return this.#blocks.map(({ layers }) => layers.attention.attention.createState(sizes));
+  }
+
+  /**
+   * Joins sequences that then decode together: `states[i]` are the layers' states of batch rows that follow those of
+   * `states[i − 1]`. The given states stay as they are; a layer's `slice` takes rows out again.
+   *
+   * @throws one sentence when the states do not fit: exact ones, and those of models with positions, must have seen
+   *   equally many tokens.
+   */
+  stackStates(states: readonly (readonly DecodingState[])[]): DecodingState[] {
+    return this.attentions.map((attention, layer) => attention.stackStates(states.map((layers) => layers[layer])));
+  }
+
+  /** The attention of each layer, to restore its saved decoding state or to look inside. */
+  get attentions(): Attention[] {
+    return this.#blocks.map(({ layers }) => layers.attention.attention);
+  }
+
+  /**
+   * Continues decoding: feeds `ids` `[batch, length]` after what `states` have seen and advances them.
+   * O(length) time for FAVOR+, independent of the past.
+   *
+   * @returns logits of the last position, `[batch, vocabSize]`
+   */
+  extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
+    return scope(() => this.logits(lastPlace(this.#normalise(this.#continue(ids, states)))));
+  }
+
+  /** As {@link extend}, for a part of a prompt of which no logits are wanted. */
+  advance(ids: Tensor, states: readonly DecodingState[]): void {
+    scope(() => {
+      this.#continue(ids, states);
+    });
+  }
+
+  /** Trained parameters by name. */
+  parameters(): Map<string, Tensor> {
+    const blocks = gather(Object.fromEntries(this.#blocks.map((block, layer) => [`blocks.${layer}`, block])));
+    const optional = (name: string, layer: Layer | undefined) => (layer ? gather({ [name]: layer }) : []);
+    return new Map([
+      ...this.#embedding.parameters(),
+      ...optional('embeddingNorm', this.#embeddingNorm),
+      ...blocks,
+      ...optional('norm', this.#norm),
+      ...(this.#languageHead?.parameters() ?? []),
+      ...optional('pooler', this.#pooler),
+      ...optional('classifier', this.#classifier),
+    ]);
+  }
+
+  /** Untrained tensors that a checkpoint must hold: the projections. */
+  buffers(): Map<string, Tensor> {
+    return new Map(
+      this.attentions.flatMap((attention, layer) =>
+        [...attention.buffers()].map(([name, buffer]): [string, Tensor] => [
+          `blocks.${layer}.attention.${name}`,
+          buffer,
+        ]),
+      ),
+    );
+  }
+
+  /** Number of trained numbers. */
+  get numParameters(): number {
+    return [...this.parameters().values()].reduce((total, parameter) => total + parameter.size, 0);
+  }
+
+  /**
+   * The same weights under another attention, such as exact softmax for FAVOR+; what was drawn for the old one is freed.
+   *
+   * @param seed determines the projections
+   * @throws ConfigurationError when the configuration is not valid, and one sentence when the old or the new attention has
+   *   weights of its own; the model is then unchanged
+   */
+  replaceAttention(choice: AttentionChoice, seed = 0): void {
+    const configuration = parseConfiguration(
+      transformerConfiguration,
+      { ...this.configuration, ...choice },
+      'the model configuration',
+    );
+    const old = this.attentions;
+    const attentions = createAttentions(this.backend, configuration, seed);
+    try {
+      for (const [layer, attention] of attentions.entries()) checkReplaceable(old[layer], attention);
+    } catch (error) {
+      for (const attention of attentions) attention.dispose();
+      throw error;
+    }
+    this.#blocks.forEach(({ layers }, layer) => {
+      layers.attention.attention = attentions[layer];
+      old[layer].dispose();
+    });
+    this.#configuration = configuration;
+  }
+
+  /** Draws every layer's random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
+  redraw(seed: number, redraw: number): void {
+    this.attentions.forEach((attention, layer) => {
+      attention.redraw(projectionRandom(seed, layer, redraw));
+    });
+  }
+
+  dispose(): void {
+    for (const parameter of this.parameters().values()) parameter.dispose();
+    for (const attention of this.attentions) attention.dispose();
+  }
+
+  #continue(ids: Tensor, states: readonly DecodingState[]): Tensor {
+    checkTensors('extend', { ids });
+    if (!Array.isArray(states) || states.length !== this.#blocks.length) {
+      throw new DataError(`extend: the states are ${describe(states)}; give those of createStates(), one per layer.`);
+    }
+    const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
+    return this.#stack.extend(x, states);
+  }
+
+  #embed(input: Tensor, options: EmbeddingOptions): Tensor {
+    const x = this.#embedding.forward(input, options);
+    return this.#embeddingNorm ? this.#embeddingNorm.forward(x) : x;
+  }
+
+  #normalise(x: Tensor): Tensor {
+    return this.#norm ? this.#norm.forward(x) : x;
+  }
+}
+
+/** Options of a forward pass, and what losses add: every method of a pass takes them all. */
+const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
+  keyMask: option.either(option.instance(Tensor), option.array),
+  segments: option.array,
+  tokenTypes: option.array,
+  maskedTokens: option.array,
+  dropout: option.instance(Dropout),
+  observe: option.function,
+  weight: option.number,
+};
+
+function checkForward(where: string, input: Tensor, options: ForwardOptions): void {
+  checkTensors(where, { input });
+  checkOptions<ForwardOptions & { weight?: number }>(where, options, forwardOptions);
+}
+
+/** The attention of every layer. */
+function createAttentions(backend: Backend, configuration: TransformerConfiguration, seed: number): Attention[] {
+  const { dModel, numHeads, numLayers, maxLength, attention, exactLayers } = configuration;
+  const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
+  return Array.from({ length: numLayers }, (_, layer) => {
+    const chosen = exactLayers.includes(layer) ? { type: 'exact' as const } : attention;
+    return createAttention(backend, chosen, sizes, projectionRandom(seed, layer, 0));
+  });
+}
+
+/** @throws when an attention brings weights, or shares some, so that another cannot take its place */
+function checkReplaceable(...attentions: readonly Attention[]): void {
+  if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
+    throw new ConfigurationError(
+      'LSH attention and learned Linformer projections cannot replace, or be replaced: train a new model with them.',
+    );
+  }
+}
+
+/** `[batch, length, width]` → `[batch, 1, width]`, the last place. Not differentiable. */
+function lastPlace(x: Tensor): Tensor {
+  const [batch, length, width] = x.shape;
+  const out = Tensor.empty(x.backend, [batch, 1, width]);
+  for (let row = 0; row < batch; row++) {
+    const last = x.backend.slice(x.storage, ((row + 1) * length - 1) * width, width);
+    x.backend.copy(last, x.backend.slice(out.storage, row * width, width));
+  }
+  return out;
+}
+
+function projectionRandom(seed: number, layer: number, redraw: number): Random {
+  return new Random(seed, streams.projections).fork(layer).fork(redraw);
+}
+
+/** Throws unless every id is in `[0, vocabSize)`. */
+export function checkIds(ids: ArrayLike<number>, vocabSize: number): void {
+  for (let i = 0; i < ids.length; i++) {
+    if (!(ids[i] >= 0 && ids[i] < vocabSize)) {
+      throw new DataError(
+        `Token ${ids[i]} at position ${i} is outside the vocabulary of ${vocabSize}; use the model's own tokenizer.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import { ConfigurationError } from '../base/errors.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+import type { Tokenizer } from '../tokenizers/tokenizer.ts';
+
+/**
+ * Checks that a model has a row for every token. Special tokens may go beyond, as in the library transformers: a model that
+ * is fed such an id refuses it.
+ *
+ * @param where names the tokenizer in errors
+ * @throws one sentence when ordinary tokens go beyond the model's table
+ */
+export function checkTokenizer(
+  { vocabSize, specials }: Pick<Tokenizer, 'vocabSize' | 'specials'>,
+  configuration: Pick<TransformerConfiguration, 'vocabSize' | 'patches'>,
+  where: string,
+): void {
+  if (configuration.patches) return;
+  const rows = configuration.vocabSize;
+  const beyond = [...specials.values()].filter((id) => id >= rows).length;
+  if (vocabSize - rows <= beyond) return;
+  throw new ConfigurationError(
+    `${where} has ${vocabSize} tokens but the model only ${rows}: use the tokenizer that the model was trained with.`,
+  );
+}

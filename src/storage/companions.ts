@@ -1,0 +1,67 @@
+/** What a model's directory keeps of the files that lay beside a model of the library transformers. */
+import { DataError } from '../base/errors.ts';
+import { z } from '../base/zod.ts';
+import type { TransformerConfiguration } from '../model/configuration.ts';
+
+/** Name of the file in a model's directory that holds the companions, as one JSON object by file name. */
+export const COMPANIONS = 'hugging-face.json';
+
+/** The contents of JSON files, by name. */
+export type Companions = Readonly<Record<string, unknown>>;
+
+const NAME = /^(?:[\w-]+\/)?[\w-]+\.json$/;
+
+const schema = z.lazy(() => z.record(z.string().check(z.regex(NAME)), z.unknown()));
+
+/** The companions that a model's directory holds. @throws one sentence when they are not valid */
+export function parseCompanions(json: unknown, where: string): Companions {
+  const result = z.safeParse(schema, json);
+  if (result.success) return result.data;
+  throw new DataError(`${where} is no object of JSON files by name: restore it from a copy, or remove it.`);
+}
+
+/** Contents of a companion that is an object; an empty one where there is none. */
+export function companion(companions: Companions, name: string): Readonly<Record<string, unknown>> {
+  const value = companions[name];
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+/** Companions that are written as they are; the others are written anew, with what is kept of them. */
+export function unchangedCompanions(companions: Companions): [name: string, contents: unknown][] {
+  return Object.entries(companions).filter(([name]) => name !== 'config.json' && name !== 'tokenizer_config.json');
+}
+
+/** Keys of config.json that are no longer true of a model that is written: its numbers are float32. */
+const STALE = ['torch_dtype', 'dtype', 'quantization_config', 'auto_map', '_name_or_path', 'transformers_version'];
+
+/** What config.json said, save for what is no longer true. */
+export function keptConfig(companions: Companions): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(companion(companions, 'config.json')).filter(([key]) => !STALE.includes(key)),
+  );
+}
+
+/** Names of the classes as config.json gave them, by index; undefined where it gave none, or not as many. */
+export function classNames(
+  companions: Companions,
+  { numClasses }: Pick<TransformerConfiguration, 'numClasses'>,
+): string[] | undefined {
+  const labels = companion(companion(companions, 'config.json'), 'id2label');
+  const names = Array.from({ length: numClasses ?? 0 }, (_, i) => labels[i]);
+  const isWhole = names.length > 0 && Object.keys(labels).length === names.length;
+  return isWhole && names.every((name) => typeof name === 'string') ? (names as string[]) : undefined;
+}
+
+/** `id2label` and `label2id` of classes; where nobody has named them as transformers names them. */
+export function classLabels(
+  companions: Companions,
+  configuration: Pick<TransformerConfiguration, 'numClasses'>,
+): Record<string, unknown> {
+  const { numClasses } = configuration;
+  if (numClasses === undefined) return {};
+  const names = classNames(companions, configuration) ?? Array.from({ length: numClasses }, (_, i) => `LABEL_${i}`);
+  return {
+    id2label: Object.fromEntries(names.map((name, i) => [i, name])),
+    label2id: Object.fromEntries(names.map((name, i) => [name, i])),
+  };
+}

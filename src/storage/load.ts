@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import type { Backend } from '../backend/types.ts';
+import { ConfigurationError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { parseConfiguration } from '../base/parse.ts';
+import { transformerConfiguration } from '../model/configuration.ts';
+import { Transformer } from '../model/transformer.ts';
+import { loadAnyTokenizer } from '../tokenizers/load-any.ts';
+import type { Tokenizer } from '../tokenizers/tokenizer.ts';
+import { checkTokenizer } from './check-tokenizer.ts';
+import { COMPANIONS, classNames, parseCompanions } from './companions.ts';
+import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './model-directory.ts';
+import { checkModelSize, loadWeights } from './weights.ts';
+
+/** A model with what is needed to use it on text. */
+export interface LoadedModel {
+  readonly model: Transformer;
+  readonly tokenizer: Tokenizer;
+  /** Names of the classes, where the pretrained model that this one comes from has named them. */
+  readonly classNames?: readonly string[] | undefined;
+  /** The checkpoint it came from. */
+  readonly directory: string;
+}
+
+/**
+ * Loads a trained model without a tokenizer, such as one of image patches.
+ *
+ * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @param options.signal stops the loading: its reason is thrown
+ * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ */
+export async function loadTransformer(
+  backend: Backend,
+  path: string,
+  options: Stoppable = {},
+): Promise<Pick<LoadedModel, 'model' | 'directory'>> {
+  const { files, directory } = await openModelFiles(path, options);
+  return { model: restoreModel(backend, files, directory), directory };
+}
+
+/**
+ * Loads a trained model for generation or evaluation.
+ *
+ * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
+ * @param options.signal stops the loading: its reason is thrown
+ * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ */
+export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
+  const { files, directory } = await openModelFiles(path, options);
+  const where = join(directory, 'tokenizer.json');
+  if (files.tokenizer === undefined) {
+    const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
+    throw new ConfigurationError(
+      isOfImages
+        ? `${directory} holds a model of images, which takes no text: name a model of tokens.`
+        : `${where} is missing: restore it from a copy or use another checkpoint.`,
+    );
+  }
+  const tokenizer = await loadAnyTokenizer(parseJson(files.tokenizer, where), where);
+  await new Pauses(options.signal).next();
+  const model = restoreModel(backend, files, directory);
+  checkTokenizer(tokenizer, model.configuration, where);
+  const record = join(directory, COMPANIONS);
+  const { companions = '{}' } = files;
+  const names = classNames(parseCompanions(parseJson(companions, record), record), model.configuration);
+  return { model, tokenizer, directory, classNames: names };
+}
+
+/** The files of the model that `path` means, and their directory. */
+async function openModelFiles(
+  path: string,
+  options: Stoppable,
+): Promise<{ readonly files: ModelFiles; readonly directory: string }> {
+  const found = await readNewest(path, async (directory) => {
+    return { files: await loadModelFiles(directory, options), directory };
+  });
+  await new Pauses(options.signal).next();
+  return found;
+}
+
+/**
+ * Builds the model that `files` describe, with their weights.
+ * @param directory names the files in errors
+ * @throws one sentence when config.json is not valid or the weights do not fit it.
+ */
+export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
+  const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
+  const shapes = [...files.weights.values()].map(({ shape }) => shape);
+  checkModelSize(options, shapes, join(directory, 'model.safetensors'));
+  const model = new Transformer(backend, options);
+  try {
+    loadWeights(model, files.weights, join(directory, 'model.safetensors'));
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return model;
+}

@@ -1,0 +1,60 @@
+import { readdir } from 'node:fs/promises';
+import { FileError } from '../base/errors.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import type { Transformer } from '../model/transformer.ts';
+import { nodeFileSystem, writeDirectoryAtomically } from './atomic-directory.ts';
+import { encodeSafetensors } from './safetensors.ts';
+import { readWeights } from './weights.ts';
+
+export interface SavedModelFiles extends Stoppable {
+  /** Text of tokenizer.json. Default: none. */
+  readonly tokenizer?: string | undefined;
+  /** Files to lie beside the model, by name. */
+  readonly others?: ReadonlyMap<string, Uint8Array | string> | undefined;
+}
+
+/**
+ * Writes a model as a directory that `loadModel` reads: config.json, model.safetensors with weights and projections, and
+ * the files given. It appears whole or not at all.
+ *
+ * @throws one sentence when `directory` holds files already, or cannot be written; nothing is left behind
+ */
+export async function saveModel(
+  directory: string,
+  model: Transformer,
+  { tokenizer, others = new Map(), signal }: SavedModelFiles = {},
+): Promise<void> {
+  const weights = await readWeights(model, { signal });
+  await new Pauses(signal).next();
+  const files = new Map<string, Uint8Array | string>([
+    ['config.json', `${JSON.stringify(model.configuration, null, 2)}\n`],
+    ['model.safetensors', encodeSafetensors(weights)],
+  ]);
+  if (tokenizer !== undefined) files.set('tokenizer.json', tokenizer);
+  await saveFiles(directory, new Map([...files, ...others]), { signal });
+}
+
+/**
+ * Writes files (name, also in a folder → contents) as a new directory, which appears whole or not at all.
+ *
+ * @throws as {@link saveModel} does
+ */
+export async function saveFiles(
+  directory: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+  { signal }: Stoppable = {},
+): Promise<void> {
+  signal?.throwIfAborted();
+  await checkEmpty(directory);
+  await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false, signal });
+}
+
+/** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */
+export async function checkEmpty(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    if (error.code === 'ENOTDIR') throw new FileError(`${directory} is a file: name a directory that is new or empty.`);
+    throw error;
+  });
+  if (names.length > 0) throw new FileError(`${directory} holds files already: name a directory that is new or empty.`);
+}
