@@ -125,6 +125,9 @@ describe('Zstandard', () => {
     expect(await rejection(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 4, 0x19, 0, 0, 97, 98, 99))).toContain(
       'a frame has 3 bytes, not 4 as it states',
     );
+    expect(await rejection(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 2, 0x19, 0, 0, 97, 98, 99))).toContain(
+      'a frame has 3 bytes, not 2 as it states',
+    );
     expect(await read(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, 0x19, 0, 0, 97, 98, 99))).toBe('abc');
   });
 });
@@ -162,6 +165,7 @@ describe('bzip2', () => {
   test('no flipped bit passes unnoticed', async () => {
     const data = Buffer.from(RUNS, 'base64');
     let numChecksums = 0;
+    let numOfStream = 0;
     // From the fourth byte on: before, the file would be another.
     for (let bit = 32; bit < 8 * data.length; bit++) {
       const flipped = Buffer.from(data);
@@ -170,8 +174,11 @@ describe('bzip2', () => {
       const message = await textOf(bunzip2(chunksOf(flipped, 64))).catch(String);
       expect(message === runs || message.startsWith('DataError: ')).toBe(true);
       if (message.includes('checksum')) numChecksums++;
+      if (message === 'DataError: its checksum is another') numOfStream++;
     }
     expect(numChecksums).toBeGreaterThan(100);
+    // Each bit of the checksum of all blocks.
+    expect(numOfStream).toBe(32);
   });
 });
 
