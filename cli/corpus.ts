@@ -112,18 +112,20 @@ async function makeTokenizer(
   const fixed = fixedTokenizer(configuration, dataset);
   if (fixed) return fixed;
   const { tokenizer } = configuration;
-  const { signal } = options;
-  const endOfText = dataset.numDocuments !== 1;
+  const shared = { endOfText: dataset.numDocuments !== 1, signal: options.signal };
   const text = datasetText(dataset, 'train', options);
   switch (tokenizer.type) {
     case 'bpe':
-      return trainBpe(text, { ...tokenizer, endOfText, signal });
-    case 'unigram':
-      return trainUnigram(text, { ...tokenizer, endOfText, signal });
+    case 'unigram': {
+      const { type, ...settings } = tokenizer;
+      const train = type === 'bpe' ? trainBpe : trainUnigram;
+      return train(text, { ...settings, ...shared });
+    }
     default: {
+      const { type: _, ...settings } = tokenizer;
       // All symbols of ListOps, whether they occur or not.
       const symbols = [listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))];
-      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...tokenizer, endOfText, signal });
+      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...settings, ...shared });
     }
   }
 }
