@@ -18,7 +18,7 @@ const require = createRequire(import.meta.url);
  */
 function kernelFile(name: string): string {
   const own = process.env.PERFORMERS_KERNELS;
-  const built = ['./kernels/', '../../../dist/kernels'].map((folder) =>
+  const built = ['./kernels/', '../../../dist/kernels/'].map((folder) =>
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
   const candidates = own ? [join(own, name), ...built] : built;

@@ -9,7 +9,7 @@ import { readAll, temporaryFolder } from '../support.ts';
 import { npy, zip } from './zip-writer.ts';
 
 const { folder, file } = temporaryFolder();
-const golden = (name: string) => new URL(`../../golden/images/${name}.npz`, import.meta.url).pathname;
+const golden = (name: string) => new URL(`../../../golden/images/${name}.npz`, import.meta.url).pathname;
 
 async function all<T>(generator: AsyncIterable<T>): Promise<T[]> {
   const records: T[] = [];

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../formats/support.ts';
 
 const { folder, file } = temporaryFolder();
 const golden = (name: string) =>
-  readFileSync(fileURLToPath(new URL(`../../golden/compression/${name}`, import.meta.url)));
+  readFileSync(fileURLToPath(new URL(`../../../golden/compression/${name}`, import.meta.url)));
 
 /** What the golden files hold. */
 const records = Array.from({ length: 2000 }, (_, i) => `{"text": "record ${i} ${'x'.repeat(i % 50)}"}\n`).join('');
