@@ -13,10 +13,10 @@
  * and each checkpoint appears whole or not at all.
  */
 
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataError, FileError } from '../base/errors.ts';
+import { ConfigurationError, DataError, FileError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { parseJsonText } from '../base/json.ts';
 import { type FileSystem, nodeFileSystem } from './atomic-directory.ts';
@@ -79,6 +79,8 @@ export async function findCheckpoint(path: string): Promise<string> {
     const [newest] = await checkpointSteps(parent);
     if (newest !== undefined) return join(parent, checkpointName(newest));
   }
+  const config = await readFile(join(path, fileNames.config), 'utf8').catch(() => undefined);
+  if (config !== undefined) refuseForeign(parseJson(config, join(path, fileNames.config)), path);
   throw new FileError(
     `${path} holds no model (neither ${fileNames.weights} nor checkpoints/): name the --out directory of a run, or train one with \`performers train --out ${path}\`.`,
   );
@@ -170,12 +172,22 @@ async function readModelFiles(directory: string, pauses: Pauses): Promise<ModelF
 /** A model directory's contents, parsed. */
 export function modelFilesOf(directory: string, files: ReadonlyMap<string, Uint8Array>): ModelFiles {
   const [tokenizer, companions] = [files.get(fileNames.tokenizer), files.get(fileNames.companions)];
+  const config = parseJson(textOf(files.get(fileNames.config)!), join(directory, fileNames.config));
+  refuseForeign(config, directory);
   return {
-    config: parseJson(textOf(files.get(fileNames.config)!), join(directory, fileNames.config)),
+    config,
     weights: decodeSafetensors(files.get(fileNames.weights)!, join(directory, fileNames.weights)).tensors,
     tokenizer: tokenizer && textOf(tokenizer),
     companions: companions && textOf(companions),
   };
+}
+
+/** @throws one sentence when `config` is that of a model in the layout of Hugging Face, whose keys are others */
+function refuseForeign(config: unknown, directory: string): void {
+  if (typeof config !== 'object' || config === null || !('model_type' in config)) return;
+  throw new ConfigurationError(
+    `${directory} holds a model in the layout of Hugging Face (model_type ${JSON.stringify(config.model_type)}): convert it first with \`performers convert --from ${quoted(directory)} --out NEW\`, and name NEW.`,
+  );
 }
 
 /** UTF-8. */

@@ -131,6 +131,24 @@ describe('checkpoints', () => {
   });
 });
 
+describe('a model in the layout of Hugging Face', () => {
+  const converted = /layout of Hugging Face \(model_type "bert"\): convert it first with `performers convert --from /;
+  const config = JSON.stringify({ model_type: 'bert', vocab_size: 101 });
+
+  it('is to be converted first, wherever a model is read', async () => {
+    const directory = await save(1);
+    writeFileSync(join(directory, 'config.json'), config);
+    rmSync(join(directory, 'SHA256SUMS'));
+    await expect(loadModelFiles(directory)).rejects.toThrow(converted);
+    await expect(loadCheckpoint(directory)).rejects.toThrow(converted);
+  });
+
+  it('is known where its weights are in files of other names', async () => {
+    writeFileSync(join(out, 'config.json'), config);
+    await expect(findCheckpoint(out)).rejects.toThrow(converted);
+  });
+});
+
 describe('MetricsLog', () => {
   const path = (): string => join(out, 'run', 'metrics.jsonl');
   const steps = (): number[] =>
