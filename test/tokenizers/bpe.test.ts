@@ -12,7 +12,7 @@ import { describeTokenizer } from './conformance.ts';
 
 const trainingLines = [...mixedLines(500, 1)];
 const bpe = await trainBpe(trainingLines, { vocabSize: 700, endOfText: true });
-const golden = new URL('../golden/tokenizers', import.meta.url);
+const golden = new URL('../golden/tokenizers/', import.meta.url);
 const goldenMerges: [string, string][] = JSON.parse(readFileSync(new URL('merges.json', golden), 'utf8'));
 
 /** A tokenizer with these merges, written in the byte-level alphabet. */

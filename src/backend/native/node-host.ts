@@ -13,7 +13,7 @@ import type { NativeAddon } from './module.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * Kernels lie in dist/kernels: beside this file once bundled into dist/, two folders up when run from src/backend/. A file in
+ * Kernels lie in dist/kernels: beside this file once bundled into dist/, three folders up when run from src/backend/native/. A file in
  * the folder PERFORMERS_KERNELS comes first, such as a build with sanitizers.
  */
 function kernelFile(name: string): string {
