@@ -1,6 +1,7 @@
 /** What all commands have in common: which options a mode takes, `--dry-run`, and options that are read strictly. */
 import { type Command, Option } from 'commander';
 import { ConfigurationError, createBackend } from '../src/node.ts';
+import { interruptSignal } from './interrupt.ts';
 import { type BackendFlags, backendOptions, jsonOption } from './options.ts';
 import { formatSettings, printJson } from './output.ts';
 
@@ -55,9 +56,12 @@ export function planned<Flags extends PlannedFlags>(
     .addOption(json)
     .addOption(new Option('--dry-run', 'print the resolved configuration (with --json as JSON), and do nothing else'));
   return withModes<Flags>(command, { modes }, async (flags, argument) => {
+    const signal = interruptSignal();
     const { resolve, perform } = await plan(flags, argument);
+    signal.throwIfAborted();
     if (!flags.dryRun) return perform();
     const resolved = { command: command.name(), configuration: await resolve(), backend: await describeBackend(flags) };
+    signal.throwIfAborted();
     if (flags.json) printJson(resolved);
     else process.stdout.write(formatSettings(resolved));
   });
@@ -74,10 +78,13 @@ export function withModes<Flags extends BackendFlags>(
   readStrictly(command);
   modesOf.set(command, all as Mode<never>[]);
   return command.action(async () => {
+    // Before anything else, so that Ctrl-C ends a command alike wherever it is.
+    const signal = interruptSignal();
     const flags = command.opts<Flags>();
     for (const mode of all) {
       if (await mode.when(flags)) refuseOthers(command, mode);
     }
+    signal.throwIfAborted();
     await action(flags, command.args[0] ?? '');
   });
 }

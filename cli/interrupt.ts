@@ -9,7 +9,7 @@ let isListening = false;
 let announcement: string | undefined;
 
 /**
- * The signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once with exit code 130.
+ * The signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once with exit code 130 (143).
  *
  * @param consequence what the first one leads to, said on standard error. Default: nothing is said
  */
@@ -23,8 +23,8 @@ export function interruptSignal(consequence?: string): AbortSignal {
   return controller.signal;
 }
 
-function interrupt(): void {
-  if (controller.signal.aborted) process.exit(interrupted);
+function interrupt(_: NodeJS.Signals, number: number): void {
+  if (controller.signal.aborted) process.exit(128 + number);
   controller.abort();
   if (announcement !== undefined) say(`\n${announcement}; press Ctrl-C again to stop at once.`);
 }

@@ -173,7 +173,7 @@ async function resolved(flags: ConvertFlags): Promise<object> {
 async function checkedConfiguration(flags: ConvertFlags): Promise<TransformerConfiguration> {
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model } = await openSource(backend, flags.from, flags.maxLength);
+    const { model } = await openSource(backend, flags.from, flags.maxLength, { signal: interruptSignal() });
     await checkChoice(model.configuration, flags, attentionOf(flags));
     return model.configuration;
   } finally {

@@ -17,7 +17,7 @@ import {
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { type RunConfiguration, runSchema, textSplit } from '../configuration.ts';
-import { interruptSignal } from '../interrupt.ts';
+import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
 import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../run.ts';
@@ -112,15 +112,17 @@ const attentionOf = (type: 'favor' | 'exact') =>
 const warmupOf = (steps: number) => Math.ceil(steps / 20);
 
 async function demo(flags: DemoFlags): Promise<void> {
+  const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
-  const signal = interruptSignal('Saving after this step');
   try {
     say(pico.bold('A Performer learns to write like Moby-Dick') + pico.dim(`  (${backend.description})`));
-    const performer = await openRun(backend, performerOf(flags), 'favor', (run) => chooseSteps(run, flags));
+    const performer = await openRun(backend, performerOf(flags), 'favor', signal, (run) =>
+      chooseSteps(run, flags, signal),
+    );
     const results = [await contend(performer, 'Performer', signal)];
     if (!signal.aborted) {
       const { steps } = performer.configuration.training;
-      const exact = await openRun(backend, join(flags.out, 'exact'), 'exact', async () => steps);
+      const exact = await openRun(backend, join(flags.out, 'exact'), 'exact', signal, async () => steps);
       results.push(await contend(exact, 'exact attention', signal));
     }
     if (signal.aborted) {
@@ -128,8 +130,8 @@ async function demo(flags: DemoFlags): Promise<void> {
       say(`Saved in ${flags.out}. Continue with:\n  npm start`);
       return;
     }
-    await report(performer, results, flags);
-    await sample(performer, flags);
+    await report(performer, results, flags, signal);
+    await sample(performer, flags, signal);
   } finally {
     backend.close();
   }
@@ -140,18 +142,22 @@ async function openRun(
   backend: Backend,
   out: string,
   attention: 'favor' | 'exact',
+  signal: AbortSignal,
   choose: (run: Run) => Promise<number>,
 ): Promise<Run> {
-  if (await hasCheckpoint(out)) return resumeRun(backend, out);
+  if (await hasCheckpoint(out)) return resumeRun(backend, out, {}, { signal });
   const model = { ...configuration.model, attention: attentionOf(attention) };
-  const run = await startRun(backend, { ...configuration, data: [mobyDickPath()], model }, out);
-  const steps = await choose(run);
+  const run = await startRun(backend, { ...configuration, data: [mobyDickPath()], model }, out, { signal });
+  const steps = await choose(run).catch((error) => {
+    run.lock.release();
+    throw error;
+  });
   const training = { ...configuration.training, steps, warmupSteps: warmupOf(steps) };
   return { ...run, configuration: { ...run.configuration, training } };
 }
 
 /** The number of updates that fill the time, measured on a few that are then forgotten. */
-async function chooseSteps(run: Run, { minutes, steps }: DemoFlags): Promise<number> {
+async function chooseSteps(run: Run, { minutes, steps }: DemoFlags, signal: AbortSignal): Promise<number> {
   if (steps !== undefined) return steps;
   const { training } = run.configuration;
   const trainer = new Trainer({
@@ -159,10 +165,10 @@ async function chooseSteps(run: Run, { minutes, steps }: DemoFlags): Promise<num
     data: trainingWindows(run.corpus.store.train, training),
     configuration: { ...training, learningRate: Number.MIN_VALUE, weightDecay: 0 },
   });
-  await trainer.step();
+  await trainer.step({ signal });
   const start = performance.now();
   const trials = 20;
-  for (let i = 0; i < trials; i++) await trainer.step();
+  for (let i = 0; i < trials; i++) await trainer.step({ signal });
   trainer.dispose();
   const secondsPerStep = (performance.now() - start) / 1000 / trials;
   return Math.max(20, Math.round((minutes * 60) / secondsPerStep / 10) * 10);
@@ -176,19 +182,28 @@ async function contend(run: Run, label: string, signal: AbortSignal): Promise<Co
     `\n${pico.bold(label)}: ${formatCount(run.model.numParameters)} parameters, ${formatCount(training.steps)} steps of ` +
       `${training.batchSize} × ${training.length} tokens (${(tokens / train.length).toFixed(1)} times through the text)`,
   );
+  interruptSignal('Saving after this step');
   const result = await finishRun(run, label, signal);
+  interruptSignal();
   const { heldOut } = run.corpus.store;
   const { batches, characters } = heldOutData(heldOut, training, run.corpus.tokenizer);
-  const evaluation = result.evaluation ?? (await evaluate(run.model, batches(), { characters }));
+  const evaluation = result.evaluation ?? (await evaluate(run.model, batches(), { characters, signal }));
   const tokensPerSecond = result.seconds > 0 ? result.tokens / result.seconds : undefined;
   if (result.seconds > 0) say(pico.dim(`  ${formatSeconds(result.seconds)}; saved as ${result.checkpoint}`));
   return { label, evaluation, tokensPerSecond };
 }
 
-async function report(run: Run, contestants: readonly Contestant[], flags: DemoFlags): Promise<void> {
+async function report(
+  run: Run,
+  contestants: readonly Contestant[],
+  flags: DemoFlags,
+  signal: AbortSignal,
+): Promise<void> {
   const { dataset, store } = run.corpus;
-  const { train, heldOut } = await splitText(fileDocuments(dataset.files), textSplit(run.configuration.split));
-  const brotli = await brotliBitsPerCharacter(train, heldOut);
+  const { train, heldOut } = await splitText(fileDocuments(dataset.files), textSplit(run.configuration.split), {
+    signal,
+  });
+  const brotli = await brotliBitsPerCharacter(train, heldOut, { signal });
   const baselines: [string, number][] = [
     ['brotli, quality 11, having seen the training text', brotli.givenTrain],
     ['order-3 model of bytes', orderKModel(train, heldOut, 3)],
@@ -221,13 +236,14 @@ async function report(run: Run, contestants: readonly Contestant[], flags: DemoF
   }
 }
 
-async function sample(run: Run, flags: DemoFlags): Promise<void> {
+async function sample(run: Run, flags: DemoFlags, signal: AbortSignal): Promise<void> {
   say(`\n${pico.bold('The Performer goes on')}, token by token, its memory of constant size:\n`);
   const out = flags.json ? process.stderr : process.stdout;
   out.write(pico.bold(prompt));
-  const options = { maxTokens: 200, temperature: 0.8, topP: 0.95, seed: 1 };
+  const options = { maxTokens: 200, temperature: 0.8, topP: 0.95, seed: 1, signal };
   for await (const text of streamText(run.model, run.corpus.tokenizer, prompt, options)) out.write(text);
   out.write('\n');
+  if (wasInterrupted()) return;
   say(
     pico.dim(
       `\nMore:  npm run -s performers -- generate --model ${join(flags.out, 'performer')} --prompt "The whale" --tokens 300\n` +

@@ -43,8 +43,8 @@ export function generateCommand(): Command {
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
-  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const signal = interruptSignal();
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, tokenizer } = await loadModel(backend, flags.model, { signal });
     const { tokens, temperature, topK, topP, seed } = flags;

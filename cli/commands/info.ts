@@ -10,6 +10,7 @@ import {
   type Transformer,
 } from '../../src/node.ts';
 import { withModes } from '../command.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatCount, printJson } from '../output.ts';
 import { readTokenizerFile } from '../tokenizer-file.ts';
@@ -29,12 +30,13 @@ export function infoCommand(): Command {
 }
 
 async function info(flags: InfoFlags): Promise<void> {
+  const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, directory, tokenizer, training } = await readNewest(flags.model, async (newest) => {
-      const training = await trainingOf(newest);
+      const training = await trainingOf(newest, signal);
       const tokenizer = (await readTokenizerFile(newest))?.tokenizer;
-      return { ...(await loadTransformer(backend, newest)), tokenizer, training };
+      return { ...(await loadTransformer(backend, newest, { signal })), tokenizer, training };
     });
     const facts = {
       checkpoint: directory,
@@ -63,9 +65,9 @@ async function info(flags: InfoFlags): Promise<void> {
 }
 
 /** How far a checkpoint's run is; undefined for a model that is no checkpoint of a run, such as a converted one. */
-async function trainingOf(directory: string): Promise<TrainingState | undefined> {
+async function trainingOf(directory: string, signal: AbortSignal): Promise<TrainingState | undefined> {
   if (!(await isCheckpoint(directory))) return undefined;
-  return (await loadCheckpoint(directory)).training;
+  return (await loadCheckpoint(directory, { signal })).training;
 }
 
 function describeTraining({ step, configuration, best }: TrainingState): [string, string][] {

@@ -52,10 +52,10 @@ async function reproduce(
   chosen: readonly Experiment[],
   flags: ReproduceFlags & { readonly configuration: unknown },
 ): Promise<void> {
-  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   const signal = interruptSignal(
     'Stopping; the figure being made is not written, but its trainings go on from here the next time',
   );
+  const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     say(pico.dim(backend.description));
     for (const experiment of chosen) {

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { basename, dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { ConfigurationError, createBackend, findCheckpoint, loadModel } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
+import { interruptSignal } from '../interrupt.ts';
 import { numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';
 import { say } from '../output.ts';
 import { isLoopback } from '../serve/hosts.ts';
@@ -88,9 +90,10 @@ async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<voi
     import('../serve/service.ts'),
     import('../serve/text-model.ts'),
   ]);
+  const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, tokenizer, directory, classNames } = await loadModel(backend, flags.model);
+    const { model, tokenizer, directory, classNames } = await loadModel(backend, flags.model, { signal });
     const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer, classNames);
     const engine = new Engine(served, flags);
     const { host, port, verbose, allowHost: allowHosts, cors: origins } = flags;
@@ -98,29 +101,12 @@ async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<voi
     process.stdout.write(`performers serves ${served.name} at ${service.url}/v1 on ${backend.description}\n`);
     if (apiKey === undefined && !isLoopback(host))
       say('performers: anyone who reaches this port may use it; --api-key asks for a key.');
-    await ended();
+    if (!signal.aborted) await once(signal, 'abort');
     say('performers: no new requests; those at work are finished. Press Ctrl-C again to end at once.');
     if (!(await service.stop(flags.grace))) process.exitCode = 1;
   } finally {
     backend.close();
   }
-}
-
-/** Waits for the first signal to end; the second ends the process at once. */
-async function ended(): Promise<void> {
-  await new Promise<void>((end) => {
-    let isEnding = false;
-    for (const [signal, number] of [
-      ['SIGTERM', 15],
-      ['SIGINT', 2],
-    ] as const) {
-      process.on(signal, () => {
-        if (isEnding) process.exit(128 + number);
-        isEnding = true;
-        end();
-      });
-    }
-  });
 }
 
 /** A checkpoint of a run goes by the run's name. */

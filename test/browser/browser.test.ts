@@ -4,6 +4,7 @@ import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend } from '../../src/node.ts';
 import { causalFavor, type Result } from './causal-favor.ts';
+import { generation, type Liveliness } from './generation.ts';
 import { type Site, serve } from './server.ts';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
@@ -37,16 +38,19 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
     for (const site of sites) await site.close();
   });
 
-  async function inPage(isolated: boolean, options: object): Promise<{ result: Result; requests: string[] }> {
+  /** Evaluates `call`, which takes the library as `m`, in a new page. */
+  async function inPage<T>(isolated: boolean, call: string): Promise<{ result: T; requests: string[] }> {
     const site = await serve(isolated);
     sites.push(site);
     const page = await browser.newPage();
     await page.goto(`${site.url}/page`);
-    const call = `import('/dist/index.js').then((m) => (${causalFavor})(m.createBackend, ${JSON.stringify(options)}))`;
-    const result = (await page.evaluate(call)) as Result;
+    const result = (await page.evaluate(`import('/dist/index.js').then((m) => ${call})`)) as T;
     await page.close();
     return { result, requests: site.requests };
   }
+
+  const attention = (isolated: boolean, options: object) =>
+    inPage<Result>(isolated, `(${causalFavor})(m.createBackend, ${JSON.stringify(options)})`);
 
   function expectNodesNumbers(out: number[]): void {
     const size = Math.max(...expected.reference.map(Math.abs));
@@ -58,7 +62,7 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
   }
 
   it('computes causal FAVOR+ without cross-origin isolation, on one thread', async () => {
-    const { result, requests } = await inPage(false, { numThreads: 2 });
+    const { result, requests } = await attention(false, { numThreads: 2 });
     expect(result.isolated).toBe(false);
     expect(result.description).toMatch(/^wasm \w+, 1 thread$/);
     expect(requests.some((path) => /kernels(-relaxed)?\.wasm$/.test(path))).toBe(true);
@@ -66,17 +70,26 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
   });
 
   it('computes it with threads where the page is isolated, and no differently', async () => {
-    const { result, requests } = await inPage(true, { numThreads: 2 });
+    const { result, requests } = await attention(true, { numThreads: 2 });
     expect(result.isolated).toBe(true);
     expect(result.description).toMatch(/^wasm \w+, 2 threads$/);
     expect(requests.some((path) => path.endsWith('-threads.wasm'))).toBe(true);
     expect(requests).toContain('/dist/kernels/worker.js');
     expectNodesNumbers(result.out);
-    const single = await inPage(true, { numThreads: 1 });
+    const single = await attention(true, { numThreads: 1 });
     expect(result.out).toEqual(single.result.out);
   });
 
+  it('draws frames and fires timers while it generates', async () => {
+    const { result } = await inPage<Liveliness>(false, `(${generation})(m, { numThreads: 1 })`);
+    expect(result.description).toMatch(/^wasm \w+, 1 thread$/);
+    expect(result.tokens).toBeGreaterThanOrEqual(300);
+    // An idle machine draws 18 frames; a busy one has longer for them, as all take their turn.
+    expect(result.frames).toBeGreaterThanOrEqual(3);
+    expect(result.timers).toBeGreaterThanOrEqual(3);
+  });
+
   it('says that native is not for browsers', async () => {
-    await expect(inPage(false, { backend: 'native' })).rejects.toThrow(/native backend runs in Node only/);
+    await expect(attention(false, { backend: 'native' })).rejects.toThrow(/native backend runs in Node only/);
   });
 });

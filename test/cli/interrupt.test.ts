@@ -36,7 +36,7 @@ const stopped = 'Stopped; nothing is half-written.\n';
 const pressOnOpening = `
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-for (const [library, name] of [[fs.promises, 'open'], [fs, 'writeFileSync']]) {
+for (const [library, name] of [[fs.promises, 'open'], [fs.promises, 'readFile'], [fs, 'writeFileSync']]) {
   const original = library[name];
   library[name] = (path, ...rest) => {
     if (String(path).endsWith(process.env.PRESS_AT)) {
@@ -129,6 +129,32 @@ describe('Ctrl-C', () => {
     expect(status, stderr).toBe(130);
     expect(stderr).toBe(stopped);
     expect(existsSync(join(folder, 'run-bpe'))).toBe(false);
+  });
+
+  it('ends demo while it opens its first run', () => {
+    const { status, stdout, stderr } = pressedAt('run.lock', ['demo', '--out', 'demo', '--threads', '1']);
+    expect(status, stderr).toBe(130);
+    expect(stdout).toBe('');
+    expect(stderr.endsWith(stopped), stderr).toBe(true);
+    expect(existsSync(join(folder, 'demo', 'performer'))).toBe(false);
+  });
+
+  it('ends a command that still reads its configuration, and one that only says what it would do', () => {
+    const train = ['train', '--data', 'small.txt', '--config', 'tiny.json', '--out', 'run-planned'];
+    for (const args of [train, [...train, '--dry-run']]) {
+      const { status, stdout, stderr } = pressedAt('tiny.json', args);
+      expect(status, stderr).toBe(130);
+      expect(stdout).toBe('');
+      expect(stderr).toBe(stopped);
+    }
+    expect(readdirSync(folder)).not.toContain('run-planned');
+  });
+
+  it('ends serve while the model is loaded', () => {
+    const { status, stdout, stderr } = pressedAt('model.safetensors', ['serve', '--model', directory, '--port', '0']);
+    expect(status, stderr).toBe(130);
+    expect(stdout).toBe('');
+    expect(stderr).toBe(stopped);
   });
 
   it('ends export with nothing written, in both layouts', () => {
