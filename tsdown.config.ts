@@ -7,8 +7,8 @@ const entries: Record<string, string> = {
   node: 'src/node.ts',
   cli: 'cli/main.ts',
   bench: 'bench/main.ts',
-  'bench-depth': 'bench/depth-child.ts',
-  'bench-memory': 'bench/memory-child.ts',
+  'bench-depth': 'bench/whole/depth-child.ts',
+  'bench-memory': 'bench/whole/memory-child.ts',
   'kernels/worker': 'src/backend/wasm/worker.ts',
 };
 

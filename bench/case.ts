@@ -1,6 +1,6 @@
 import type { Backend } from '../src/node.ts';
 import type { Subject, Timing } from './measure.ts';
-import type { PeerTask } from './peers/tasks.ts';
+import type { PeerTask } from './peers/peer.ts';
 
 /** A value check that ran before timing. */
 export interface Check {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { Resvg } from '@resvg/resvg-js';
 import { parseHTML } from 'linkedom';
-import { crossover, exactAt, favorAt, ladderLengths, lengthLadder } from './lengths.ts';
+import { crossover, exactAt, favorAt, ladderLengths, lengthLadder } from './attention/lengths.ts';
 import { peaks } from './peaks.ts';
 import type { CaseReport } from './report.ts';
 

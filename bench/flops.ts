@@ -2,7 +2,7 @@
  * How work is counted. Flops are those that any implementation must do; recomputing features or scores is not credited.
  * Exponentials are counted apart.
  */
-import type { AttentionShape } from './attention-inputs.ts';
+import type { AttentionShape } from './attention/attention-inputs.ts';
 
 export interface Work {
   readonly flops: number;

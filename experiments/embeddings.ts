@@ -1,4 +1,4 @@
-import { mean, spearman } from './statistics.ts';
+import { mean, spearman } from './results/statistics.ts';
 
 /** Vectors of some sentences against the right ones. */
 export interface EmbeddingAgreement {

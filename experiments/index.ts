@@ -14,8 +14,8 @@ import { theorems } from './theorems/experiment.ts';
 import { useLite } from './use-lite/experiment.ts';
 
 export type { AnyExperiment } from './experiment.ts';
-export { updatePage } from './page.ts';
-export { storedResult, writeResult } from './result.ts';
+export { updatePage } from './results/page.ts';
+export { storedResult, writeResult } from './results/result.ts';
 
 /** All experiments, in the order in which `reproduce all` runs them. */
 export const experiments: readonly AnyExperiment[] = [

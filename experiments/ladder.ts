@@ -1,12 +1,12 @@
 /** A pretrained sentence encoder under FAVOR+ by estimator and number of features, against itself with exact attention. */
 import { z } from 'zod';
 import type { FeatureOptions } from '../src/node.ts';
-import { lineStyles } from './curves.ts';
 import { compareEmbeddings } from './embeddings.ts';
 import { type ExperimentContext, pause } from './experiment.ts';
-import { doublingPlot, type LegendEntry, type Panel } from './figure.ts';
-import { formatInterval, table } from './markdown.ts';
-import { type Interval, meanInterval } from './statistics.ts';
+import { lineStyles } from './results/curves.ts';
+import { doublingPlot, type LegendEntry, type Panel } from './results/figure.ts';
+import { formatInterval, table } from './results/markdown.ts';
+import { type Interval, meanInterval } from './results/statistics.ts';
 
 /** Estimates of the softmax kernel, all over orthogonal directions; FAVOR++ needs p of the queries and keys. */
 export const ladderEstimators = ['trigonometric', 'positive', 'hyperbolic', 'smreg', 'favor++'] as const;

@@ -1,5 +1,6 @@
 // Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
-// fails if there is one. A layer imports only from its left; no import cycles; no layer without files; src/index.ts
+// fails if there is one. A layer imports only from its left; no import cycles, those by types included; no layer without files;
+// no folder of more than 15 files; src/index.ts
 // reaches nothing that a browser lacks; every package is one of package.json's; src/ throws errors with a class.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -29,7 +30,7 @@ const ENTRIES = ['src/index.ts', 'src/node.ts'];
 /** Programs: they import entry points, nothing imports them, except as below. */
 const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
 /** What a program may import of others: `performers reproduce` runs the experiments; `demo` reads the book that they read. */
-const SHARED_PROGRAMS = { cli: ['experiments/index.ts', 'experiments/moby-dick.ts'] };
+const SHARED_PROGRAMS = { cli: ['experiments/index.ts', 'experiments/sources/moby-dick.ts'] };
 
 /** Packages known to run in a browser. */
 const BROWSER_PACKAGES = ['zod', 'fzstd', '@huggingface/tokenizers'];
@@ -138,20 +139,20 @@ function checkArrows(graph, faults) {
   }
 }
 
-/** One fault per import that closes a cycle, found by depth-first search over the imports that exist at run time. */
+/** One fault per import that closes a cycle, found by depth-first search over all imports, those of types included. */
 function checkCycles(graph, faults) {
   const done = new Set();
   const stack = [];
   const visit = (path) => {
     stack.push(path);
-    for (const { line, specifier, typeOnly, target } of graph.get(path) ?? []) {
-      if (typeOnly || !target || done.has(target)) continue;
+    for (const { line, specifier, target } of graph.get(path) ?? []) {
+      if (!target || done.has(target)) continue;
       const from = stack.indexOf(target);
       if (from >= 0) {
         const cycle = [...stack.slice(from), target].join(' → ');
         faults.push(
           `${path}:${line}: imports ${specifier}: closes the cycle ${cycle}; ` +
-            'move what both need into a third file, or write `import type` if only types are needed.',
+            'move what both need into a third file.',
         );
       } else visit(target);
     }
@@ -225,6 +226,19 @@ function checkErrors(root, graph, faults) {
   }
 }
 
+/** Most files of a folder that one can take in at a glance. */
+const MOST_FILES = 15;
+
+/** A folder that holds more files than one can take in is divided by what a person asks for. */
+function checkFolders(graph, faults) {
+  const counts = new Map();
+  for (const path of graph.keys()) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
+  for (const [folder, count] of counts) {
+    if (count > MOST_FILES)
+      faults.push(`${folder}/: holds ${count} files; divide the folder, as ${MOST_FILES} is the limit.`);
+  }
+}
+
 /** One line per fault in the tree at `root`; empty if it is sound. */
 export function checkLayers(root) {
   const faults = [];
@@ -235,6 +249,7 @@ export function checkLayers(root) {
   checkBrowserEntry(graph, faults);
   checkPackages(root, graph, faults);
   checkErrors(root, graph, faults);
+  checkFolders(graph, faults);
   return faults;
 }
 

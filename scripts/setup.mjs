@@ -12,8 +12,8 @@ const ENTRIES = {
   'dist/node.js': 'src/node.ts',
   'dist/cli.js': 'cli/main.ts',
   'dist/bench.js': 'bench/main.ts',
-  'dist/bench-depth.js': 'bench/depth-child.ts',
-  'dist/bench-memory.js': 'bench/memory-child.ts',
+  'dist/bench-depth.js': 'bench/whole/depth-child.ts',
+  'dist/bench-memory.js': 'bench/whole/memory-child.ts',
   [WORKER]: 'src/backend/wasm/worker.ts',
 };
 

@@ -50,8 +50,9 @@ export {
 } from './attention/inspect/rows.ts';
 export { LinformerAttention, type LinformerProjections, linformerAttention } from './attention/linformer.ts';
 export { LshAttention, lshAttention } from './attention/lsh.ts';
-export { paddedSegments, type Segments } from './attention/packing.ts';
+export { paddedSegments } from './attention/packing.ts';
 export type * from './attention/types.ts';
+export type { Segments } from './attention/types.ts';
 export { Random, streams } from './base/random.ts';
 export { type EmpiricalBaseline, empiricalBaseline, orderKModel, targetCounts } from './data/baselines.ts';
 export {
@@ -166,8 +167,7 @@ export {
 export { filesInMemory, type PretrainedFiles } from './storage/files.ts';
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from './storage/safetensors.ts';
 export { loadWeights, readWeights } from './storage/weights.ts';
-export { activation } from './tensor/ops/activation.ts';
-export { add } from './tensor/ops/add.ts';
+export { activation, add } from './tensor/ops/elementwise.ts';
 export { embedding } from './tensor/ops/embedding.ts';
 export { layerNorm } from './tensor/ops/layer-norm.ts';
 export { linear } from './tensor/ops/linear.ts';

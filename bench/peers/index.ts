@@ -7,9 +7,8 @@ import { jaxJs } from './jax-js.ts';
 import { nanogpt, nanogptInNode } from './nanogpt.ts';
 import { onnxruntimeNode } from './onnxruntime-node.ts';
 import { onnxruntimeWeb } from './onnxruntime-web.ts';
-import type { Peer, PeerRun } from './peer.ts';
+import type { Peer, PeerRun, PeerTask } from './peer.ts';
 import { ruvector } from './ruvector.ts';
-import type { PeerTask } from './tasks.ts';
 import { tfjs } from './tfjs.ts';
 
 /** One line per engine: the order of the report. */

@@ -1,4 +1,5 @@
 /** What other engines are asked to do, and how: the interface that one file per engine implements. */
+import type { Backend } from '../../src/node.ts';
 
 /** Inputs of one attention, the same numbers for every engine. */
 export interface AttentionProblem {
@@ -68,4 +69,20 @@ export interface Peer {
   exact?(problem: AttentionProblem, numThreads: number): Promise<PeerRun[]>;
   /** Forward, backward and AdamW, from random weights; `read` gives the losses of all steps so far, each before its update. */
   trainingStep?(problem: TrainingProblem, numThreads: number): Promise<PeerRun[]>;
+}
+
+/** What peers are asked to do beside a case. */
+export interface PeerTask {
+  /** Stands behind the peer's name in labels. */
+  readonly label: string;
+  readonly flops: number;
+  readonly exponentials?: number;
+  /** Label of the case's own subject that peers are compared with. */
+  readonly against: string;
+  /** Bound of the relative error on the small problem. */
+  readonly bound: number;
+  /** The peer's runs of the timed or of the small problem; undefined if the peer cannot express it. */
+  start(peer: Peer, size: 'timed' | 'small', numThreads: number): Promise<PeerRun[]> | undefined;
+  /** The result of the small problem in float64. */
+  expected(reference: Backend): Promise<ArrayLike<number>>;
 }

@@ -1,26 +1,10 @@
 /** What peers are asked to do beside a case, at the size that is timed and on a small problem whose values are checked. */
-import type { Backend } from '../../src/node.ts';
-import { D_HEAD, HEADS, NUM_FEATURES } from '../attention-inputs.ts';
+import { D_HEAD, HEADS, NUM_FEATURES } from '../attention/attention-inputs.ts';
+import { favorPasses } from '../attention/favor-passes.ts';
+import { softmaxPasses } from '../attention/softmax-passes.ts';
 import { normalNumbers } from '../case.ts';
-import { favorPasses } from '../favor-passes.ts';
 import { exactFlops, favorFlops, productFlops } from '../flops.ts';
-import { softmaxPasses } from '../softmax-passes.ts';
-import type { AttentionProblem, Peer, PeerRun, ProductProblem, TrainingProblem } from './peer.ts';
-
-export interface PeerTask {
-  /** Stands behind the peer's name in labels. */
-  readonly label: string;
-  readonly flops: number;
-  readonly exponentials?: number;
-  /** Label of the case's own subject that peers are compared with. */
-  readonly against: string;
-  /** Bound of the relative error on the small problem. */
-  readonly bound: number;
-  /** The peer's runs of the timed or of the small problem; undefined if the peer cannot express it. */
-  start(peer: Peer, size: 'timed' | 'small', numThreads: number): Promise<PeerRun[]> | undefined;
-  /** The result of the small problem in float64. */
-  expected(reference: Backend): Promise<ArrayLike<number>>;
-}
+import type { AttentionProblem, PeerRun, PeerTask, ProductProblem, TrainingProblem } from './peer.ts';
 
 /** Prime sizes, so that a swapped axis shows. */
 const SMALL = { heads: 3, length: 137, dHead: 61, numFeatures: 83 };

@@ -25,11 +25,11 @@ import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';
 import { openSource, type Source } from '../conversion/source.ts';
-import { checkFieldFlags } from '../field-flags.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger, positiveIntegers, positiveNumber, wholeNumber, wholeNumbers } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
+import { checkFieldFlags } from '../training/field-flags.ts';
 
 interface ConvertFlags extends PlannedFlags {
   from: string;

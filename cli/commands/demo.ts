@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
-import { mobyDickPath } from '../../experiments/moby-dick.ts';
+import { mobyDickPath } from '../../experiments/sources/moby-dick.ts';
 import {
   type Backend,
   brotliBitsPerCharacter,
@@ -16,11 +16,11 @@ import {
   trainingWindows,
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
-import { type RunConfiguration, runSchema, textSplit } from '../configuration.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
-import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../run.ts';
+import { type RunConfiguration, runSchema, textSplit } from '../training/configuration.ts';
+import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../training/run.ts';
 
 interface DemoFlags extends PlannedFlags {
   out: string;

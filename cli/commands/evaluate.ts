@@ -21,16 +21,16 @@ import {
   type TrainingConfiguration,
   tokenizeDataset,
 } from '../../src/node.ts';
-import { documentClasses } from '../classes.ts';
 import { type PlannedFlags, planned } from '../command.ts';
-import { runSchema } from '../configuration.ts';
-import { vocabularyOf } from '../corpus.ts';
-import { checkFieldFlags } from '../field-flags.ts';
-import { readInitialModel, usualObjective } from '../initial-model.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
-import { describeEvaluation, heldOutData } from '../run.ts';
+import { documentClasses } from '../training/classes.ts';
+import { runSchema } from '../training/configuration.ts';
+import { vocabularyOf } from '../training/corpus.ts';
+import { checkFieldFlags } from '../training/field-flags.ts';
+import { readInitialModel, usualObjective } from '../training/initial-model.ts';
+import { describeEvaluation, heldOutData } from '../training/run.ts';
 
 interface EvaluateFlags extends PlannedFlags {
   model: string;

@@ -30,9 +30,9 @@ import {
   unchangedCompanions,
 } from '../../src/node.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
-import { readModelConfiguration } from '../initial-model.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { formatCount, formatTable, printJson, say } from '../output.ts';
+import { readModelConfiguration } from '../training/initial-model.ts';
 
 interface ExportFlags extends PlannedFlags {
   from: string;

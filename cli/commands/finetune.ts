@@ -1,18 +1,18 @@
 import { Command, Option } from 'commander';
 import { type Backend, ConfigurationError, DataError, parseConfiguration } from '../../src/node.ts';
 import { type Plan, planned } from '../command.ts';
+import { Recovery } from '../conversion/recovery.ts';
+import { rate, wholeNumber } from '../options.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
   readRunConfiguration,
   runSchema,
-} from '../configuration.ts';
-import { Recovery } from '../conversion/recovery.ts';
-import { checkFieldFlags } from '../field-flags.ts';
-import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../initial-model.ts';
-import { rate, wholeNumber } from '../options.ts';
-import { resolvedFinetuning, resolvedResume } from '../resolved-run.ts';
-import { type Run, resumeRun } from '../run.ts';
+} from '../training/configuration.ts';
+import { checkFieldFlags } from '../training/field-flags.ts';
+import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../training/initial-model.ts';
+import { resolvedFinetuning, resolvedResume } from '../training/resolved-run.ts';
+import { type Run, resumeRun } from '../training/run.ts';
 import {
   carryOut,
   dataOptions,
@@ -25,7 +25,7 @@ import {
   trainingModes,
   trainingOf,
   updateOptions,
-} from '../training-options.ts';
+} from '../training/training-options.ts';
 
 /** Less than training from nothing takes, as the weights are near good ones; a teacher's errors point the way more surely. */
 const learningRates = { task: 1e-4, teacher: 3e-4 };

@@ -13,7 +13,7 @@ import { withModes } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';
 import { formatCount, printJson } from '../output.ts';
-import { readTokenizerFile } from '../tokenizer-file.ts';
+import { readTokenizerFile } from '../training/tokenizer-file.ts';
 
 interface InfoFlags extends BackendFlags {
   model: string;

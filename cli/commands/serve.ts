@@ -6,8 +6,8 @@ import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';
 import { say } from '../output.ts';
-import { isLoopback } from '../serve/hosts.ts';
-import { defaultLimits, type Limits } from '../serve/limits.ts';
+import { defaultLimits, type Limits } from '../serve/engine/limits.ts';
+import { isLoopback } from '../serve/http/hosts.ts';
 
 interface ServeFlags extends PlannedFlags, Limits {
   model: string;
@@ -86,9 +86,9 @@ async function resolved(flags: ServeFlags, apiKey: string | undefined): Promise<
 async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<void> {
   // The other commands start faster without a server's packages.
   const [{ Engine }, { Service }, { TextModel }] = await Promise.all([
-    import('../serve/engine.ts'),
+    import('../serve/engine/engine.ts'),
     import('../serve/service.ts'),
-    import('../serve/text-model.ts'),
+    import('../serve/engine/text-model.ts'),
   ]);
   const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });

@@ -8,17 +8,17 @@ import {
   projectionKinds,
 } from '../../src/node.ts';
 import { type Plan, planned } from '../command.ts';
+import { positiveInteger, wholeNumber } from '../options.ts';
 import {
   type RunConfiguration,
   type RunConfigurationInput,
   readRunConfiguration,
   runSchema,
-} from '../configuration.ts';
-import { checkFieldFlags } from '../field-flags.ts';
-import { positiveInteger, wholeNumber } from '../options.ts';
-import { describePresets, type PresetName, presetNames, presetOf } from '../presets.ts';
-import { resolvedResume, resolvedRun } from '../resolved-run.ts';
-import { resumeRun, startRun } from '../run.ts';
+} from '../training/configuration.ts';
+import { checkFieldFlags } from '../training/field-flags.ts';
+import { describePresets, type PresetName, presetNames, presetOf } from '../training/presets.ts';
+import { resolvedResume, resolvedRun } from '../training/resolved-run.ts';
+import { resumeRun, startRun } from '../training/run.ts';
 import {
   carryOut,
   dataOptions,
@@ -31,7 +31,7 @@ import {
   trainingModes,
   trainingOf,
   updateOptions,
-} from '../training-options.ts';
+} from '../training/training-options.ts';
 
 /** Attentions without random features, as sentences name them. */
 const featureless = { exact: 'Exact attention', lsh: 'LSH attention', linformer: 'Linformer' } as const;

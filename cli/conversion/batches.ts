@@ -24,7 +24,7 @@ import {
   tokenizeDataset,
   type Vocabulary,
 } from '../../src/node.ts';
-import { vocabularyOf } from '../corpus.ts';
+import { vocabularyOf } from '../training/corpus.ts';
 import type { Source } from './source.ts';
 
 /**

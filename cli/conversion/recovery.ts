@@ -10,9 +10,9 @@ import {
   type RecoveryReport,
   type Stoppable,
 } from '../../src/node.ts';
-import { vocabularyOf } from '../corpus.ts';
 import { formatTable, say } from '../output.ts';
-import type { Run } from '../run.ts';
+import { vocabularyOf } from '../training/corpus.ts';
+import type { Run } from '../training/run.ts';
 import { tokenBatches } from './batches.ts';
 import { comparisonCells, comparisonTitles } from './describe.ts';
 

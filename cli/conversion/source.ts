@@ -18,7 +18,7 @@ import {
   type Tokenizer,
   type Transformer,
 } from '../../src/node.ts';
-import { readTokenizerFile } from '../tokenizer-file.ts';
+import { readTokenizerFile } from '../training/tokenizer-file.ts';
 
 /** A model to convert. */
 export interface Source {

@@ -1,10 +1,16 @@
 import type { DecodingState, Random } from '../../src/node.ts';
-import { EventQueue } from './event-queue.ts';
-import type { Scheduler } from './scheduler.ts';
-import { type FinishReason, type Past, Sequence, type SequenceListener, type SequenceOptions } from './sequence.ts';
-import type { SessionLease } from './sessions.ts';
-import type { Piece } from './text-assembler.ts';
-import type { TextModel } from './text-model.ts';
+import { EventQueue } from './engine/event-queue.ts';
+import type { Scheduler } from './engine/scheduler.ts';
+import {
+  type FinishReason,
+  type Past,
+  Sequence,
+  type SequenceListener,
+  type SequenceOptions,
+} from './engine/sequence.ts';
+import type { SessionLease } from './engine/sessions.ts';
+import type { Piece } from './engine/text-assembler.ts';
+import type { TextModel } from './engine/text-model.ts';
 
 /** What happened to choice `index`: a piece of its text, or its end. */
 export interface CompletionEvent {

@@ -1,9 +1,9 @@
+import type { Limits } from './engine/limits.ts';
+import type { Scheduler } from './engine/scheduler.ts';
+import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
+import { type EmbeddingBody, listOf } from './http/schemas.ts';
 import { checkInputLengths, readEach } from './inputs.ts';
-import type { Limits } from './limits.ts';
-import type { Scheduler } from './scheduler.ts';
-import { type EmbeddingBody, listOf } from './schemas.ts';
-import type { TextModel } from './text-model.ts';
 
 export interface Embeddings {
   /** One of unit length for each input. */

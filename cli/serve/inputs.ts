@@ -1,8 +1,8 @@
 import { batchOptions, scope, type Tensor, tensor } from '../../src/node.ts';
+import type { Limits } from './engine/limits.ts';
+import type { Scheduler } from './engine/scheduler.ts';
+import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
-import type { Limits } from './limits.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { TextModel } from './text-model.ts';
 
 /** @throws {ApiError} 400 when an input has more tokens than the server or the model takes */
 export function checkInputLengths(

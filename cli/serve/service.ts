@@ -3,13 +3,13 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigurationError } from '../../src/node.ts';
-import { stoppingError } from './admission.ts';
-import { Authentication } from './authentication.ts';
-import type { Engine } from './engine.ts';
-import { checkOrigin, Hosts } from './hosts.ts';
-import { HttpServer } from './http-server.ts';
-import { RequestLog } from './request-log.ts';
-import { createRoutes } from './routes.ts';
+import { stoppingError } from './engine/admission.ts';
+import type { Engine } from './engine/engine.ts';
+import { Authentication } from './http/authentication.ts';
+import { checkOrigin, Hosts } from './http/hosts.ts';
+import { HttpServer } from './http/http-server.ts';
+import { RequestLog } from './http/request-log.ts';
+import { createRoutes } from './http/routes.ts';
 
 export interface ServiceOptions {
   readonly host: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { trainedModelConfiguration } from '../trained-model.ts';
+import { trainedModelConfiguration } from '../contests/trained-model.ts';
 
 const count = z.int().min(1);
 

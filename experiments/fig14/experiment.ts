@@ -1,6 +1,6 @@
+import { quickModel } from '../contests/trained-model.ts';
 import { defineExperiment } from '../experiment.ts';
-import { formatInterval, formatNumber, table } from '../markdown.ts';
-import { quickModel } from '../trained-model.ts';
+import { formatInterval, formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig14Configuration } from './configuration.ts';
 import { draw } from './figure.ts';

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { figure, logScale, type Panel, seriesColors } from '../figure.ts';
+import { figure, logScale, type Panel, seriesColors } from '../results/figure.ts';
 import type { Fig14Configuration } from './configuration.ts';
 import type { DepthLine, Fig14Numbers } from './run.ts';
 

@@ -7,9 +7,9 @@ import {
   type TransformerOptions,
   tensor,
 } from '../../src/node.ts';
+import { modelOptions, spreadWindow, trainModel } from '../contests/trained-model.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
-import { type Interval, meanInterval, ratioInterval } from '../statistics.ts';
-import { modelOptions, spreadWindow, trainModel } from '../trained-model.ts';
+import { type Interval, meanInterval, ratioInterval } from '../results/statistics.ts';
 import type { Fig14Configuration } from './configuration.ts';
 
 /** One line: a Performer of m features with an exact Transformer's parameters. */

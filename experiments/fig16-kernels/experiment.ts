@@ -1,5 +1,5 @@
-import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../curves.ts';
 import { defineExperiment } from '../experiment.ts';
+import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../results/curves.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig16Configuration } from './configuration.ts';
 import { draw } from './figure.ts';

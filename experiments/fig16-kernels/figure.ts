@@ -1,4 +1,4 @@
-import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../curves.ts';
+import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../results/curves.ts';
 import type { Fig16Configuration } from './configuration.ts';
 import type { Fig16Numbers } from './run.ts';
 

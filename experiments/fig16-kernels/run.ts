@@ -1,9 +1,9 @@
 import { parseTrainingConfiguration, trainingBatches } from '../../src/node.ts';
-import { type Contestant, type ContestOutcome, holdContest } from '../contest.ts';
+import { type Contestant, type ContestOutcome, holdContest } from '../contests/contest.ts';
+import { modelOf, trainingOptions } from '../contests/language-contest.ts';
+import { objectives, spreadBatches } from '../contests/language-data.ts';
 import type { ExperimentContext } from '../experiment.ts';
-import { modelOf, trainingOptions } from '../language-contest.ts';
-import { objectives, spreadBatches } from '../language-data.ts';
-import { readProteins } from '../proteins.ts';
+import { readProteins } from '../sources/proteins.ts';
 import type { Fig16Configuration } from './configuration.ts';
 
 export interface Fig16Numbers {

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, logScale, type Panel } from '../figure.ts';
+import { colors, figure, logScale, type Panel } from '../results/figure.ts';
 import type { Fig2Configuration } from './configuration.ts';
 import type { Fig2Numbers, RatioPoint } from './run.ts';
 

@@ -1,7 +1,7 @@
 import { meanSquaredError, pairAtAngle, softmaxKernel } from '../../src/node.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors, squaredErrors } from '../kernel-estimates.ts';
-import { type Interval, mean, meanInterval, standardError } from '../statistics.ts';
+import { type Interval, mean, meanInterval, standardError } from '../results/statistics.ts';
 import type { Fig2Configuration } from './configuration.ts';
 
 /** r = MSE of trigonometric over MSE of positive features, at two vectors of one length at an angle. */

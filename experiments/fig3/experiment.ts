@@ -1,5 +1,5 @@
 import { defineExperiment } from '../experiment.ts';
-import { formatNumber, table } from '../markdown.ts';
+import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig3Configuration } from './configuration.ts';
 import type { Closeness, Cost, Curve } from './curve.ts';

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, type Panel } from '../figure.ts';
+import { colors, figure, type Panel } from '../results/figure.ts';
 import type { Fig3Configuration } from './configuration.ts';
 import { type AttentionName, attentions, type Cost, type Curve, passes } from './curve.ts';
 import { attentionNames, formatLength, formats } from './format.ts';

@@ -1,7 +1,7 @@
 import { freemem } from 'node:os';
 import { Random } from '../../src/node.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
-import { median } from '../statistics.ts';
+import { median } from '../results/statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';
 import {
   type AttentionName,

@@ -8,7 +8,7 @@ import {
   tensor,
   valueAndGradients,
 } from '../../src/node.ts';
-import { mean } from '../statistics.ts';
+import { mean } from '../results/statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';
 import type { AttentionName, Cost, Pass } from './curve.ts';
 

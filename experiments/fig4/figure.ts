@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, type LegendEntry, logScale, type Panel } from '../figure.ts';
+import { colors, figure, type LegendEntry, logScale, type Panel } from '../results/figure.ts';
 import type { Fig4Configuration } from './configuration.ts';
 import { estimatorLines } from './estimators.ts';
 import type { Fig4Numbers, InputNumbers } from './run.ts';

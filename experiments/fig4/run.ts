@@ -9,9 +9,9 @@ import {
   type Tensor,
   tensor,
 } from '../../src/node.ts';
+import { spreadWindow, trainModel } from '../contests/trained-model.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
-import { geometricInterval, geometricMean, type Interval, ratioInterval } from '../statistics.ts';
-import { spreadWindow, trainModel } from '../trained-model.ts';
+import { geometricInterval, geometricMean, type Interval, ratioInterval } from '../results/statistics.ts';
 import type { Fig4Configuration } from './configuration.ts';
 import { estimatorLines, featureOptions } from './estimators.ts';
 

@@ -1,4 +1,4 @@
-import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../curves.ts';
+import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../results/curves.ts';
 import type { Fig5Configuration } from './configuration.ts';
 import type { Fig5Numbers } from './run.ts';
 

@@ -9,10 +9,10 @@ import {
   trainingBatches,
   trainUnigram,
 } from '../../src/node.ts';
-import { type ContestOutcome, holdContest } from '../contest.ts';
+import { type ContestOutcome, holdContest } from '../contests/contest.ts';
+import { modelOf, trainingOptions } from '../contests/language-contest.ts';
+import { objectives, spreadBatches } from '../contests/language-data.ts';
 import type { ExperimentContext } from '../experiment.ts';
-import { modelOf, trainingOptions } from '../language-contest.ts';
-import { objectives, spreadBatches } from '../language-data.ts';
 import type { Fig5Configuration } from './configuration.ts';
 
 export interface Fig5Numbers {

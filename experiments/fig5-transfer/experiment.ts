@@ -1,6 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
 import { estimatorNames, ladderTables } from '../ladder.ts';
-import { formatNumber, table } from '../markdown.ts';
+import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
 import { type Fig5TransferConfiguration, fig5TransferConfiguration } from './configuration.ts';
 import { describeAttention, draw } from './figure.ts';

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
-import { colors, doublingPlot, figure, type Panel } from '../figure.ts';
 import { type LadderPoint, ladderLegend, ladderPanel } from '../ladder.ts';
+import { colors, doublingPlot, figure, type Panel } from '../results/figure.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import type { Finetuned } from './finetune.ts';
 import type { LongTexts } from './long.ts';

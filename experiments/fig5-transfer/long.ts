@@ -8,7 +8,7 @@ import {
 } from '../../src/node.ts';
 import { cosine } from '../embeddings.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
-import { median } from '../statistics.ts';
+import { median } from '../results/statistics.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import { cut, openEncoder, type SentenceEncoder } from './minilm.ts';
 

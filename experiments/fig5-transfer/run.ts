@@ -8,8 +8,8 @@ import {
 import { compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
-import { sentences } from '../sentences.ts';
-import { mean } from '../statistics.ts';
+import { mean } from '../results/statistics.ts';
+import { sentences } from '../sources/sentence-books.ts';
 import { balancedEncoder } from './balance.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';
 import { type Finetuned, finetune } from './finetune.ts';

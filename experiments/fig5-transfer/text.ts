@@ -1,5 +1,5 @@
 import { BadRecords, readPg19, type TokenSplit } from '../../src/node.ts';
-import { sentenceBooks } from '../sentences.ts';
+import { sentenceBooks } from '../sources/sentence-books.ts';
 
 /**
  * The sentences of a folder of novels, in order, without the novels that the compared sentences are of. Paragraphs are

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { attentionContestant, contestTraining, modelSizes } from '../language-contest.ts';
+import { attentionContestant, contestTraining, modelSizes } from '../contests/language-contest.ts';
 
 const share = z.number().gt(0).lt(1);
 

@@ -1,6 +1,6 @@
-import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../curves.ts';
 import { defineExperiment } from '../experiment.ts';
-import { formatNumber } from '../markdown.ts';
+import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../results/curves.ts';
+import { formatNumber } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig6Configuration } from './configuration.ts';
 import { draw } from './figure.ts';

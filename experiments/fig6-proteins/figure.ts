@@ -1,4 +1,4 @@
-import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../curves.ts';
+import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../results/curves.ts';
 import type { Fig6Configuration } from './configuration.ts';
 import type { Fig6Numbers } from './run.ts';
 

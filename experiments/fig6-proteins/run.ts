@@ -5,11 +5,11 @@ import {
   targetCounts,
   trainingBatches,
 } from '../../src/node.ts';
-import { type ContestOutcome, holdContest } from '../contest.ts';
+import { type ContestOutcome, holdContest } from '../contests/contest.ts';
+import { modelOf, trainingOptions } from '../contests/language-contest.ts';
+import { type Direction, objectives, spreadBatches } from '../contests/language-data.ts';
 import type { ExperimentContext } from '../experiment.ts';
-import { modelOf, trainingOptions } from '../language-contest.ts';
-import { type Direction, objectives, spreadBatches } from '../language-data.ts';
-import { type Proteins, readProteins } from '../proteins.ts';
+import { type Proteins, readProteins } from '../sources/proteins.ts';
 import type { Fig6Configuration } from './configuration.ts';
 
 /** What predicting by the frequencies of training residues reaches. */

@@ -1,5 +1,5 @@
-import { bitsMeasure, outcomesTable } from '../curves.ts';
 import { defineExperiment } from '../experiment.ts';
+import { bitsMeasure, outcomesTable } from '../results/curves.ts';
 import configuration from './config.json' with { type: 'json' };
 import { fig7Configuration } from './configuration.ts';
 import { draw } from './figure.ts';

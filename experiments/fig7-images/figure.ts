@@ -1,4 +1,4 @@
-import { bitsMeasure, curvesFigure } from '../curves.ts';
+import { bitsMeasure, curvesFigure } from '../results/curves.ts';
 import type { Fig7Configuration } from './configuration.ts';
 import type { Fig7Numbers } from './run.ts';
 

@@ -1,7 +1,7 @@
-import { type ContestOutcome, holdContest } from '../contest.ts';
-import { emojiFolder } from '../emoji.ts';
+import { type ContestOutcome, holdContest } from '../contests/contest.ts';
+import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
-import { modelOf, trainingOptions } from '../language-contest.ts';
+import { emojiFolder } from '../sources/emoji.ts';
 import type { Fig7Configuration } from './configuration.ts';
 import { readImages, vocabSize } from './images.ts';
 

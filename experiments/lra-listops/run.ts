@@ -1,5 +1,5 @@
 import { ListOpsTokenizer, labelledTokens, listOpsExample } from '../../src/node.ts';
-import { type ClassificationNumbers, classify } from '../classification-contest.ts';
+import { type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { ListOpsConfiguration } from './configuration.ts';
 

@@ -1,4 +1,4 @@
-import { drawClassification, tabulateClassification } from '../classification-contest.ts';
+import { drawClassification, tabulateClassification } from '../contests/classification-contest.ts';
 import { defineExperiment } from '../experiment.ts';
 import configuration from './config.json' with { type: 'json' };
 import { lraTextConfiguration } from './configuration.ts';

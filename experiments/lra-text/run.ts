@@ -1,5 +1,5 @@
 import { BadRecords, ByteTokenizer, labelledTokens, readLabelledFolder, readPg19 } from '../../src/node.ts';
-import { type ClassificationData, type ClassificationNumbers, classify } from '../classification-contest.ts';
+import { type ClassificationData, type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { LraTextConfiguration } from './configuration.ts';
 

@@ -1,6 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
-import { formatInterval, formatNumber, table } from '../markdown.ts';
-import type { Interval } from '../statistics.ts';
+import { formatInterval, formatNumber, table } from '../results/markdown.ts';
+import type { Interval } from '../results/statistics.ts';
 import configuration from './config.json' with { type: 'json' };
 import { type TheoremsConfiguration, theoremsConfiguration } from './configuration.ts';
 import { draw } from './figure.ts';

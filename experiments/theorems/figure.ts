@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { colors, figure, logScale, type Panel, seriesColors } from '../figure.ts';
+import { colors, figure, logScale, type Panel, seriesColors } from '../results/figure.ts';
 import type { TheoremsConfiguration } from './configuration.ts';
 import type { OrthogonalPoint } from './orthogonal.ts';
 import type { RegularisedNumbers } from './regularised.ts';

@@ -7,7 +7,7 @@ import {
 } from '../../src/node.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors, squaredErrors } from '../kernel-estimates.ts';
-import { type Interval, meanInterval, standardError, studentQuantile } from '../statistics.ts';
+import { type Interval, meanInterval, standardError, studentQuantile } from '../results/statistics.ts';
 import type { TheoremsConfiguration } from './configuration.ts';
 
 /** Mean squared errors of m = dHead positive features. */

@@ -1,7 +1,7 @@
 import { type Pair, regularisedSoftmaxKernel, softmaxKernel } from '../../src/node.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors } from '../kernel-estimates.ts';
-import { type Interval, meanInterval } from '../statistics.ts';
+import { type Interval, meanInterval } from '../results/statistics.ts';
 import type { TheoremsConfiguration } from './configuration.ts';
 
 /** SMREG/SM at one dHead and ‖x + y‖². */

@@ -1,7 +1,7 @@
 import { type Backend, drawFeatures, type FloatArray, Random, type Storage } from '../../src/node.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { featureValues } from '../kernel-estimates.ts';
-import { geometricInterval, type Interval } from '../statistics.ts';
+import { geometricInterval, type Interval } from '../results/statistics.ts';
 import type { TheoremsConfiguration } from './configuration.ts';
 
 /** Directions needed for a largest error of ε, over all pairs of points of one dHead. */

@@ -1,6 +1,6 @@
 import { defineExperiment } from '../experiment.ts';
 import { ladderTables } from '../ladder.ts';
-import { formatNumber, table } from '../markdown.ts';
+import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
 import { useLiteConfiguration } from './configuration.ts';
 import { draw } from './figure.ts';

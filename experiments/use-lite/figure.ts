@@ -1,5 +1,5 @@
-import { colors, doublingPlot, figure, type Panel } from '../figure.ts';
 import { ladderLegend, ladderPanel, missing } from '../ladder.ts';
+import { colors, doublingPlot, figure, type Panel } from '../results/figure.ts';
 import type { UseLiteConfiguration } from './configuration.ts';
 import type { InspectedLayer, UseLiteNumbers } from './run.ts';
 

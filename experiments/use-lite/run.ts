@@ -15,8 +15,8 @@ import {
 import { compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
-import { sentences } from '../sentences.ts';
-import { mean } from '../statistics.ts';
+import { mean } from '../results/statistics.ts';
+import { sentences } from '../sources/sentence-books.ts';
 import type { UseLiteConfiguration } from './configuration.ts';
 import { type LayerAttention, type LayerHeads, UseLite } from './model.ts';
 import { type OwnRuntime, openOwnRuntime, useLiteFolder } from './package.ts';

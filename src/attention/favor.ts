@@ -8,7 +8,8 @@ import {
   type FeatureConfigurationInput,
   featureConfiguration,
 } from '../features/configuration.ts';
-import * as features from '../features/features.ts';
+import { drawFeatures as drawPlainFeatures } from '../features/draw-features.ts';
+import type { Features } from '../features/features.ts';
 import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/attention/favor.ts';
 import { favorCausal } from '../tensor/ops/attention/favor-causal.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -42,12 +43,12 @@ export function drawFeatures(backend: Backend, dHead: number, options: FeatureOp
   const random = new Random(seed, streams.projections);
   return uploadFeatures(
     backend,
-    features.drawFeatures(parseConfiguration(featureConfiguration, rest, 'the options of the features'), dHead, random),
+    drawPlainFeatures(parseConfiguration(featureConfiguration, rest, 'the options of the features'), dHead, random),
     dHead,
   );
 }
 
-function uploadFeatures(backend: Backend, drawn: features.Features, dHead: number): FeatureTensors {
+function uploadFeatures(backend: Backend, drawn: Features, dHead: number): FeatureTensors {
   const { projection, bias, numFeatures, form } = drawn;
   const shape = form === 'dense' ? [numFeatures, dHead] : [projection.length];
   return {
@@ -102,7 +103,7 @@ export class FavorAttention implements Attention<FavorState> {
     random: Random,
   ) {
     this.#features = scope(() => {
-      const drawn = uploadFeatures(backend, features.drawFeatures(configuration, dHead, random), dHead);
+      const drawn = uploadFeatures(backend, drawPlainFeatures(configuration, dHead, random), dHead);
       keep(drawn.projection);
       if (drawn.bias) keep(drawn.bias);
       return drawn;
@@ -194,7 +195,7 @@ export class FavorAttention implements Attention<FavorState> {
 
   redraw(random: Random): void {
     const { projection, bias } = this.features;
-    const drawn = features.drawFeatures(this.configuration, this.dHead, random);
+    const drawn = drawPlainFeatures(this.configuration, this.dHead, random);
     this.backend.write(projection.storage, drawn.projection);
     if (bias && drawn.bias) this.backend.write(bias.storage, drawn.bias);
   }

@@ -1,9 +1,9 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
+import { maskKeys } from '../tensor/ops/attention/mask-keys.ts';
 import { projectLength } from '../tensor/ops/attention/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
-import { maskKeys } from '../tensor/ops/mask-keys.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';

@@ -2,13 +2,7 @@ import { type Backend, RUN_COLUMNS } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { AttentionInputs, Runs } from '../tensor/ops/attention/shapes.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
-import type { AttendOptions, KeyMask } from './types.ts';
-
-/**
- * Ids of packed sequences, one array per batch row: neighbouring positions with equal ids form one sequence that attends
- * only within itself; a negative id is padding.
- */
-export type Segments = readonly ArrayLike<number>[];
+import type { AttendOptions, KeyMask, Segments } from './types.ts';
 
 type Run = [batch: number, queryStart: number, queryLength: number, keyStart: number, keyLength: number];
 

@@ -2,7 +2,12 @@ import type { AttentionLayout, Backend } from '../backend/types.ts';
 import type { Random } from '../base/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { SavedState, SavedStateJson } from './decoding/saved-state.ts';
-import type { Segments } from './packing.ts';
+
+/**
+ * Ids of packed sequences, one array per batch row: neighbouring positions with equal ids form one sequence that attends
+ * only within itself; a negative id is padding.
+ */
+export type Segments = readonly ArrayLike<number>[];
 
 /** Which keys count: a tensor `[batch, lengthK]` of ones and zeros, or one array of them per batch row. */
 export type KeyMask = Tensor | readonly ArrayLike<number>[];

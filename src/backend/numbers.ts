@@ -4,7 +4,9 @@
  */
 import { DataError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';
-import type { DataType } from './types.ts';
+
+/** Element types of a {@link Storage}. The reference backend keeps `float32` in float64. */
+export type DataType = 'float32' | 'float64' | 'int32';
 
 /** What {@link numbersFor} takes. A Uint16Array holds integers, also where a file's half-precision floats were read as such. */
 export type NumberArray =

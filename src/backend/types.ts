@@ -9,10 +9,9 @@
  * - Results depend on neither the number of threads nor earlier calls.
  */
 
-import type { NumberArray } from './numbers.ts';
+import type { DataType, NumberArray } from './numbers.ts';
 
-/** Element types of a {@link Storage}. The reference backend keeps `float32` in float64. */
-export type DataType = 'float32' | 'float64' | 'int32';
+export type { DataType };
 
 /** Numbers read from a backend: Float32Array, but Float64Array from the reference backend. */
 export type FloatArray = Float32Array | Float64Array;

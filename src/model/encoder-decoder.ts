@@ -6,8 +6,8 @@ import { checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { linear } from '../tensor/ops/linear.ts';
+import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
-import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
 import { scope } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import {

@@ -1,5 +1,5 @@
+import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
-import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
 

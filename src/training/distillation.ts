@@ -11,10 +11,8 @@ import type { AttentionObserver } from '../model/layers/multi-head-attention.ts'
 import { validPlaces } from '../model/layers/pooling.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
+import { softmaxCrossEntropy, softmaxKlDivergence, squaredError } from '../tensor/ops/losses.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
-import { softmaxCrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
-import { softmaxKlDivergence } from '../tensor/ops/softmax-kl-divergence.ts';
-import { squaredError } from '../tensor/ops/squared-error.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { batchOptions } from './batch.ts';

@@ -11,7 +11,7 @@ import type { TokenSplit } from '../data/tokens/token-store.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { classificationLoss, languageModelLoss } from '../model/losses.ts';
 import type { ForwardOptions, Transformer } from '../model/transformer.ts';
-import type { CrossEntropy } from '../tensor/ops/softmax-cross-entropy.ts';
+import type { CrossEntropy } from '../tensor/ops/losses.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import type { Objective, TrainingConfiguration } from './configuration.ts';

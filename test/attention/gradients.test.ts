@@ -3,7 +3,7 @@ import { exactAttention } from '../../src/attention/exact.ts';
 import { drawFeatures, favorAttention } from '../../src/attention/favor.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { Backend, FloatArray } from '../../src/backend/types.ts';
-import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { multiply } from '../../src/tensor/ops/elementwise.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

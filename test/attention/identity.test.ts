@@ -5,7 +5,7 @@ import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { Random } from '../../src/base/random.ts';
 import { languageModelLoss } from '../../src/model/losses.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { multiply } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

@@ -6,7 +6,7 @@ import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random } from '../../src/base/random.ts';
 import { headsFirst } from '../../src/model/layers/multi-head-attention.ts';
 import { pool } from '../../src/model/layers/pooling.ts';
-import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { multiply } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { backends } from './backends.ts';

@@ -7,7 +7,7 @@ import { LshAttention, lshAttention } from '../../src/attention/lsh.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { Backend, FloatArray } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';
-import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { multiply } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

@@ -3,7 +3,7 @@ import { favorAttention } from '../../src/attention/favor.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random, streams } from '../../src/base/random.ts';
 import { featureConfiguration } from '../../src/features/configuration.ts';
-import { drawFeatures } from '../../src/features/features.ts';
+import { drawFeatures } from '../../src/features/draw-features.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { backends } from './backends.ts';
 import { combinations } from './combinations.ts';

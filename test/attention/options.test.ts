@@ -7,7 +7,7 @@ import type { AttendOptions } from '../../src/attention/types.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { Random, streams } from '../../src/base/random.ts';
 import { featureConfiguration } from '../../src/features/configuration.ts';
-import { drawFeatures } from '../../src/features/features.ts';
+import { drawFeatures } from '../../src/features/draw-features.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { backends } from './backends.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { crossover } from '../../bench/attention/lengths.ts';
 import { exactFlops, FLOPS_PER_EXPONENTIAL, favorFlops, productFlops } from '../../bench/flops.ts';
-import { crossover } from '../../bench/lengths.ts';
 
 const shape = { heads: 3, length: 7, dHead: 5 };
 

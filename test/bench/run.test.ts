@@ -1,8 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type BenchmarkCase, relativeError } from '../../bench/case.ts';
-import type { AttentionProblem, Peer, PeerRun } from '../../bench/peers/peer.ts';
-import type { PeerTask } from '../../bench/peers/tasks.ts';
+import type { AttentionProblem, Peer, PeerRun, PeerTask } from '../../bench/peers/peer.ts';
 import { exactTask, favorTask, productTask } from '../../bench/peers/tasks.ts';
 import { formatCase, resultOf } from '../../bench/report.ts';
 import { runCase } from '../../bench/run.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeEvaluation } from '../../cli/run.ts';
+import { describeEvaluation } from '../../cli/training/run.ts';
 
 const evaluation = {
   loss: 2 * Math.LN2,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBackend, saveModel, Transformer } from '../../src/node.ts';
 import { cli, environment, interrupted, performers } from './performers.ts';
-import { savedModel } from './serve-support.ts';
+import { savedModel } from './serve/support.ts';
 
 let directory: string;
 let remove: () => void;

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentClasses } from '../../cli/classes.ts';
-import { runSchema } from '../../cli/configuration.ts';
-import { presetNames, presetOf } from '../../cli/presets.ts';
+import { documentClasses } from '../../cli/training/classes.ts';
+import { runSchema } from '../../cli/training/configuration.ts';
+import { presetNames, presetOf } from '../../cli/training/presets.ts';
 import {
   checkObjective,
   evaluateListOps,

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Contest, type Contestant, holdContest } from '../../experiments/contest.ts';
+import { type Contest, type Contestant, holdContest } from '../../experiments/contests/contest.ts';
 import {
   type Backend,
   ByteTokenizer,

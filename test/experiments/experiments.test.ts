@@ -1,5 +1,6 @@
 /** Every experiment in small, its numbers against closed forms and against what must hold whatever the draw. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelOptions, spreadWindow } from '../../experiments/contests/trained-model.ts';
 import { fig2Configuration } from '../../experiments/fig2/configuration.ts';
 import { run as runFig2 } from '../../experiments/fig2/run.ts';
 import { fig4Configuration } from '../../experiments/fig4/configuration.ts';
@@ -8,10 +9,9 @@ import { fig14Configuration } from '../../experiments/fig14/configuration.ts';
 import { errorsByDepth, run as runFig14 } from '../../experiments/fig14/run.ts';
 import { experiments } from '../../experiments/index.ts';
 import { kernelEstimates, pairVectors } from '../../experiments/kernel-estimates.ts';
-import { mean, standardError } from '../../experiments/statistics.ts';
+import { mean, standardError } from '../../experiments/results/statistics.ts';
 import { theoremsConfiguration } from '../../experiments/theorems/configuration.ts';
 import { run as runTheorems } from '../../experiments/theorems/run.ts';
-import { modelOptions, spreadWindow } from '../../experiments/trained-model.ts';
 import {
   type Backend,
   ByteTokenizer,

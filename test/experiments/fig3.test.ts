@@ -17,7 +17,7 @@ import { fig3 } from '../../experiments/fig3/experiment.ts';
 import { formatBytes, formatLength, formatSeconds } from '../../experiments/fig3/format.ts';
 import { type Fig3Numbers, run } from '../../experiments/fig3/run.ts';
 import { Subject } from '../../experiments/fig3/subject.ts';
-import { mean } from '../../experiments/statistics.ts';
+import { mean } from '../../experiments/results/statistics.ts';
 import { type Backend, createBackend, languageModelLoss, scope, Transformer, tensor } from '../../src/node.ts';
 import { performers } from '../cli/performers.ts';
 

@@ -9,7 +9,7 @@ import { fig5Transfer } from '../../experiments/fig5-transfer/experiment.ts';
 import { cut, embedSentences, modelFolder, openEncoder, readGolden } from '../../experiments/fig5-transfer/minilm.ts';
 import { type Fig5TransferNumbers, run } from '../../experiments/fig5-transfer/run.ts';
 import { asDocuments, trainingSentences } from '../../experiments/fig5-transfer/text.ts';
-import { sentenceBooks, sentences } from '../../experiments/sentences.ts';
+import { sentenceBooks, sentences } from '../../experiments/sources/sentence-books.ts';
 import { type Backend, createBackend, createPretrained, encodeSafetensors } from '../../src/node.ts';
 
 let backend: Backend;

@@ -8,8 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { spreadWindow, type TrainedModel, trainModel } from '../../experiments/contests/trained-model.ts';
 import type { Fig4Numbers } from '../../experiments/fig4/run.ts';
-import { spreadWindow, type TrainedModel, trainModel } from '../../experiments/trained-model.ts';
 import {
   type Backend,
   createBackend,

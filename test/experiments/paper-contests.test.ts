@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClassificationNumbers } from '../../experiments/classification-contest.ts';
+import type { ClassificationNumbers } from '../../experiments/contests/classification-contest.ts';
 import type { Fig5Numbers } from '../../experiments/fig5-pg19/run.ts';
 import type { Fig6Numbers } from '../../experiments/fig6-proteins/run.ts';
 import type { Fig7Numbers } from '../../experiments/fig7-images/run.ts';
 import type { Fig16Numbers } from '../../experiments/fig16-kernels/run.ts';
 import { experiments } from '../../experiments/index.ts';
-import { readProteins } from '../../experiments/proteins.ts';
+import { readProteins } from '../../experiments/sources/proteins.ts';
 import { type Backend, createBackend, Random } from '../../src/node.ts';
 
 let backend: Backend;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { experiments } from '../../experiments/index.ts';
-import { pageSection, updatePage } from '../../experiments/page.ts';
-import { formatJson, type StoredResult } from '../../experiments/result.ts';
+import { pageSection, updatePage } from '../../experiments/results/page.ts';
+import { formatJson, type StoredResult } from '../../experiments/results/result.ts';
 import { type CommandResult, interrupted, performers } from '../cli/performers.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -7,7 +7,7 @@ import {
   ratioInterval,
   spearman,
   studentQuantile,
-} from '../../experiments/statistics.ts';
+} from '../../experiments/results/statistics.ts';
 import { directionsFor } from '../../experiments/theorems/uniform.ts';
 import { Random } from '../../src/index.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../src/backend/estimator.ts';
 import { Random } from '../../src/base/random.ts';
 import { activations, type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
-import { drawFeatures } from '../../src/features/features.ts';
+import { drawFeatures } from '../../src/features/draw-features.ts';
 import { measureP, optimalA } from '../../src/features/maps/favor-plus-plus.ts';
 import { projectionKinds } from '../../src/features/projection.ts';
 import { expectMean } from './statistics.ts';

@@ -3,7 +3,8 @@ import { blockSize } from '../../src/backend/estimator.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';
 import { type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
-import { drawFeatures, type Features } from '../../src/features/features.ts';
+import { drawFeatures } from '../../src/features/draw-features.ts';
+import type { Features } from '../../src/features/features.ts';
 
 type Vector = ArrayLike<number>;
 

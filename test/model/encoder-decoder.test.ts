@@ -6,8 +6,7 @@ import { EncoderDecoder, translationLoss } from '../../src/model/encoder-decoder
 import type { EncoderDecoderOptions } from '../../src/model/encoder-decoder-configuration.ts';
 import { Dropout } from '../../src/model/layers/dropout.ts';
 import { translate } from '../../src/model/translate.ts';
-import { activation } from '../../src/tensor/ops/activation.ts';
-import { add } from '../../src/tensor/ops/add.ts';
+import { activation, add } from '../../src/tensor/ops/elementwise.ts';
 import { embedding } from '../../src/tensor/ops/embedding.ts';
 import { layerNorm } from '../../src/tensor/ops/layer-norm.ts';
 import { linear } from '../../src/tensor/ops/linear.ts';

@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
-import { activation } from '../../src/tensor/ops/activation.ts';
-import { add } from '../../src/tensor/ops/add.ts';
+import { activation, add, multiply } from '../../src/tensor/ops/elementwise.ts';
 import { linear } from '../../src/tensor/ops/linear.ts';
-import { multiply } from '../../src/tensor/ops/multiply.ts';
+import { softmaxCrossEntropy } from '../../src/tensor/ops/losses.ts';
 import { recompute } from '../../src/tensor/ops/recompute.ts';
 import { reversible } from '../../src/tensor/ops/reversible.ts';
-import { softmaxCrossEntropy } from '../../src/tensor/ops/softmax-cross-entropy.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
-import { add } from '../../src/tensor/ops/add.ts';
+import { add } from '../../src/tensor/ops/elementwise.ts';
 import { reshape } from '../../src/tensor/ops/reshape.ts';
 import { keep, scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';

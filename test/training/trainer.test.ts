@@ -4,7 +4,7 @@ import { Random, streams } from '../../src/base/random.ts';
 import type { Batch } from '../../src/data/batches/windows.ts';
 import { Dropout } from '../../src/model/layers/dropout.ts';
 import { languageModelLoss } from '../../src/model/losses.ts';
-import { scale } from '../../src/tensor/ops/scale.ts';
+import { scale } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { batchTensors } from '../../src/training/batch.ts';
 import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';

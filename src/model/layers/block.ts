@@ -1,5 +1,5 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
-import { add } from '../../tensor/ops/add.ts';
+import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';

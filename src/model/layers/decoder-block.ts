@@ -1,6 +1,6 @@
 import type { SourceMemory } from '../../attention/decoding/source-memory.ts';
 import type { AttendOptions, DecodingState, KeyMask } from '../../attention/types.ts';
-import { add } from '../../tensor/ops/add.ts';
+import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';

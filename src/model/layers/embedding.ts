@@ -1,5 +1,4 @@
-import type { Segments } from '../../attention/packing.ts';
-import type { KeyMask } from '../../attention/types.ts';
+import type { KeyMask, Segments } from '../../attention/types.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Layer } from './layer.ts';
 

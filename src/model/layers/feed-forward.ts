@@ -1,6 +1,6 @@
 import type { ActivationKind, Backend } from '../../backend/types.ts';
 import type { Random } from '../../base/random.ts';
-import { activation } from '../../tensor/ops/activation.ts';
+import { activation } from '../../tensor/ops/elementwise.ts';
 import { recompute } from '../../tensor/ops/recompute.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { gather, type Layer } from './layer.ts';

@@ -1,6 +1,6 @@
 import type { ActivationKind, Backend } from '../../backend/types.ts';
 import type { Random } from '../../base/random.ts';
-import { activation } from '../../tensor/ops/activation.ts';
+import { activation } from '../../tensor/ops/elementwise.ts';
 import { linear } from '../../tensor/ops/linear.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { constantParameter, gather, type Layer, normalParameter } from './layer.ts';

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backend/types.ts';
 import { ShapeError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import { add } from '../../tensor/ops/add.ts';
+import { add } from '../../tensor/ops/elementwise.ts';
 import { embedding } from '../../tensor/ops/embedding.ts';
 import { prepend } from '../../tensor/ops/prepend.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';

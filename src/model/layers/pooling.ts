@@ -1,9 +1,9 @@
-import { checkKeyMask, type Segments } from '../../attention/packing.ts';
-import type { KeyMask } from '../../attention/types.ts';
+import { checkKeyMask } from '../../attention/packing.ts';
+import type { KeyMask, Segments } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import { activation } from '../../tensor/ops/activation.ts';
+import { activation } from '../../tensor/ops/elementwise.ts';
 import { weightedSum } from '../../tensor/ops/weighted-sum.ts';
 import { Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Layer } from './layer.ts';

@@ -1,5 +1,4 @@
-import type { Segments } from '../../attention/packing.ts';
-import type { AttendOptions } from '../../attention/types.ts';
+import type { AttendOptions, Segments } from '../../attention/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { checkPositions } from '../../tensor/ops/rotary.ts';
 import { Tensor } from '../../tensor/tensor.ts';

@@ -1,11 +1,10 @@
-import type { Segments } from '../../attention/packing.ts';
+import type { Segments } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import { add } from '../../tensor/ops/add.ts';
+import { add, scaleRows } from '../../tensor/ops/elementwise.ts';
 import { embedding } from '../../tensor/ops/embedding.ts';
 import { checkPositions } from '../../tensor/ops/rotary.ts';
-import { scaleRows } from '../../tensor/ops/scale-rows.ts';
 import { Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
 import { normalParameter } from './layer.ts';

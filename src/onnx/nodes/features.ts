@@ -2,7 +2,7 @@ import type { Estimator, FeatureMapKind } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { Random } from '../../base/random.ts';
 import type { FeatureConfiguration } from '../../features/configuration.ts';
-import { drawFeatures } from '../../features/features.ts';
+import { drawFeatures } from '../../features/draw-features.ts';
 import type { Graph } from '../graph.ts';
 import type { Weights } from '../weights.ts';
 import { activation } from './layers.ts';

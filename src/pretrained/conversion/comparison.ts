@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
-import { softmaxCrossEntropy } from '../../tensor/ops/softmax-cross-entropy.ts';
+import { softmaxCrossEntropy } from '../../tensor/ops/losses.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { MeasuredBatch, ModelComparison } from './types.ts';

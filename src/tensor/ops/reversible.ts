@@ -7,8 +7,7 @@
 import { scope } from '../scope.ts';
 import { accumulate, record, untaped, valueAndGradients } from '../tape.ts';
 import type { Tensor } from '../tensor.ts';
-import { add } from './add.ts';
-import { scale } from './scale.ts';
+import { add, scale } from './elementwise.ts';
 
 /** What one stream adds to the other. */
 export interface ReversibleStep {

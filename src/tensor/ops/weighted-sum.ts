@@ -1,7 +1,7 @@
 import { checkShape } from '../shape.ts';
 import { record, scopeUnlessTracked } from '../tape.ts';
 import { checkTensors, Tensor } from '../tensor.ts';
-import { scaleRows } from './scale-rows.ts';
+import { scaleRows } from './elementwise.ts';
 
 /**
  * `out[b] = Σ_i weights[b, i]·x[b, i]`, such as a mean over some places; a place of weight 0 is left out, whatever it holds.

@@ -7,7 +7,7 @@ import type { AttendOptions } from '../../../src/attention/types.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random, streams } from '../../../src/base/random.ts';
 import { featureConfiguration } from '../../../src/features/configuration.ts';
-import * as features from '../../../src/features/features.ts';
+import * as features from '../../../src/features/draw-features.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 import {
   featureKernel,

@@ -7,7 +7,7 @@ import { createReferenceBackend } from '../../../src/backend/reference/backend.t
 import type { FloatArray } from '../../../src/backend/types.ts';
 import { Random, streams } from '../../../src/base/random.ts';
 import { featureConfiguration } from '../../../src/features/configuration.ts';
-import * as features from '../../../src/features/features.ts';
+import * as features from '../../../src/features/draw-features.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { backends } from '../backends.ts';
 import { combinations } from '../combinations.ts';

@@ -49,7 +49,7 @@ vi.mock('../../../src/node.ts', async (original) => {
 });
 vi.mock('../../../cli/interrupt.ts', async () => (await import('./interruption.ts')).interruption);
 // The demonstration takes the whole book, which is not what its options are about.
-vi.mock('../../../experiments/moby-dick.ts', () => ({ mobyDickPath: () => at('text.txt') }));
+vi.mock('../../../experiments/sources/moby-dick.ts', () => ({ mobyDickPath: () => at('text.txt') }));
 
 // On a busy machine the trainings of the demonstration take long.
 vi.setConfig({ testTimeout: 240_000 });

@@ -1,6 +1,6 @@
 /** Bodies of requests to `performers serve`, over a socket. A request is a file: its path on the first line, then the body. */
 import { createBackend, DataError } from '../../../src/node.ts';
-import { createEngine, startService, tinyModel } from '../../cli/serve-support.ts';
+import { createEngine, startService, tinyModel } from '../../cli/serve/support.ts';
 import { bytes, text } from '../files.ts';
 import { pick } from '../mutate-bytes.ts';
 import { mutateJson } from '../mutate-json.ts';

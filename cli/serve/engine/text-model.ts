@@ -1,0 +1,80 @@
+import type { Tokenizer, Transformer } from '../../../src/node.ts';
+import { ConfigurationError } from '../../../src/node.ts';
+import { badRequest } from '../errors.ts';
+
+/** The model that is served, under the name that clients know it by. */
+export class TextModel {
+  /** Seconds since 1970. */
+  readonly created = Math.floor(Date.now() / 1000);
+
+  /** @throws one sentence when it does not read text */
+  constructor(
+    readonly name: string,
+    readonly model: Transformer,
+    readonly tokenizer: Tokenizer,
+    private readonly givenNames?: readonly string[] | undefined,
+  ) {
+    if (model.configuration.patches) {
+      throw new ConfigurationError('This model reads images; performers serve needs one that reads text.');
+    }
+  }
+
+  /** Longest sequence that the model's positions allow. */
+  get maxLength(): number {
+    const { positions, maxLength } = this.model.configuration;
+    return positions === 'learned' ? maxLength : Number.POSITIVE_INFINITY;
+  }
+
+  /** Names of the classes, in order; `LABEL_0` and so on, as other libraries call classes without a name. */
+  get classNames(): readonly string[] {
+    const { numClasses = 0 } = this.model.configuration;
+    return this.givenNames ?? Array.from({ length: numClasses }, (_, index) => `LABEL_${index}`);
+  }
+
+  /** The past takes the same memory whatever its length. */
+  get hasConstantState(): boolean {
+    const { attention, exactLayers } = this.model.configuration;
+    return attention.type === 'favor' && exactLayers.length === 0;
+  }
+
+  /** @throws {ApiError} 400 when it cannot generate */
+  requireGenerator(): void {
+    const { causal, languageHead, numClasses } = this.model.configuration;
+    if (!causal || !languageHead) {
+      const reason = causal ? 'has no language head' : 'is bidirectional';
+      const path = numClasses === undefined ? '/v1/embeddings' : '/v1/classify or /v1/embeddings';
+      throw badRequest(`The model ${this.name} ${reason}, so it cannot complete text: ask ${path}.`, 'model');
+    }
+  }
+
+  /**
+   * @param framed with the special tokens around a text that its tokenizer knows, such as `[CLS]` and `[SEP]`
+   * @param asDocument where the tokenizer knows no tokens around a text, those that training puts around a document
+   * @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty`
+   */
+  encode(
+    input: string | readonly number[],
+    field: string,
+    { framed = false, asDocument = false, mayBeEmpty = false } = {},
+  ): Int32Array {
+    const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
+    const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
+    // Special tokens may lie beyond the model's rows.
+    const vocabSize = Math.min(this.tokenizer.vocabSize, this.model.configuration.vocabSize);
+    const wrong = ids.find((id) => id < 0 || id >= vocabSize);
+    if (wrong !== undefined) {
+      throw badRequest(`Token ${wrong} in ${field} is outside the vocabulary of ${vocabSize}.`, field);
+    }
+    if ((ids.length === 0 || input === '') && !mayBeEmpty) {
+      throw badRequest(`A text in ${field} is empty: give at least one token.`, field);
+    }
+    return ids;
+  }
+
+  #documentOf(ids: Int32Array): Int32Array {
+    const { specialTokens, endOfText } = this.tokenizer;
+    const hasFrame = this.tokenizer.encode('', { framed: true }).length > 0;
+    if (hasFrame) return ids;
+    return Int32Array.from([specialTokens.beginning, ...ids, endOfText].filter((id) => id !== undefined));
+  }
+}

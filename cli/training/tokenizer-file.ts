@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadAnyTokenizer, parseJson, type Tokenizer } from '../../src/node.ts';
+
+/** A tokenizer and the text of its file. */
+export interface TokenizerFile {
+  readonly tokenizer: Tokenizer;
+  readonly text: string;
+}
+
+/**
+ * The tokenizer.json of a model's directory; undefined where there is none, as for models of images.
+ *
+ * @throws one sentence when the file is damaged
+ */
+export async function readTokenizerFile(directory: string): Promise<TokenizerFile | undefined> {
+  const path = join(directory, 'tokenizer.json');
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  return text === undefined ? undefined : { text, tokenizer: await loadAnyTokenizer(parseJson(text, path), path) };
+}

@@ -1,0 +1,105 @@
+import type { z } from 'zod';
+import { evaluationExamples, type LabelledTokens, trainingExamples } from '../../src/node.ts';
+import type { ExperimentContext } from '../experiment.ts';
+import { accuracyMeasure, curvesFigure, outcomesTable } from '../results/curves.ts';
+import { formatNumber } from '../results/markdown.ts';
+import { type ContestOutcome, holdContest } from './contest.ts';
+import {
+  type AttentionContestant,
+  type ContestTraining,
+  modelOf,
+  type modelSizes,
+  trainingOptions,
+} from './language-contest.ts';
+import { spread } from './language-data.ts';
+
+export interface ClassificationData {
+  readonly train: LabelledTokens;
+  readonly test: LabelledTokens;
+  /** Identifies the two. */
+  readonly fingerprint: string;
+}
+
+export interface ClassificationNumbers {
+  readonly outcomes: readonly ContestOutcome[];
+  readonly numClasses: number;
+  readonly numTraining: number;
+  readonly numTest: number;
+  /** Share of the commonest class of the test. */
+  readonly majority: number;
+}
+
+/** Trains classifiers that read the mean over a text, each text a row of its own. */
+export async function classify(
+  { train, test, fingerprint }: ClassificationData,
+  settings: {
+    readonly model: z.output<typeof modelSizes>;
+    readonly training: ContestTraining;
+    readonly contestants: readonly AttentionContestant[];
+  },
+  context: ExperimentContext,
+): Promise<ClassificationNumbers> {
+  const { model, training, contestants } = settings;
+  const { batchSize, length, seed, evaluationBatches, testBatches } = training;
+  const numClasses = Math.max(train.numClasses, test.numClasses);
+  const vocabSize = Math.max(train.vocabSize, test.vocabSize);
+  const examples = evaluationExamples(test, { batchSize, length });
+  const outcomes = await holdContest(
+    contestants.map(({ name, attention }) => ({
+      name,
+      model: { ...modelOf({ attention }, model, { vocabSize, maxLength: length, causal: false }), numClasses },
+    })),
+    {
+      training: { ...trainingOptions(training), objective: { type: 'classification' } },
+      data: trainingExamples(train, { batchSize, length, seed }),
+      fingerprint,
+      validation: spread(examples, evaluationBatches),
+      tests: { test: spread(examples, testBatches) },
+    },
+    context,
+  );
+  const counts = new Array<number>(numClasses).fill(0);
+  for (const label of test.classes) counts[label]!++;
+  const numTest = test.classes.length;
+  return {
+    outcomes,
+    numClasses,
+    numTraining: train.classes.length,
+    numTest,
+    majority: Math.max(...counts) / numTest,
+  };
+}
+
+export function drawClassification(
+  title: string,
+  subtitle: string,
+  { outcomes, majority }: ClassificationNumbers,
+): string {
+  const baseline = { label: 'commonest class', value: 100 * majority };
+  return curvesFigure(title, subtitle, [{ title: 'Test', measure: accuracyMeasure, outcomes, baseline }]);
+}
+
+/** @param reported accuracies of the paper by the name of the contestant */
+export function tabulateClassification(
+  { outcomes, numClasses, numTraining, numTest, majority }: ClassificationNumbers,
+  reported: Readonly<Record<string, string>>,
+): string {
+  const transformer = outcomes.find(({ name }) => name === 'Transformer');
+  const speeds = outcomes
+    .filter((outcome) => outcome !== transformer)
+    .map(({ name, stepsPerSecond }) => `${name} ${(stepsPerSecond / (transformer?.stepsPerSecond ?? 1)).toFixed(2)} ×`);
+  return [
+    `${numTraining} texts of ${numClasses} classes to train on, ${numTest} to test, of which ${(100 * majority).toFixed(1)} % have the commonest class.`,
+    '',
+    outcomesTable(outcomes, [accuracyMeasure], {
+      head: 'Long Range Arena, %',
+      of: (name) => reported[name] ?? '–',
+    }),
+    ...(transformer
+      ? [
+          '',
+          `Updates per second: Transformer ${formatNumber(transformer.stepsPerSecond)}, ${speeds.join(', ')} as many.`,
+        ]
+      : []),
+  ].join('\n');
+}

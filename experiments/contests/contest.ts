@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  type Backend,
+  type Evaluation,
+  evaluate,
+  findCheckpoint,
+  type HeldOutData,
+  loadCheckpoint,
+  objectiveLoss,
+  parseTrainingConfiguration,
+  restoreModel,
+  type TrainingConfiguration,
+  type TrainingConfigurationInput,
+  type TrainingData,
+  Transformer,
+  type TransformerOptions,
+  train,
+} from '../../src/node.ts';
+import type { ExperimentContext } from '../experiment.ts';
+
+/** A model that takes part. */
+export interface Contestant {
+  readonly name: string;
+  readonly model: TransformerOptions;
+}
+
+/** What all contestants are trained and judged on. */
+export interface Contest {
+  readonly training: TrainingConfigurationInput;
+  readonly data: TrainingData;
+  /** Identifies data and objective: runs on others do not resume. */
+  readonly fingerprint: string;
+  /** Evaluated along the way: the curve. */
+  readonly validation: HeldOutData;
+  /** Evaluated at the end, by name. */
+  readonly tests: Readonly<Record<string, HeldOutData>>;
+}
+
+const score = z.strictObject({ loss: z.number(), accuracy: z.number() });
+const outcome = z.strictObject({
+  name: z.string(),
+  numParameters: z.int(),
+  /** Validation by number of updates. */
+  curve: z.array(score.extend({ step: z.int() })),
+  /** After the last update. */
+  tests: z.record(z.string(), score),
+  /** Of training, in tokens that are predicted; medians, as other work on the machine delays some updates. */
+  tokensPerSecond: z.number(),
+  stepsPerSecond: z.number(),
+  /** Why training ended early; the curve is what came before. */
+  failure: z.string().optional(),
+});
+
+/** What a contestant reached. */
+export type ContestOutcome = z.output<typeof outcome>;
+
+/**
+ * Trains every contestant on the same batches, one after the other. Each has a directory in `context.directory`, named by
+ * what determines its result: finished contestants are read from there, and an interrupted one goes on from its last checkpoint.
+ * A loss that is not finite ends a contestant, not the contest.
+ */
+export async function holdContest(
+  contestants: readonly Contestant[],
+  contest: Contest,
+  context: ExperimentContext,
+): Promise<ContestOutcome[]> {
+  const outcomes: ContestOutcome[] = [];
+  for (const [index, contestant] of contestants.entries()) {
+    const progress = (done: number, what: string) =>
+      context.progress((index + done) / contestants.length, `${contestant.name}, ${what}`);
+    outcomes.push(await take(contestant, contest, { ...context, progress }));
+  }
+  return outcomes;
+}
+
+async function take(contestant: Contestant, contest: Contest, context: ExperimentContext): Promise<ContestOutcome> {
+  const training = parseTrainingConfiguration(contest.training);
+  const identity = JSON.stringify([contestant.model, { ...training, checkpointEvery: 0 }, contest.fingerprint]);
+  const slug = contestant.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const directory = join(
+    context.directory,
+    `${slug}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`,
+  );
+  const path = join(directory, 'outcome.json');
+  const stored = await readFile(path, 'utf8').catch(() => undefined);
+  if (stored !== undefined) return outcome.parse(JSON.parse(stored));
+  const reached = await trainAndEvaluate(contestant, training, contest, directory, context);
+  await writeFile(path, `${JSON.stringify(reached, null, 2)}\n`);
+  return reached;
+}
+
+async function trainAndEvaluate(
+  { name, model: options }: Contestant,
+  training: TrainingConfiguration,
+  { data, fingerprint, validation, tests }: Contest,
+  directory: string,
+  { backend, signal, progress }: ExperimentContext,
+): Promise<ContestOutcome> {
+  const { model, resume } = await begin(backend, options, training.seed, directory);
+  const seconds: number[] = [];
+  const tokens: number[] = [];
+  let failure: string | undefined;
+  try {
+    const events = train({
+      out: directory,
+      model,
+      data,
+      dataFingerprint: fingerprint,
+      heldOut: validation,
+      configuration: training,
+      resume,
+      signal,
+    });
+    try {
+      for await (const event of events) {
+        if (event.kind !== 'step') continue;
+        seconds.push(event.seconds);
+        tokens.push(event.tokens);
+        progress(event.step / training.steps, `loss ${event.loss.toFixed(3)}`);
+      }
+    } catch (error) {
+      if (!/^The (loss|gradient) is /.test((error as Error).message)) throw error;
+      failure = (error as Error).message;
+    }
+    signal.throwIfAborted();
+    const scores: Record<string, { loss: number; accuracy: number }> = {};
+    for (const [test, heldOut] of Object.entries(failure === undefined ? tests : {})) {
+      progress(1, `evaluating, ${test}`);
+      scores[test] = scoreOf(await evaluate(model, heldOut.batches(), { loss: objectiveLoss(training.objective) }));
+      signal.throwIfAborted();
+    }
+    return {
+      name,
+      numParameters: model.numParameters,
+      curve: await readCurve(join(directory, 'metrics.jsonl')),
+      tests: scores,
+      tokensPerSecond: median(tokens) / median(seconds),
+      stepsPerSecond: 1 / median(seconds),
+      ...(failure === undefined ? {} : { failure }),
+    };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** NaN-free also where there was no update. */
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.max(sorted[sorted.length >> 1] ?? 0, 1e-9);
+}
+
+const scoreOf = ({ loss, accuracy }: Evaluation) => ({ loss, accuracy });
+
+/** A new model, or that of the newest checkpoint with what its run needs. */
+async function begin(backend: Backend, options: TransformerOptions, seed: number, directory: string) {
+  const newest = await findCheckpoint(directory).catch(() => undefined);
+  if (newest === undefined) return { model: new Transformer(backend, options, seed), resume: undefined };
+  const checkpoint = await loadCheckpoint(newest);
+  return { model: restoreModel(backend, checkpoint, newest), resume: { checkpoint, directory: newest } };
+}
+
+async function readCurve(path: string): Promise<ContestOutcome['curve']> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line.includes('"heldOutLoss"'))
+    .map((line) => {
+      const { step, heldOutLoss, heldOutAccuracy } = JSON.parse(line) as Record<string, number>;
+      return { step, loss: heldOutLoss, accuracy: heldOutAccuracy } as ContestOutcome['curve'][number];
+    });
+}
