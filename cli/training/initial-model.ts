@@ -146,6 +146,6 @@ export function changedConfiguration(
       `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
     );
   }
-  const maxLength = Math.max(length, configuration.maxLength);
+  const maxLength = Math.max(length, Number(given.maxLength));
   return parseConfiguration(transformerConfiguration, { ...given, maxLength }, 'the model configuration');
 }

@@ -38,8 +38,8 @@ export async function resolvedRun(flags: TrainingFlags, configuration: RunConfig
   const isClassification = training.objective.type === 'classification';
   const numClasses = classesOf(dataset);
   const model = newModelConfiguration(configuration, {
-    vocabSize: vocabSize ?? 1,
-    numClasses: isClassification ? (numClasses ?? 2) : undefined,
+    vocabSize: vocabSize ?? Number(configuration.model.vocabSize ?? 1),
+    numClasses: isClassification ? (numClasses ?? Number(configuration.model.numClasses ?? 2)) : undefined,
   });
   return {
     ...common(flags, configuration, dataset),

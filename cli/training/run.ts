@@ -2,6 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   type Backend,
+  BpeTokenizer,
+  ByteTokenizer,
+  CharacterTokenizer,
   type Checkpoint,
   ConfigurationError,
   checkObjective,
@@ -17,6 +20,8 @@ import {
   loadTeacher,
   lockRun,
   type Objective,
+  PixelTokenizer,
+  ProteinTokenizer,
   parseConfiguration,
   parseJson,
   type RunLock,
@@ -32,6 +37,7 @@ import {
   train,
   trainingBatches,
   transformerConfiguration,
+  UnigramTokenizer,
   type Vocabulary,
 } from '../../src/node.ts';
 import { formatCount, formatSeconds, say } from '../output.ts';
@@ -111,6 +117,8 @@ export function newModelConfiguration(
   { model: options, training }: Pick<RunConfiguration, 'model' | 'training'>,
   { vocabSize, numClasses }: { readonly vocabSize: number; readonly numClasses: number | undefined },
 ): TransformerConfiguration {
+  checkFollows('vocabSize', options.vocabSize, vocabSize, 'the tokenizer');
+  if (numClasses !== undefined) checkFollows('numClasses', options.numClasses, numClasses, 'the classes of the data');
   const values = {
     causal: training.objective.type === 'nextToken',
     ...options,
@@ -121,6 +129,14 @@ export function newModelConfiguration(
   const configuration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
   checkObjective(training.objective, configuration);
   return configuration;
+}
+
+/** @throws ConfigurationError when a key of the model is given, and not as what it follows from has it */
+function checkFollows(key: string, given: unknown, value: number, from: string): void {
+  if (given === undefined || given === value) return;
+  throw new ConfigurationError(
+    `Key "model.${key}" is ${JSON.stringify(given)}, but ${value} follows from ${from}: leave the key out.`,
+  );
 }
 
 /** Starts a run in `out`. @throws one sentence when `out` already holds one. */
@@ -207,7 +223,9 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
   });
   const { training } = checkpoint;
   const stored = parseConfiguration(runSchema, parseJson(text, path), path);
-  checkUnchanged(stored.training, training.configuration, path);
+  checkUnchanged(stored.training, training.configuration, path, 'steps');
+  const trained = parseConfiguration(transformerConfiguration, checkpoint.config, join(directory, 'config.json'));
+  checkUnchanged(editedModel(trained, stored.model, path), trained, path);
   const configuration = {
     ...stored,
     training: { ...training.configuration, steps: steps ?? training.configuration.steps },
@@ -223,16 +241,29 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
 /**
  * A run goes on with what its checkpoints hold, so an edit of run.json would be ignored.
  *
- * @throws ConfigurationError that names the key which differs; the number of steps may
+ * @param free may differ
+ * @throws ConfigurationError that names the key which differs
  */
-function checkUnchanged(stored: TrainingConfiguration, trained: TrainingConfiguration, path: string): void {
-  for (const key of Object.keys({ ...stored, ...trained }) as (keyof TrainingConfiguration)[]) {
+function checkUnchanged<T extends object>(stored: T, trained: T, path: string, free?: keyof T): void {
+  for (const key of Object.keys({ ...stored, ...trained }) as (keyof T & string)[]) {
     const [now, before] = [stored, trained].map((each) => JSON.stringify(each[key]));
-    if (key === 'steps' || now === before) continue;
+    if (key === free || now === before) continue;
     throw new ConfigurationError(
       `${path} has ${key} ${now ?? 'unset'}, but the run was trained with ${before ?? 'unset'}: put that back, or start a new run.`,
     );
   }
+}
+
+/** A trained model's configuration with the keys of run.json, but for those that follow from the data and the rows. */
+function editedModel(
+  trained: TransformerConfiguration,
+  model: RunConfiguration['model'],
+  path: string,
+): TransformerConfiguration {
+  const { vocabSize, numClasses } = trained;
+  const maxLength = Math.max(trained.maxLength, Number(model.maxLength ?? 0));
+  const values = { ...trained, ...model, vocabSize, numClasses, maxLength };
+  return parseConfiguration(transformerConfiguration, values, path);
 }
 
 /** Continues the run in `out` from its newest checkpoint. */
@@ -247,6 +278,15 @@ export async function resumeRun(
   return withLock(out, (lock) => resumeLocked(backend, out, limits, lock, options));
 }
 
+const tokenizerClasses = {
+  bytes: ByteTokenizer,
+  characters: CharacterTokenizer,
+  bpe: BpeTokenizer,
+  unigram: UnigramTokenizer,
+  protein: ProteinTokenizer,
+  pixels: PixelTokenizer,
+} as const;
+
 async function resumeLocked(
   backend: Backend,
   out: string,
@@ -258,6 +298,11 @@ async function resumeLocked(
   const { training } = checkpoint;
   const where = join(directory, 'tokenizer.json');
   const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
+  if (configuration.from === undefined && !(tokenizer instanceof tokenizerClasses[configuration.tokenizer.type])) {
+    throw new ConfigurationError(
+      `${join(out, 'run.json')} has the tokenizer ${configuration.tokenizer.type}, but the run was trained with another: put that back, or start a new run.`,
+    );
+  }
   const corpus = await tokenize(configuration, tokenizer, out, options);
   const classes = await classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);

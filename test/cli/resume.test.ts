@@ -82,6 +82,9 @@ test.each([
     '"packing": "pack", "batchSize": 2',
     'run.json has packing "pack", but the run was trained with unset',
   ],
+  ['dModel', '"dModel": 4', '"dModel": 8', 'run.json has dModel 8, but the run was trained with 4'],
+  ['attention', '"attention": "exact"', '"attention": "favor"', 'run.json has attention {"numFeatures":256,'],
+  ['tokenizer', '"type": "bytes"', '"type": "characters"', 'run.json has the tokenizer characters'],
   ['learningRate', '"learningRate": 0.001', '"learningRate": 0.5', 'run.json has learningRate 0.5'],
 ])('%s in run.json', (_, from, to, message) => {
   refuses(message, (copy) => edit(join(copy, 'run.json'), from, to));
@@ -92,4 +95,13 @@ test('another tokenizer', () => {
     const path = join(copy, 'checkpoints/step-00000002/tokenizer.json');
     edit(path, /\}\s*$/, ' }\n');
   });
+});
+
+test.each([
+  ['vocabSize', 50, 'Key "model.vocabSize" is 50, but 257 follows from the tokenizer: leave the key out.'],
+  ['numClasses', 5, 'Key "model.numClasses" is 5, but 2 follows from the classes of the data: leave the key out.'],
+])('a %s that does not follow from the data', (key, value, message) => {
+  writeFileSync(at('other.json'), JSON.stringify({ model: { ...model, [key]: value } }));
+  const flags = ['--tokenizer', 'bytes', '--objective', 'classification', '--config', 'other.json', '--out', 'other'];
+  fails(message, 'train', '--data', 'classes/*/*.txt', ...flags);
 });
