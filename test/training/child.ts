@@ -42,7 +42,7 @@ const fileSystem: FileSystem = {
   list: mortal(nodeFileSystem.list),
 };
 
-const backend = await createBackendOn(nodeHost, options);
+const backend = await createBackendOn(nodeHost, { backend: options.backend, numThreads: options.numThreads });
 const fresh = tinyRun(backend, options.out, options.configuration);
 const directory = await findCheckpoint(options.out).catch(() => undefined);
 const checkpoint = directory === undefined ? undefined : await loadCheckpoint(directory);

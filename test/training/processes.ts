@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Rolldown } from 'tsdown';
 import type { ChildOptions } from './child.ts';
 
-const bundle = fileURLToPath(new URL('../../build/test/training-child.mjs', import.meta.url));
+// As deep as src/backend/native/, from where the kernels are looked for.
+const bundle = fileURLToPath(new URL('../../build/test/training/child.mjs', import.meta.url));
 
 export async function bundleChild(): Promise<void> {
   const temporary = `${bundle}.${process.pid}.mjs`;
