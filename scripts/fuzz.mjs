@@ -1,11 +1,12 @@
-// Bundles test/fuzz/ into build/fuzz-program/ and runs it: `npm run fuzz -- --help`.
+// Bundles test/fuzz/ into build/test/fuzz/ and runs it: `npm run fuzz -- --help`.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Rolldown } from 'tsdown';
 import { root } from './build-tools.mjs';
 
-export const program = join(root, 'build/fuzz-program');
+/** As deep as src/backend/native/, from where the kernels are looked for. */
+export const program = join(root, 'build/test/fuzz');
 
 /** Bundles the program and the process that it starts, so that plain Node runs them. */
 export async function bundleFuzz() {
