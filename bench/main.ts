@@ -30,6 +30,7 @@ import { depth } from './whole/depth.ts';
 import { memory } from './whole/memory.ts';
 import { onnxExport } from './whole/onnx-export.ts';
 import { start } from './whole/start.ts';
+import { stretches } from './whole/stretches.ts';
 import { tokenizers } from './whole/tokenizers.ts';
 import { trainingStep } from './whole/training-step.ts';
 import { trainingStepCompact } from './whole/training-step-compact.ts';
@@ -49,6 +50,7 @@ const cases: readonly BenchmarkCase[] = [
   decoding,
   memory,
   start,
+  stretches,
   tokenizers,
   onnxExport,
   bundle,

@@ -4,10 +4,13 @@ import { Pauses } from '../../base/event-loop.ts';
 import { type OptionKinds, option } from '../../base/options.ts';
 import { permute } from '../../base/random.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
+import { favorCausal } from '../../tensor/ops/attention/favor-causal.ts';
 import { scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { FavorState } from '../decoding/favor-state.ts';
 import { favorAttention } from '../favor.ts';
 import { attendOptions } from '../options.ts';
+import { attentionInputs, denseRuns } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
 import { ExactWeights } from './row-weights.ts';
 import { finishRows, type HeadRows, RowReader } from './rows.ts';
@@ -112,21 +115,24 @@ export class MeasuredOutputs {
     return outputs;
   }
 
-  /** One head is one step, so that the event loop may turn between heads. */
-  async #estimate(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
-    const { reader, dValue, rows } = this;
-    const { backend } = this.queries;
-    const { lengthQ, lengthK, dHead } = reader.sizes;
+  /** One head, in pieces between which the event loop may turn. Packed segments and shifted queries are taken whole. */
+  #estimate(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
+    const { causal, offset = 0, segments, keySegments = segments } = this.options;
+    const { lengthQ, lengthK } = this.reader.sizes;
+    const isAligned = !causal || (offset === 0 && lengthQ === lengthK);
+    return segments || keySegments || !isAligned
+      ? this.#estimateWhole(features, batch, head)
+      : this.#estimateInPieces(features, batch, head);
+  }
+
+  async #estimateWhole(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
     const { causal, offset, segments, keySegments = segments } = this.options;
-    const mask = reader.maskOf(batch);
+    const { lengthQ, lengthK } = this.reader.sizes;
     // Without a causal order no query changes another, so that the measured ones suffice.
-    const asked = causal ? range(lengthQ) : rows;
-    const positions = range(lengthK);
+    const asked = causal ? range(lengthQ) : this.rows;
     const data = await scope(() => {
-      const queries = tensor(backend, reader.queryRows(batch, head, asked), [1, 1, asked.length, dHead]);
-      const keys = tensor(backend, reader.keyRows(batch, head, positions), [1, 1, lengthK, dHead]);
-      const given = reader.gather(this.values, lengthK, dValue, batch, head, positions);
-      const values = tensor(backend, given, [1, 1, lengthK, dValue]);
+      const [queries, keys, values] = this.#tensors(batch, head, asked, range(lengthK));
+      const mask = this.reader.maskOf(batch);
       const out = favorAttention(queries, keys, values, {
         ...{ causal, offset, features },
         keyMask: mask && [mask],
@@ -135,14 +141,74 @@ export class MeasuredOutputs {
       });
       return { numbers: out.data() };
     }).numbers;
-    const found = new Float64Array(rows.length * dValue);
-    rows.forEach((row, i) => {
-      const at = (causal ? row : i) * dValue;
-      found.set(data.subarray(at, at + dValue), i * dValue);
-    });
+    const found = new Float64Array(this.rows.length * this.dValue);
+    this.#collect(found, data, asked);
     return found;
   }
+
+  /** Feeds keys to a state, and with a causal order queries too, as decoding does; else queries read the state at the end. */
+  async #estimateInPieces(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
+    const { reader, dValue, rows, pauses } = this;
+    const { backend } = this.queries;
+    const { lengthK, dHead } = reader.sizes;
+    const { causal } = this.options;
+    const mask = reader.maskOf(batch);
+    const found = new Float64Array(rows.length * dValue);
+    const state = FavorState.empty(backend, { batch: 1, heads: 1, dHead, dValue }, features.numFeatures);
+    const work = features.numFeatures * (dHead + dValue);
+    const length = 64 * Math.max(1, Math.floor(pieceWork / work / 64));
+    const attend = async (asked: readonly number[], seen: readonly number[]) => {
+      await pauses.next();
+      const data = await scope(() => {
+        const [queries, keys, values] = this.#tensors(batch, head, asked, seen);
+        const keyMask = mask && seen.length > 0 ? [mask.slice(seen[0], seen[0] + seen.length)] : undefined;
+        const inputs =
+          seen.length > 0
+            ? attentionInputs(queries, keys, values, { causal, keyMask })
+            : ({ queries, keys, values, layout: 'bhld', runs: denseRuns(backend, 1, asked.length, 0) } as const);
+        return { numbers: favorCausal(inputs, features, { state: state.arrays }).data() };
+      }).numbers;
+      this.#collect(found, data, asked);
+    };
+    try {
+      for (let start = 0; start < lengthK; start += length) {
+        const seen = range(lengthK).slice(start, start + length);
+        await attend(causal ? seen : [], seen);
+      }
+      for (let start = 0; !causal && start < rows.length; start += length) {
+        await attend(rows.slice(start, start + length), []);
+      }
+    } finally {
+      state.dispose();
+    }
+    return found;
+  }
+
+  /** Queries, keys and values of one head at these positions: `[1, 1, positions, width]`. */
+  #tensors(batch: number, head: number, asked: readonly number[], seen: readonly number[]): [Tensor, Tensor, Tensor] {
+    const { reader, dValue } = this;
+    const { backend } = this.queries;
+    const { lengthK, dHead } = reader.sizes;
+    return [
+      tensor(backend, reader.queryRows(batch, head, asked), [1, 1, asked.length, dHead]),
+      tensor(backend, reader.keyRows(batch, head, seen), [1, 1, seen.length, dHead]),
+      tensor(backend, reader.gather(this.values, lengthK, dValue, batch, head, seen), [1, 1, seen.length, dValue]),
+    ];
+  }
+
+  /** Puts outputs of the queries at `asked` where the measured rows are. */
+  #collect(found: Float64Array, outputs: FloatArray, asked: readonly number[]): void {
+    const { dValue } = this;
+    const places = new Map(this.rows.map((row, place) => [row, place]));
+    asked.forEach((row, i) => {
+      const place = places.get(row);
+      if (place !== undefined) found.set(outputs.subarray(i * dValue, (i + 1) * dValue), place * dValue);
+    });
+  }
 }
+
+/** Multiply-adds of one piece of an estimate: some 10 ms of one thread. */
+const pieceWork = 2 ** 26;
 
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
