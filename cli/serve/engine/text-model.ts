@@ -61,7 +61,9 @@ export class TextModel {
     const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
     // Special tokens may lie beyond the model's rows.
     const vocabSize = Math.min(this.tokenizer.vocabSize, this.model.configuration.vocabSize);
-    const wrong = ids.find((id) => id < 0 || id >= vocabSize);
+    const isUnknown = (id: number) => !(id >= 0 && id < vocabSize);
+    // As they were sent: in 32 bits, 2^32 would be token 0.
+    const wrong = typeof input === 'string' ? ids.find(isUnknown) : input.find(isUnknown);
     if (wrong !== undefined) {
       throw badRequest(`Token ${wrong} in ${field} is outside the vocabulary of ${vocabSize}.`, field);
     }
