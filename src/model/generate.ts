@@ -50,7 +50,7 @@ export class Decoder {
   ): Promise<Float32Array | Float64Array> {
     if (ids.length === 0) throw new DataError('Decoder.feed: no tokens; give at least one, such as a prompt.');
     checkIds(ids, this.model.configuration.vocabSize);
-    const given = Int32Array.from(ids);
+    const given = Int32Array.from(ids, Number);
     return this.#inTurn(() => this.#feed(given, new Pauses(options.signal)));
   }
 

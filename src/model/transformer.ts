@@ -389,12 +389,16 @@ function projectionRandom(seed: number, layer: number, redraw: number): Random {
   return new Random(seed, streams.projections).fork(layer).fork(redraw);
 }
 
-/** Throws unless every id is in `[0, vocabSize)`. */
-export function checkIds(ids: ArrayLike<number>, vocabSize: number): void {
+/** Throws unless every id is a whole number, or a bigint, in `[0, vocabSize)`. */
+export function checkIds(ids: ArrayLike<number | bigint>, vocabSize: number): void {
   for (let i = 0; i < ids.length; i++) {
-    if (!(ids[i] >= 0 && ids[i] < vocabSize)) {
+    const id = ids[i];
+    if (!Number.isInteger(id) && typeof id !== 'bigint') {
+      throw new DataError(`Token ${String(id)} at position ${i} is no whole number; give the ids of a tokenizer.`);
+    }
+    if (!(id >= 0 && id < vocabSize)) {
       throw new DataError(
-        `Token ${ids[i]} at position ${i} is outside the vocabulary of ${vocabSize}; use the model's own tokenizer.`,
+        `Token ${id} at position ${i} is outside the vocabulary of ${vocabSize}; use the model's own tokenizer.`,
       );
     }
   }

@@ -141,10 +141,20 @@ describe('Decoder', () => {
     await decoder.feed([1, 2]);
     await expect(decoder.feed([])).rejects.toThrow('no tokens');
     await expect(decoder.feed([11])).rejects.toThrow('Token 11 at position 0 is outside the vocabulary of 11');
+    for (const odd of [1.5, Number.NaN, null, true, '3']) {
+      await expect(decoder.feed([1, odd as number])).rejects.toThrow(`Token ${odd} at position 1 is no whole number`);
+    }
     await expect(decoder.feed(ids.concat(1))).rejects.toThrow(
       "reaches 14 tokens but this model's learned positions end at 13",
     );
     expect(decoder.position).toBe(2);
+  });
+
+  it('takes the ids of other libraries, which are bigints', async () => {
+    const model = new Transformer(backend, { ...tiny, attention: { type: 'exact' } }, 3);
+    const [plain, big] = [new Decoder(model), new Decoder(model)];
+    const logits = await big.feed(BigInt64Array.of(1n, 2n) as unknown as number[]);
+    expect(logits).toEqual(await plain.feed([1, 2]));
   });
 
   it('refuses a bidirectional model', () => {

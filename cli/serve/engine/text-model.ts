@@ -57,7 +57,7 @@ export class TextModel {
     field: string,
     { framed = false, asDocument = false, mayBeEmpty = false } = {},
   ): Int32Array {
-    const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : Int32Array.from(input);
+    const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : input;
     const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
     // Special tokens may lie beyond the model's rows.
     const vocabSize = Math.min(this.tokenizer.vocabSize, this.model.configuration.vocabSize);
@@ -70,10 +70,11 @@ export class TextModel {
     if ((ids.length === 0 || input === '') && !mayBeEmpty) {
       throw badRequest(`A text in ${field} is empty: give at least one token.`, field);
     }
-    return ids;
+    // Only now, as an Int32Array takes 2³² for 0.
+    return Int32Array.from(ids);
   }
 
-  #documentOf(ids: Int32Array): Int32Array {
+  #documentOf(ids: readonly number[] | Int32Array): readonly number[] | Int32Array {
     const { specialTokens, endOfText } = this.tokenizer;
     const hasFrame = this.tokenizer.encode('', { framed: true }).length > 0;
     if (hasFrame) return ids;

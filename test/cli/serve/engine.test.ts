@@ -220,6 +220,7 @@ describe('a request is refused', () => {
     [{ prompt: [] }, /^400 prompt/],
     [{ prompt: ['a', 3] }, /^400 prompt/],
     [{ prompt: [1, 31] }, /^400 prompt: Token 31 in prompt is outside the vocabulary of 31/],
+    [{ prompt: [2 ** 32] }, /^400 prompt: Token 4294967296 in prompt is outside the vocabulary of 31/],
     [{ prompt: [1, -1] }, /^400 prompt/],
     [{ prompt: 'a', max_tokens: -1 }, /^400 max_tokens/],
     [{ prompt: 'a', max_tokens: 1.5 }, /^400 max_tokens/],
