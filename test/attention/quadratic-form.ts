@@ -56,7 +56,7 @@ export function featureKernel(features: Features, dHead: number): Kernel {
       const u = projected + (features.bias?.[r] ?? 0);
       if (features.map === 'exponential') return Math.exp(u - halfNorm);
       if (features.map === 'sine') return Math.sin(u) * Math.exp(halfNorm);
-      return activations[features.map](u) + features.epsilon;
+      return activationFunctions[features.map](u) + features.epsilon;
     });
   };
   const known = new Map<readonly number[], number[]>();
@@ -72,7 +72,8 @@ export function featureKernel(features: Features, dHead: number): Kernel {
   };
 }
 
-const activations = {
+/** f of the maps f(u) + ε. */
+export const activationFunctions = {
   relu: (u: number) => Math.max(u, 0),
   exp: Math.exp,
   sigmoid: (u: number) => 1 / (1 + Math.exp(-u)),

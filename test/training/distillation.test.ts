@@ -172,6 +172,30 @@ describe('a lesson', () => {
     }
   });
 
+  it('leaves out padding whose states are NaN or infinite, in all of its parts', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 3e38]) {
+      for (const languageHead of [true, false]) {
+        const options = { languageHead, causal: false, tiedEmbeddings: false } as const;
+        const teacher = tinyModel(reference, 3, { attention: 'exact', ...options });
+        const student = copyOf(teacher, favor);
+        const distillation = new Distillation(teacher, weights, languageHead ? nextToken : alone);
+        // Token 5 stands at padding alone.
+        const batch = paddedBatch(7, 5);
+        const isPadding = (place: number) => batch.segments![Math.floor(place / 7)][place % 7] < 0;
+        batch.inputs.forEach((id, place) => {
+          if (!isPadding(place) && id === 5) batch.inputs[place] = 6;
+        });
+        const plain = await measure(distillation, student, batch);
+        for (const model of [teacher, student]) {
+          const { storage } = model.parameters().get('tokens.weight')!;
+          reference.write(storage, new Float64Array(8).fill(value), 5 * 8);
+        }
+        const given = await measure(distillation, student, batch);
+        expect(given, `${value}, language head: ${languageHead}`).toEqual(plain);
+      }
+    }
+  });
+
   it('counts in a step by places what the teacher gives, and by targets the task', async () => {
     const plain = { causal: false, dropout: 0 } as const;
     const teacher = tinyModel(reference, 3, { ...plain, attention: 'exact' });
