@@ -40,6 +40,8 @@ async function feed(
 ): Promise<Float32Array> {
   const { batch, length, ids, mask, types } = given;
   const logits = new Float32Array(batch * length * base.vocabSize);
+  // Positions count from the first valid place, as in transformers.
+  const first = mask.map((row) => row.indexOf(1));
   let past: Record<string, Input> = Object.fromEntries(
     states.map(({ input, shape }) => {
       const dims = shape.map((dim) => (dim === 'batch_size' ? batch : typeof dim === 'string' ? 0 : dim));
@@ -69,7 +71,7 @@ async function feed(
         size,
       ),
       position_ids: int64(
-        rows.flatMap((row) => cut(row.map((_, i) => i))),
+        rows.flatMap((row, b) => cut(row.map((_, i) => (i < first[b] ? i : i - first[b])))),
         batch,
         size,
       ),
