@@ -1,4 +1,5 @@
 import type { Backend } from '../backend/types.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
@@ -22,6 +23,16 @@ export function createAttention(
   sizes: AttentionLayerSizes,
   random: Random,
 ): Attention {
+  checkArguments(
+    'createAttention',
+    { backend, configuration, sizes, random },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      configuration: option.having('a configuration of an attention', 'type'),
+      sizes: option.having('sizes of a layer', 'numHeads', 'dHead', 'maxLength'),
+      random: option.having('a Random', 'normal', 'uniform', 'fork'),
+    },
+  );
   switch (configuration.type) {
     case 'exact':
       return new ExactAttention(backend);

@@ -1,4 +1,5 @@
 import type { BackendName } from '../backend/types.ts';
+import { checkArguments, option } from '../base/options.ts';
 
 /**
  * Time of a flop of exact attention over that of one of FAVOR+, forward, as measured on two Zen 4 cores with 8 heads of 64
@@ -19,6 +20,11 @@ const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: numb
  * measured cost of a flop shifts them.
  */
 export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean): number {
+  checkArguments(
+    'crossoverLength',
+    { backend, numFeatures, causal },
+    { backend: option.oneOf('native', 'wasm', 'reference'), numFeatures: option.count, causal: option.boolean },
+  );
   const cost = costOfExactFlop[backend];
   return Math.round(causal ? (4 * numFeatures) / cost.causal : (2 * numFeatures) / cost.bidirectional);
 }

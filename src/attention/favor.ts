@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import {
@@ -32,6 +32,14 @@ export interface FeatureOptions extends FeatureConfigurationInput {
  * @throws ConfigurationError when the options are not valid or do not fit dHead.
  */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
+  checkArguments(
+    'drawFeatures',
+    { backend, dHead },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      dHead: option.count,
+    },
+  );
   checkBackend('drawFeatures', backend);
   if (!(Number.isSafeInteger(dHead) && dHead >= 1 && dHead <= 65_536)) {
     throw new ConfigurationError(`drawFeatures: dHead is ${describe(dHead)}; give a whole number from 1 to 65536.`);
@@ -102,6 +110,16 @@ export class FavorAttention implements Attention<FavorState> {
     readonly dHead: number,
     random: Random,
   ) {
+    checkArguments(
+      'FavorAttention',
+      { backend, configuration, dHead, random },
+      {
+        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+        configuration: option.having('a configuration of FAVOR+', 'numFeatures', 'featureMap'),
+        dHead: option.count,
+        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+      },
+    );
     this.#features = scope(() => {
       const drawn = uploadFeatures(backend, drawPlainFeatures(configuration, dHead, random), dHead);
       keep(drawn.projection);
@@ -144,6 +162,11 @@ export class FavorAttention implements Attention<FavorState> {
 
   /** The state after the first `length` keys and values `[batch, capacity, heads, d]`. O(length). */
   stateAfter(keys: Tensor, values: Tensor, length: number): FavorState {
+    checkArguments(
+      'FavorAttention.stateAfter',
+      { keys, values, length },
+      { keys: option.instance(Tensor), values: option.instance(Tensor), length: option.natural },
+    );
     const [batch, , heads, dHead] = keys.shape;
     const dValue = values.shape[3];
     const state = this.createState({ batch, heads, dHead, dValue });
@@ -156,6 +179,16 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: FavorState): Tensor {
+    checkArguments(
+      'FavorAttention.extend',
+      { queries, keys, values, state },
+      {
+        queries: option.instance(Tensor),
+        keys: option.instance(Tensor),
+        values: option.instance(Tensor),
+        state: option.instance(FavorState),
+      },
+    );
     const { batch, heads, dHead, dValue } = state.sizes;
     const length = queries.shape[1];
     const { normalised } = this.configuration;
@@ -194,6 +227,11 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   redraw(random: Random): void {
+    checkArguments(
+      'FavorAttention.redraw',
+      { random },
+      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
+    );
     const { projection, bias } = this.features;
     const drawn = drawPlainFeatures(this.configuration, this.dHead, random);
     this.backend.write(projection.storage, drawn.projection);

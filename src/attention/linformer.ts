@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { maskKeys } from '../tensor/ops/attention/mask-keys.ts';
 import { projectLength } from '../tensor/ops/attention/project-length.ts';
@@ -7,7 +8,7 @@ import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
@@ -33,14 +34,19 @@ export function linformerAttention(
   queries: Tensor,
   keys: Tensor,
   values: Tensor,
-  {
-    keyProjection,
-    valueProjection,
-    segments,
-    keySegments = segments,
-    ...options
-  }: AttendOptions & LinformerProjections,
+  given: AttendOptions & LinformerProjections,
 ): Tensor {
+  checkArguments(
+    'linformerAttention',
+    { queries, keys, values, given },
+    {
+      queries: option.instance(Tensor),
+      keys: option.instance(Tensor),
+      values: option.instance(Tensor),
+      given: option.having('options with both projections', 'keyProjection', 'valueProjection'),
+    },
+  );
+  const { keyProjection, valueProjection, segments, keySegments = segments, ...options } = given;
   if (options.causal) {
     throw new ConfigurationError(
       'Linformer mixes all positions, so it cannot be causal: train with causal: false, or use favor, lsh or exact.',
@@ -82,9 +88,20 @@ export class LinformerAttention implements Attention<never> {
   constructor(
     readonly backend: Backend,
     readonly configuration: LinformerConfiguration,
-    { numHeads, maxLength }: AttentionLayerSizes,
+    sizes: AttentionLayerSizes,
     random: Random,
   ) {
+    checkArguments(
+      'LinformerAttention',
+      { backend, configuration, sizes, random },
+      {
+        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+        configuration: option.having('a configuration of Linformer', 'projectedLength', 'projections'),
+        sizes: option.having('sizes of a layer', 'numHeads', 'maxLength'),
+        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+      },
+    );
+    const { numHeads, maxLength } = sizes;
     const { projectedLength, sharing } = configuration;
     this.#shape = [...(sharing === 'none' ? [numHeads] : []), projectedLength, maxLength];
     const draw = () => keep(tensor(backend, this.#draw(random), this.#shape));
@@ -98,6 +115,11 @@ export class LinformerAttention implements Attention<never> {
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    checkArguments(
+      'LinformerAttention.attend',
+      { queries, keys, values },
+      { queries: option.instance(Tensor), keys: option.instance(Tensor), values: option.instance(Tensor) },
+    );
     return linformerAttention(queries, keys, values, { ...options, ...this.projections });
   }
 
@@ -115,6 +137,11 @@ export class LinformerAttention implements Attention<never> {
   }
 
   redraw(random: Random): void {
+    checkArguments(
+      'LinformerAttention.redraw',
+      { random },
+      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
+    );
     for (const buffer of this.buffers().values()) this.backend.write(buffer.storage, this.#draw(random));
   }
 

@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/attention/lsh-attention.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -75,9 +75,20 @@ export class LshAttention implements Attention<KeyValueCache> {
   constructor(
     readonly backend: Backend,
     readonly configuration: LshConfiguration,
-    { dHead, maxLength }: AttentionLayerSizes,
+    sizes: AttentionLayerSizes,
     random: Random,
   ) {
+    checkArguments(
+      'LshAttention',
+      { backend, configuration, sizes, random },
+      {
+        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+        configuration: option.having('a configuration of LSH attention', 'numHashes', 'chunkLength'),
+        sizes: option.having('sizes of a layer', 'dHead', 'maxLength'),
+        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+      },
+    );
+    const { dHead, maxLength } = sizes;
     const { numHashes, maxBuckets, chunkLength } = configuration;
     this.#shape = [numHashes, maxBuckets / 2, dHead];
     this.rotations = keep(tensor(backend, this.#draw(random), this.#shape));
@@ -96,6 +107,11 @@ export class LshAttention implements Attention<KeyValueCache> {
 
   /** @throws one sentence unless `keys` is `queries`, or as {@link lshAttention} does. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    checkArguments(
+      'LshAttention.attend',
+      { queries, keys, values },
+      { queries: option.instance(Tensor), keys: option.instance(Tensor), values: option.instance(Tensor) },
+    );
     if (keys !== queries) {
       throw new ConfigurationError(
         'LSH attention takes its queries as keys: pass the same tensor as both, or use exact or favor.',
@@ -146,6 +162,11 @@ export class LshAttention implements Attention<KeyValueCache> {
   }
 
   redraw(random: Random): void {
+    checkArguments(
+      'LshAttention.redraw',
+      { random },
+      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
+    );
     this.backend.write(this.rotations.storage, this.#draw(random));
   }
 

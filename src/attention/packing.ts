@@ -1,5 +1,6 @@
 import { type Backend, RUN_COLUMNS } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { AttentionInputs, Runs } from '../tensor/ops/attention/shapes.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { AttendOptions, KeyMask, Segments } from './types.ts';
@@ -91,6 +92,7 @@ export function paddingMask(segments: Segments): Float32Array[] | undefined {
 
 /** Segments of a padded batch: row b holds one sequence of `lengths[b]` positions, then padding. */
 export function paddedSegments(lengths: readonly number[], maxLength: number): Segments {
+  checkArguments('paddedSegments', { lengths, maxLength }, { lengths: option.numbers, maxLength: option.natural });
   return lengths.map((length) => Int32Array.from({ length: maxLength }, (_, i) => (i < length ? 0 : -1)));
 }
 

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import type { AttentionSizes, Estimator, FavorResult, ProjectionForm } from './types.ts';
 
 /** Rows of a block of directions: Hadamard blocks are as wide as the least power of two that holds dHead. */
@@ -19,12 +20,14 @@ const SEGMENT = 256;
 
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
+  checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: option.object, numFeatures: option.number });
   const { numRuns, heads, lengthQ, lengthK, dValue } = sizes;
   return numRuns * heads * Math.floor((lengthQ + lengthK) / SEGMENT) * numFeatures * (dValue + 2);
 }
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */
 export function exponentialEstimator(numFeatures: number): Estimator {
+  checkArguments('exponentialEstimator', { numFeatures }, { numFeatures: option.count });
   return { numFeatures, map: 'exponential', epsilon: 0, form: 'dense', factors: 0, directions: numFeatures };
 }
 

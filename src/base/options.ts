@@ -2,7 +2,7 @@
  * The door for objects of options: unknown keys are refused with the nearest known key, as in configuration files, and
  * values of another type are refused by name. What a value means is checked where the value is used.
  */
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, DataError } from './errors.ts';
 import { nearestKey } from './parse.ts';
 
 /** What one option may be; `undefined` stands for the default and is always accepted. */
@@ -35,10 +35,35 @@ export const option = {
     wanted: 'a whole number of at least 0',
     accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
   },
+  /** A whole number from 0 to `most`. */
+  upTo: (most: number): OptionKind => ({
+    wanted: `a whole number from 0 to ${most}`,
+    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most,
+  }),
   array: { wanted: 'an array', accepts: (value) => Array.isArray(value) || ArrayBuffer.isView(value) },
+  /** An array of anything, but no typed array. */
+  list: { wanted: 'an array', accepts: (value) => Array.isArray(value) },
   object: { wanted: 'an object', accepts: (value) => typeof value === 'object' && value !== null },
   /** Checked by what takes the value. */
   any: { wanted: 'anything', accepts: () => true },
+  /** Arrays and typed arrays of numbers; their numbers are checked where they are used. */
+  numbers: {
+    wanted: 'an array of numbers',
+    accepts: (value) =>
+      (Array.isArray(value) && value.every((each) => typeof each === 'number')) || isNumberView(value),
+  },
+  strings: {
+    wanted: 'an array of strings',
+    accepts: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+  },
+  bytes: { wanted: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array },
+  map: { wanted: 'a Map', accepts: (value) => value instanceof Map },
+  /** What `for await` takes, but no string. */
+  iterable: {
+    wanted: 'an array or another iterable, asynchronous ones included',
+    accepts: (value) =>
+      typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value),
+  },
   signal: { wanted: 'an AbortSignal', accepts: (value) => isSignal(value) },
   oneOf: (...values: readonly string[]): OptionKind => ({
     wanted: values.map((value) => JSON.stringify(value)).join(' or '),
@@ -49,11 +74,26 @@ export const option = {
     wanted: `a ${type.name}`,
     accepts: (value) => value instanceof (type as typeof Object),
   }),
+  /** Objects that have these members, of whatever class. */
+  having: (wanted: string, ...members: readonly string[]): OptionKind => ({
+    wanted,
+    accepts: (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
+  }),
+  optional: (kind: OptionKind): OptionKind => ({
+    wanted: `${kind.wanted}, or nothing`,
+    accepts: (value) => value === undefined || kind.accepts(value),
+  }),
   either: (...kinds: readonly OptionKind[]): OptionKind => ({
     wanted: kinds.map(({ wanted }) => wanted).join(' or '),
     accepts: (value) => kinds.some((kind) => kind.accepts(value)),
   }),
 } satisfies Record<string, OptionKind | ((...parameters: never) => OptionKind)>;
+
+function isNumberView(value: unknown): boolean {
+  return (
+    ArrayBuffer.isView(value) && 'length' in value && !Object.prototype.toString.call(value).startsWith('[object Big')
+  );
+}
 
 function isSignal(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
@@ -99,4 +139,21 @@ export function describe(value: unknown): string {
   const called = name === 'Object' && typeof maker === 'function' && maker.name !== '' ? maker.name : name;
   const noun = called === 'Object' ? 'plain object' : called;
   return `${/^[AEIOU]/.test(noun) ? 'an' : 'a'} ${noun}`;
+}
+
+/**
+ * Checks the arguments of `where` by their names, as {@link checkOptions} does options: for values that the engine would
+ * only refuse later, in words about something else.
+ *
+ * @throws DataError naming the argument that is of another kind.
+ */
+export function checkArguments<Values extends Readonly<Record<string, unknown>>>(
+  where: string,
+  values: Values,
+  kinds: { readonly [Name in keyof Values]: OptionKind },
+): void {
+  for (const name in values) {
+    if (kinds[name].accepts(values[name])) continue;
+    throw new DataError(`${where}: ${name} is ${describe(values[name])}; give ${kinds[name].wanted}.`);
+  }
 }

@@ -7,6 +7,9 @@ import { z } from './zod.ts';
  * @throws one sentence that names the key, the nearest known key if it is unknown, and what was expected.
  */
 export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  if (typeof schema !== 'object' || schema === null || !('_zod' in schema) || typeof schema._zod.run !== 'function') {
+    throw new ConfigurationError('parseConfiguration: the schema is none of zod; give one such as trainingSchema.');
+  }
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

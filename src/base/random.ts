@@ -8,6 +8,7 @@
  */
 
 import { ConfigurationError } from './errors.ts';
+import { checkArguments, option } from './options.ts';
 import { type PhiloxBlock, philox, philoxInto } from './philox.ts';
 
 export { type PhiloxBlock, type PhiloxCounter, type PhiloxKey, philox } from './philox.ts';
@@ -99,6 +100,7 @@ export class Random {
 
   /** A generator that continues from a saved state. @throws {RangeError} when a field is out of range. */
   static from(state: RandomState): Random {
+    checkArguments('Random.from', { state }, { state: option.object });
     const random = new Random(state.seed, state.stream);
     checkInteger(state.position, TWO_53, 'position', 'Random.from');
     random.#position = state.position;

@@ -1,7 +1,8 @@
 /** What a language model's bits per character are to be compared with. */
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { Pauses } from '../base/event-loop.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { PairMap } from '../tokenizers/training/pair-map.ts';
 import { countCharacters } from './dataset/text-split.ts';
 
@@ -17,6 +18,7 @@ import { countCharacters } from './dataset/text-split.ts';
  * @throws if heldOut is empty or order is not an integer from 0 to 16
  */
 export function orderKModel(train: string, heldOut: string, order = 3): number {
+  checkArguments('orderKModel', { train, heldOut }, { train: option.string, heldOut: option.string });
   if (!Number.isInteger(order) || order < 0 || order > 16) {
     throw new ConfigurationError(`order is ${order}; use an integer from 0 to 16.`);
   }
@@ -99,6 +101,8 @@ export async function targetCounts(
   vocabSize: number,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Float64Array> {
+  checkArguments('targetCounts', { batches }, { batches: option.iterable });
+  checkOptions<Stoppable>('targetCounts', options, { signal: option.signal });
   const counts = new Float64Array(vocabSize);
   const pauses = new Pauses(options.signal);
   for await (const { targets } of batches) {
@@ -138,6 +142,8 @@ export async function empiricalBaseline(
   batches: Iterable<HasTargets> | AsyncIterable<HasTargets>,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<EmpiricalBaseline> {
+  checkArguments('empiricalBaseline', { counts, batches }, { counts: option.numbers, batches: option.iterable });
+  checkOptions<Stoppable>('empiricalBaseline', options, { signal: option.signal });
   const heldOut = await targetCounts(batches, counts.length, options);
   let commonest = 0;
   let trained = 0;

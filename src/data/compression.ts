@@ -1,5 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import type { Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { countCharacters } from './dataset/text-split.ts';
 
 export interface BrotliResult {
@@ -20,8 +21,11 @@ export interface BrotliResult {
 export async function brotliBitsPerCharacter(
   train: string,
   heldOut: string,
-  { signal }: Stoppable = {},
+  options: Stoppable = {},
 ): Promise<BrotliResult> {
+  checkArguments('brotliBitsPerCharacter', { train, heldOut }, { train: option.string, heldOut: option.string });
+  checkOptions<Stoppable>('brotliBitsPerCharacter', options, { signal: option.signal });
+  const { signal } = options;
   if (heldOut === '')
     throw new DataError('The held-out text is empty; bits per character need at least one character.');
   const characters = countCharacters(heldOut);

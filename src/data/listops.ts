@@ -5,7 +5,7 @@
  */
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { checkOptions as checkKnown, option } from '../base/options.ts';
+import { checkArguments, checkOptions as checkKnown, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
 
 /** The symbols of expressions; a symbol is stored as its index. */
@@ -50,6 +50,7 @@ export interface ListOpsExample {
  * @throws unless the sizes are positive integers that leave room for an expression
  */
 export function listOpsExample(index: number, options: ListOpsOptions): ListOpsExample {
+  checkArguments('listOpsExample', { index, options }, { index: option.natural, options: option.object });
   checkKnown<ListOpsOptions & { count?: number; first?: number }>('listOpsExample', options, {
     seed: option.number,
     maxDepth: option.number,
@@ -82,6 +83,7 @@ const MAX_ATTEMPTS = 1_000_000;
 export function* listOpsExamples(
   options: ListOpsOptions & { count: number; first?: number },
 ): Generator<ListOpsExample> {
+  checkArguments('listOpsExamples', { options }, { options: option.object });
   const { count, first = 0 } = options;
   for (let index = first; index < first + count; index++) yield listOpsExample(index, options);
 }
@@ -164,6 +166,7 @@ function median(values: number[]): number {
 
 /** The value of an expression. @throws in one sentence, if it is none */
 export function evaluateListOps(symbols: ArrayLike<number>): number {
+  checkArguments('evaluateListOps', { symbols }, { symbols: option.numbers });
   const open: { operator: number; values: number[] }[] = [];
   let result: number | undefined;
   for (let i = 0; i < symbols.length; i++) {
@@ -198,6 +201,7 @@ const indices = new Map(LISTOPS_SYMBOLS.map((symbol, index) => [symbol, index]))
  * @throws in one sentence, for anything else
  */
 export function parseListOps(text: string): Uint8Array {
+  checkArguments('parseListOps', { text }, { text: option.string });
   const words = text.split(/\s+/).filter((word) => word !== '' && word !== '(' && word !== ')');
   return Uint8Array.from(words, (word) => {
     const index = indices.get(word);
@@ -208,11 +212,13 @@ export function parseListOps(text: string): Uint8Array {
 
 /** The text of symbols. */
 export function listOpsText(symbols: ArrayLike<number>): string {
+  checkArguments('listOpsText', { symbols }, { symbols: option.numbers });
   return Array.from(symbols, (symbol) => LISTOPS_SYMBOLS[symbol]).join(' ');
 }
 
 /** One character for each symbol, so that a tokenizer of characters has a token for each: `n3x45]]` is `[MIN 3 [MAX 4 5 ] ]`. */
 export function listOpsLetters(symbols: ArrayLike<number>): string {
+  checkArguments('listOpsLetters', { symbols }, { symbols: option.numbers });
   return Array.from(symbols, (symbol) => LETTERS[symbol]).join('');
 }
 
@@ -235,6 +241,7 @@ export class ListOpsTokenizer {
 
   /** The text of ids, special ones left out. @throws for an id outside the vocabulary */
   decode(ids: ArrayLike<number>): string {
+    checkArguments('ListOpsTokenizer.decode', { ids }, { ids: option.numbers });
     const symbols: number[] = [];
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;

@@ -9,6 +9,7 @@
 
 import { blockSize } from '../backend/estimator.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { FeatureMapConfiguration } from './configuration.ts';
 import { optimalA } from './maps/favor-plus-plus.ts';
 import type { ProjectionKind } from './projection.ts';
@@ -30,6 +31,7 @@ export interface EstimatorDescription {
 }
 
 export function pairOf(x: ArrayLike<number>, y: ArrayLike<number>): Pair {
+  checkArguments('pairOf', { x, y }, { x: option.numbers, y: option.numbers });
   let [squaredSum, squaredDifference] = [0, 0];
   for (let i = 0; i < x.length; i++) {
     squaredSum += (x[i] + y[i]) ** 2;
@@ -66,18 +68,27 @@ function sumSeries(ratio: (k: number) => number): number {
 }
 
 /** `SM(x, y) = exp(xᵀy)`. */
-export function softmaxKernel({ squaredSum, squaredDifference }: Pair): number {
+export function softmaxKernel(pair: Pair): number {
+  checkArguments('softmaxKernel', { pair }, { pair: option.object });
+  const { squaredSum, squaredDifference } = pair;
   return Math.exp((squaredSum - squaredDifference) / 4);
 }
 
 /** `SMREG(x, y) = e^{−X/2}·₀F₁(; d/2; d·‖x + y‖²/4)` (paper Theorem 1). */
 export function regularisedSoftmaxKernel(pair: Pair): number {
+  checkArguments('regularisedSoftmaxKernel', { pair }, { pair: option.object });
   const { dHead, squaredSum } = pair;
   return Math.exp(-squaredNorms(pair) / 2) * hypergeometric0F1(dHead / 2, (dHead * squaredSum) / 4);
 }
 
 /** The kernel that an estimator is unbiased for. Padded Hadamard rows estimate SMREG of the padded inputs. */
-export function expectedKernel({ featureMap, projection }: EstimatorDescription, pair: Pair): number {
+export function expectedKernel(estimator: EstimatorDescription, pair: Pair): number {
+  checkArguments(
+    'expectedKernel',
+    { estimator, pair },
+    { estimator: option.having('an estimator', 'featureMap', 'projection', 'numFeatures'), pair: option.object },
+  );
+  const { featureMap, projection } = estimator;
   if (featureMap.type !== 'smreg') return softmaxKernel(pair);
   return regularisedSoftmaxKernel({ ...pair, dHead: blockRows(projection, pair.dHead) });
 }
@@ -90,6 +101,11 @@ export function expectedKernel({ featureMap, projection }: EstimatorDescription,
  * @throws for FAVOR++ over Hadamard rows that are padded, of which no closed form is known here.
  */
 export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): number {
+  checkArguments(
+    'meanSquaredError',
+    { estimator, pair },
+    { estimator: option.having('an estimator', 'featureMap', 'projection', 'numFeatures'), pair: option.object },
+  );
   const { featureMap, projection, numFeatures } = estimator;
   const rows = blockRows(projection, pair.dHead);
   if (featureMap.type === 'favor++' && rows !== pair.dHead) {
@@ -114,6 +130,7 @@ export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): n
  * What orthogonal rows save at least (paper Theorem 2): `MSE(orthogonal +) ≤ MSE(iid +) − this` for numFeatures ≤ dHead.
  */
 export function orthogonalGain(numFeatures: number, pair: Pair): number {
+  checkArguments('orthogonalGain', { numFeatures, pair }, { numFeatures: option.number, pair: option.object });
   const excess = softmaxKernel(pair) - Math.exp(-squaredNorms(pair) / 2);
   return ((2 * (numFeatures - 1)) / (numFeatures * (pair.dHead + 2))) * excess ** 2;
 }

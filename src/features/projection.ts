@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
 import { givensProjection } from './projections/givens.ts';
@@ -37,6 +38,11 @@ export interface ProjectionOptions {
  * @throws when directions or dHead is not a positive integer.
  */
 export function drawProjection(options: ProjectionOptions, random: Random): Projection {
+  checkArguments(
+    'drawProjection',
+    { options, random },
+    { options: option.object, random: option.having('a Random', 'normal', 'uniform', 'fork') },
+  );
   const { kind, directions, dHead, norms = 'gaussian' } = options;
   for (const [name, value] of Object.entries({ directions, dHead })) {
     if (!Number.isInteger(value) || value < 1)

@@ -2,7 +2,7 @@ import { createAttention } from '../attention/attention.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import type { Pauses } from '../base/event-loop.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { linear } from '../tensor/ops/linear.ts';
@@ -57,6 +57,11 @@ export class EncoderDecoder implements Layer {
     options: EncoderDecoderOptions,
     seed = 0,
   ) {
+    checkArguments(
+      'EncoderDecoder',
+      { backend },
+      { backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload') },
+    );
     const configuration = parseConfiguration(encoderDecoderConfiguration, options, 'the model configuration');
     this.configuration = configuration;
     const { dModel, numHeads, maxLength, positions, layerNormEpsilon } = configuration;
@@ -135,6 +140,11 @@ export class EncoderDecoder implements Layer {
    * @throws when learned positions end before `lengthQ`
    */
   decode(ids: Tensor, encoded: Tensor, options: EncoderDecoderPass = {}): Tensor {
+    checkArguments(
+      'EncoderDecoder.decode',
+      { ids, encoded },
+      { ids: option.instance(Tensor), encoded: option.instance(Tensor) },
+    );
     checkPass('decode', options);
     const { dropout = Dropout.off, sourceMask } = options;
     let x = dropout.forward(this.#target.forward(ids));
@@ -144,12 +154,14 @@ export class EncoderDecoder implements Layer {
 
   /** `[…, dModel]` → logits `[rows, targetVocabSize]`, rows being the product of the leading axes. */
   logits(hidden: Tensor): Tensor {
+    checkArguments('EncoderDecoder.logits', { hidden }, { hidden: option.instance(Tensor) });
     const { dModel } = this.configuration;
     return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#target.tokens);
   }
 
   /** One state per decoder layer, for {@link extend}: an empty past, and the source. The caller disposes them. */
   createStates(encoded: Tensor, sourceMask?: KeyMask): DecoderBlockState[] {
+    checkArguments('EncoderDecoder.createStates', { encoded }, { encoded: option.instance(Tensor) });
     const { dModel, numHeads } = this.configuration;
     const sizes = { batch: encoded.shape[0], heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
     return this.#decoder.map(({ layers }) => ({
@@ -164,6 +176,7 @@ export class EncoderDecoder implements Layer {
    * @returns logits `[batch·length, targetVocabSize]`
    */
   extend(ids: Tensor, states: readonly DecoderBlockState[]): Tensor {
+    checkArguments('EncoderDecoder.extend', { ids, states }, { ids: option.instance(Tensor), states: option.array });
     return scope(() => {
       const offset = this.#target.isPositional ? states[0].past.position : 0;
       let x = this.#target.forward(ids, { offset });
@@ -206,6 +219,7 @@ export class EncoderDecoder implements Layer {
 
   /** Draws all random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
   redraw(seed: number, redraw: number): void {
+    checkArguments('EncoderDecoder.redraw', { seed, redraw }, { seed: option.number, redraw: option.number });
     const projections = new Random(seed, streams.projections);
     for (const [i, attention] of this.attentions.entries()) attention.redraw(projections.fork(i).fork(redraw));
   }
@@ -245,6 +259,16 @@ export function translationLoss(
   targets: Tensor,
   options: EncoderDecoderPass & { weight?: number } = {},
 ): CrossEntropy {
+  checkArguments(
+    'translationLoss',
+    { model, source, inputs, targets },
+    {
+      model: option.having('an EncoderDecoder', 'configuration', 'encode', 'decode'),
+      source: option.instance(Tensor),
+      inputs: option.instance(Tensor),
+      targets: option.instance(Tensor),
+    },
+  );
   const logits = model.logits(model.decode(inputs, model.encode(source, options), options));
   return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
 }

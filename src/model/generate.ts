@@ -1,8 +1,8 @@
 import type { SavedState, SavedStateJson } from '../attention/decoding/saved-state.ts';
 import type { DecodingState } from '../attention/types.ts';
 import { DataError } from '../base/errors.ts';
-import { Pauses, untilAborted } from '../base/event-loop.ts';
-import { checkOptions, type OptionKinds, option } from '../base/options.ts';
+import { Pauses, type Stoppable, untilAborted } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { feedPrompt, isOnePiece } from './prompt.ts';
@@ -27,6 +27,14 @@ export class Decoder {
     readonly model: Transformer,
     saved?: readonly (SavedState | SavedStateJson)[],
   ) {
+    checkArguments(
+      'Decoder',
+      { model, saved },
+      {
+        model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+        saved: option.optional(option.array),
+      },
+    );
     this.#states = saved ? restoreStates(model, saved) : model.createStates();
   }
 
@@ -48,6 +56,8 @@ export class Decoder {
     ids: ArrayLike<number>,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array | Float64Array> {
+    checkArguments('Decoder.feed', { ids }, { ids: option.numbers });
+    checkOptions<Stoppable>('Decoder.feed', options, { signal: option.signal });
     if (ids.length === 0) throw new DataError('Decoder.feed: no tokens; give at least one, such as a prompt.');
     checkIds(ids, this.model.configuration.vocabSize);
     const given = Int32Array.from(ids, Number);
@@ -129,6 +139,14 @@ export function generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions = {},
 ): AsyncGenerator<number, void, undefined> {
+  checkArguments(
+    'generate',
+    { model, prompt },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      prompt: option.numbers,
+    },
+  );
   checkOptions<GenerateOptions>('generate', options, generateOptions);
   return untilAborted(options.signal, tokens(model, prompt, options));
 }
@@ -169,6 +187,15 @@ export async function* streamText(
   prompt: string,
   options: GenerateOptions = {},
 ): AsyncGenerator<string, void, undefined> {
+  checkArguments(
+    'streamText',
+    { model, tokenizer, prompt },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      tokenizer: option.having('a tokenizer', 'encode', 'decodeStream'),
+      prompt: option.string,
+    },
+  );
   const decoder = tokenizer.decodeStream();
   for await (const token of generate(model, tokenizer.encode(prompt), options)) {
     const text = decoder.push(token);

@@ -1,6 +1,7 @@
+import { checkArguments, option } from '../base/options.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
 
 /**
@@ -17,6 +18,15 @@ export function languageModelLoss(
   targets: Tensor,
   options: ForwardOptions & { weight?: number } = {},
 ): CrossEntropy {
+  checkArguments(
+    'languageModelLoss',
+    { model, inputs, targets },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      inputs: option.instance(Tensor),
+      targets: option.instance(Tensor),
+    },
+  );
   const logits = model.logits(model.forward(inputs, options));
   return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
 }
@@ -36,6 +46,15 @@ export function classificationLoss(
   targets: Tensor,
   options: ForwardOptions & { weight?: number } = {},
 ): CrossEntropy {
+  checkArguments(
+    'classificationLoss',
+    { model, inputs, targets },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      inputs: option.instance(Tensor),
+      targets: option.instance(Tensor),
+    },
+  );
   const logits = model.classify(model.forward(inputs, options), options);
   return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
 }

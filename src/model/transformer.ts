@@ -2,7 +2,7 @@ import { createAttention } from '../attention/attention.ts';
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { reshape } from '../tensor/ops/reshape.ts';
@@ -208,6 +208,7 @@ export class Transformer implements Layer {
 
   /** One empty decoding state per layer. @throws for a bidirectional model. */
   createStates(batch = 1): DecodingState[] {
+    checkArguments('Transformer.createStates', { batch }, { batch: option.upTo(2 ** 24) });
     if (!this.configuration.causal)
       throw new ConfigurationError('This model is bidirectional and cannot decode; train one with causal: true.');
     const { dModel, numHeads } = this.configuration;
@@ -223,6 +224,7 @@ export class Transformer implements Layer {
    *   equally many tokens.
    */
   stackStates(states: readonly (readonly DecodingState[])[]): DecodingState[] {
+    checkArguments('Transformer.stackStates', { states }, { states: option.array });
     return this.attentions.map((attention, layer) => attention.stackStates(states.map((layers) => layers[layer])));
   }
 
@@ -288,6 +290,7 @@ export class Transformer implements Layer {
    *   weights of its own; the model is then unchanged
    */
   replaceAttention(choice: AttentionChoice, seed = 0): void {
+    checkArguments('Transformer.replaceAttention', { choice }, { choice: option.object });
     const configuration = parseConfiguration(
       transformerConfiguration,
       { ...this.configuration, ...choice },
@@ -310,6 +313,7 @@ export class Transformer implements Layer {
 
   /** Draws every layer's random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
   redraw(seed: number, redraw: number): void {
+    checkArguments('Transformer.redraw', { seed, redraw }, { seed: option.number, redraw: option.number });
     this.attentions.forEach((attention, layer) => {
       attention.redraw(projectionRandom(seed, layer, redraw));
     });

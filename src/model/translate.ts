@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import { Pauses, untilAborted } from '../base/event-loop.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { scope } from '../tensor/scope.ts';
@@ -33,6 +33,15 @@ export function translate(
   source: ArrayLike<number>,
   options: TranslateOptions,
 ): AsyncGenerator<number, void, undefined> {
+  checkArguments(
+    'translate',
+    { model, source, options },
+    {
+      model: option.having('an EncoderDecoder', 'configuration', 'encode', 'decode'),
+      source: option.numbers,
+      options: option.object,
+    },
+  );
   checkOptions<TranslateOptions>('translate', options, {
     ...samplingKinds,
     start: option.natural,

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { OnnxExport } from './export.ts';
 
@@ -17,10 +18,29 @@ interface SpecialIds {
  */
 export function onnxCompanions(
   configuration: TransformerConfiguration,
-  { padding, beginning, end }: SpecialIds,
-  { files: graphs, states }: OnnxExport,
+  specials: SpecialIds,
+  exported: OnnxExport,
   kept: Readonly<Record<string, unknown>> = {},
 ): Map<string, string> {
+  checkArguments(
+    'onnxCompanions',
+    { configuration, specials, exported, kept },
+    {
+      configuration: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+      specials: option.object,
+      exported: option.having('what exportOnnx() gives', 'files', 'states'),
+      kept: option.object,
+    },
+  );
+  const { padding, beginning, end } = specials;
+  const { files: graphs, states } = exported;
   const ids = Object.fromEntries(
     Object.entries({ pad_token_id: padding, bos_token_id: beginning, eos_token_id: end }).filter(
       ([, id]) => id !== undefined,

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { encodeOnnx, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
@@ -48,6 +48,11 @@ export interface OnnxExport {
  * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
+  checkArguments(
+    'exportOnnx',
+    { model },
+    { model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward') },
+  );
   checkOptions<OnnxExportOptions>('exportOnnx', options, {
     graphs: option.array,
     outputs: option.array,
@@ -94,6 +99,20 @@ export function onnxChoices(
   readonly outputs: readonly SequenceOutput[];
   readonly auto: 'favor' | 'exact';
 } {
+  checkArguments(
+    'onnxChoices',
+    { configuration },
+    {
+      configuration: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+    },
+  );
   const { auto = 'favor' } = options;
   if (options.auto !== undefined && configuration.attention.type !== 'auto') {
     throw new ConfigurationError(

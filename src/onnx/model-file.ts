@@ -1,4 +1,5 @@
 /** ONNX models as bytes: the messages of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that graphs need. */
+import { checkArguments, option } from '../base/options.ts';
 import {
   bytesField,
   floatField,
@@ -71,6 +72,11 @@ const EXTERNAL = 1;
  * @param dataName name of the file beside the model that takes weights
  */
 export function encodeOnnx(graph: OnnxGraph, dataName: string, maxBytes = MAX_MODEL_BYTES): OnnxFile {
+  checkArguments(
+    'encodeOnnx',
+    { graph, dataName },
+    { graph: option.having('a graph', 'name', 'nodes', 'inputs', 'outputs'), dataName: option.string },
+  );
   const whole = modelMessage(graph);
   if (whole.length <= maxBytes) return { model: toBytes(whole) };
   const external = new ExternalData(dataName);

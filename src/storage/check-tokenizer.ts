@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 
@@ -10,10 +11,27 @@ import type { Tokenizer } from '../tokenizers/tokenizer.ts';
  * @throws one sentence when ordinary tokens go beyond the model's table
  */
 export function checkTokenizer(
-  { vocabSize, specials }: Pick<Tokenizer, 'vocabSize' | 'specials'>,
+  tokenizer: Pick<Tokenizer, 'vocabSize' | 'specials'>,
   configuration: Pick<TransformerConfiguration, 'vocabSize' | 'patches'>,
   where: string,
 ): void {
+  checkArguments(
+    'checkTokenizer',
+    { tokenizer, configuration, where },
+    {
+      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
+      configuration: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+      where: option.string,
+    },
+  );
+  const { vocabSize, specials } = tokenizer;
   if (configuration.patches) return;
   const rows = configuration.vocabSize;
   const beyond = [...specials.values()].filter((id) => id >= rows).length;

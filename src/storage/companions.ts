@@ -1,5 +1,7 @@
 /** What a model's directory keeps of the files that lay beside a model of the library transformers. */
+
 import { DataError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 
@@ -15,6 +17,7 @@ const schema = z.lazy(() => z.record(z.string().check(z.regex(NAME)), z.unknown(
 
 /** The companions that a model's directory holds. @throws one sentence when they are not valid */
 export function parseCompanions(json: unknown, where: string): Companions {
+  checkArguments('parseCompanions', { where }, { where: option.string });
   const result = z.safeParse(schema, json);
   if (result.success) return result.data;
   throw new DataError(`${where} is no object of JSON files by name: restore it from a copy, or remove it.`);
@@ -28,6 +31,7 @@ export function companion(companions: Companions, name: string): Readonly<Record
 
 /** Companions that are written as they are; the others are written anew, with what is kept of them. */
 export function unchangedCompanions(companions: Companions): [name: string, contents: unknown][] {
+  checkArguments('unchangedCompanions', { companions }, { companions: option.object });
   return Object.entries(companions).filter(([name]) => name !== 'config.json' && name !== 'tokenizer_config.json');
 }
 
@@ -36,6 +40,7 @@ const STALE = ['torch_dtype', 'dtype', 'quantization_config', 'auto_map', '_name
 
 /** What config.json said, save for what is no longer true. */
 export function keptConfig(companions: Companions): Record<string, unknown> {
+  checkArguments('keptConfig', { companions }, { companions: option.object });
   return Object.fromEntries(
     Object.entries(companion(companions, 'config.json')).filter(([key]) => !STALE.includes(key)),
   );
@@ -44,20 +49,35 @@ export function keptConfig(companions: Companions): Record<string, unknown> {
 /** Names of the classes as config.json gave them, by index; undefined where it gave none, or not as many. */
 export function classNames(
   companions: Companions,
-  { numClasses }: Pick<TransformerConfiguration, 'numClasses'>,
+  configuration: Pick<TransformerConfiguration, 'numClasses'>,
 ): string[] | undefined {
+  checkArguments(
+    'classNames',
+    { companions, configuration },
+    { companions: option.object, configuration: option.object },
+  );
+  const { numClasses } = configuration;
   const labels = companion(companion(companions, 'config.json'), 'id2label');
-  const names = Array.from({ length: numClasses ?? 0 }, (_, i) => labels[i]);
-  const isWhole = names.length > 0 && Object.keys(labels).length === names.length;
-  return isWhole && names.every((name) => typeof name === 'string') ? (names as string[]) : undefined;
+  if (numClasses === 0 || Object.keys(labels).length !== numClasses) return undefined;
+  const names = Array.from({ length: numClasses }, (_, i) => labels[i]);
+  return names.every((name) => typeof name === 'string') ? names : undefined;
 }
+
+/** Far more than anybody names. */
+const MAX_CLASSES = 2 ** 24;
 
 /** `id2label` and `label2id` of classes; where nobody has named them as transformers names them. */
 export function classLabels(
   companions: Companions,
   configuration: Pick<TransformerConfiguration, 'numClasses'>,
 ): Record<string, unknown> {
+  checkArguments(
+    'classLabels',
+    { companions, configuration },
+    { companions: option.object, configuration: option.object },
+  );
   const { numClasses } = configuration;
+  checkArguments('classLabels', { numClasses }, { numClasses: option.optional(option.upTo(MAX_CLASSES)) });
   if (numClasses === undefined) return {};
   const names = classNames(companions, configuration) ?? Array.from({ length: numClasses }, (_, i) => `LABEL_${i}`);
   return {

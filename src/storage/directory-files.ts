@@ -3,6 +3,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { PretrainedFiles } from './files.ts';
 
 /**
@@ -12,6 +13,7 @@ import type { PretrainedFiles } from './files.ts';
  * @throws one sentence when there is no such directory
  */
 export async function directoryFiles(path: string): Promise<PretrainedFiles> {
+  checkArguments('directoryFiles', { path }, { path: option.string });
   const information = await stat(path).catch(() => undefined);
   if (!information?.isDirectory()) {
     throw new DataError(`${path} is no directory: name one that holds a model in Hugging Face's layout.`);

@@ -1,5 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import { parseJsonText } from '../base/json.ts';
+import { checkArguments, option } from '../base/options.ts';
 
 /** The files of a model, wherever they lie. Reading a part of a large one does not read all of it. */
 export interface PretrainedFiles {
@@ -20,6 +21,7 @@ export interface PretrainedFiles {
 
 /** Files that are in memory, as a browser has fetched them. */
 export function filesInMemory(contents: ReadonlyMap<string, Uint8Array>, where = 'the model'): PretrainedFiles {
+  checkArguments('filesInMemory', { contents }, { contents: option.map });
   const bytesOf = (name: string) => {
     const bytes = contents.get(name);
     if (!bytes) throw new DataError(`${where}/${name} is missing: restore it from a copy.`);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { transformerConfiguration } from '../model/configuration.ts';
 import { Transformer } from '../model/transformer.ts';
@@ -34,6 +35,15 @@ export async function loadTransformer(
   path: string,
   options: Stoppable = {},
 ): Promise<Pick<LoadedModel, 'model' | 'directory'>> {
+  checkArguments(
+    'loadTransformer',
+    { backend, path },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      path: option.string,
+    },
+  );
+  checkOptions<Stoppable>('loadTransformer', options, { signal: option.signal });
   const { files, directory } = await openModelFiles(path, options);
   return { model: restoreModel(backend, files, directory), directory };
 }
@@ -46,6 +56,15 @@ export async function loadTransformer(
  * @throws one sentence when there is no model, or a file of it is missing or damaged.
  */
 export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
+  checkArguments(
+    'loadModel',
+    { backend, path },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      path: option.string,
+    },
+  );
+  checkOptions<Stoppable>('loadModel', options, { signal: option.signal });
   const { files, directory } = await openModelFiles(path, options);
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined) {
@@ -84,6 +103,15 @@ async function openModelFiles(
  * @throws one sentence when config.json is not valid or the weights do not fit it.
  */
 export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
+  checkArguments(
+    'restoreModel',
+    { backend, files, directory },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      files: option.having('files of a model, such as loadModelFiles() gives', 'config', 'weights'),
+      directory: option.string,
+    },
+  );
   const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
   const shapes = [...files.weights.values()].map(({ shape }) => shape);
   checkModelSize(options, shapes, join(directory, 'model.safetensors'));

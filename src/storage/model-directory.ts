@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigurationError, DataError, FileError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { parseJsonText } from '../base/json.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { type FileSystem, nodeFileSystem } from './atomic-directory.ts';
 import { verifyChecksum } from './checksums.ts';
 import { COMPANIONS } from './companions.ts';
@@ -69,6 +70,7 @@ export async function checkpointSteps(parent: string, fileSystem: FileSystem = n
  * @throws one sentence when there is no model.
  */
 export async function findCheckpoint(path: string): Promise<string> {
+  checkArguments('findCheckpoint', { path }, { path: option.string });
   const information = await stat(path).catch(() => undefined);
   if (!information) throw new FileError(`There is no ${path}: name the directory of a run or of one checkpoint.`);
   if (!information.isDirectory()) {
@@ -88,6 +90,7 @@ export async function findCheckpoint(path: string): Promise<string> {
 
 /** Whether a model directory also says how far its training is, so that a run can resume from it. */
 export function isCheckpoint(directory: string): Promise<boolean> {
+  checkArguments('isCheckpoint', { directory }, { directory: option.string });
   return exists(join(directory, fileNames.training));
 }
 
@@ -99,6 +102,7 @@ export function isCheckpoint(directory: string): Promise<boolean> {
  * @throws one sentence when there is no model, or a file of it is missing or damaged and no newer checkpoint has come
  */
 export async function readNewest<T>(path: string, read: (directory: string) => Promise<T>): Promise<T> {
+  checkArguments('readNewest', { path, read }, { path: option.string, read: option.function });
   for (let tries = 0; ; tries++) {
     const found = await locate(path);
     try {
@@ -162,6 +166,8 @@ const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : `'${path.r
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
 export function loadModelFiles(directory: string, options: Stoppable = {}): Promise<ModelFiles> {
+  checkArguments('loadModelFiles', { directory }, { directory: option.string });
+  checkOptions<Stoppable>('loadModelFiles', options, { signal: option.signal });
   return withFallback(directory, readModelFiles, new Pauses(options.signal));
 }
 
@@ -267,6 +273,7 @@ export async function withFallback<T>(
 
 /** @throws one sentence naming the file when `text` is not JSON, or nested deeper than any file of a model. */
 export function parseJson(text: string, path: string): unknown {
+  checkArguments('parseJson', { text, path }, { text: option.string, path: option.string });
   return parseJsonText(text, (why, cause) => {
     const mend = 'restore it from a copy or use another checkpoint';
     return new DataError(`${path} is damaged (it ${why}): ${mend}.`, { cause });

@@ -9,6 +9,7 @@
 import { crc32 } from '../base/crc32.ts';
 import { DataError } from '../base/errors.ts';
 import { parseJsonText } from '../base/json.ts';
+import { checkArguments, option } from '../base/options.ts';
 
 /** The array that holds each element type. F16 and BF16 are read as `F32`. */
 export interface TensorArrays {
@@ -231,6 +232,11 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorEntry>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  checkArguments(
+    'encodeSafetensors',
+    { tensors, metadata },
+    { tensors: option.map, metadata: option.optional(option.object) },
+  );
   // Widest elements first, so that every tensor is aligned within the data.
   const layout = [...tensors].sort(([, a], [, b]) => ELEMENT_BYTES[b.dtype]! - ELEMENT_BYTES[a.dtype]!);
   const offsets = new Map<string, [number, number]>();
@@ -271,6 +277,7 @@ export function encodeSafetensors(
  * @throws one sentence naming `where` when the file is truncated, malformed, or fails its checksum.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
+  checkArguments('decodeSafetensors', { bytes, where }, { bytes: option.bytes, where: option.string });
   const damaged: Damaged = (why) =>
     new DataError(`${where} is damaged (${why}): restore it from a copy or use an earlier checkpoint.`);
   const headerBytes = headerLength(bytes, bytes.length, damaged);

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { FileError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { nodeFileSystem, writeDirectoryAtomically } from './atomic-directory.ts';
 import { encodeSafetensors } from './safetensors.ts';
@@ -19,11 +20,21 @@ export interface SavedModelFiles extends Stoppable {
  *
  * @throws one sentence when `directory` holds files already, or cannot be written; nothing is left behind
  */
-export async function saveModel(
-  directory: string,
-  model: Transformer,
-  { tokenizer, others = new Map(), signal }: SavedModelFiles = {},
-): Promise<void> {
+export async function saveModel(directory: string, model: Transformer, options: SavedModelFiles = {}): Promise<void> {
+  checkArguments(
+    'saveModel',
+    { directory, model },
+    {
+      directory: option.string,
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+    },
+  );
+  checkOptions<SavedModelFiles>('saveModel', options, {
+    tokenizer: option.string,
+    others: option.map,
+    signal: option.signal,
+  });
+  const { tokenizer, others = new Map(), signal } = options;
   const weights = await readWeights(model, { signal });
   await new Pauses(signal).next();
   const files = new Map<string, Uint8Array | string>([
@@ -42,8 +53,11 @@ export async function saveModel(
 export async function saveFiles(
   directory: string,
   files: ReadonlyMap<string, Uint8Array | string>,
-  { signal }: Stoppable = {},
+  options: Stoppable = {},
 ): Promise<void> {
+  checkArguments('saveFiles', { directory, files }, { directory: option.string, files: option.map });
+  checkOptions<Stoppable>('saveFiles', options, { signal: option.signal });
+  const { signal } = options;
   signal?.throwIfAborted();
   await checkEmpty(directory);
   await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false, signal });
@@ -51,6 +65,7 @@ export async function saveFiles(
 
 /** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */
 export async function checkEmpty(directory: string): Promise<void> {
+  checkArguments('checkEmpty', { directory }, { directory: option.string });
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     if (error.code === 'ENOTDIR') throw new FileError(`${directory} is a file: name a directory that is new or empty.`);

@@ -3,6 +3,7 @@
 import type { FloatArray } from '../backend/types.ts';
 import { DataError, ShapeError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { leastNumbers } from '../model/size.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -22,6 +23,8 @@ export interface StoredModel {
  * @param options.signal stops the work: its reason is thrown
  */
 export async function readWeights(model: StoredModel, options: Stoppable = {}): Promise<Map<string, TensorEntry>> {
+  checkArguments('readWeights', { model }, { model: option.having('a model', 'parameters', 'buffers') });
+  checkOptions<Stoppable>('readWeights', options, { signal: option.signal });
   const pauses = new Pauses(options.signal);
   const entries = new Map<string, TensorEntry>();
   for (const [name, tensor] of new Map([...model.parameters(), ...model.buffers()])) {
@@ -37,6 +40,11 @@ export async function readWeights(model: StoredModel, options: Stoppable = {}): 
  * @throws one sentence when a tensor is missing, unknown, or of another shape or type; the model is then unchanged.
  */
 export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, TensorEntry>, where: string): void {
+  checkArguments(
+    'loadWeights',
+    { model, entries, where },
+    { model: option.having('a model', 'parameters', 'buffers'), entries: option.map, where: option.string },
+  );
   const targets = new Map([...model.parameters(), ...model.buffers()]);
   const found = checkEntries(new Map([...targets].map(([name, { shape }]) => [name, shape])), entries, where);
   for (const [name, { backend, storage }] of targets) backend.write(storage, found.get(name)!);

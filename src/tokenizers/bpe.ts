@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import { mergePairs } from './byte-level/merge.ts';
@@ -19,7 +20,18 @@ export class BpeTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
   private readonly merged: Int32Array;
   private readonly idOfByte = new Int32Array(256);
 
-  constructor({ tokens, merges, added }: BpeParts) {
+  constructor(parts: BpeParts) {
+    checkArguments(
+      'BpeTokenizer',
+      { parts },
+      { parts: option.having('tokens, merges and added', 'tokens', 'merges', 'added') },
+    );
+    const { tokens, merges, added } = parts;
+    checkArguments(
+      'BpeTokenizer',
+      { tokens, merges, added },
+      { tokens: option.list, merges: option.list, added: option.list },
+    );
     super(tokens, added);
     this.merges = merges;
     const addedIds = new Set(added.map(({ id }) => id));

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import { type AddedToken, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import { BYTE_ORDER, ByteLevelTokenizer } from './byte-level/byte-level.ts';
@@ -18,6 +19,7 @@ export class ByteTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
 
   /** @param options special tokens, with ids from 256 on */
   constructor(options: SpecialTokenOptions & { added?: readonly AddedToken[] } = {}) {
+    checkArguments('ByteTokenizer', { options }, { options: option.object });
     const added = options.added ?? specialTokensFrom(256, specialTexts(options));
     super([...BYTE_TOKENS, ...added.map(({ content }) => new TextEncoder().encode(content))], added);
   }

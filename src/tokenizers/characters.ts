@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import { type AddedToken, addedTokenToJson } from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import type { IdBuffer } from './byte-level/id-buffer.ts';
@@ -20,7 +21,18 @@ export class CharacterTokenizer extends VocabularyTokenizer {
   private readonly large = new Map<number, number>();
   private readonly unknown: number;
 
-  constructor({ tokens, unknown, added }: CharacterParts) {
+  constructor(parts: CharacterParts) {
+    checkArguments(
+      'CharacterTokenizer',
+      { parts },
+      { parts: option.having('tokens, unknown and added', 'tokens', 'unknown', 'added') },
+    );
+    const { tokens, unknown, added } = parts;
+    checkArguments(
+      'CharacterTokenizer',
+      { tokens, unknown, added },
+      { tokens: option.strings, unknown: option.natural, added: option.list },
+    );
     const encoder = new TextEncoder();
     super(
       tokens.map((text) => encoder.encode(text)),

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import { CharacterTokenizer } from './characters.ts';
 
 /**
@@ -14,6 +15,7 @@ export class PixelTokenizer extends CharacterTokenizer {
 
 /** The values as characters, such as {@link PixelTokenizer} reads. */
 export function pixelText(pixels: Uint8Array): string {
+  checkArguments('pixelText', { pixels }, { pixels: option.bytes });
   let text = '';
   // As many arguments as every engine takes.
   for (let at = 0; at < pixels.length; at += 4096) {

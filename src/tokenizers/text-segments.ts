@@ -1,3 +1,5 @@
+import { checkArguments, option } from '../base/options.ts';
+
 /** Longest stretch, in UTF-16 units, without a place to cut; see {@link segments}. */
 const LONGEST_STRETCH = 1 << 22;
 
@@ -16,6 +18,7 @@ const SHORTEST_SEGMENT = 1 << 16;
  * the same, between two characters; how the text came in chunks changes nothing.
  */
 export async function* segments(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+  checkArguments('segments', { chunks }, { chunks: option.iterable });
   let pending = '';
   for await (const chunk of chunks) {
     pending += chunk;
@@ -32,6 +35,7 @@ export async function* segments(chunks: Iterable<string> | AsyncIterable<string>
 
 /** The same for a whole text. */
 export function* segmentsOf(text: string): Generator<string> {
+  checkArguments('segmentsOf', { text }, { text: option.string });
   if (text.length <= 2 * SHORTEST_SEGMENT) {
     if (text.length > 0) yield text;
     return;

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../base/options.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import type { UnigramModelJson } from './tokenizer.ts';
@@ -28,7 +29,10 @@ export class UnigramTokenizer extends ByteLevelTokenizer<UnigramModelJson> {
   /** Token that ends at each node, −1 for none. */
   private readonly tokenAt: number[] = [-1];
 
-  constructor({ tokens, added }: UnigramParts) {
+  constructor(parts: UnigramParts) {
+    checkArguments('UnigramTokenizer', { parts }, { parts: option.having('tokens and added', 'tokens', 'added') });
+    const { tokens, added } = parts;
+    checkArguments('UnigramTokenizer', { tokens, added }, { tokens: option.list, added: option.list });
     const encoder = new TextEncoder();
     const bytes = tokens.map((token) => token.bytes);
     for (const { id, content } of added) bytes[id] = encoder.encode(content);

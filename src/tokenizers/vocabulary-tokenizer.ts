@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import { type AddedToken, patternOf, rolesOf } from './added-tokens.ts';
 import { IdBuffer } from './byte-level/id-buffer.ts';
 import { segmentsOf } from './text-segments.ts';
@@ -39,12 +40,14 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   abstract toJSON(): TokenizerJson;
 
   encode(text: string): Int32Array {
+    checkArguments('VocabularyTokenizer.encode', { text }, { text: option.string });
     const ids = new IdBuffer();
     this.encodeSections(text, 0, ids);
     return ids.toArray();
   }
 
   decode(ids: ArrayLike<number>): string {
+    checkArguments('VocabularyTokenizer.decode', { ids }, { ids: option.numbers });
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.join(ids));
   }
 
@@ -57,6 +60,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   }
 
   bytesOf(id: number): Uint8Array {
+    checkArguments('VocabularyTokenizer.bytesOf', { id }, { id: option.number });
     const bytes = this.tokens[id];
     if (bytes === undefined) {
       throw new DataError(

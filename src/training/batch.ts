@@ -1,5 +1,7 @@
 /** Batches on a backend, and numbers off it. */
+
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { checkIds, type ForwardOptions, type Transformer } from '../model/transformer.ts';
@@ -17,9 +19,19 @@ export function batchTensors(model: Transformer, batch: Batch): [inputs: Tensor,
 
 /** What a forward pass needs to know of a batch besides its inputs. */
 export function batchOptions(
-  { configuration }: Transformer,
-  { inputs, segments, batchSize, length }: Pick<Batch, 'inputs' | 'segments' | 'batchSize' | 'length'>,
+  model: Transformer,
+  batch: Pick<Batch, 'inputs' | 'segments' | 'batchSize' | 'length'>,
 ): Pick<ForwardOptions, 'segments' | 'maskedTokens'> {
+  checkArguments(
+    'batchOptions',
+    { model, batch },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      batch: option.having('a batch', 'inputs', 'batchSize', 'length'),
+    },
+  );
+  const { configuration } = model;
+  const { inputs, segments, batchSize, length } = batch;
   const { tokenDropout } = configuration;
   const maskedTokens =
     tokenDropout &&
@@ -30,7 +42,14 @@ export function batchOptions(
 }
 
 /** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
-export function checkBatch({ inputs, targets }: Batch, model: TransformerConfiguration, objective: Objective): void {
+export function checkBatch(batch: Batch, model: TransformerConfiguration, objective: Objective): void {
+  checkArguments(
+    'evaluation or training',
+    { batch },
+    { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length') },
+  );
+  const { inputs, targets } = batch;
+  checkArguments('evaluation or training', { inputs, targets }, { inputs: option.numbers, targets: option.numbers });
   const { vocabSize, numClasses = 0 } = model;
   checkIds(inputs, vocabSize);
   const isClass = objective.type === 'classification';

@@ -1,6 +1,8 @@
 /** Checkpoints of a run: a model directory with what training needs to resume. Each appears whole or not at all. */
+
 import { dirname, join } from 'node:path';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
@@ -94,6 +96,8 @@ export async function saveCheckpoint(
  * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
 export function loadCheckpoint(directory: string, options: Stoppable = {}): Promise<Checkpoint> {
+  checkArguments('loadCheckpoint', { directory }, { directory: option.string });
+  checkOptions<Stoppable>('loadCheckpoint', options, { signal: option.signal });
   return withFallback(directory, readCheckpoint, new Pauses(options.signal));
 }
 

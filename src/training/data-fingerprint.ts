@@ -1,5 +1,7 @@
 /** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
+
 import { createHash } from 'node:crypto';
+import { checkArguments, option } from '../base/options.ts';
 import type { TokenFileStore } from '../data/tokens/token-file.ts';
 
 /** Checksums by part, or one text for all. */
@@ -10,9 +12,18 @@ export type DataFingerprint = string | Readonly<Record<string, string>>;
  * labels.
  */
 export function dataFingerprint(
-  { fingerprint, train }: Pick<TokenFileStore, 'fingerprint' | 'train'>,
+  tokens: Pick<TokenFileStore, 'fingerprint' | 'train'>,
   classes?: { readonly names: readonly string[]; readonly train: readonly number[] },
 ): DataFingerprint {
+  checkArguments(
+    'dataFingerprint',
+    { tokens, classes },
+    {
+      tokens: option.having('tokenised texts with a fingerprint', 'fingerprint', 'train'),
+      classes: option.optional(option.having('names and classes', 'names', 'train')),
+    },
+  );
+  const { fingerprint, train } = tokens;
   const parts = { tokens: fingerprint, documents: hashOf(train.documents) };
   return classes ? { ...parts, classes: classes.names.join(' '), labels: hashOf(classes.train) } : parts;
 }

@@ -3,7 +3,9 @@
  * 2020, "MobileBERT"): a model with estimated attention learns what the same model with exact attention gives, layer by
  * layer and at its end. That tells it more than a next token does, so it recovers in fewer updates.
  */
+
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Dropout } from '../model/layers/dropout.ts';
@@ -35,8 +37,31 @@ const ownKeys: ReadonlySet<string> = new Set<keyof TransformerConfiguration>([
 export function checkTeacher(
   teacher: TransformerConfiguration,
   student: TransformerConfiguration,
-  { attentionWeight, logitsWeight, hiddenWeight }: DistillationConfiguration,
+  options: DistillationConfiguration,
 ): void {
+  checkArguments(
+    'checkTeacher',
+    { teacher, student },
+    {
+      teacher: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+      student: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+    },
+  );
+  const { attentionWeight, logitsWeight, hiddenWeight } = options;
   const written = (model: TransformerConfiguration, key: string) => JSON.stringify(model[key as keyof typeof model]);
   for (const key of Object.keys({ ...student, ...teacher })) {
     if (ownKeys.has(key) || written(student, key) === written(teacher, key)) continue;
@@ -63,10 +88,25 @@ export class Distillation {
     readonly teacher: Transformer,
     readonly configuration: DistillationConfiguration,
     readonly objective: Objective,
-  ) {}
+  ) {
+    checkArguments(
+      'Distillation',
+      { teacher, configuration, objective },
+      {
+        teacher: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+        configuration: option.object,
+        objective: option.object,
+      },
+    );
+  }
 
   /** What the teacher gives for a batch, without dropout. The caller disposes it. */
   async teach(batch: Batch): Promise<Lesson> {
+    checkArguments(
+      'Distillation.teach',
+      { batch },
+      { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length') },
+    );
     const { teacher, configuration } = this;
     const { backend } = teacher;
     const { attentionWeight, logitsWeight, hiddenWeight } = configuration;

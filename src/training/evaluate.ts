@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
@@ -54,6 +54,14 @@ export async function evaluate(
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<Evaluation> {
+  checkArguments(
+    'evaluate',
+    { model, batches },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      batches: option.iterable,
+    },
+  );
   checkOptions<typeof options>('evaluate', options, {
     characters: option.number,
     objective: option.object,

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import { Masking, maskedEvaluation, maskedTraining } from '../data/batches/masking.ts';
 import { evaluationSequences, trainingSequences } from '../data/batches/sequences.ts';
 import {
@@ -25,7 +26,9 @@ export type LossFunction = (
 ) => CrossEntropy;
 
 /** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
-export function objectiveLoss({ type }: Objective): LossFunction {
+export function objectiveLoss(objective: Objective): LossFunction {
+  checkArguments('objectiveLoss', { objective }, { objective: option.having('an objective', 'type') });
+  const { type } = objective;
   if (type === 'distillation') {
     throw new ConfigurationError(
       'Objective distillation has no loss without a teacher: measure another objective, such as nextToken.',
@@ -35,7 +38,16 @@ export function objectiveLoss({ type }: Objective): LossFunction {
 }
 
 /** @throws one sentence when a model of this configuration cannot learn the objective */
-export function checkObjective({ type }: Objective, model: TransformerConfiguration): void {
+export function checkObjective(objective: Objective, model: TransformerConfiguration): void {
+  checkArguments(
+    'checkObjective',
+    { objective, model },
+    {
+      objective: option.having('an objective', 'type'),
+      model: option.having('a configuration of a model', 'vocabSize', 'dModel', 'numLayers', 'maxLength', 'attention'),
+    },
+  );
+  const { type } = objective;
   const { causal, numClasses, pooling, languageHead } = model;
   if (type === 'distillation') return;
   if (type === 'nextToken' && !causal) {
@@ -78,6 +90,15 @@ export function trainingBatches(
   vocabulary: Vocabulary,
   classes?: ArrayLike<number>,
 ): TrainingWindows {
+  checkArguments(
+    'trainingBatches',
+    { tokens, configuration, vocabulary },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      configuration: option.object,
+      vocabulary: option.having('a tokenizer', 'specials', 'specialTokens', 'vocabSize'),
+    },
+  );
   const { batchSize, seed } = configuration;
   const plan = planOf(configuration, vocabulary, classes);
   const windows =
@@ -98,6 +119,16 @@ export function heldOutBatches(
   batchSize: number,
   classes?: ArrayLike<number>,
 ): Omit<EvaluationWindows, 'numPredicted'> {
+  checkArguments(
+    'heldOutBatches',
+    { tokens, configuration, vocabulary, batchSize },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      configuration: option.object,
+      vocabulary: option.having('a tokenizer', 'specials', 'specialTokens', 'vocabSize'),
+      batchSize: option.count,
+    },
+  );
   const plan = planOf(configuration, vocabulary, classes);
   const windows =
     plan.packing === 'windows'

@@ -2,11 +2,13 @@
  * One training at a time in a run's directory: the file run.lock there names the process that trains. The lock of a process
  * that has died is taken over, where this machine can tell that it has.
  */
+
 import { mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FileError } from '../base/errors.ts';
+import { checkArguments, option } from '../base/options.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
 
@@ -45,6 +47,7 @@ const PATIENCE = { tries: 25, milliseconds: 20 };
  * @throws {FileError} one sentence when another process trains there or may do so, or the directory cannot be written
  */
 export async function lockRun(out: string): Promise<RunLock> {
+  checkArguments('lockRun', { out }, { out: option.string });
   const path = join(out, 'run.lock');
   const owner = describeSelf();
   const made = attempt(out, () => mkdirSync(out, { recursive: true }));

@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import type { Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { loadTransformer } from '../storage/load.ts';
 import { readWeights } from '../storage/weights.ts';
@@ -21,6 +22,15 @@ export interface Teacher {
  * @throws one sentence when there is no model, a file of it is damaged, or its attention has weights of its own
  */
 export async function loadTeacher(backend: Backend, path: string, options: Stoppable = {}): Promise<Teacher> {
+  checkArguments(
+    'loadTeacher',
+    { backend, path },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      path: option.string,
+    },
+  );
+  checkOptions<Stoppable>('loadTeacher', options, { signal: option.signal });
   const { model, directory } = await loadTransformer(backend, path, options);
   try {
     model.replaceAttention({ attention: 'exact', exactLayers: [] });

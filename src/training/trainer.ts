@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { Pauses } from '../base/event-loop.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import { Dropout } from '../model/layers/dropout.ts';
@@ -110,6 +110,11 @@ export class Trainer {
    * @throws one sentence when the moments do not fit the model.
    */
   restore(step: number, dataPosition: number, optimizer: ReadonlyMap<string, TensorEntry>, where: string): void {
+    checkArguments(
+      'Trainer.restore',
+      { step, dataPosition, optimizer, where },
+      { step: option.natural, dataPosition: option.natural, optimizer: option.map, where: option.string },
+    );
     this.#optimizer.load(optimizer, where);
     this.#step = step;
     this.#position = dataPosition;
@@ -123,6 +128,8 @@ export class Trainer {
    *   parameters are then as they were.
    */
   async step(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<StepResult> {
+    checkArguments('Trainer.step', { options }, { options: option.object });
+    checkOptions<Stoppable>('Trainer.step', options, { signal: option.signal });
     const pauses = new Pauses(options.signal);
     await pauses.next();
     const { accumulate, clip } = this.configuration;

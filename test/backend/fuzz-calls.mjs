@@ -2,6 +2,7 @@
 // A process of its own, as what it looks for would end it. Around every block lie numbers that no call may change.
 import fc from 'fast-check';
 import * as library from '../../dist/node.js';
+import { exportCalls, notCalled } from './export-calls.mjs';
 
 const [name, seconds, seed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const GUARD = 16;
@@ -232,57 +233,7 @@ const methods = {
 /** Methods that end the backend: tested in checked.test.ts. */
 const unfuzzedMethods = ['constructor', 'close'];
 
-const size = { vocabSize: 5, dModel: 4, numLayers: 1, numHeads: 2, dFeedForward: 4, maxLength: 6 };
-const model = new library.Transformer(backend, { ...size, numClasses: 2 });
-const translator = new library.EncoderDecoder(backend, {
-  sourceVocabSize: 5,
-  targetVocabSize: 5,
-  dModel: 4,
-  numEncoderLayers: 1,
-  numDecoderLayers: 1,
-  numHeads: 2,
-  dFeedForward: 4,
-});
 const idsOf = (...values) => library.tensor(backend, Int32Array.from(values), [1, values.length]);
-const four = () => tensorOf(1, 2, 3, 4);
-
-/** Valid arguments of the exports that take tensors, and a call of each. */
-const exports = {
-  tensor: [() => [backend, [1, 2], [2], 'int32'], library.tensor],
-  Tensor: [() => [backend, [2, 3], 'float32'], library.Tensor.empty],
-  activation: [() => [tensorOf(2, 3), 'gelu'], library.activation],
-  add: [() => [tensorOf(2, 3), tensorOf(2, 3)], library.add],
-  embedding: [() => [tensorOf(4, 3), idsOf(0, 3)], library.embedding],
-  layerNorm: [() => [tensorOf(2, 3), tensorOf(3), tensorOf(3)], library.layerNorm],
-  linear: [() => [tensorOf(2, 3), tensorOf(4, 3), tensorOf(4)], library.linear],
-  reshape: [() => [tensorOf(2, 3), [3, 2]], library.reshape],
-  weightedSum: [() => [tensorOf(1, 2, 3), tensorOf(1, 2)], library.weightedSum],
-  exactAttention: [() => [four(), four(), four(), { causal: true, segments: [[0, 0, 1]] }], library.exactAttention],
-  favorAttention: [
-    () => [four(), four(), four(), { causal: true, features: { numFeatures: 4 } }],
-    library.favorAttention,
-  ],
-  lshAttention: [
-    () => [four(), four(), { rotations: tensorOf(1, 2, 4), chunkLength: 2, numBuckets: 2 }],
-    library.lshAttention,
-  ],
-  drawFeatures: [() => [backend, 4, { numFeatures: 4 }], library.drawFeatures],
-  Transformer: [() => [idsOf(1, 2), { segments: [[0, 0]] }], (...args) => model.forward(...args)],
-  classificationLoss: [
-    () => [model, idsOf(1, 2), library.tensor(backend, Int32Array.of(1), [1])],
-    library.classificationLoss,
-  ],
-  languageModelLoss: [() => [model, idsOf(1, 2), idsOf(2, 3)], library.languageModelLoss],
-  attentionInputs: [() => [idsOf(1, 2)], (...args) => model.attentionInputs(...args)],
-  extend: [() => [idsOf(1, 2), model.createStates()], (...args) => model.extend(...args)],
-  logits: [() => [tensorOf(1, 2, 4)], (...args) => model.logits(...args)],
-  classify: [() => [tensorOf(1, 2, 4)], (...args) => model.classify(...args)],
-  translationLoss: [() => [translator, idsOf(1, 2), idsOf(1, 2), idsOf(2, 3)], library.translationLoss],
-  valueAndGradients: [
-    () => [() => model.forward(idsOf(1, 2)), [...model.parameters().values()]],
-    library.valueAndGradients,
-  ],
-};
 
 const junk = fc.oneof(
   fc.constantFrom(
@@ -386,19 +337,24 @@ function mutate(args, mutations) {
   return args;
 }
 
+/** PERFORMERS_FUZZ_ALL=1 goes on after what is found, and prints everything. */
+function report(finding) {
+  if (process.env.PERFORMERS_FUZZ_ALL === undefined) throw finding;
+  console.error(finding.message);
+}
+
 let calls = 0;
-/** Exports that answered with a TypeError of the engine. */
-const untyped = new Set();
+/** Classes of errors whose message is one sentence. */
+function isProper(error) {
+  return error instanceof library.PerformersError && /^[^\n]+[.?)…]$/.test(error.message);
+}
 async function attempt(what, call, build, mutations) {
   calls++;
   try {
-    await library.scope(() => ({ result: call(...mutate(build(), mutations)) })).result;
+    await call(...mutate(await build(), mutations));
   } catch (error) {
-    if (error instanceof TypeError && !what.startsWith('backend.')) {
-      // Something that is no model or object at all: refused by the engine itself, before anything is reached.
-      untyped.add(what);
-    } else if (!(error instanceof library.PerformersError)) {
-      throw new Error(`${what} throws no error with a class: ${error?.stack ?? error}`);
+    if (!isProper(error)) {
+      report(new Error(`${what} throws no error with a class and a sentence: ${error?.stack ?? error}`));
     }
   }
   if (calls % 7 === 0) await checkGuards();
@@ -410,17 +366,27 @@ const found = Object.getOwnPropertyNames(Object.getPrototypeOf(real)).filter(
 const missing = found.filter((key) => !(key in methods) && !unfuzzedMethods.includes(key));
 if (missing.length > 0) throw new Error(`not fuzzed: ${missing.join(', ')}`);
 
+const exports = await exportCalls({ library, backend, tensorOf, idsOf });
+const named = new Set(Object.keys(exports).map((key) => key.split('.')[0]));
+const forgotten = Object.keys(library).filter((key) => !named.has(key) && !Object.hasOwn(notCalled, key));
+if (forgotten.length > 0) throw new Error(`exports that are neither fuzzed nor have a reason: ${forgotten.join(', ')}`);
+
 const targets = [
   ...Object.entries(methods).map(([key, build]) => [`backend.${key}`, (...args) => backend[key](...args), build]),
   ...Object.entries(exports).map(([key, [build, call]]) => [key, call, build]),
 ];
-for (const [what, call, build] of targets) {
-  try {
-    await library.scope(() => ({ result: call(...build()) })).result;
-  } catch (error) {
-    throw new Error(`${what} refuses what is right: ${error.stack}`);
+/** Calls everything rightly: before, and again at the end, as nothing that was refused may have harmed what was there. */
+async function checkRightCalls() {
+  for (const [what, call, build] of targets) {
+    try {
+      const args = await build();
+      await call(...args);
+    } catch (error) {
+      report(new Error(`${what} refuses what is right: ${error.stack}`));
+    }
   }
 }
+await checkRightCalls();
 const property = fc.asyncProperty(
   fc.nat(targets.length - 1),
   fc.array(mutation, { minLength: 1, maxLength: 3 }),
@@ -428,7 +394,7 @@ const property = fc.asyncProperty(
     const [what, call, build] = targets[i];
     process.stdout.write(process.env.PERFORMERS_FUZZ_TRACE ? `${what} ${fc.stringify(mutations)}\n` : '');
     await attempt(what, call, build, mutations);
-    for (const part of [...wholes.keys()].slice(0, -2000)) release(part);
+    if (wholes.size > kept.size + 500) for (const part of wholes.keys()) if (!kept.has(part)) release(part);
   },
 );
 const kept = new Set(wholes.keys());
@@ -438,6 +404,7 @@ while (performance.now() < end) {
   await fc.assert(property, { seed: seed + round++, numRuns: 200, endOnFailure: false });
   for (const part of wholes.keys()) if (!kept.has(part)) release(part);
 }
+await checkRightCalls();
 await checkGuards();
-console.log(JSON.stringify({ backend: name, calls, untyped: [...untyped] }));
+console.log(JSON.stringify({ backend: name, calls }));
 process.exit(0);

@@ -5,7 +5,7 @@ import { compiledBackends } from './available.ts';
 
 const child = fileURLToPath(new URL('fuzz-calls.mjs', import.meta.url));
 /** PERFORMERS_FUZZ_SECONDS=300 looks longer, PERFORMERS_FUZZ_SEED goes on elsewhere. */
-const seconds = process.env.PERFORMERS_FUZZ_SECONDS ?? '4';
+const seconds = process.env.PERFORMERS_FUZZ_SECONDS ?? '3';
 const seed = process.env.PERFORMERS_FUZZ_SEED ?? '1';
 
 test.each([...compiledBackends, 'reference'])(

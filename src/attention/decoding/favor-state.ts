@@ -1,9 +1,10 @@
 import type { Backend, FavorStateArrays } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { keep } from '../../tensor/scope.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
-import { checkArray, type SavedState } from './saved-state.ts';
+import { checkArray, checkSavedParts, type SavedState } from './saved-state.ts';
 
 /**
  * The past in constant size: for every (batch, head), `Σ_j φ(k_j)[v_j, 1]` with one power-of-two scale per feature.
@@ -33,6 +34,14 @@ export class FavorState implements DecodingState {
 
   /** The state before any token. */
   static empty(backend: Backend, sizes: DecodingSizes, numFeatures: number): FavorState {
+    checkArguments(
+      'FavorState.empty',
+      { backend, sizes },
+      {
+        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+        sizes: option.having('sizes of a state', 'batch', 'heads', 'dHead', 'dValue'),
+      },
+    );
     const state = new FavorState(backend, sizes, numFeatures, new Array(sizes.batch).fill(0));
     const { sums, compensation, scales } = state.arrays;
     backend.fill(sums, 0);
@@ -43,12 +52,14 @@ export class FavorState implements DecodingState {
 
   /** @throws when the state is one of exact attention, or its arrays do not fit its sizes. */
   static restore(backend: Backend, saved: SavedState): FavorState {
+    checkArguments('FavorState.restore', { saved }, { saved: option.object });
     if (saved.type !== 'favor') {
       throw new ConfigurationError(
         'This state is one of exact attention: restore it with the attention that saved it.',
       );
     }
     const { sizes, positions, arrays } = saved;
+    checkSavedParts('FavorState.restore', saved, ['sums', 'compensation', 'scales']);
     const { batch, heads, dValue } = sizes;
     const numFeatures = Math.max(1, Math.floor(arrays.scales.length / (batch * heads)));
     const length = batch * heads * numFeatures;
@@ -68,6 +79,7 @@ export class FavorState implements DecodingState {
    * @throws when the states differ in heads, widths or number of features, or there are none.
    */
   static stack(states: readonly FavorState[]): FavorState {
+    checkArguments('FavorState.stack', { states }, { states: option.array });
     const sizes = stackedSizes(states);
     const [{ backend, numFeatures }] = states;
     if (states.some((state) => state.numFeatures !== numFeatures)) {
@@ -109,6 +121,7 @@ export class FavorState implements DecodingState {
 
   /** Counts `length` more tokens, which the caller adds to the arrays. */
   advance(length: number): void {
+    checkArguments('FavorState.advance', { length }, { length: option.natural });
     this.#positions = this.#positions.map((position) => position + length);
   }
 

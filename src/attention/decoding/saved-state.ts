@@ -1,4 +1,5 @@
 import { DataError, ShapeError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { z } from '../../base/zod.ts';
 
 const savedState = z.lazy(() => {
@@ -43,6 +44,12 @@ export type SavedStateJson = z.input<typeof savedState>;
 
 /** A saved state in a form for `JSON.stringify`; {@link parseSavedState} and `restoreState` read it. */
 export function savedStateToJson(saved: SavedState): SavedStateJson {
+  checkArguments(
+    'savedStateToJson',
+    { saved },
+    { saved: option.having('what a state saves', 'type', 'sizes', 'positions', 'arrays') },
+  );
+  checkArguments('savedStateToJson', { arrays: saved.arrays }, { arrays: option.object });
   const arrays = Object.entries(saved.arrays).map(([name, array]) => [name, toBase64(array)]);
   return { ...saved, arrays: Object.fromEntries(arrays) } as SavedStateJson;
 }
@@ -81,4 +88,17 @@ function fromBase64(text: string, payload: z.core.ParsePayload): Float32Array {
   if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
   payload.issues.push({ code: 'custom', message: 'the bytes are not a whole number of floats', input: text });
   return z.NEVER;
+}
+
+/** Checks that a saved state has its parts; their numbers are checked where they are used. */
+export function checkSavedParts(where: string, saved: SavedState, arrays: readonly string[]): void {
+  checkArguments(
+    where,
+    { sizes: saved.sizes, positions: saved.positions, arrays: saved.arrays },
+    {
+      sizes: option.having('sizes of a state', 'batch', 'heads', 'dHead', 'dValue'),
+      positions: option.numbers,
+      arrays: option.having(`an object of ${arrays.join(', ')}`, ...arrays),
+    },
+  );
 }

@@ -1,8 +1,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import { checkTensors } from '../../tensor/tensor.ts';
+import { checkTensors, Tensor } from '../../tensor/tensor.ts';
 import type { FeatureOptions } from '../favor.ts';
 import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
 import { withFeatures } from './rows.ts';
@@ -52,6 +51,16 @@ export async function smallestNumFeatures(
   values: Tensor,
   options: FeatureSearchOptions,
 ): Promise<FeatureSearch> {
+  checkArguments(
+    'smallestNumFeatures',
+    { queries, keys, values, options },
+    {
+      queries: option.instance(Tensor),
+      keys: option.instance(Tensor),
+      values: option.instance(Tensor),
+      options: option.object,
+    },
+  );
   checkTensors('smallestNumFeatures', { queries, keys, values });
   checkOptions<FeatureSearchOptions>('smallestNumFeatures', options, {
     ...measureOptions,

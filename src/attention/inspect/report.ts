@@ -1,4 +1,4 @@
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { measureP } from '../../features/maps/favor-plus-plus.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
 import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
@@ -296,6 +296,11 @@ const columns: readonly [title: string, cell: (row: ApproximationError) => strin
 
 /** A report as lines of text: one row for each head, one over all, then the warnings. Contrast: estimated (exact). */
 export function formatReport(report: ApproximationReport): string {
+  checkArguments(
+    'formatReport',
+    { report },
+    { report: option.having('what approximationReport() gives', 'heads', 'warnings') },
+  );
   const { numFeatures, rows, heads, warnings, smallestNumFeatures: search } = report;
   const cells = [
     ['', ...columns.map(([title]) => title)],

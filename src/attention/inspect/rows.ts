@@ -1,11 +1,11 @@
 import { type FloatArray, RUN_COLUMNS } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type FeatureTensors, featureStorages } from '../../tensor/ops/attention/favor.ts';
 import { attentionSizes } from '../../tensor/ops/attention/shapes.ts';
 import { keep, scope } from '../../tensor/scope.ts';
-import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
+import { checkTensors, Tensor } from '../../tensor/tensor.ts';
 import { drawFeatures, type FeatureOptions } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs } from '../packing.ts';
@@ -46,6 +46,11 @@ export async function attentionRows(
   rows: readonly number[],
   options: InspectOptions = {},
 ): Promise<AttentionRows> {
+  checkArguments(
+    'attentionRows',
+    { queries, keys, rows },
+    { queries: option.instance(Tensor), keys: option.instance(Tensor), rows: option.numbers },
+  );
   checkTensors('attentionRows', { queries, keys });
   checkOptions<InspectOptions>('attentionRows', options, {
     ...attendOptions,
@@ -94,6 +99,11 @@ export async function topKeys(
   n: number,
   options: InspectOptions = {},
 ): Promise<WeightedKey[][][]> {
+  checkArguments(
+    'topKeys',
+    { queries, keys, query, n },
+    { queries: option.instance(Tensor), keys: option.instance(Tensor), query: option.natural, n: option.count },
+  );
   if (!Number.isInteger(n) || n < 0) throw new ConfigurationError(`topKeys: n is ${n}; give a whole number of keys.`);
   const { shape, data } = await attentionRows(queries, keys, [query], options);
   const [batch, heads, , lengthK] = shape;

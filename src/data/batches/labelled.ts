@@ -2,7 +2,7 @@
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { DataRecord } from '../dataset/records.ts';
 import { checkRange, type TokenSplit } from '../tokens/token-store.ts';
@@ -43,6 +43,11 @@ export async function labelledTokens(
   tokenizer: Pick<Tokenizer, 'encode' | 'vocabSize'>,
   options: LabelledTokensOptions = {},
 ): Promise<LabelledTokens> {
+  checkArguments(
+    'labelledTokens',
+    { records, tokenizer },
+    { records: option.iterable, tokenizer: option.having('a tokenizer', 'vocabSize', 'encode') },
+  );
   checkOptions<LabelledTokensOptions>('labelledTokens', options, { maxLength: option.number, signal: option.signal });
   const { maxLength = Number.POSITIVE_INFINITY } = options;
   if (!(maxLength >= 1)) throw new ConfigurationError(`maxLength is ${maxLength}; use a positive number.`);
@@ -126,6 +131,11 @@ export function trainingExamples(
   data: Pick<LabelledTokens, 'tokens' | 'classes'>,
   options: LabelledBatchOptions & { readonly seed: number },
 ): TrainingWindows {
+  checkArguments(
+    'trainingExamples',
+    { data, options },
+    { data: option.having('what labelledTokens() gives', 'tokens', 'classes'), options: option.object },
+  );
   return trainingSequences(data.tokens, { ...options, packing: 'pad', classes: data.classes });
 }
 
@@ -134,5 +144,10 @@ export function evaluationExamples(
   data: Pick<LabelledTokens, 'tokens' | 'classes'>,
   options: LabelledBatchOptions,
 ): EvaluationWindows {
+  checkArguments(
+    'evaluationExamples',
+    { data, options },
+    { data: option.having('what labelledTokens() gives', 'tokens', 'classes'), options: option.object },
+  );
   return evaluationSequences(data.tokens, { ...options, packing: 'pad', classes: data.classes });
 }

@@ -4,7 +4,7 @@
  */
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
 import type { Batch, EvaluationWindows, TrainingWindows } from './windows.ts';
 
@@ -66,6 +66,11 @@ export class Masking {
    * @param firstRow number of the batch's first row
    */
   apply(batch: Batch, firstRow: number): Batch {
+    checkArguments(
+      'Masking.apply',
+      { batch, firstRow },
+      { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length'), firstRow: option.number },
+    );
     const { batchSize, length } = batch;
     const inputs = batch.inputs.slice();
     const targets = batch.targets.slice();
@@ -90,6 +95,7 @@ export class Masking {
 
 /** Training batches with tokens hidden, other ones in every epoch. `windows` must have the inputs for targets. */
 export function maskedTraining<T extends TrainingWindows>(windows: T, masking: Masking): T {
+  checkArguments('maskedTraining', { windows, masking }, { windows: option.object, masking: option.object });
   return {
     ...windows,
     batchAt: async (step: number) => {
@@ -105,6 +111,11 @@ export function maskedEvaluation(
   masking: Masking,
   batchSize: number,
 ): Omit<EvaluationWindows, 'numPredicted'> {
+  checkArguments(
+    'maskedEvaluation',
+    { windows, masking, batchSize },
+    { windows: option.object, masking: option.object, batchSize: option.count },
+  );
   const { numBatches } = windows;
   const batchAt = async (index: number) => masking.apply(await windows.batchAt(index), index * batchSize);
   return {

@@ -2,7 +2,9 @@
  * Whole documents, such as proteins, as rows of a batch: packed together, each seeing only itself, or one to a row with
  * padding behind. For text read as one stream see windows.ts.
  */
+
 import { DataError } from '../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import { FramedDocuments, type FramedOptions, type Piece } from './documents.ts';
@@ -35,8 +37,16 @@ export function trainingSequences(
   tokens: TokenSplit,
   options: SequenceOptions & { readonly seed: number },
 ): TrainingWindows & Filled {
+  checkArguments(
+    'trainingSequences',
+    { tokens, options },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      options: option.object,
+    },
+  );
   const { batchSize, length, packing, classes, seed } = options;
-  checkOptions(options);
+  checkSequenceOptions(options);
   const documents = new FramedDocuments(tokens, options);
   const rows = packing === 'pack' ? packedRows(documents, length) : rowPerDocument(documents, length);
   if (rows.count === 0) throw new DataError('There is no sequence to train on; give documents of at least two tokens.');
@@ -69,8 +79,16 @@ export function trainingSequences(
  * @throws if classes do not fit, or a size is not a positive integer
  */
 export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions): EvaluationWindows & Filled {
+  checkArguments(
+    'evaluationSequences',
+    { tokens, options },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      options: option.object,
+    },
+  );
   const { batchSize, length, packing, classes } = options;
-  checkOptions(options);
+  checkSequenceOptions(options);
   const documents = new FramedDocuments(tokens, options);
   const rowsOf = packing === 'pack' ? packedRows : classes ? rowPerDocument : rowPerPiece;
   const rows = rowsOf(documents, length);
@@ -129,7 +147,19 @@ function cut(documents: FramedDocuments, length: number): Piece[] {
 
 const sumOfPlaces = (pieces: readonly Piece[]) => pieces.reduce((sum, { places }) => sum + places, 0);
 
-function checkOptions({ batchSize, length, packing, classes }: SequenceOptions): void {
+function checkSequenceOptions(options: SequenceOptions): void {
+  checkOptions<SequenceOptions & { readonly seed?: number }>('sequences', options, {
+    length: option.number,
+    targets: option.string,
+    classes: option.array,
+    begin: option.number,
+    end: option.number,
+    padding: option.number,
+    batchSize: option.number,
+    packing: option.oneOf('pack', 'pad'),
+    seed: option.number,
+  });
+  const { batchSize, length, packing, classes } = options;
   checkSize(batchSize, 'batchSize');
   checkSize(length, 'length');
   if (classes && packing === 'pack') {

@@ -1,4 +1,5 @@
 import { ConfigurationError, DataError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 
@@ -40,6 +41,14 @@ export interface TrainingWindowsOptions {
  * @throws if there are fewer than length + 1 tokens, or a size is not a positive integer
  */
 export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOptions): TrainingWindows {
+  checkArguments(
+    'trainingWindows',
+    { tokens, options },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      options: option.object,
+    },
+  );
   const { batchSize, length, seed } = options;
   const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');
@@ -92,6 +101,14 @@ export function evaluationWindows(
   tokens: TokenSplit,
   options: Omit<TrainingWindowsOptions, 'seed'>,
 ): EvaluationWindows {
+  checkArguments(
+    'evaluationWindows',
+    { tokens, options },
+    {
+      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      options: option.object,
+    },
+  );
   const { batchSize, length } = options;
   const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');

@@ -3,7 +3,9 @@
  * on (paper, Section 4.3). A group's part depends on its name and the seed alone, so it is the same in every file and
  * whatever else is read.
  */
+
 import { ConfigurationError, DataError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
 import type { DataRecord } from './records.ts';
 import type { Part } from './text-split.ts';
@@ -35,6 +37,7 @@ export interface GroupSplitCounts {
  * @throws if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
  */
 export function partOfGroup(group: string, rule: GroupSplitRule): Part {
+  checkArguments('partOfGroup', { group, rule }, { group: option.string, rule: option.object });
   const { fraction, seed = 0 } = rule;
   if (!(fraction > 0 && fraction < 1)) {
     throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
@@ -64,6 +67,8 @@ export class GroupSplit {
    * without a group is trained on.
    */
   partOf(record: Pick<DataRecord, 'group'>): Part {
+    checkArguments('GroupSplit.partOf', { record }, { record: option.object });
+    checkArguments('GroupSplit.partOf', { group: record.group }, { group: option.optional(option.string) });
     let part: Part = 'train';
     if (record.group === undefined) {
       this.#ungrouped++;

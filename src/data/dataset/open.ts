@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { HubOptions } from '../source/hub.ts';
@@ -51,6 +52,8 @@ export interface DatasetOptions extends Stoppable {
  * `fetchFromHub` does
  */
 export async function openDataset(configuration: DatasetConfiguration, options: DatasetOptions = {}): Promise<Dataset> {
+  checkArguments('openDataset', { configuration }, { configuration: option.object });
+  checkOptions<DatasetOptions>('openDataset', options, { signal: option.signal, hub: option.object });
   const { data: names, format: given } = checkDatasetNames(configuration);
   const { data, paths } = await fetchNames(names, given, { signal: options.signal, ...options.hub });
   options.signal?.throwIfAborted();
@@ -99,6 +102,15 @@ function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readon
 
 /** The text of one part, such as a tokenizer is trained on, cut where no token crosses. */
 export async function* datasetText(dataset: Dataset, part: PartName, options: Stoppable = {}): AsyncGenerator<string> {
+  checkArguments(
+    'datasetText',
+    { dataset, part },
+    {
+      dataset: option.having('a dataset, such as openDataset() gives', 'documents', 'split', 'files', 'configuration'),
+      part: option.string,
+    },
+  );
+  checkOptions<Stoppable>('datasetText', options, { signal: option.signal });
   const splitter = await createSplitter(() => dataset.documents(), dataset.split, options);
   const pauses = new Pauses(options.signal);
   for await (const document of dataset.documents()) {
@@ -124,6 +136,20 @@ export async function tokenizeDataset(
   tokenizer: Tokenizer,
   options: TokenizeDatasetOptions,
 ): Promise<TokenFileStore> {
+  checkArguments(
+    'tokenizeDataset',
+    { dataset, tokenizer, options },
+    {
+      dataset: option.having('a dataset, such as openDataset() gives', 'documents', 'split', 'files', 'configuration'),
+      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
+      options: option.having('options with a file', 'file'),
+    },
+  );
+  checkOptions<TokenizeDatasetOptions>('tokenizeDataset', options, {
+    file: option.string,
+    onProgress: option.function,
+    signal: option.signal,
+  });
   const { split, files } = dataset;
   const { data: _, split: __, ...reading } = dataset.configuration;
   const key = await keyOf(files, tokenizer, { reading, split });

@@ -1,3 +1,4 @@
+import { checkArguments, option } from '../../base/options.ts';
 /** One text, sequence or image of a data file, as a reader hands it out. */
 export interface DataRecord {
   /** The text: a document, or a sequence of residues. */
@@ -37,6 +38,7 @@ export class BadRecords {
 
   /** What was known of others: their number, and the first of them. */
   static of(count: number, examples: readonly BadRecord[]): BadRecords {
+    checkArguments('BadRecords.of', { count, examples }, { count: option.natural, examples: option.array });
     const records = new BadRecords();
     records.#count = count;
     records.#examples.push(...examples);
@@ -54,6 +56,7 @@ export class BadRecords {
   }
 
   add(record: BadRecord): void {
+    checkArguments('BadRecords.add', { record }, { record: option.object });
     this.#count++;
     if (this.#examples.length < numExamples) this.#examples.push(record);
   }

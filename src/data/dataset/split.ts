@@ -1,6 +1,8 @@
 /** Which part of a dataset each of its documents belongs to, decided while they stream past. */
+
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
 import {
   checkFraction,
@@ -72,6 +74,7 @@ export async function createSplitter(
   rule: DatasetSplit,
   options: Stoppable = {},
 ): Promise<DatasetSplitter> {
+  checkArguments('createSplitter', { documents, rule }, { documents: option.function, rule: option.object });
   const pauses = new Pauses(options.signal);
   switch (rule.by) {
     case 'none':

@@ -2,8 +2,10 @@
  * Division of a corpus into training and held-out text. It is decided on the text, before any tokenizer sees it, so that
  * all tokenizers are measured on the same characters and no held-out character is trained on.
  */
+
 import { ConfigurationError, DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { permute } from '../../base/random.ts';
 
 /** One document, read as often as needed; it need not fit in memory. */
@@ -57,6 +59,8 @@ export async function planSplit(
   rule: SplitRule,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<SplitPlan> {
+  checkArguments('planSplit', { documents, rule }, { documents: option.array, rule: option.object });
+  checkOptions<Stoppable>('planSplit', options, { signal: option.signal });
   if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
   checkFraction(rule.fraction);
@@ -74,7 +78,13 @@ export function checkFraction(fraction: number): void {
 }
 
 /** The documents, or what the split leaves of them, that make up a part. */
-export function documentParts({ documents, cuts }: SplitPlan, part: Part): DocumentPart[] {
+export function documentParts(plan: SplitPlan, part: Part): DocumentPart[] {
+  checkArguments(
+    'documentParts',
+    { plan, part },
+    { plan: option.having('what planSplit() gives', 'documents', 'cuts'), part: option.string },
+  );
+  const { documents, cuts } = plan;
   return documents.flatMap((source, document): DocumentPart[] => {
     const cut = cuts[document]!;
     if (part === 'train') {
@@ -90,6 +100,8 @@ export async function splitText(
   rule: SplitRule,
   options: Stoppable = {},
 ): Promise<{ train: string; heldOut: string }> {
+  checkArguments('splitText', { documents, rule }, { documents: option.array, rule: option.object });
+  checkOptions<Stoppable>('splitText', options, { signal: option.signal });
   const plan = await planSplit(documents, rule, options);
   const pauses = new Pauses(options.signal);
   const gather = async (part: Part) => {
@@ -107,6 +119,7 @@ export async function splitText(
 
 /** Documents that are in memory. */
 export function textDocuments(texts: readonly string[]): TextDocument[] {
+  checkArguments('textDocuments', { texts }, { texts: option.strings });
   return texts.map((text, i) => ({ name: `document ${i}`, read: () => [text] }));
 }
 

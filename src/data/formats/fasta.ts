@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
@@ -37,6 +38,7 @@ export interface FastaHeader {
 
 /** Reads the header of a FASTA record, without its `>`. */
 export function parseFastaHeader(header: string): FastaHeader {
+  checkArguments('parseFastaHeader', { header }, { header: option.string });
   const text = header.trim();
   const wordEnd = text.search(/\s|$/);
   const key = text.search(/\s[A-Za-z]+=/);
@@ -85,6 +87,8 @@ export async function* readFasta(
   bad: BadRecords,
   options: FastaOptions = {},
 ): AsyncGenerator<DataRecord> {
+  checkArguments('readFasta', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkOptions<FastaOptions>('readFasta', options, { residues: option.string });
   const records = parse(path, bad, options.residues ?? RESIDUES);
   if (options.residues !== undefined) yield* records;
   else yield* withoutNucleotides(records, path, bad);

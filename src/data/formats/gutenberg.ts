@@ -1,3 +1,5 @@
+import { checkArguments, option } from '../../base/options.ts';
+
 /** Lines that end what Project Gutenberg puts before a book, as its files have had them over the years. */
 const BOOK_STARTS = [/^\s*\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG\b/i];
 /** The old licence, which stands before the book in most files, and after it in some. */
@@ -21,6 +23,7 @@ const SHORTEST_BOOK = 100;
  * where something else was. Linear time.
  */
 export function stripGutenberg(text: string): string {
+  checkArguments('stripGutenberg', { text }, { text: option.string });
   let start = 0;
   let end = text.length;
   let smallPrint: number | undefined;

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
 import { type BadRecords, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
@@ -21,6 +22,7 @@ export interface LabelledFolderOptions {
 
 /** The classes of a folder of folders. @throws in one sentence, if there is none */
 export async function labelledFolderClasses(folder: string): Promise<string[]> {
+  checkArguments('labelledFolderClasses', { folder }, { folder: option.string });
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new FileError(
       `${folder} is no folder that can be read; give one with a folder of .txt files for each class.`,
@@ -45,6 +47,12 @@ export async function* readLabelledFolder(
   bad: BadRecords,
   options: LabelledFolderOptions = {},
 ): AsyncGenerator<LabelledRecord> {
+  checkArguments(
+    'readLabelledFolder',
+    { folder, bad },
+    { folder: option.string, bad: option.having('a BadRecords', 'add') },
+  );
+  checkOptions<LabelledFolderOptions>('readLabelledFolder', options, { classes: option.strings });
   const classes = options.classes ?? (await labelledFolderClasses(folder));
   let count = 0;
   for (const [label, name] of classes.entries()) {
@@ -105,6 +113,16 @@ export async function* readLabelledTable(
   bad: BadRecords,
   options: LabelledTableOptions = {},
 ): AsyncGenerator<LabelledRecord> {
+  checkArguments(
+    'readLabelledTable',
+    { path, bad },
+    { path: option.string, bad: option.having('a BadRecords', 'add') },
+  );
+  checkOptions<LabelledTableOptions>('readLabelledTable', options, {
+    text: option.string,
+    label: option.string,
+    classes: option.strings,
+  });
   const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
     const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
     if (typeof result !== 'string') return { ...result, file: path, line };

@@ -1,4 +1,5 @@
 import { DataError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
 import type { BadRecords } from '../dataset/records.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
@@ -14,6 +15,7 @@ import { lineBatches, NOT_TEXT } from './lines.ts';
  * @throws in one sentence, while reading, for a missing, empty or damaged file and for one without that head
  */
 export async function* readListOps(path: string, bad: BadRecords): AsyncGenerator<LabelledRecord> {
+  checkArguments('readListOps', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (line === 1) {

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { DataError, FileError, messageOf } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { RefusedFormat } from './decompression/refused-format.ts';
 import { checkSignature, HEAD } from './decompression/signatures.ts';
 
@@ -17,6 +18,7 @@ const READ_SIZE = 1 << 18;
  * decompression, for bytes that are not UTF-8 and for NUL bytes, which no text has
  */
 export async function* openText(path: string): AsyncGenerator<string> {
+  checkArguments('openText', { path }, { path: option.string });
   const decoder = new Utf8Decoder(path);
   let isEmpty = true;
   for await (const bytes of readDecompressed(path)) {
@@ -36,6 +38,7 @@ export async function* openText(path: string): AsyncGenerator<string> {
  * @throws in one sentence, for a name or pattern that gives no file and for a directory
  */
 export async function expandPaths(patterns: readonly string[], cwd: string = process.cwd()): Promise<string[]> {
+  checkArguments('expandPaths', { patterns, cwd }, { patterns: option.strings, cwd: option.optional(option.string) });
   if (patterns.length === 0) throw new DataError('No files are named; give at least one path or glob.');
   const found = new Set<string>();
   for (const pattern of patterns) {

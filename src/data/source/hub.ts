@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { DataError, NetworkError } from '../../base/errors.ts';
 import type { Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { z } from '../../base/zod.ts';
 import { HASH, HubCache, isIntact, statOf, staysBelow } from './hub-cache.ts';
 import { downloadVerified, type HubFile } from './hub-download.ts';
@@ -50,7 +51,7 @@ export interface HubSnapshot {
   readonly files: string[];
 }
 
-export const isHubName = (name: string) => name.startsWith(SCHEME);
+export const isHubName = (name: string) => typeof name === 'string' && name.startsWith(SCHEME);
 
 /** @throws in one sentence, for a name of another form */
 export function parseHubName(name: string): HubName {
@@ -89,6 +90,16 @@ function decode(text: string): string | undefined {
  * the hub says, and, without a network, what is not in the cache: with the address to load and the place to put it
  */
 export async function fetchFromHub(name: string, options: HubOptions = {}): Promise<HubSnapshot> {
+  checkArguments('fetchFromHub', { name }, { name: option.string });
+  checkOptions<HubOptions>('fetchFromHub', options, {
+    hubUrl: option.string,
+    cacheDir: option.string,
+    accessToken: option.string,
+    offline: option.boolean,
+    choose: option.function,
+    onProgress: option.function,
+    signal: option.signal,
+  });
   const { signal } = options;
   signal?.throwIfAborted();
   const target = parseHubName(name);

@@ -4,6 +4,7 @@ import type { Buffer } from 'node:buffer';
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DataError } from '../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { BadRecords } from '../dataset/records.ts';
 import {
@@ -46,6 +47,7 @@ export interface TokenFileStore extends TokenStore, ReadingReport {
 
 /** Files as documents for `planSplit` and `splitText`. */
 export function fileDocuments(paths: readonly string[]): TextDocument[] {
+  checkArguments('fileDocuments', { paths }, { paths: option.strings });
   return paths.map((path) => ({ name: path, read: () => openText(path) }));
 }
 
@@ -61,10 +63,25 @@ export async function tokenizeFiles(
   tokenizer: Tokenizer,
   options: TokenFileOptions,
 ): Promise<TokenFileStore> {
+  checkArguments(
+    'tokenizeFiles',
+    { paths, tokenizer, options },
+    {
+      paths: option.strings,
+      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
+      options: option.having('options with a file and a split', 'file', 'split'),
+    },
+  );
+  checkOptions<TokenFileOptions>('tokenizeFiles', options, {
+    file: option.string,
+    split: option.object,
+    onProgress: option.function,
+    signal: option.signal,
+  });
   const { split } = options;
   const key = await keyOf(paths, tokenizer, { split });
   return openOrWrite(key, tokenizer, options, async (writer) => {
-    const plan = await planSplit(fileDocuments(paths), split, options);
+    const plan = await planSplit(fileDocuments(paths), split, { signal: options.signal });
     for (const part of ['train', 'heldOut'] as const) {
       for (const document of documentParts(plan, part)) await writer.add(part, document);
     }

@@ -1,5 +1,6 @@
 import { DataError } from '../../base/errors.ts';
-import { Pauses } from '../../base/event-loop.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import {
@@ -53,6 +54,16 @@ export async function fromTexts(
   rule: SplitRule,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<TokenStore> {
+  checkArguments(
+    'fromTexts',
+    { texts, tokenizer, rule },
+    {
+      texts: option.strings,
+      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
+      rule: option.object,
+    },
+  );
+  checkOptions<Stoppable>('fromTexts', options, { signal: option.signal });
   const plan = await planSplit(textDocuments(texts), rule, options);
   const gather = async (part: Part): Promise<TokenSplit> => {
     const chunks: Int32Array[] = [];

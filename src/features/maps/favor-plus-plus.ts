@@ -1,5 +1,6 @@
 import type { FloatArray } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import type { Features } from '../features.ts';
 import { type Projection, stackRows } from '../projections/projection.ts';
 import { squaredLengths } from '../projections/squared-lengths.ts';
@@ -22,6 +23,7 @@ export function favorPlusPlusMap(projection: Projection, p: number): Features {
 
 /** A of FAVOR++: the minimum of the variance for ‖x + y‖² = p·d; 0 at p = 0, else negative. */
 export function optimalA(p: number): number {
+  checkArguments('optimalA', { p }, { p: option.number });
   return (1 - 2 * p - Math.sqrt((2 * p + 1) ** 2 + 8 * p)) / 16;
 }
 
@@ -34,6 +36,11 @@ export function optimalA(p: number): number {
  * @throws when an array is empty or no whole number of rows.
  */
 export function measureP(queries: FloatArray, keys: FloatArray, dHead: number): number {
+  checkArguments(
+    'measureP',
+    { queries, keys, dHead },
+    { queries: option.numbers, keys: option.numbers, dHead: option.count },
+  );
   const x = rowMeans('queries', queries, dHead);
   const y = rowMeans('keys', keys, dHead);
   const cross = x.vector.reduce((sum, value, i) => sum + value * y.vector[i], 0);

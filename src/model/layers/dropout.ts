@@ -1,5 +1,6 @@
+import { checkArguments, option } from '../../base/options.ts';
 import { dropout } from '../../tensor/ops/dropout.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { Tensor } from '../../tensor/tensor.ts';
 
 /** The dropout of one forward pass: each use takes the next stream of the pass's own seed. */
 export class Dropout {
@@ -18,6 +19,7 @@ export class Dropout {
   static readonly off = new Dropout(0, [0, 0]);
 
   forward(x: Tensor): Tensor {
+    checkArguments('Dropout.forward', { x }, { x: option.instance(Tensor) });
     return this.next()(x);
   }
 

@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend/types.ts';
 import { ShapeError } from '../../base/errors.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import type { Random } from '../../base/random.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import { embedding } from '../../tensor/ops/embedding.ts';
@@ -79,6 +80,7 @@ export class PatchEmbedding implements Embedding {
  * @throws when the numbers are not those of whole images
  */
 export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Array {
+  checkArguments('imagePatches', { pixels, sizes }, { pixels: option.instance(Float32Array), sizes: option.object });
   const { imageSize, patchSize, channels } = sizes;
   const imageLength = channels * imageSize ** 2;
   if (pixels.length % imageLength !== 0) {

@@ -1,6 +1,7 @@
 import type { FloatArray } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
-import { Pauses } from '../../base/event-loop.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -27,6 +28,15 @@ export async function balanceAttention(
   batches: readonly MeasuredBatch[],
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
+  checkArguments(
+    'balanceAttention',
+    { model, batches },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      batches: option.array,
+    },
+  );
+  checkOptions<Stoppable>('balanceAttention', options, { signal: option.signal });
   const pauses = new Pauses(options.signal);
   if (batches.length === 0)
     throw new DataError('There is nothing to measure queries and keys on: give at least one sequence.');

@@ -1,5 +1,6 @@
 import { DataError } from '../../base/errors.ts';
-import { Pauses } from '../../base/event-loop.ts';
+import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/losses.ts';
 import { keep, scope } from '../../tensor/scope.ts';
@@ -58,6 +59,16 @@ export async function compareModels(
   batches: readonly MeasuredBatch[],
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<RecoveryReport> {
+  checkArguments(
+    'compareModels',
+    { model, reference, batches },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      reference: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      batches: option.array,
+    },
+  );
+  checkOptions<Stoppable>('compareModels', options, { signal: option.signal });
   const wanted = await measure(reference, batches, options.signal);
   const { embeddings: _, ...rest } = wanted;
   return { model: compareMeasured(await measure(model, batches, options.signal), wanted), reference: rest };

@@ -1,4 +1,5 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse.ts';
 import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
@@ -54,6 +55,27 @@ export async function conversionReport(
   batches: readonly MeasuredBatch[],
   options: ConversionOptions = {},
 ): Promise<ConversionReport> {
+  checkArguments(
+    'conversionReport',
+    { model, batches },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      batches: option.array,
+    },
+  );
+  checkOptions<ConversionOptions>('conversionReport', options, {
+    attention: option.either(option.string, option.object),
+    exactLayers: option.array,
+    numFeatures: option.array,
+    estimators: option.strings,
+    estimator: option.string,
+    seed: option.number,
+    maxRows: option.number,
+    tolerance: option.number,
+    error: option.number,
+    signal: option.signal,
+    onProgress: option.function,
+  });
   const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
   const numFeatures = options.numFeatures ?? conversionLadder;
   const estimators = options.estimators ?? softmaxEstimators;

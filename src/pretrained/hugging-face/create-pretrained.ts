@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { checkEntries } from '../../storage/weights.ts';
 import type { Pretrained } from './read.ts';
@@ -18,9 +19,25 @@ export interface CreateOptions extends AttentionChoice {
  */
 export function createPretrained(
   backend: Backend,
-  { configuration, weights }: Pick<Pretrained, 'configuration' | 'weights'>,
-  { attention = configuration.attention, exactLayers = configuration.exactLayers, seed = 0 }: CreateOptions = {},
+  pretrained: Pick<Pretrained, 'configuration' | 'weights'>,
+  choice: CreateOptions = {},
 ): Transformer {
+  checkArguments(
+    'createPretrained',
+    { backend, pretrained, choice },
+    {
+      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      pretrained: option.having('what readHuggingFace() gives', 'configuration', 'weights'),
+      choice: option.object,
+    },
+  );
+  checkOptions<CreateOptions>('createPretrained', choice, {
+    attention: option.either(option.string, option.object),
+    exactLayers: option.array,
+    seed: option.number,
+  });
+  const { configuration, weights } = pretrained;
+  const { attention = configuration.attention, exactLayers = configuration.exactLayers, seed = 0 } = choice;
   const options = { ...configuration, attention, exactLayers };
   const model = new Transformer(backend, options, seed, { initialise: false });
   try {

@@ -1,5 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { TransformerConfiguration } from '../../model/configuration.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from '../../storage/companions.ts';
@@ -40,8 +41,22 @@ export interface ExportOptions extends Stoppable {
  */
 export async function exportHuggingFace(
   model: Transformer,
-  { tokenizer, companions = {}, signal }: ExportOptions = {},
+  options: ExportOptions = {},
 ): Promise<Map<string, Uint8Array>> {
+  checkArguments(
+    'exportHuggingFace',
+    { model, options },
+    {
+      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      options: option.object,
+    },
+  );
+  checkOptions<ExportOptions>('exportHuggingFace', options, {
+    tokenizer: option.having('a tokenizer', 'specials', 'specialTokens', 'toJSON'),
+    companions: option.object,
+    signal: option.signal,
+  });
+  const { tokenizer, companions = {}, signal } = options;
   const pauses = new Pauses(signal);
   await pauses.next();
   const { configuration } = model;
@@ -131,9 +146,26 @@ async function join({ ours }: NamedTensor, parameters: ReadonlyMap<string, Tenso
 /** A tokenizer as the library's files: tokenizer.json, and tokenizer_config.json with what its special tokens are for. */
 export function tokenizerFiles(
   tokenizer: ExportedTokenizer,
-  { maxLength }: TransformerConfiguration,
+  configuration: TransformerConfiguration,
   companions: Companions = {},
 ): [name: string, contents: Uint8Array][] {
+  checkArguments(
+    'tokenizerFiles',
+    { tokenizer, configuration, companions },
+    {
+      tokenizer: option.having('a tokenizer', 'specials', 'specialTokens', 'toJSON'),
+      configuration: option.having(
+        'a configuration of a model',
+        'vocabSize',
+        'dModel',
+        'numLayers',
+        'maxLength',
+        'attention',
+      ),
+      companions: option.object,
+    },
+  );
+  const { maxLength } = configuration;
   const texts = new Map([...tokenizer.specials].map(([text, id]) => [id, text]));
   const { padding, mask, unknown, beginning, end } = tokenizer.specialTokens;
   const named = Object.entries({

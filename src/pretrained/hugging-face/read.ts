@@ -1,5 +1,6 @@
 import { ConfigurationError, DataError, ShapeError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { z } from '../../base/zod.ts';
 import {
   type TransformerConfiguration,
@@ -55,8 +56,18 @@ const CONFIG = 'config.json';
  */
 export async function readHuggingFace(
   files: PretrainedFiles | ReadonlyMap<string, Uint8Array>,
-  { maxLength, signal }: ReadOptions = {},
+  reading: ReadOptions = {},
 ): Promise<Pretrained> {
+  checkArguments(
+    'readHuggingFace',
+    { files, reading },
+    {
+      files: option.either(option.map, option.having('files of a directory', 'names', 'read')),
+      reading: option.object,
+    },
+  );
+  checkOptions<ReadOptions>('readHuggingFace', reading, { maxLength: option.number, signal: option.signal });
+  const { maxLength, signal } = reading;
   const pauses = new Pauses(signal);
   await pauses.next();
   const source = files instanceof Map ? filesInMemory(files) : (files as PretrainedFiles);

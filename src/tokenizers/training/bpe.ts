@@ -6,7 +6,7 @@
 
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { BpeTokenizer, keyOf } from '../bpe.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
@@ -34,6 +34,7 @@ export async function trainBpe(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainBpeOptions,
 ): Promise<BpeTokenizer> {
+  checkArguments('trainBpe', { texts, options }, { texts: option.iterable, options: option.object });
   checkOptions<TrainBpeOptions>('trainBpe', options, {
     vocabSize: option.number,
     minFrequency: option.number,

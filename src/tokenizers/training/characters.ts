@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { CharacterTokenizer } from '../characters.ts';
 import { segmentsOf } from '../text-segments.ts';
@@ -29,6 +29,7 @@ export async function trainCharacters(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainCharactersOptions = {},
 ): Promise<CharacterTokenizer> {
+  checkArguments('trainCharacters', { texts }, { texts: option.iterable });
   checkOptions<TrainCharactersOptions>('trainCharacters', options, {
     vocabSize: option.number,
     endOfText: option.boolean,

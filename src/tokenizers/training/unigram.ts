@@ -6,7 +6,7 @@
 
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
 import { UnigramTokenizer } from '../unigram.ts';
@@ -49,6 +49,7 @@ export async function trainUnigram(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainUnigramOptions,
 ): Promise<UnigramTokenizer> {
+  checkArguments('trainUnigram', { texts, options }, { texts: option.iterable, options: option.object });
   checkOptions<TrainUnigramOptions>('trainUnigram', options, {
     vocabSize: option.number,
     maxTokenLength: option.number,

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Sharp } from 'sharp';
 import { ConfigurationError, DataError, FileError, PlatformError } from '../../../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import type { BadRecords } from '../../dataset/records.ts';
 import { parseNpyHeader } from './npy.ts';
 import { readZipEntry, type ZipEntry, zipEntries } from './zip.ts';
@@ -35,6 +36,8 @@ export function imageSize({ size = defaultSize }: ImageOptions): number {
  * @throws in one sentence, if the file is damaged, cut short or holds something else; the images before stay read
  */
 export async function* readNpzImages(path: string, options: ImageOptions = {}): AsyncGenerator<ImageRecord> {
+  checkArguments('readNpzImages', { path }, { path: option.string });
+  checkOptions<ImageOptions>('readNpzImages', options, { size: option.number });
   const size = imageSize(options);
   const entry = dataEntry(await zipEntries(path), path);
   const name = `${entry.name} in ${path}`;
@@ -119,6 +122,12 @@ export async function* readImageFiles(
   bad: BadRecords,
   options: ImageOptions = {},
 ): AsyncGenerator<ImageRecord> {
+  checkArguments(
+    'readImageFiles',
+    { paths, bad },
+    { paths: option.iterable, bad: option.having('a BadRecords', 'add') },
+  );
+  checkOptions<ImageOptions>('readImageFiles', options, { size: option.number });
   const size = imageSize(options);
   const sharp = await loadSharp();
   const ahead: { path: string; pixels: Promise<Uint8Array | Error> }[] = [];
@@ -171,6 +180,7 @@ async function loadSharp(): Promise<typeof import('sharp').default> {
  * @throws in one sentence, if there is no such folder or none such file in it
  */
 export async function imagePaths(folder: string): Promise<string[]> {
+  checkArguments('imagePaths', { folder }, { folder: option.string });
   const { readdir } = await import('node:fs/promises');
   const { join } = await import('node:path');
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {

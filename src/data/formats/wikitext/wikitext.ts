@@ -3,7 +3,7 @@
  * stack with the text gathered so far; closing a frame drops its text or hands the reader's share of it to the one below.
  * What never closes turns out to have been text, as in MediaWiki.
  */
-import { checkOptions, option } from '../../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import { decodeEntities, entityAt } from './html-entities.ts';
 import { DROPPED_TAGS, LINE_TAGS, LITERAL_TAGS, MARKUP_TAGS, templateText } from './names.ts';
 import { HEADING, tidy } from './tidy.ts';
@@ -49,6 +49,7 @@ const ILLEGAL_TARGET = /[[\]{}<>\n]/;
  * Any string is accepted. Time and memory are linear in its length.
  */
 export function wikitextToText(wikitext: string, options: WikitextOptions = {}): string {
+  checkArguments('wikitextToText', { wikitext }, { wikitext: option.string });
   checkOptions<WikitextOptions>('wikitextToText', options, {
     fileNamespaces: option.array,
     categoryNamespaces: option.array,
