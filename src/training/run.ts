@@ -2,7 +2,6 @@
 
 import { join } from 'node:path';
 import { ConfigurationError } from '../base/errors.ts';
-import { checkOptions, option } from '../base/options.ts';
 import { seedWords } from '../base/random.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { Transformer } from '../model/transformer.ts';
@@ -74,23 +73,6 @@ export type RunEvent =
  *   `resume` does not belong to this seed and data; checkpoints made before are intact.
  */
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
-  checkOptions<RunOptions>('train', options, {
-    out: option.string,
-    model: option.object,
-    data: option.having('training data', 'batchAt'),
-    dataFingerprint: option.either(option.string, option.object),
-    heldOut: option.having('held-out data', 'batches'),
-    configuration: option.object,
-    tokenizer: option.string,
-    companions: option.string,
-    resume: option.having('a checkpoint and its directory', 'checkpoint', 'directory'),
-    signal: option.signal,
-    loss: option.function,
-    teacher: option.having('what loadTeacher() gives', 'model'),
-    minutes: option.number,
-    lock: option.having('what lockRun() gives', 'release'),
-    fileSystem: option.object,
-  });
   const lock = options.lock ?? (await lockRun(options.out));
   try {
     yield* trainLocked(options);

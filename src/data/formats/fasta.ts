@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
@@ -88,7 +88,6 @@ export async function* readFasta(
   options: FastaOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readFasta', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<FastaOptions>('readFasta', options, { residues: option.string });
   const records = parse(path, bad, options.residues ?? RESIDUES);
   if (options.residues !== undefined) yield* records;
   else yield* withoutNucleotides(records, path, bad);

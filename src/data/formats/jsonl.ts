@@ -1,4 +1,4 @@
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
@@ -25,7 +25,6 @@ export async function* readJsonl(
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readJsonl', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<FieldOptions>('readJsonl', options, { text: option.string, id: option.string, group: option.string });
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (text !== undefined && isBlank(text)) continue;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
 import { type BadRecords, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
@@ -52,7 +52,6 @@ export async function* readLabelledFolder(
     { folder, bad },
     { folder: option.string, bad: option.having('a BadRecords', 'add') },
   );
-  checkOptions<LabelledFolderOptions>('readLabelledFolder', options, { classes: option.strings });
   const classes = options.classes ?? (await labelledFolderClasses(folder));
   let count = 0;
   for (const [label, name] of classes.entries()) {
@@ -118,11 +117,6 @@ export async function* readLabelledTable(
     { path, bad },
     { path: option.string, bad: option.having('a BadRecords', 'add') },
   );
-  checkOptions<LabelledTableOptions>('readLabelledTable', options, {
-    text: option.string,
-    label: option.string,
-    classes: option.strings,
-  });
   const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
     const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
     if (typeof result !== 'string') return { ...result, file: path, line };

@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
@@ -24,7 +24,6 @@ const LONGEST = 2 ** 28;
  */
 export async function* readText(path: string, bad: BadRecords, options: TextOptions = {}): AsyncGenerator<DataRecord> {
   checkArguments('readText', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<TextOptions>('readText', options, { documents: option.oneOf('file', 'block', 'line') });
   const documents = options.documents ?? 'file';
   if (documents === 'file') {
     let text = '';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
@@ -45,10 +45,6 @@ export async function* readUniProt(
   options: UniProtOptions = {},
 ): AsyncGenerator<UniProtRecord> {
   checkArguments('readUniProt', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<UniProtOptions>('readUniProt', options, {
-    group: option.oneOf('organism', 'family'),
-    residues: option.string,
-  });
   const parser = new UniProtParser(path, bad, options);
   for await (const block of lineBlocks(path)) {
     for (const record of parser.push(block)) yield record;

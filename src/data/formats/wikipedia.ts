@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { wikitextToText } from './wikitext/wikitext.ts';
@@ -44,7 +44,6 @@ export async function* readWikipedia(
   options: WikipediaOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readWikipedia', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<WikipediaOptions>('readWikipedia', options, { onSkip: option.function });
   const parser = await createDumpParser(path);
   const convert = (page: Page): DataRecord | undefined => {
     if (page.fault !== undefined) {

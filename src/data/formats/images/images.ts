@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Sharp } from 'sharp';
 import { ConfigurationError, DataError, FileError, PlatformError } from '../../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../../base/options.ts';
+import { checkArguments, option } from '../../../base/options.ts';
 import type { BadRecords } from '../../dataset/records.ts';
 import { parseNpyHeader } from './npy.ts';
 import { readZipEntry, type ZipEntry, zipEntries } from './zip.ts';
@@ -37,7 +37,6 @@ export function imageSize({ size = defaultSize }: ImageOptions): number {
  */
 export async function* readNpzImages(path: string, options: ImageOptions = {}): AsyncGenerator<ImageRecord> {
   checkArguments('readNpzImages', { path }, { path: option.string });
-  checkOptions<ImageOptions>('readNpzImages', options, { size: option.number });
   const size = imageSize(options);
   const entry = dataEntry(await zipEntries(path), path);
   const name = `${entry.name} in ${path}`;
@@ -127,7 +126,6 @@ export async function* readImageFiles(
     { paths, bad },
     { paths: option.iterable, bad: option.having('a BadRecords', 'add') },
   );
-  checkOptions<ImageOptions>('readImageFiles', options, { size: option.number });
   const size = imageSize(options);
   const sharp = await loadSharp();
   const ahead: { path: string; pixels: Promise<Uint8Array | Error> }[] = [];

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError, messageOf } from '../../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../../base/options.ts';
+import { checkArguments, option } from '../../../base/options.ts';
 import type { BadRecords, DataRecord } from '../../dataset/records.ts';
 import { readMagic } from '../../source/files.ts';
 import { type FieldOptions, recordOf } from '../jsonl.ts';
@@ -25,7 +25,6 @@ export async function* readParquet(
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readParquet', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
-  checkOptions<FieldOptions>('readParquet', options, { text: option.string, id: option.string, group: option.string });
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   // Says what is wrong with a name that is no file.
   if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
