@@ -32,10 +32,13 @@ export interface ProjectionOptions {
   readonly norms?: NormKind | undefined;
 }
 
+/** Most numbers of a projection: 1 GiB as float32. */
+const MOST_NUMBERS = 2 ** 28;
+
 /**
  * Draws the rows W `[directions, dHead]` from `random` alone: the same on every backend, and independent of the data.
  *
- * @throws when directions or dHead is not a positive integer.
+ * @throws ConfigurationError when directions or dHead is not a positive integer, or W has more than 2^28 numbers.
  */
 export function drawProjection(options: ProjectionOptions, random: Random): Projection {
   checkArguments(
@@ -47,6 +50,11 @@ export function drawProjection(options: ProjectionOptions, random: Random): Proj
   for (const [name, value] of Object.entries({ directions, dHead })) {
     if (!Number.isInteger(value) || value < 1)
       throw new ConfigurationError(`${name} must be a positive integer; got ${value}.`);
+  }
+  if (directions * dHead > MOST_NUMBERS) {
+    throw new ConfigurationError(
+      `A projection of ${directions} directions for heads of ${dHead} is too large: use fewer features, as ${MOST_NUMBERS} numbers are the limit.`,
+    );
   }
   return projections[kind]({ directions, dHead, norms }, random);
 }

@@ -221,5 +221,8 @@ describe('what is drawn', () => {
   test('sizes that are no positive integers are refused', () => {
     expect(() => drawing('gaussian', 0, 3)(new Random(0))).toThrow('directions must be a positive integer; got 0.');
     expect(() => drawing('gaussian', 3, 2.5)(new Random(0))).toThrow('dHead must be a positive integer; got 2.5.');
+    for (const numFeatures of [2 ** 30, 2 ** 31, 2 ** 32, 2 ** 33]) {
+      expect(() => drawing('orthogonal', numFeatures, 5)(new Random(0))).toThrow(/too large: use fewer features/);
+    }
   });
 });
