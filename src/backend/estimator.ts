@@ -27,7 +27,7 @@ export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): num
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */
 export function exponentialEstimator(numFeatures: number): Estimator {
-  checkArguments('exponentialEstimator', { numFeatures }, { numFeatures: option.count });
+  checkArguments('exponentialEstimator', { numFeatures }, { numFeatures: option.natural });
   return { numFeatures, map: 'exponential', epsilon: 0, form: 'dense', factors: 0, directions: numFeatures };
 }
 

@@ -19,15 +19,8 @@ export function checkTokenizer(
     'checkTokenizer',
     { tokenizer, configuration, where },
     {
-      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
-      configuration: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
+      tokenizer: option.having('a tokenizer', 'vocabSize', 'specials'),
+      configuration: option.having('a configuration of a model', 'vocabSize'),
       where: option.string,
     },
   );

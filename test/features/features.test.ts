@@ -180,6 +180,7 @@ describe('configuration', () => {
       activation: 'relu',
       epsilon: 1e-3,
       stabiliser: 1e-6,
+      scaleInputs: true,
     });
     expect(featureConfiguration.safeParse({ featureMap: 'cubic' }).success).toBe(false);
     expect(featureConfiguration.safeParse({ featureMap: 'favor++' }).success).toBe(false);
