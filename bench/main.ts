@@ -25,6 +25,7 @@ import { type CaseReport, formatCase } from './report.ts';
 import { runCase } from './run.ts';
 import { formatTable } from './tables.ts';
 import { bundle } from './whole/bundle.ts';
+import { checks } from './whole/checks.ts';
 import { data } from './whole/data.ts';
 import { depth } from './whole/depth.ts';
 import { memory } from './whole/memory.ts';
@@ -50,6 +51,7 @@ const cases: readonly BenchmarkCase[] = [
   decoding,
   memory,
   start,
+  checks,
   stretches,
   tokenizers,
   onnxExport,

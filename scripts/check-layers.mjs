@@ -29,8 +29,14 @@ const REQUIRED_LAYERS = [...SPINE, 'tokenizers', 'data'];
 const ENTRIES = ['src/index.ts', 'src/node.ts'];
 /** Programs: they import entry points, nothing imports them, except as below. */
 const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
-/** What a program may import of others: `performers reproduce` runs the experiments; `demo` reads the book that they read. */
-const SHARED_PROGRAMS = { cli: ['experiments/index.ts', 'experiments/sources/moby-dick.ts'] };
+/**
+ * What a program may import besides: `performers reproduce` runs the experiments; `demo` reads the book that they read; the
+ * bench measures what checking costs.
+ */
+const SHARED_PROGRAMS = {
+  bench: ['src/backend/checked.ts'],
+  cli: ['experiments/index.ts', 'experiments/sources/moby-dick.ts'],
+};
 
 /** Packages known to run in a browser. */
 const BROWSER_PACKAGES = ['zod', 'fzstd', '@huggingface/tokenizers'];

@@ -3,7 +3,7 @@
  * backend leaves its arrays, whatever it is given. Indices that come as data (token ids, targets, runs, sorted orders,
  * rotations) are read and compared with the arrays that they index: O(ids), far less than what the call then does.
  */
-import { ConfigurationError, DataError, ShapeError } from '../base/errors.ts';
+import { ConfigurationError, DataError, LifetimeError, ShapeError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';
 import { blockSize, projectionLength, snapshotsLength } from './estimator.ts';
 import { type NumberArray, numbersFor, typeOfNumbers } from './numbers.ts';
@@ -101,6 +101,12 @@ export class CheckedBackend implements Backend {
     this.name = inner.name;
     this.description = inner.description;
     this.numThreads = inner.numThreads;
+  }
+
+  /** The backend behind the door of `backend`: for the bench alone, which measures what the door costs. */
+  static behind(backend: Backend): UncheckedBackend {
+    if (backend instanceof CheckedBackend) return backend.#inner;
+    throw new LifetimeError('This backend has no door: create one with createBackend().');
   }
 
   get bytesAllocated(): number {

@@ -56,7 +56,7 @@ export class Decoder {
     ids: ArrayLike<number>,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array | Float64Array> {
-    checkArguments('Decoder.feed', { ids }, { ids: option.numbers });
+    checkArguments('Decoder.feed', { ids }, { ids: option.array });
     checkOptions<Stoppable>('Decoder.feed', options, { signal: option.signal });
     if (ids.length === 0) throw new DataError('Decoder.feed: no tokens; give at least one, such as a prompt.');
     checkIds(ids, this.model.configuration.vocabSize);

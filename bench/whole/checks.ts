@@ -1,0 +1,95 @@
+/** What the checks of the door before every backend cost: a share of a training step and of a decoded token. */
+
+import { CheckedBackend, type UncheckedBackend } from '../../src/backend/checked.ts';
+import {
+  type Backend,
+  Decoder,
+  languageModelLoss,
+  Transformer,
+  type TransformerOptions,
+  tensor,
+  transformerPresets,
+  valueAndGradients,
+} from '../../src/node.ts';
+import type { BenchmarkCase, Measurement } from '../case.ts';
+
+const ROUNDS = 7;
+
+/** What a backend without kernels keeps: memory, and the reading of indices. */
+const KEPT = new Set<PropertyKey>([
+  ...['name', 'description', 'numThreads', 'bytesAllocated', 'allocate', 'upload', 'write', 'read', 'slice'],
+  ...['release', 'trim', 'close', 'own', 'peek'],
+]);
+
+/** `inner` with kernels that do nothing: what is left is JavaScript alone, so that the door's part can be told. */
+function withoutKernels(inner: UncheckedBackend): UncheckedBackend {
+  return new Proxy(inner, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return KEPT.has(name) ? value.bind(target) : () => undefined;
+    },
+  });
+}
+
+const sizes: Record<string, TransformerOptions> = {
+  'compact (4 layers, d = 256)': { ...transformerPresets.compact, vocabSize: 256, maxLength: 1024 },
+  '6 layers, d = 512': { ...transformerPresets.regular, vocabSize: 256, maxLength: 1024 },
+};
+
+/** A training step of 1 × 512 tokens up to its gradients, and a decoded token; functions that do one of them. */
+async function works(backend: Backend, options: TransformerOptions) {
+  const model = new Transformer(backend, { ...options, causal: true });
+  const ids = tensor(backend, new Int32Array(512).fill(7), [1, 512]);
+  const decoder = new Decoder(model);
+  await decoder.feed([7]);
+  const parameters = [...model.parameters().values()];
+  return {
+    'training step': async () => {
+      const { value, gradients } = valueAndGradients(() => languageModelLoss(model, ids, ids).loss, parameters);
+      value.dispose();
+      for (const gradient of gradients) gradient.dispose();
+    },
+    'decoded token': async () => {
+      await decoder.feed([7]);
+    },
+  };
+}
+
+/** Milliseconds of one call, the least of several batches of calls. */
+async function least(work: () => Promise<void>, calls: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < calls; i++) await work();
+  return (performance.now() - start) / calls;
+}
+
+async function measure(backend: Backend): Promise<Measurement[]> {
+  const bare = withoutKernels(CheckedBackend.behind(backend));
+  const measurements: Measurement[] = [];
+  for (const [size, options] of Object.entries(sizes)) {
+    const real = await works(backend, options);
+    const checked = await works(new CheckedBackend(bare), options);
+    const unchecked = await works(bare, options);
+    for (const name of ['training step', 'decoded token'] as const) {
+      const calls = name === 'training step' ? 2 : 100;
+      const times = { real: Infinity, checked: Infinity, unchecked: Infinity };
+      for (let round = 0; round < ROUNDS; round++) {
+        times.checked = Math.min(times.checked, await least(checked[name], calls));
+        times.unchecked = Math.min(times.unchecked, await least(unchecked[name], calls));
+        if (round < 3) times.real = Math.min(times.real, await least(real[name], name === 'training step' ? 1 : 20));
+      }
+      const cost = times.checked - times.unchecked;
+      measurements.push({ label: `${name}, ${size}: checks`, value: cost * 1000, unit: 'µs' });
+      measurements.push({ label: `${name}, ${size}: share`, value: (100 * cost) / times.real, unit: '%' });
+    }
+  }
+  return measurements;
+}
+
+export const checks: BenchmarkCase = {
+  name: 'checks',
+  description:
+    'the door before every backend: time of its checks, and their share of a training step and a decoded token',
+  check: async () => [],
+  prepare: async (backend) => ({ subjects: [], summarise: () => measure(backend), release: () => {} }),
+};
