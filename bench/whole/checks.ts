@@ -23,13 +23,16 @@ const KEPT = new Set<PropertyKey>([
 
 /** `inner` with kernels that do nothing: what is left is JavaScript alone, so that the door's part can be told. */
 function withoutKernels(inner: UncheckedBackend): UncheckedBackend {
-  return new Proxy(inner, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      return KEPT.has(name) ? value.bind(target) : () => undefined;
-    },
-  });
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(inner));
+  const members = new Map<PropertyKey, unknown>(
+    [...names, ...Object.keys(inner)].map((name) => [name, Reflect.get(inner, name)]),
+  );
+  const bare: object = {};
+  for (const [name, value] of members) {
+    const kept = typeof value === 'function' ? value.bind(inner) : value;
+    Reflect.set(bare, name, typeof value !== 'function' || KEPT.has(name) ? kept : () => undefined);
+  }
+  return bare as UncheckedBackend;
 }
 
 const sizes: Record<string, TransformerOptions> = {
