@@ -128,7 +128,8 @@ export async function testConformance(name: BackendName, instructionSet?: string
     one.close();
     two.close();
   });
-  testLeftOut(title, one);
+  // Narrower builds of the same kernels are tried in one layout, without wide heads.
+  testLeftOut(title, one, (item) => instructionSet === undefined || !/blhd|wide/.test(item));
   for (const [noun, cases] of Object.entries(nouns)) {
     describe(`${title}: ${noun}`, () => {
       test.each(cases.map((item) => [item.name, item] as const))('%s', async (_, item) => {
