@@ -53,7 +53,7 @@ export function softmaxAttentionBackward(args: Parameters<Backend['softmaxAttent
       const dWeights = weights.map((weight, j) => (weight > 0 ? dot(dOut, unit.values[j]) : 0));
       const mean = args.normalise ? dot(weights, dWeights) : 0;
       weights.forEach((weight, j) => {
-        if (weight === 0) return;
+        if (weight === 0 || !unit.sees(i, j)) return;
         const dScore = weight * (dWeights[j] - mean) * args.scale;
         addScaled(dQ[i], dScore, unit.keys[j]);
         addScaled(dK[j], dScore, unit.queries[i]);
