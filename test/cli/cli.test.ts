@@ -150,7 +150,7 @@ describe('performers', () => {
     expect(trained('relu', '--feature-map', 'relu')).toEqual({
       type: 'favor',
       numFeatures: 8,
-      featureMap: { type: 'generalised', activation: 'relu', epsilon: 1e-3, stabiliser: 1e-6 },
+      featureMap: { type: 'generalised', activation: 'relu', epsilon: 1e-3, stabiliser: 1e-6, scaleInputs: true },
       redrawInterval: 1000,
       normalised: true,
     });
