@@ -117,7 +117,7 @@ async function sweep(
       const exact: FloatArray[] = [];
       const ps: number[] = [];
       for (const layer of layers) {
-        exact.push(await take(() => exactAttention(layer.queries, layer.keys, layer.values, layer)));
+        exact.push(await take(() => exactAttention(layer.queries, layer.keys, layer.values, { causal: layer.causal })));
         ps.push(await pOf(layer));
       }
       for (const [i, line] of estimatorLines.entries()) {

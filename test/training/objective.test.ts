@@ -258,9 +258,9 @@ describe('training', () => {
     const data = trainingBatches(repeated(60), given, vocabulary);
     const trainer = new Trainer({ model: made, data, configuration: given });
     const heldOut = heldOutBatches(repeated(39), given, vocabulary, 4);
-    const before = await evaluate(made, heldOut.batches(), given);
+    const before = await evaluate(made, heldOut.batches(), { objective: given.objective });
     for (let step = 0; step < given.steps; step++) await trainer.step();
-    const after = await evaluate(made, heldOut.batches(), given);
+    const after = await evaluate(made, heldOut.batches(), { objective: given.objective });
     expect(before.accuracy).toBeLessThan(0.4);
     expect(after.accuracy).toBeGreaterThan(0.9);
     expect(after.tokens).toBe(before.tokens);
@@ -285,7 +285,7 @@ describe('training', () => {
     const trainer = new Trainer({ model: made, data, configuration: given });
     for (let step = 0; step < given.steps; step++) await trainer.step();
     const batches = () => heldOutBatches(test.tokens, given, vocabulary, 7, test.classes).batches();
-    const evaluation = await evaluate(made, batches(), given);
+    const evaluation = await evaluate(made, batches(), { objective: given.objective });
     expect(evaluation.tokens).toBe(60);
     expect(evaluation.accuracy).toBeGreaterThan(0.85);
     const wrong = await evaluate(
@@ -297,7 +297,7 @@ describe('training', () => {
         7,
         test.classes.map((label) => 1 - label),
       ).batches(),
-      given,
+      { objective: given.objective },
     );
     expect(wrong.accuracy + evaluation.accuracy).toBeCloseTo(1, 12);
     const strange = heldOutBatches(
