@@ -83,10 +83,10 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
   it('draws frames and fires timers while it generates', async () => {
     const { result } = await inPage<Liveliness>(false, `(${generation})(m, { numThreads: 1 })`);
     expect(result.description).toMatch(/^wasm \w+, 1 thread$/);
-    expect(result.tokens).toBeGreaterThanOrEqual(300);
-    // An idle machine draws 18 frames; a busy one has longer for them, as all take their turn.
+    // Ends at three of each, long before the last of 1,000 tokens.
     expect(result.frames).toBeGreaterThanOrEqual(3);
     expect(result.timers).toBeGreaterThanOrEqual(3);
+    expect(result.tokens).toBeLessThan(1000);
   });
 
   it('says that native is not for browsers', async () => {

@@ -63,7 +63,7 @@ describe('an encoder–decoder with FAVOR+ throughout learns 99 % of held-out to
   it.each([
     ['copy', 200],
     ['words', 400],
-  ])('%s, in %i updates', { timeout: 120_000 }, async (name, steps) => {
+  ])('%s, in %i updates', async (name, steps) => {
     const task = tasks[name];
     const favor = { type: 'favor', numFeatures: 32 } as const;
     const sizes = {

@@ -44,13 +44,14 @@ beforeAll(async () => {
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 describe('a run that is killed and resumed', () => {
-  it('gives the losses of an undisturbed run when killed at random moments', { timeout: 60_000 }, async () => {
+  it('gives the losses of an undisturbed run when killed at random moments', async () => {
     const delays: number[] = [];
     let kills = 0;
     for (;;) {
       const child = startChild(options('random'));
       await child.started;
-      delays.push((Math.random() * duration) / 3);
+      // The first at once: this machine may be less busy than when the duration was measured.
+      delays.push(kills === 0 ? 0 : (Math.random() * duration) / 3);
       const survived = kills < 6 ? await Promise.race([child.ended, sleep(delays.at(-1))]) : await child.ended;
       if (!survived) child.process.kill('SIGKILL');
       const { code, signal, errors } = await child.ended;
@@ -64,7 +65,7 @@ describe('a run that is killed and resumed', () => {
     expect(weights('random').equals(weights('undisturbed'))).toBe(true);
   });
 
-  it('gives them when killed at every call of a checkpoint write in turn', { timeout: 60_000 }, async () => {
+  it('gives them when killed at every call of a checkpoint write in turn', async () => {
     // Four calls ready the directory; a checkpoint takes thirteen, and three more once the oldest must go.
     for (let dieAtCall = 4; dieAtCall < 29; dieAtCall++) {
       const { signal, errors } = await startChild({ ...options('write'), dieAtCall }).ended;

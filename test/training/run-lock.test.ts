@@ -199,31 +199,31 @@ describe('trainings into one directory', () => {
     backend.close();
   });
 
-  it('in four processes: one ends well, three say why not; killed, the next goes on', { timeout: 60_000 }, async () => {
+  it('in four processes: one trains, three say why not; killed, the next goes on', async () => {
     const options = {
       out,
       backend: 'native',
       numThreads: 1,
-      configuration: { steps: 60, checkpointEvery: 1 },
+      configuration: { steps: 100_000, checkpointEvery: 1 },
     } as const;
-    const results = await Promise.all(Array.from({ length: 4 }, () => startChild(options).ended));
-    expect(results.filter(({ code }) => code === 0)).toHaveLength(1);
-    for (const { code, errors } of results)
-      if (code !== 0) expect(errors).toMatch(/FileError: Process \d+ on .* trains in/);
-    const steps = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
-    expect(steps.filter((line) => 'loss' in JSON.parse(line))).toHaveLength(60);
-    rmSync(out, { recursive: true });
-    const killed = startChild({ ...options, configuration: { ...options.configuration, steps: 100_000 } });
-    await killed.started;
-    while (!existsSync(path())) await new Promise((resolve) => setTimeout(resolve, 5));
-    killed.process.kill('SIGKILL');
-    await killed.ended;
+    const children = new Set(Array.from({ length: 4 }, () => startChild(options)));
+    // Three end, however slow they are; the fourth goes on.
+    while (children.size > 1) {
+      const ends = [...children].map(async (child) => ({ child, ...(await child.ended) }));
+      const { child, code, errors } = await Promise.race(ends);
+      expect(code).toBe(1);
+      expect(errors).toMatch(/FileError: Process \d+ on .* trains in/);
+      children.delete(child);
+    }
+    const [last] = children;
+    const metrics = join(out, 'metrics.jsonl');
+    while (!existsSync(metrics)) await new Promise((resolve) => setTimeout(resolve, 5));
+    last.process.kill('SIGKILL');
+    await last.ended;
+    const whole = readFileSync(metrics, 'utf8').split('\n').slice(0, -1);
+    const steps = whole.map((line) => JSON.parse(line)).flatMap(({ kind, step }) => (kind === 'step' ? [step] : []));
+    expect(steps).toEqual(steps.map((_, i) => i + 1));
     expect(existsSync(path())).toBe(true);
-    expect(
-      (
-        await startChild({ ...options, configuration: { ...options.configuration, steps: 100_000 }, dieAtCall: 90 })
-          .ended
-      ).signal,
-    ).toBe('SIGKILL');
+    expect((await startChild({ ...options, dieAtCall: 90 }).ended).signal).toBe('SIGKILL');
   });
 });

