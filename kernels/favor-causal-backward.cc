@@ -30,6 +30,7 @@ struct Scratch {
   float* slopeStore;             // dK′/du like keyStore; null where it is K′ itself
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
+  bool queriesAreFinite[kSegment / kRows];  // known of the features of a segment's blocks
 
   Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length, float weight)
       : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue),
@@ -76,6 +77,8 @@ struct Scratch {
   // Gradient in the inputs x of the queries [first, end), rowSums if rows are not divided, and the state moved past them.
   void forwardChunk(Index block, Index first, Index end) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
+    const bool isExponential = projection.estimator.isExponential(), keysAreFinite = isExponential && !keys.tile.isFar;
+    queriesAreFinite[block] = isExponential && !queries.isFar;
     state.moveTo(keys.start);
     fillZero(rowSums, kRows);
     fillValue(highest, kRows, -kInfinity);
@@ -110,7 +113,7 @@ struct Scratch {
           tileMultiply(features, count, numKeys, keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + i, kRows,
                        gradientBlock + i, kRows, Mode::carry);
         };
-        if (allFinite(keyRows + from * kFeatureBlock, kFeatureBlock, groupEnd - from, features)) sum(c, smaller(kGroup, last - c), groupEnd - first);
+        if (keysAreFinite || allFinite(keyRows + from * kFeatureBlock, kFeatureBlock, groupEnd - from, features)) sum(c, smaller(kGroup, last - c), groupEnd - first);
         else for (Index i = from; i < groupEnd; i++) sum(i, 1, i + 1 - first);
       }
       if (!divided) sumProducts(gradientBlock + keep, query + keep, features, columns, rowSums + keep);
@@ -189,7 +192,7 @@ struct Scratch {
         const auto sum = [&](Index j, Index count, Index i) {
           tileMultiply(features, count, end - i, query + i, kRows, 1, products + i * kRows + j, kRows, gradientBlock + j, kRows, Mode::carry);
         };
-        if (allFinite(query + from, kRows, features, groupEnd - from)) sum(c, smaller(kGroup, last - c), from);
+        if (queriesAreFinite[block] || allFinite(query + from, kRows, features, groupEnd - from)) sum(c, smaller(kGroup, last - c), from);
         else for (Index j = from; j < groupEnd; j++) sum(j, 1, j);
       }
       multiplyKeysAcross(keyRows, keySlopesOf(block, r), features, keep, end, r == 0);

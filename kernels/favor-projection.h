@@ -16,6 +16,7 @@ struct Projection {
   float *lengths, *offsets;     // [numFeatures] lengths·unit·dHead^(-1/4) and bias·unit
   float* across;                // [kTileColumns, kRows] scratch
   float entryBound;             // of x: up to there D is below kFarWhole, and |u| below kFarU
+  float normBound;              // of D, with the same meaning
 
   bool isDense() const { return estimator.isDense(); }
   Index stride() const { return roundUp(dHead, kWidth) + kWidth; }
@@ -26,7 +27,7 @@ struct Projection {
   // The panels hold at most `capacity` features at a time.
   Projection(Arena& arena, const Estimator& e, Index dHead, Index capacity)
       : estimator(e), dHead(dHead), numFeatures(e.numFeatures), hasBias(e.bias != nullptr), weights(nullptr), panels(nullptr),
-        first(0), count(0), directions(arena, e, dHead), lengths(nullptr), offsets(nullptr), across(nullptr), entryBound(0) {
+        first(0), count(0), directions(arena, e, dHead), lengths(nullptr), offsets(nullptr), across(nullptr), entryBound(0), normBound(0) {
     if (isDense()) {
       weights = arena.floats(paddedFeatures() * stride());
       panels = arena.floats(roundUp(capacity, kTileColumns) * keyDepth());
@@ -43,6 +44,7 @@ struct Projection {
     count = numPacked;
     const double factor = unit * __builtin_sqrt(1 / __builtin_sqrt((double)dHead));
     entryBound = boundOfEntries(unit, factor);
+    normBound = (float)(entryBound * (double)entryBound * unit / 2 * __builtin_sqrt((double)dHead));
     if (isDense()) packMatrix(unit, factor);
     for (Index r = 0; !isDense() && r < numFeatures; r++) {
       lengths[r] = (float)(directions.lengths()[r] * factor);

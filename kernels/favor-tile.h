@@ -45,7 +45,7 @@ struct KeyTile {
   int32_t* shift;   // [kRows] n as an integer
   int32_t* index;   // [kRows] which key of the run
   double unit;      // of D
-  bool isFar;       // exponential: some key may have exponents that only exp2Far can tell apart
+  bool isFar;       // exponential: some key may have exponents that only exp2Far can tell apart, or is not finite
 
   Index xStride() const { return roundUp(dHead, kWidth) + kWidth; }
   Index valueStride() const { return roundUp(dValue + 1, kWidth); }
@@ -71,7 +71,7 @@ struct KeyTile {
         setMasked(i);
         return;
       }
-      isFar |= sign < 0 && anyBeyond(key, dHead, p.entryBound);
+      isFar |= sign < 0 && !(d.whole <= p.normBound);
       wholeD[i] = sign < 0 ? d.whole : -d.whole;
       fraction[i] = d.fraction;
       shift[i] = sign * (int32_t)(d.whole < kFar ? d.whole : kFar);
@@ -133,6 +133,8 @@ struct KeyTile {
 template <bool FAR>
 static inline void exponentialKeys(const KeyTile& tile, const float* u, Index ldu, const float* scale, Index first, Index end,
                                    Index columns, float* out, Index ldOut, float* totals) {
+  const float* wholeD = tile.wholeD;  // in registers, which stores to `out` leave alone
+  const int32_t* keyShift = tile.shift;
   for (Index j = 0; j < columns; j += kTileColumns) {
     WordVector shift[kTileVectors];
     Vector total[kTileVectors];
@@ -143,8 +145,8 @@ static inline void exponentialKeys(const KeyTile& tile, const float* u, Index ld
     for (Index i = first; i < end; i++) {
       UNROLL for (int t = 0; t < kTileVectors; t++) {
         const Vector log = load(u + i * ldu + j + t * kWidth);
-        const Vector feature = FAR ? exp2Far(log, splat(-tile.wholeD[i]), load(scale + j + t * kWidth))
-                                   : exp2Shifted(log, shift[t] + (uint32_t)tile.shift[i]);
+        const Vector feature = FAR ? exp2Far(log, splat(-wholeD[i]), load(scale + j + t * kWidth))
+                                   : exp2Shifted(log, shift[t] + (uint32_t)keyShift[i]);
         store(out + i * ldOut + j + t * kWidth, feature);
         total[t] += feature;
       }
@@ -187,15 +189,16 @@ static inline void keyFeatures(const Estimator& estimator, const KeyTile& tile, 
 struct QueryTile {
   float* x;
   Index count, columns;  // columns: count rounded up to whole vectors
-  bool isFar;            // exponential: some u may be too large for exp2Shifted
+  bool isFar;            // exponential: some u may be too large for exp2Shifted, or is not finite
 
   QueryTile(Arena& arena, Index dHead) : x(arena.floats((1 + roundUp(dHead, kWidth)) * kRows)), count(0), columns(0), isFar(false) {}
 
   void gather(const Rows<const float>& queries, Index first, Index rows, Projection& p) {
     count = rows;
     columns = roundUp(rows, kWidth);
-    isFar = false;
-    for (Index i = 0; p.estimator.isExponential() && i < rows; i++) isFar |= anyBeyond(queries[first + i], p.dHead, p.entryBound);
+    LargestMagnitude largest;
+    for (Index i = 0; p.estimator.isExponential() && i < rows; i++) largest.add(queries[first + i], p.dHead);
+    isFar = largest.isAbove(p.entryBound);
     if (p.isDense()) {
       if (p.hasBias) fillValue(x, kRows, 1.0f);
       transpose(queries[first], queries.stride, rows, p.dHead, x + p.hasBias * kRows, kRows);
@@ -261,6 +264,8 @@ struct QueryScales {
 template <bool NORMALISE, bool FAR>
 static inline void exponentialQueries(const float* u, const QueryScales& by, Index features, Index columns, float* out,
                                       const float* normalisers, Index ldz, float* denominators) {
+  const float* scales = by.scales;  // in registers, which stores to `out` leave alone
+  const int32_t* wholeScales = by.wholeScales;
   const auto group = [&]<int VECTORS>(Index j) {
     WordVector shift[VECTORS];
     Vector denominator[VECTORS];
@@ -271,8 +276,8 @@ static inline void exponentialQueries(const float* u, const QueryScales& by, Ind
     for (Index r = 0; r < features; r++) {
       UNROLL for (int t = 0; t < VECTORS; t++) {
         const Index at = r * kRows + j + t * kWidth;
-        const Vector feature = FAR ? exp2Far(load(u + at), splat(by.scales[r]), wholeHighest(load(by.highest + j + t * kWidth)))
-                                   : exp2Shifted(load(u + at), shift[t] + (uint32_t)by.wholeScales[r]);
+        const Vector feature = FAR ? exp2Far(load(u + at), splat(scales[r]), wholeHighest(load(by.highest + j + t * kWidth)))
+                                   : exp2Shifted(load(u + at), shift[t] + (uint32_t)wholeScales[r]);
         store(out + at, feature);
         if (NORMALISE) denominator[t] = fma(feature, splat(normalisers[r * ldz]), denominator[t]);
       }

@@ -158,14 +158,24 @@ static inline bool anyFar(const float* scales, Index count) {
   return any(far);
 }
 
-// Whether an entry of x [count] is larger than `bound`.
-static inline bool anyBeyond(const float* x, Index count, float bound) {
-  IntVector beyond{};
-  Index i = 0;
-  for (; i + kWidth <= count; i += kWidth) beyond |= maximum(load(x + i), -load(x + i)) > splat(bound);
-  const Vector tail = loadPartial(x + i, (int)(count - i));
-  return any(beyond | (maximum(tail, -tail) > splat(bound)));
-}
+// The largest magnitude of some numbers as bits, which order magnitudes as integers: finite ones, infinity, NaN.
+struct LargestMagnitude {
+  IntVector bits{};
+
+  void add(const float* x, Index count) {
+    Index i = 0;
+    for (; i + kWidth <= count; i += kWidth) raise((IntVector)load(x + i));
+    if (i < count) raise((IntVector)loadPartial(x + i, (int)(count - i)));
+  }
+  // NaN is above all bounds; `bound` is not negative.
+  bool isAbove(float bound) const { return any(bits > (IntVector)splat(bound)); }
+
+ private:
+  void raise(IntVector x) {
+    x &= 0x7fffffff;
+    bits = bits > x ? bits : x;
+  }
+};
 
 // 2^n for an integral n; 0 below -126.
 static inline float powerOfTwo(float n) {
