@@ -33,6 +33,23 @@ export function normals(random: Random, count: number, scale = 1): Float32Array 
   return Float32Array.from({ length: count }, () => scale * random.normal());
 }
 
+/** The arrays of a call: inputs and outputs before it. */
+export interface CaseArrays {
+  readonly inputs: Readonly<Record<string, Data>>;
+  readonly outputs: Readonly<Record<string, Data>>;
+}
+
+/** The arrays of a case, the same at every call. */
+export function arraysOf(item: Case): CaseArrays {
+  const random = randomOf(item.name);
+  const inputs = item.inputs(random);
+  const outputs = Object.entries(item.outputs(random)).map(([name, contents]) => [
+    name,
+    typeof contents === 'number' ? new Float32Array(contents).fill(UNTOUCHED) : contents,
+  ]);
+  return { inputs, outputs: Object.fromEntries(outputs) };
+}
+
 /** A generator whose numbers depend on the case alone. */
 export function randomOf(name: string): Random {
   let hash = 0;

@@ -4,10 +4,11 @@ import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/node.ts';
 import {
+  arraysOf,
   type Case,
+  type CaseArrays,
   type Data,
   differingOutputs,
-  randomOf,
   relativeError,
   relativeNormError,
   UNTOUCHED,
@@ -60,35 +61,37 @@ function guarded(backend: Backend, data: Data, guard: number): { whole: Storage;
   return { whole, part: backend.slice(whole, GUARD, data.length) };
 }
 
-/** The outputs of a case on a backend; fails if anything around them was written. */
-export async function outputsOf(backend: Backend, item: Case): Promise<Record<string, Float64Array>> {
-  const random = randomOf(item.name);
+/** What a case leaves in its outputs on a backend; fails if anything around them was written. */
+export async function outputsOf(
+  backend: Backend,
+  item: Case,
+  { inputs, outputs }: CaseArrays,
+): Promise<Record<string, Float64Array>> {
   const held: Storage[] = [];
   const arrays: Record<string, Storage> = {};
-  for (const [name, data] of Object.entries(item.inputs(random))) {
-    const { whole, part } = guarded(backend, data, Number.NaN);
-    held.push(whole);
-    arrays[name] = part;
-  }
   const wholes: Record<string, Storage> = {};
-  const guardOf = (storage: Storage) => (storage.type === 'int32' ? -1 : UNTOUCHED);
-  for (const [name, contents] of Object.entries(item.outputs(random))) {
-    const data = typeof contents === 'number' ? new Float32Array(contents).fill(UNTOUCHED) : contents;
-    const { whole, part } = guarded(backend, data, UNTOUCHED);
+  const place = (name: string, data: Data, guard: number) => {
+    const { whole, part } = guarded(backend, data, guard);
     held.push(whole);
-    wholes[name] = whole;
     arrays[name] = part;
-  }
+    return whole;
+  };
+  for (const [name, data] of Object.entries(inputs)) place(name, data, Number.NaN);
+  for (const [name, data] of Object.entries(outputs)) wholes[name] = place(name, data, UNTOUCHED);
   item.call(backend, arrays);
-  const outputs: Record<string, Float64Array> = {};
+  const results: Record<string, Float64Array> = {};
   for (const [name, whole] of Object.entries(wholes)) {
     const data = Float64Array.from(await backend.read(whole));
-    const guards = [...data.subarray(0, GUARD), ...data.subarray(data.length - GUARD)];
-    expect(guards, `numbers around ${name}`).toEqual(new Array(2 * GUARD).fill(guardOf(whole)));
-    outputs[name] = data.subarray(GUARD, data.length - GUARD);
+    const guard = whole.type === 'int32' ? -1 : UNTOUCHED;
+    const isGuard = (number: number) => number === guard;
+    const end = data.length - GUARD;
+    if (!data.subarray(0, GUARD).every(isGuard) || !data.subarray(end).every(isGuard)) {
+      throw new Error(`${item.name} wrote around ${name}`);
+    }
+    results[name] = data.subarray(GUARD, end);
   }
   for (const storage of held) backend.release(storage);
-  return outputs;
+  return results;
 }
 
 async function open(name: BackendName, instructionSet?: string): Promise<[one: Backend, two: Backend]> {
@@ -133,10 +136,11 @@ export async function testConformance(name: BackendName, instructionSet?: string
   for (const [noun, cases] of Object.entries(nouns)) {
     describe(`${title}: ${noun}`, () => {
       test.each(cases.map((item) => [item.name, item] as const))('%s', async (_, item) => {
-        const raw = await outputsOf(one, item);
+        const arrays = arraysOf(item);
+        const raw = await outputsOf(one, item, arrays);
         const observe = item.observe ?? ((outputs) => ({ ...outputs }));
         const actual = observe(raw);
-        const expected = observe(await outputsOf(reference, item));
+        const expected = observe(await outputsOf(reference, item, arrays));
         for (const key of Object.keys(expected)) {
           const bound = typeof item.bound === 'number' ? item.bound : item.bound[key];
           const error = relativeError(actual[key], expected[key], item.termSize?.[key]);
@@ -146,7 +150,8 @@ export async function testConformance(name: BackendName, instructionSet?: string
           const error = relativeNormError(actual[key], expected[key]);
           expect(error, `norm of ${key}; ${item.because}`).toBeLessThanOrEqual(bound);
         }
-        expect(differingOutputs(await outputsOf(two, item), raw), 'outputs that differ with two threads').toEqual([]);
+        const threaded = await outputsOf(two, item, arrays);
+        expect(differingOutputs(threaded, raw), 'outputs that differ with two threads').toEqual([]);
       });
     });
   }

@@ -11,12 +11,23 @@ export interface FeatureRow {
   readonly exponents: Float64Array;
   /** The share of D in the logarithm of every feature: −D, D or 0. */
   readonly norm: number;
-  /** The integers in base 2 nearest to exponents_r + norm: the scales at which a state first keeps the features. */
+  /** exp(exponents_r + norm) = 2^scales_r · fractions_r, scales_r an integer: where a state first keeps the features. */
   readonly scales: Float64Array;
-  /** log2 of exp(exponents_r + norm). */
-  readonly logs: Float64Array;
+  readonly fractions: Float64Array;
+  /** exp(exponents_r) = 2^ownScales_r · ownFractions_r, ownScales_r an integer. */
+  readonly ownScales: Float64Array;
+  readonly ownFractions: Float64Array;
   /** ∂φ_r/∂u_r = slopes_r · exp(exponents_r + norm). */
   readonly slopes: Float64Array;
+}
+
+/** exp(x) as an integer power of two and a factor between √½ and √2, or 0. */
+function split(exponents: Float64Array): [scales: Float64Array, fractions: Float64Array] {
+  const logs = exponents.map((exponent) => exponent * Math.LOG2E);
+  return [
+    logs.map(Math.round),
+    logs.map((log) => (log === Number.NEGATIVE_INFINITY ? 0 : 2 ** (log - Math.round(log)))),
+  ];
 }
 
 export class Features {
@@ -40,20 +51,17 @@ export class Features {
   }
 
   of(x: Float64Array): FeatureRow {
-    const u = Float64Array.from(
-      this.#rows,
-      (row, r) => this.inputScale * dot(row, x) + (this.#bias ? this.#bias[r] : 0),
+    const u = new Float64Array(this.numFeatures).map(
+      (_, r) => this.inputScale * dot(this.#rows[r], x) + (this.#bias ? this.#bias[r] : 0),
     );
     const halfNorm = (this.inputScale ** 2 * dot(x, x)) / 2;
     const exponents = u.map(this.map.exponent);
     const norm = this.map.normSign * halfNorm;
-    const logs = exponents.map((exponent) => (exponent + norm) * Math.LOG2E);
+    const [scales, fractions] = split(exponents.map((exponent) => exponent + norm));
+    const [ownScales, ownFractions] = split(exponents);
     return {
       mantissas: u.map((value) => this.map.mantissa(value) + this.#epsilon),
-      exponents,
-      norm,
-      scales: logs.map(Math.round),
-      logs,
+      ...{ exponents, norm, scales, fractions, ownScales, ownFractions },
       slopes: u.map(this.map.slope),
     };
   }

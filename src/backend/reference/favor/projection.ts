@@ -1,6 +1,7 @@
 /** The matrix W that a projection stands for, by literal products of its factors. */
 import { blockSize } from '../../estimator.ts';
 import type { Estimator } from '../../types.ts';
+import { addScaled } from '../attention-arrays.ts';
 
 /** Entry (i, j) of the Walsh–Hadamard matrix in Sylvester's order: −1 to the number of ones in i & j. */
 function hadamardEntry(i: number, j: number): number {
@@ -16,8 +17,11 @@ function identity(size: number): Float64Array[] {
 /** H · diag(diagonal) · matrix. */
 function timesHadamardAndDiagonal(matrix: readonly Float64Array[], diagonal: Float64Array): Float64Array[] {
   return matrix.map((row, i) => {
-    const factor = diagonal.map((value, j) => hadamardEntry(i, j) * value);
-    return row.map((_, column) => matrix.reduce((sum, other, j) => sum + factor[j] * other[column], 0));
+    const sum = new Float64Array(row.length);
+    matrix.forEach((other, j) => {
+      addScaled(sum, hadamardEntry(i, j) * diagonal[j], other);
+    });
+    return sum;
   });
 }
 

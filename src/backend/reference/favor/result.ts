@@ -12,18 +12,13 @@ export interface Unit {
 
 /** The unit of a query over keys whose features have the given base-2 scales. */
 export function unitOf(query: FeatureRow, scales: Float64Array): Unit {
-  const log2 = query.exponents.reduce(
-    (max, exponent, r) => Math.max(max, Math.round(exponent * Math.LOG2E) + scales[r]),
-    Number.NEGATIVE_INFINITY,
-  );
+  const log2 = query.ownScales.reduce((max, own, r) => Math.max(max, own + scales[r]), Number.NEGATIVE_INFINITY);
   return { log2, norm: query.norm };
 }
 
 /** exp(exponent_r of the query) · 2^scale in `unit`. The whole parts meet first: they may be larger than any fraction. */
 export function weightOf(query: FeatureRow, r: number, scale: number, unit: Unit): number {
-  const exponent = query.exponents[r] * Math.LOG2E;
-  const whole = Math.round(exponent);
-  return 2 ** (whole + scale - unit.log2) * 2 ** (exponent - whole);
+  return 2 ** (query.ownScales[r] + scale - unit.log2) * query.ownFractions[r];
 }
 
 /**

@@ -47,11 +47,10 @@ export class FavorState {
   /** Adds one key and its value. */
   add(key: FeatureRow, value: Float64Array): void {
     for (let r = 0; r < this.numFeatures; r++) {
-      const exponent = key.logs[r];
       const before = this.#scales[r];
       const scale = Math.max(before, key.scales[r]);
       const decay = before === scale ? 1 : 2 ** (before - scale);
-      const weight = exponent === Number.NEGATIVE_INFINITY ? 0 : key.mantissas[r] * 2 ** (exponent - scale);
+      const weight = key.fractions[r] === 0 ? 0 : key.mantissas[r] * key.fractions[r] * 2 ** (key.scales[r] - scale);
       this.#scales[r] = scale;
       for (let column = 0; column < this.width; column++) {
         const term = weight * (column < value.length ? value[column] : 1);
