@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { defineConfig, type Rolldown } from 'tsdown';
+import { publicEntries } from './scripts/entries.mjs';
 
 const entries: Record<string, string> = {
-  index: 'src/index.ts',
-  node: 'src/node.ts',
+  ...publicEntries,
   cli: 'cli/main.ts',
   bench: 'bench/main.ts',
   'bench-depth': 'bench/whole/depth-child.ts',

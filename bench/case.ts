@@ -1,4 +1,4 @@
-import type { Backend } from '../src/node.ts';
+import type { Backend } from '../src/entries/performers.ts';
 import type { Subject, Timing } from './measure.ts';
 import type { PeerTask } from './peers/peer.ts';
 

@@ -3,7 +3,7 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pico from 'picocolors';
-import { type Backend, createBackend } from '../src/node.ts';
+import { type Backend, createBackend } from '../src/entries/performers.ts';
 import { decoding } from './attention/decoding.ts';
 import { favor } from './attention/favor.ts';
 import { favorCausal } from './attention/favor-causal.ts';

@@ -1,4 +1,4 @@
-import type { Backend } from '../src/node.ts';
+import type { Backend } from '../src/entries/performers.ts';
 import type { Subject } from './measure.ts';
 
 export const FLOPS_PER_ITERATION = 3072;

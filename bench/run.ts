@@ -1,5 +1,5 @@
 /** One case on one kind of backend: values checked, subjects and peers timed together, everything reported. */
-import type { Backend } from '../src/node.ts';
+import type { Backend } from '../src/entries/performers.ts';
 import type { BackendKind, BenchmarkCase, Measurement } from './case.ts';
 import { measure, ratio, type Subject } from './measure.ts';
 import { peakSubject, threadsText } from './peak.ts';

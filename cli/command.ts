@@ -1,6 +1,6 @@
 /** What all commands have in common: which options a mode takes, `--dry-run`, and options that are read strictly. */
 import { type Command, Option } from 'commander';
-import { ConfigurationError, createBackend } from '../src/node.ts';
+import { ConfigurationError, createBackend } from '../src/entries/performers.ts';
 import { interruptSignal } from './interrupt.ts';
 import { type BackendFlags, backendOptions, jsonOption } from './options.ts';
 import { formatSettings, printJson } from './output.ts';

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type Backend, pause as nextTurn, parseConfiguration } from '../src/node.ts';
+import { pause as nextTurn, parseConfiguration } from '../src/entries/internal.ts';
+import type { Backend } from '../src/entries/performers.ts';
 
 /** What an experiment runs on and whom it tells. */
 export interface ExperimentContext {

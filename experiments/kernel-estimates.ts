@@ -1,4 +1,5 @@
-import { type Backend, drawFeatures, type FeatureOptions, type FloatArray, type Pair } from '../src/node.ts';
+import type { Pair } from '../src/entries/inspect.ts';
+import { type Backend, drawFeatures, type FeatureOptions, type FloatArray } from '../src/entries/performers.ts';
 import { pause } from './experiment.ts';
 
 type DrawnFeatures = ReturnType<typeof drawFeatures>;

@@ -1,6 +1,6 @@
 /** A pretrained sentence encoder under FAVOR+ by estimator and number of features, against itself with exact attention. */
 import { z } from 'zod';
-import type { FeatureOptions } from '../src/node.ts';
+import type { FeatureOptions } from '../src/entries/performers.ts';
 import { compareEmbeddings } from './embeddings.ts';
 import { type ExperimentContext, pause } from './experiment.ts';
 import { lineStyles } from './results/curves.ts';

@@ -1,7 +1,7 @@
 // Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
 // fails if there is one. A layer imports only from its left; no import cycles, those by types included; no layer without files;
-// no folder of more than 15 files; src/index.ts
-// reaches nothing that a browser lacks; every package is one of package.json's; src/ throws errors with a class.
+// no folder of more than 15 files; entries for browsers reach nothing that a browser lacks, and entries have few names, each
+// documented; every package is one of package.json's; src/ throws errors with a class.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix } from 'node:path';
@@ -25,8 +25,10 @@ LAYERS.onnx.push('tokenizers');
 /** Layers that must have files. */
 const REQUIRED_LAYERS = [...SPINE, 'tokenizers', 'data'];
 
-/** Entry points: the only files of src/ outside the layers that the outside may import; they may import every layer. */
-const ENTRIES = ['src/index.ts', 'src/node.ts'];
+/** Entries: the only files of src/ that the outside may import; they may import every layer. */
+const isEntry = (path) => path.startsWith('src/entries/');
+/** Values that an entry may have: as many as one can learn. `internal` is no page to learn. */
+const MOST_NAMES = 42;
 /** Programs: they import entry points, nothing imports them, except as below. */
 const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
 /**
@@ -112,13 +114,13 @@ function arrowFault(path, target) {
     return `nothing imports ${targetProgram}/; move what is shared into src/`;
   }
   if (program) {
-    if (!target.startsWith('src/') || ENTRIES.includes(target)) return undefined;
-    return `${program}/ may import only ${ENTRIES.join(' or ')}; export it there and import it from there`;
+    if (!target.startsWith('src/') || isEntry(target)) return undefined;
+    return `${program}/ may import only src/entries/; export it there and import it from there`;
   }
-  if (!target.startsWith('src/') || ENTRIES.includes(path)) return undefined;
+  if (!target.startsWith('src/') || isEntry(path)) return undefined;
   const layer = layerOf(path);
   const targetLayer = layerOf(target);
-  if (ENTRIES.includes(target)) return 'nothing in src/ imports an entry point; import the file that defines it';
+  if (isEntry(target)) return 'nothing in src/ imports an entry point; import the file that defines it';
   if (!layer || layer === targetLayer) return undefined;
   const allowed = LAYERS[layer];
   if (allowed.includes(targetLayer) || allowed.includes(target)) return undefined;
@@ -129,13 +131,13 @@ function arrowFault(path, target) {
 function checkArrows(graph, faults) {
   for (const [path, edges] of graph) {
     const layer = layerOf(path);
-    if (layer && !LAYERS[layer]) {
+    if (layer && !isEntry(path) && !LAYERS[layer]) {
       faults.push(
         `${path}: src/${layer}/ is no known layer; move the file, or name the layer in scripts/check-layers.mjs.`,
       );
       continue;
     }
-    if (path.startsWith('src/') && !layer && !ENTRIES.includes(path)) {
+    if (path.startsWith('src/') && !layer) {
       faults.push(`${path}: lies in no layer; move it into one.`);
     }
     for (const { specifier, line, target } of edges) {
@@ -192,14 +194,18 @@ function checkPackages(root, graph, faults) {
   }
 }
 
-/** Walks what src/index.ts reaches at run time, remembering the way there. */
-function checkBrowserEntry(graph, faults) {
-  const entry = ENTRIES[0];
-  const ways = new Map([[entry, entry]]);
-  if (!graph.has(entry)) {
-    faults.push(`${entry}: is missing; the browser-safe entry point must exist.`);
-    return;
-  }
+/** The entries that browsers load: those in browser/, and those without another file there; `internal` is for Node. */
+function browserEntries(graph) {
+  const entries = [...graph.keys()].filter(isEntry);
+  const hasTwin = (path) => graph.has(path.replace('src/entries/', 'src/entries/browser/'));
+  return entries.filter((path) => path.includes('/browser/') || !(hasTwin(path) || path.endsWith('/internal.ts')));
+}
+
+/** Walks what the entries for browsers reach at run time, remembering the way there. */
+function checkBrowserEntries(graph, faults) {
+  const entries = browserEntries(graph);
+  const ways = new Map(entries.map((entry) => [entry, entry]));
+  if (entries.length === 0) faults.push('src/entries/: has no file for browsers; add one.');
   for (const [path, way] of ways) {
     for (const { specifier, line, typeOnly, target } of graph.get(path) ?? []) {
       if (typeOnly) continue;
@@ -207,15 +213,59 @@ function checkBrowserEntry(graph, faults) {
         if (!ways.has(target)) ways.set(target, `${way} → ${target}`);
       } else if (isNodeModule(specifier)) {
         faults.push(
-          `${path}:${line}: imports ${specifier}, reached by ${way}: browsers have no Node modules; import it from src/node.ts only.`,
+          `${path}:${line}: imports ${specifier}, reached by ${way}: browsers have no Node modules; an entry for Node alone may import it.`,
         );
       } else if (!BROWSER_PACKAGES.includes(packageOf(specifier))) {
         faults.push(
           `${path}:${line}: imports ${specifier}, reached by ${way}: not known to run in a browser; ` +
-            'import it from src/node.ts only, or add it to BROWSER_PACKAGES in scripts/check-layers.mjs.',
+            'import it from an entry for Node alone, or add it to BROWSER_PACKAGES in scripts/check-layers.mjs.',
         );
       }
     }
+  }
+}
+
+/** The statements of a file that declare something, by name. */
+function declarationsOf(root, path) {
+  const source = ts.createSourceFile(path, readFileSync(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true);
+  const found = new Map();
+  for (const statement of source.statements) {
+    const declared = ts.isVariableStatement(statement) ? statement.declarationList.declarations : [statement];
+    for (const { name } of declared) {
+      const bindings = name && ts.isArrayBindingPattern(name) ? name.elements.map((element) => element.name) : [name];
+      for (const binding of bindings) if (binding && ts.isIdentifier(binding)) found.set(binding.text, statement);
+    }
+  }
+  return { source, found };
+}
+
+/** An entry is a page to learn: it has few values, each documented where it is declared. */
+function checkEntries(root, graph, faults) {
+  const counts = new Map();
+  for (const path of [...graph.keys()].filter(isEntry)) {
+    const { source, found } = declarationsOf(root, path);
+    const names = [...found].filter(([, statement]) => ts.isFunctionDeclaration(statement)).map(([name]) => name);
+    for (const statement of source.statements) {
+      if (!ts.isExportDeclaration(statement) || statement.isTypeOnly) continue;
+      if (!statement.exportClause || !statement.moduleSpecifier) continue;
+      const from = posix.join(posix.dirname(path), statement.moduleSpecifier.text);
+      const declared = ts.isNamedExports(statement.exportClause) && graph.has(from) && declarationsOf(root, from).found;
+      const elements = declared ? statement.exportClause.elements.filter((element) => !element.isTypeOnly) : [];
+      for (const element of elements) {
+        const declaration = declared.get((element.propertyName ?? element.name).text);
+        if (declaration && ts.getJSDocCommentsAndTags(declaration).length > 0) continue;
+        faults.push(`${path}: exports ${element.name.text} of ${from}, which has no doc comment there; write one.`);
+      }
+      names.push(...(declared ? elements.map((element) => element.name.text) : [statement.exportClause.name.text]));
+    }
+    const entry = posix.basename(path, '.ts');
+    counts.set(entry, new Set([...(counts.get(entry) ?? []), ...names]));
+  }
+  for (const [entry, { size }] of counts) {
+    if (size <= MOST_NAMES || entry === 'internal') continue;
+    faults.push(
+      `src/entries/${entry}.ts: has ${size} values; one learns ${MOST_NAMES} at most: move some to another entry.`,
+    );
   }
 }
 
@@ -252,7 +302,8 @@ export function checkLayers(root) {
   checkArrows(graph, faults);
   checkCycles(graph, faults);
   checkRequiredLayers(graph, faults);
-  checkBrowserEntry(graph, faults);
+  checkBrowserEntries(graph, faults);
+  checkEntries(root, graph, faults);
   checkPackages(root, graph, faults);
   checkErrors(root, graph, faults);
   checkFolders(graph, faults);

@@ -6,14 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  ByteTokenizer,
-  createBackend,
-  encodeSafetensors,
-  readWeights,
-  Transformer,
-  transformerPresets,
-} from '../dist/node.js';
+import { createBackend, encodeSafetensors, readWeights, Transformer, transformerPresets } from '../dist/node.js';
+import { ByteTokenizer } from '../dist/tokenizers.js';
 import { root } from './build-tools.mjs';
 
 const split = process.argv.indexOf('--');

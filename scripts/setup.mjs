@@ -4,12 +4,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildKernels } from './build-kernels.mjs';
 import { hash, hashFiles, isFresh, listFiles, markFresh, root, runProgram, step } from './build-tools.mjs';
+import { publicEntries } from './entries.mjs';
 
 const MINIMUM_NODE = [20, 19];
 const WORKER = 'dist/kernels/worker.js';
 const ENTRIES = {
-  'dist/index.js': 'src/index.ts',
-  'dist/node.js': 'src/node.ts',
+  ...Object.fromEntries(Object.entries(publicEntries).map(([name, source]) => [`dist/${name}.js`, source])),
   'dist/cli.js': 'cli/main.ts',
   'dist/bench.js': 'bench/main.ts',
   'dist/bench-depth.js': 'bench/whole/depth-child.ts',

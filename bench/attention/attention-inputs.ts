@@ -1,14 +1,13 @@
 import {
   type AttentionArrays,
   type AttentionGradients,
-  type Backend,
   dividedRows,
   type Estimator,
   exponentialEstimator,
   type FavorResult,
   type FavorStateArrays,
-  type Storage,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
+import type { Backend, Storage } from '../../src/entries/performers.ts';
 import { normalNumbers } from '../case.ts';
 
 export interface AttentionShape {

@@ -1,5 +1,11 @@
 import { freemem } from 'node:os';
-import { type Backend, Decoder, type SavedState, Transformer, transformerPresets } from '../../src/node.ts';
+import {
+  type Backend,
+  Decoder,
+  type SavedState,
+  Transformer,
+  transformerPresets,
+} from '../../src/entries/performers.ts';
 import { type BenchmarkCase, compare, type Measurement, normalNumbers, releaseAll, type Subjects } from '../case.ts';
 import { quantile, type Subject } from '../measure.ts';
 

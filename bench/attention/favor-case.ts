@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, compare, releaseAll, type Subjects } from '../case.ts';
 import { favorFlops } from '../flops.ts';
 import type { Subject } from '../measure.ts';

@@ -1,4 +1,5 @@
-import { type Backend, type FavorFeatures, snapshotsLength } from '../../src/node.ts';
+import { type FavorFeatures, snapshotsLength } from '../../src/entries/internal.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type AttentionShape, attentionInputs, favorState, type Passes, readResults } from './attention-inputs.ts';
 
 /** FAVOR+ on fixed inputs, with given features or with `numFeatures` positive ones; rows are divided by their sums if weight is 0. */

@@ -1,4 +1,4 @@
-import type { Backend, FeatureOptions } from '../../src/node.ts';
+import type { Backend, FeatureOptions } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
 import { D_HEAD, HEADS, NUM_FEATURES } from './attention-inputs.ts';

@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, compare, type Measurement, releaseAll, type Subjects } from '../case.ts';
 import { exactFlops, favorFlops } from '../flops.ts';
 import { quantile, type Subject, type Timing } from '../measure.ts';

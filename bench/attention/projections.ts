@@ -1,4 +1,5 @@
-import { type Backend, drawFeatures, type FavorFeatures, type FeatureOptions } from '../../src/node.ts';
+import type { FavorFeatures } from '../../src/entries/internal.ts';
+import { type Backend, drawFeatures, type FeatureOptions } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, type Check, compare, normalNumbers, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
 import { D_HEAD, HEADS, NUM_FEATURES } from './attention-inputs.ts';

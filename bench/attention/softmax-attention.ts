@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from '../case.ts';
 import { exactFlops } from '../flops.ts';
 import type { Subject } from '../measure.ts';

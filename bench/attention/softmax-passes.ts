@@ -1,4 +1,4 @@
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type AttentionShape, attentionInputs, type Passes, readResults } from './attention-inputs.ts';
 
 /** Exact attention on fixed inputs. */

@@ -1,5 +1,5 @@
 /** The engines that the bench compares with, made ready: values checked first, and failures turned into reasons. */
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { type BackendKind, type Check, relativeError } from '../case.ts';
 import { reasonOf, type Subject } from '../measure.ts';
 import { threadsText } from '../peak.ts';

@@ -1,5 +1,5 @@
 /** Products and attentions as ONNX graphs in the form that onnxruntime runs fastest, and a run of one on either of its builds. */
-import { encodeOnnx, type OnnxNode, type OnnxTensor } from '../../src/node.ts';
+import { encodeOnnx, type OnnxNode, type OnnxTensor } from '../../src/entries/onnx.ts';
 import type { AttentionProblem, Peer, PeerRun, ProductProblem } from './peer.ts';
 
 /** A graph with its inputs; it has one output, `out`. */

@@ -1,6 +1,6 @@
 /** onnxruntime's native CPU kernels. */
 
-import type { OnnxNode, OnnxTensor } from '../../src/node.ts';
+import type { OnnxNode, OnnxTensor } from '../../src/entries/onnx.ts';
 import { loadPeer } from './install.ts';
 import { type OnnxRuntime, onnxOperations, type ProblemGraph, type SessionOptions, startGraph } from './onnx-graphs.ts';
 import type { AttentionProblem, Peer } from './peer.ts';

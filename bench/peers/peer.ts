@@ -1,5 +1,5 @@
 /** What other engines are asked to do, and how: the interface that one file per engine implements. */
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 
 /** Inputs of one attention, the same numbers for every engine. */
 export interface AttentionProblem {

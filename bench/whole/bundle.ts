@@ -11,7 +11,10 @@ const PAGES = {
     const inputs = [1, 2, 3].map(() => tensor(backend, new Float32Array(4096 * 64).map(Math.random), [1, 1, 4096, 64]));
     console.log(await favorAttention(...inputs, { causal: true }).data());`,
   'page that trains and writes': `
-    import { ByteTokenizer, createBackend, fromTexts, parseTrainingConfiguration, streamText, Trainer, Transformer, trainingWindows } from 'performers';
+    import { createBackend, streamText, Transformer } from 'performers';
+    import { fromTexts, trainingWindows } from 'performers/data';
+    import { ByteTokenizer } from 'performers/tokenizers';
+    import { parseTrainingConfiguration, Trainer } from 'performers/training';
     const backend = await createBackend();
     const tokenizer = new ByteTokenizer();
     const store = await fromTexts([document.body.textContent], tokenizer, { by: 'none' });
@@ -20,7 +23,9 @@ const PAGES = {
     const trainer = new Trainer({ model, configuration, data: trainingWindows(store.train, configuration) });
     for (let step = 0; step < 100; step++) console.log(await trainer.step());
     for await (const text of streamText(model, tokenizer, 'Once')) console.log(text);`,
-  'whole library': "export * from 'performers';",
+  'whole library': ['', '/data', '/tokenizers', '/training', '/pretrained', '/onnx', '/inspect']
+    .map((entry) => `export * from 'performers${entry}';`)
+    .join('\n'),
 };
 const KERNELS = ['kernels', 'kernels-relaxed', 'kernels-threads', 'kernels-relaxed-threads'];
 
@@ -36,7 +41,11 @@ async function bundlePage(source: string): Promise<string> {
     plugins: [
       {
         name: 'page',
-        resolveId: (id) => (id === 'page' ? '\0page' : id === 'performers' ? inDist('./index.js') : undefined),
+        resolveId: (id) => {
+          if (id === 'page') return '\0page';
+          const found = /^performers(?:\/(.+))?$/.exec(id);
+          return found ? inDist(`./${found[1] ?? 'index'}.js`) : undefined;
+        },
         load: (id) => (id === '\0page' ? source : undefined),
       },
     ],

@@ -10,7 +10,7 @@ import {
   tensor,
   transformerPresets,
   valueAndGradients,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import type { BenchmarkCase, Measurement } from '../case.ts';
 
 const ROUNDS = 7;

@@ -3,7 +3,7 @@ import { createReadStream, mkdtempSync, rmSync, statSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGunzip, gzipSync } from 'node:zlib';
-import { BadRecords, type DataRecord, openText, readFasta, readJsonl, readText } from '../../src/node.ts';
+import { BadRecords, type DataRecord, openText, readFasta, readJsonl, readText } from '../../src/entries/data.ts';
 import { type BenchmarkCase, type Measurement, normalNumbers } from '../case.ts';
 import { quantile } from '../measure.ts';
 

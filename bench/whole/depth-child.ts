@@ -2,7 +2,7 @@
  * Two training steps in a process of its own: prints, as JSON, the most that the backend has held.
  * Arguments: backend, threads, layers, variant.
  */
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { createDeepTrainer, type StepMemory, type Variant } from './depth-inputs.ts';
 
 const [kind, threads, numLayers, variant] = process.argv.slice(2);

@@ -1,4 +1,5 @@
-import type { Backend, Trainer, TransformerOptions } from '../../src/node.ts';
+import type { Backend, TransformerOptions } from '../../src/entries/performers.ts';
+import type { Trainer } from '../../src/entries/training.ts';
 import { createTrainer, NUM_FEATURES, type TrainingSize } from './training-step.ts';
 
 /** The sizes of one layer; the depth is what varies. */

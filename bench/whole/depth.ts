@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Backend, TransformerOptions } from '../../src/node.ts';
+import type { Backend, TransformerOptions } from '../../src/entries/performers.ts';
 import { type BenchmarkCase, type Check, compare, type Measurement, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
 import { createDeepTrainer, layerSize, type StepMemory, type Variant, variants } from './depth-inputs.ts';

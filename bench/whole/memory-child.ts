@@ -2,7 +2,7 @@
  * One forward pass in a process of its own: prints, as JSON, what it added to resident memory and to what the backend holds.
  * Arguments: backend, threads, length, `bidirectional` or `causal`.
  */
-import { createBackend, drawFeatures, favorAttention } from '../../src/node.ts';
+import { createBackend, drawFeatures, favorAttention } from '../../src/entries/performers.ts';
 import { D_HEAD, NUM_FEATURES } from '../attention/attention-inputs.ts';
 import { longInputs } from './memory-inputs.ts';
 

@@ -1,4 +1,4 @@
-import { type Backend, Tensor } from '../../src/node.ts';
+import { type Backend, Tensor } from '../../src/entries/performers.ts';
 import { D_HEAD, HEADS } from '../attention/attention-inputs.ts';
 import { normalNumbers } from '../case.ts';
 

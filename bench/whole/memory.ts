@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Backend, drawFeatures, favorAttention } from '../../src/node.ts';
+import { type Backend, drawFeatures, favorAttention } from '../../src/entries/performers.ts';
 import { D_HEAD, HEADS, NUM_FEATURES } from '../attention/attention-inputs.ts';
 import { type BenchmarkCase, type Check, compare, type Measurement, type Subjects } from '../case.ts';
 import type { ForwardMemory } from './memory-child.ts';

@@ -1,15 +1,15 @@
 /** Exported graphs in onnxruntime-node beside the models that they came from. */
 import type * as Onnx from 'onnxruntime-node';
+import { exportOnnx } from '../../src/entries/onnx.ts';
 import {
   type Backend,
   Decoder,
-  exportOnnx,
   scope,
   Transformer,
   type TransformerOptions,
   tensor,
   transformerPresets,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { type BenchmarkCase, compare, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
 

@@ -1,7 +1,7 @@
 /** What a program waits for before its first attention. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Backend, favorAttention } from '../../src/node.ts';
+import { type Backend, favorAttention } from '../../src/entries/performers.ts';
 import { D_HEAD, HEADS, NUM_FEATURES } from '../attention/attention-inputs.ts';
 import { type BackendKind, type BenchmarkCase, compare, type Measurement } from '../case.ts';
 import { quantile } from '../measure.ts';

@@ -2,26 +2,22 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { approximationReport, smallestNumFeatures } from '../../src/entries/inspect.ts';
+import { tokenizeFiles } from '../../src/entries/internal.ts';
 import {
-  approximationReport,
   type Backend,
-  ByteTokenizer,
-  conversionReport,
   Decoder,
   EncoderDecoder,
-  evaluate,
   generate,
-  smallestNumFeatures,
   streamText,
   type Tensor,
   Transformer,
   tensor,
-  tokenizeFiles,
-  trainBpe,
-  trainCharacters,
-  trainUnigram,
   translate,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
+import { conversionReport } from '../../src/entries/pretrained.ts';
+import { ByteTokenizer, trainBpe, trainCharacters, trainUnigram } from '../../src/entries/tokenizers.ts';
+import { evaluate } from '../../src/entries/training.ts';
 import { type BenchmarkCase, type Measurement, normalNumbers } from '../case.ts';
 
 const ROUNDS = 3;

@@ -2,17 +2,16 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { expandPaths, openText } from '../../src/entries/data.ts';
 import {
   ByteTokenizer,
-  expandPaths,
   loadTokenizer,
-  openText,
   ProteinTokenizer,
   type Tokenizer,
   trainBpe,
   trainCharacters,
   trainUnigram,
-} from '../../src/node.ts';
+} from '../../src/entries/tokenizers.ts';
 import { type BenchmarkCase, type Check, compare, type Measurement } from '../case.ts';
 import { quantile } from '../measure.ts';
 

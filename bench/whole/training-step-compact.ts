@@ -1,4 +1,4 @@
-import { transformerPresets } from '../../src/node.ts';
+import { transformerPresets } from '../../src/entries/performers.ts';
 import type { BenchmarkCase } from '../case.ts';
 import { trainingProblem, trainingTask } from '../peers/tasks.ts';
 import { flopsOf, labelOf, prepareSteps, type TrainingSize, trainingStep } from './training-step.ts';

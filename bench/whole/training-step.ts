@@ -1,11 +1,10 @@
 import {
   type Backend,
-  parseTrainingConfiguration,
-  Trainer,
   Transformer,
   type TransformerOptions,
   transformerPresets,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
+import { parseTrainingConfiguration, Trainer } from '../../src/entries/training.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
 

@@ -1,26 +1,28 @@
 import { Command, Option } from 'commander';
+import { type DatasetFormat, datasetFormats, isHubName } from '../../src/entries/data.ts';
 import {
-  type AttentionChoice,
   attentionConfiguration,
-  balanceAttention,
-  ConfigurationError,
-  type ConversionReport,
   checkEmpty,
-  conversionLadder,
-  conversionReport,
-  createBackend,
-  type DatasetFormat,
-  datasetFormats,
-  isHubName,
-  type MeasuredBatch,
   parseConfiguration,
   projectionKinds,
-  type SoftmaxEstimator,
-  saveModel,
-  softmaxEstimators,
-  type TransformerConfiguration,
   transformerConfiguration,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
+import {
+  type AttentionChoice,
+  ConfigurationError,
+  createBackend,
+  saveModel,
+  type TransformerConfiguration,
+} from '../../src/entries/performers.ts';
+import {
+  balanceAttention,
+  type ConversionReport,
+  conversionLadder,
+  conversionReport,
+  type MeasuredBatch,
+  type SoftmaxEstimator,
+  softmaxEstimators,
+} from '../../src/entries/pretrained.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';

@@ -2,19 +2,10 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
 import { mobyDickPath } from '../../experiments/sources/moby-dick.ts';
-import {
-  type Backend,
-  brotliBitsPerCharacter,
-  createBackend,
-  type Evaluation,
-  evaluate,
-  fileDocuments,
-  orderKModel,
-  splitText,
-  streamText,
-  Trainer,
-  trainingWindows,
-} from '../../src/node.ts';
+import { orderKModel, splitText, trainingWindows } from '../../src/entries/data.ts';
+import { brotliBitsPerCharacter, fileDocuments } from '../../src/entries/internal.ts';
+import { type Backend, createBackend, streamText } from '../../src/entries/performers.ts';
+import { type Evaluation, evaluate, Trainer } from '../../src/entries/training.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';

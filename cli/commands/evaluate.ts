@@ -3,24 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
-  checkObjective,
-  createBackend,
-  DataError,
   type DatasetConfiguration,
   type DatasetFormat,
   datasetFormats,
-  evaluate,
   isHubName,
-  loadModel,
-  type Objective,
   openDataset,
-  parseConfiguration,
-  parseJson,
-  parseTrainingConfiguration,
-  readNewest,
-  type TrainingConfiguration,
   tokenizeDataset,
-} from '../../src/node.ts';
+} from '../../src/entries/data.ts';
+import { checkObjective, parseConfiguration, parseJson, readNewest } from '../../src/entries/internal.ts';
+import { createBackend, DataError, loadModel } from '../../src/entries/performers.ts';
+import {
+  evaluate,
+  type Objective,
+  parseTrainingConfiguration,
+  type TrainingConfiguration,
+} from '../../src/entries/training.ts';
 import { type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger } from '../options.ts';

@@ -3,32 +3,31 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   type Companions,
-  ConfigurationError,
   checkEmpty,
   checkTokenizer,
   classLabels,
   companionsFile,
-  createBackend,
-  exportHuggingFace,
-  exportOnnx,
   keptConfig,
-  loadAnyTokenizer,
   loadTransformer,
-  type OnnxGraphKind,
   onnxChoices,
-  onnxCompanions,
-  onnxGraphKinds,
   parseCompanions,
   parseJson,
   readNewest,
-  type SequenceOutput,
   saveFiles,
-  sequenceOutputs,
-  type Tokenizer,
-  type Transformer,
   tokenizerFiles,
   unchangedCompanions,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
+import {
+  exportOnnx,
+  type OnnxGraphKind,
+  onnxCompanions,
+  onnxGraphKinds,
+  type SequenceOutput,
+  sequenceOutputs,
+} from '../../src/entries/onnx.ts';
+import { ConfigurationError, createBackend, type Transformer } from '../../src/entries/performers.ts';
+import { exportHuggingFace } from '../../src/entries/pretrained.ts';
+import { loadAnyTokenizer, type Tokenizer } from '../../src/entries/tokenizers.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { formatCount, formatTable, printJson, say } from '../output.ts';

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { type Backend, ConfigurationError, DataError, parseConfiguration } from '../../src/node.ts';
+import { parseConfiguration } from '../../src/entries/internal.ts';
+import { type Backend, ConfigurationError, DataError } from '../../src/entries/performers.ts';
 import { type Plan, planned } from '../command.ts';
 import { Recovery } from '../conversion/recovery.ts';
 import { rate, wholeNumber } from '../options.ts';

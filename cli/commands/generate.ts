@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { createBackend, findCheckpoint, loadModel, streamText } from '../../src/node.ts';
+import { findCheckpoint } from '../../src/entries/internal.ts';
+import { createBackend, loadModel, streamText } from '../../src/entries/performers.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { fraction, nonNegativeNumber, positiveInteger, wholeNumber } from '../options.ts';

@@ -1,14 +1,8 @@
 import { Command } from 'commander';
-import {
-  createBackend,
-  crossoverLength,
-  isCheckpoint,
-  loadCheckpoint,
-  loadTransformer,
-  readNewest,
-  type TrainingState,
-  type Transformer,
-} from '../../src/node.ts';
+import { crossoverLength } from '../../src/entries/inspect.ts';
+import { isCheckpoint, loadTransformer, readNewest } from '../../src/entries/internal.ts';
+import { createBackend, type Transformer } from '../../src/entries/performers.ts';
+import { loadCheckpoint, type TrainingState } from '../../src/entries/training.ts';
 import { withModes } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { type BackendFlags, backendOptions, jsonOption } from '../options.ts';

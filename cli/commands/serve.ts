@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { basename, dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { ConfigurationError, createBackend, findCheckpoint, loadModel } from '../../src/node.ts';
+import { findCheckpoint } from '../../src/entries/internal.ts';
+import { ConfigurationError, createBackend, loadModel } from '../../src/entries/performers.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { numberUpTo, positiveInteger, seconds, wholeNumber } from '../options.ts';

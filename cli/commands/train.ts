@@ -2,11 +2,11 @@ import { Command, Option } from 'commander';
 import {
   activations,
   attentionConfiguration,
-  ConfigurationError,
-  type Objective,
   parseConfiguration,
   projectionKinds,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
+import { ConfigurationError } from '../../src/entries/performers.ts';
+import type { Objective } from '../../src/entries/training.ts';
 import { type Plan, planned } from '../command.ts';
 import { positiveInteger, wholeNumber } from '../options.ts';
 import {

@@ -5,25 +5,19 @@ import { z } from 'zod';
 import {
   BadRecords,
   type Batch,
-  batchOptions,
-  ConfigurationError,
   type DatasetConfiguration,
   expandPaths,
-  heldOutBatches,
   imagePatches,
-  type MeasuredBatch,
-  type Objective,
   openDataset,
-  parseConfiguration,
-  parseJson,
   readImageFiles,
-  type Stoppable,
-  type Tokenizer,
   type TokenSplit,
-  type Transformer,
   tokenizeDataset,
-  type Vocabulary,
-} from '../../src/node.ts';
+} from '../../src/entries/data.ts';
+import { batchOptions, parseConfiguration, parseJson } from '../../src/entries/internal.ts';
+import { ConfigurationError, type Stoppable, type Transformer } from '../../src/entries/performers.ts';
+import type { MeasuredBatch } from '../../src/entries/pretrained.ts';
+import type { Tokenizer } from '../../src/entries/tokenizers.ts';
+import { heldOutBatches, type Objective, type Vocabulary } from '../../src/entries/training.ts';
 import { vocabularyOf } from '../training/corpus.ts';
 import type { Source } from './source.ts';
 

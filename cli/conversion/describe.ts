@@ -1,5 +1,5 @@
 import pico from 'picocolors';
-import type { ConversionReport, LayerError, ModelComparison } from '../../src/node.ts';
+import type { ConversionReport, LayerError, ModelComparison } from '../../src/entries/pretrained.ts';
 import { formatCount, formatTable } from '../output.ts';
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

@@ -1,15 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { explainWriteError, parseJson } from '../../src/entries/internal.ts';
+import type { Stoppable } from '../../src/entries/performers.ts';
 import {
   compareModels,
-  explainWriteError,
-  loadTeacher,
   type MeasuredBatch,
   type ModelComparison,
-  parseJson,
   type RecoveryReport,
-  type Stoppable,
-} from '../../src/node.ts';
+} from '../../src/entries/pretrained.ts';
+import { loadTeacher } from '../../src/entries/training.ts';
 import { formatTable, say } from '../output.ts';
 import { vocabularyOf } from '../training/corpus.ts';
 import type { Run } from '../training/run.ts';

@@ -1,23 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Backend,
-  ConfigurationError,
-  checkTokenizer,
-  companionsFile,
-  createPretrained,
-  directoryFiles,
-  fetchFromHub,
-  isHubName,
-  loadAnyTokenizer,
-  loadTransformer,
-  parseJson,
-  readHuggingFace,
-  readNewest,
-  type Stoppable,
-  type Tokenizer,
-  type Transformer,
-} from '../../src/node.ts';
+import { fetchFromHub, isHubName } from '../../src/entries/data.ts';
+import { checkTokenizer, companionsFile, loadTransformer, parseJson, readNewest } from '../../src/entries/internal.ts';
+import { type Backend, ConfigurationError, type Stoppable, type Transformer } from '../../src/entries/performers.ts';
+import { createPretrained, directoryFiles, readHuggingFace } from '../../src/entries/pretrained.ts';
+import { loadAnyTokenizer, type Tokenizer } from '../../src/entries/tokenizers.ts';
 import { readTokenizerFile } from '../training/tokenizer-file.ts';
 
 /** A model to convert. */

@@ -1,4 +1,4 @@
-import type { DecodingState, Random } from '../../src/node.ts';
+import type { DecodingState, Random } from '../../src/entries/performers.ts';
 import { EventQueue } from './engine/event-queue.ts';
 import type { Scheduler } from './engine/scheduler.ts';
 import {

@@ -1,4 +1,5 @@
-import { batchOptions, scope, type Tensor, tensor } from '../../src/node.ts';
+import { batchOptions } from '../../src/entries/internal.ts';
+import { scope, type Tensor, tensor } from '../../src/entries/performers.ts';
 import type { Limits } from './engine/limits.ts';
 import type { Scheduler } from './engine/scheduler.ts';
 import type { TextModel } from './engine/text-model.ts';

@@ -2,7 +2,7 @@ import { once, setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigurationError } from '../../src/node.ts';
+import { ConfigurationError } from '../../src/entries/performers.ts';
 import { stoppingError } from './engine/admission.ts';
 import type { Engine } from './engine/engine.ts';
 import { Authentication } from './http/authentication.ts';

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { ConfigurationError, createSplitter, type Dataset, type PartName } from '../../src/node.ts';
+import { createSplitter, type Dataset, type PartName } from '../../src/entries/data.ts';
+import { ConfigurationError } from '../../src/entries/performers.ts';
 
 /** Classes of documents. */
 export interface Classes {

@@ -1,13 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import {
-  ConfigurationError,
-  DataError,
-  type DatasetSplit,
-  parseConfiguration,
-  type SplitRule,
-  trainingSchema,
-} from '../../src/node.ts';
+import type { DatasetSplit, SplitRule } from '../../src/entries/data.ts';
+import { parseConfiguration, trainingSchema } from '../../src/entries/internal.ts';
+import { ConfigurationError, DataError } from '../../src/entries/performers.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
 const mask = z.boolean().optional();

@@ -1,25 +1,25 @@
 import { join } from 'node:path';
 import {
-  ByteTokenizer,
-  ConfigurationError,
   type Dataset,
   type DatasetConfiguration,
   datasetText,
   isHubName,
-  LISTOPS_SYMBOLS,
-  listOpsLetters,
   openDataset,
+  type TokenFileStore,
+  tokenizeDataset,
+} from '../../src/entries/data.ts';
+import { LISTOPS_SYMBOLS, listOpsLetters } from '../../src/entries/internal.ts';
+import { ConfigurationError, type Stoppable } from '../../src/entries/performers.ts';
+import {
+  ByteTokenizer,
   PixelTokenizer,
   ProteinTokenizer,
-  type Stoppable,
-  type TokenFileStore,
   type Tokenizer,
-  tokenizeDataset,
   trainBpe,
   trainCharacters,
   trainUnigram,
-  type Vocabulary,
-} from '../../src/node.ts';
+} from '../../src/entries/tokenizers.ts';
+import type { Vocabulary } from '../../src/entries/training.ts';
 import { formatCount, say } from '../output.ts';
 import type { RunConfiguration } from './configuration.ts';
 

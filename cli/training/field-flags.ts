@@ -1,4 +1,5 @@
-import { ConfigurationError, type DatasetConfiguration, isHubName, openDataset } from '../../src/node.ts';
+import { type DatasetConfiguration, isHubName, openDataset } from '../../src/entries/data.ts';
+import { ConfigurationError } from '../../src/entries/performers.ts';
 
 interface FieldFlags {
   readonly textField?: string | undefined;

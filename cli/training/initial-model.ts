@@ -1,24 +1,24 @@
 import { resolve } from 'node:path';
+import type { Dataset } from '../../src/entries/data.ts';
+import {
+  checkObjective,
+  checkTokenizer,
+  loadModelFiles,
+  type ModelFiles,
+  parseConfiguration,
+  parseJson,
+  readNewest,
+  restoreModel,
+  transformerConfiguration,
+} from '../../src/entries/internal.ts';
 import {
   type Backend,
   ConfigurationError,
-  checkObjective,
-  checkTokenizer,
-  type Dataset,
-  loadAnyTokenizer,
-  loadModelFiles,
-  type ModelFiles,
-  type Objective,
-  parseConfiguration,
-  parseJson,
-  type RunLock,
-  readNewest,
-  restoreModel,
   type Stoppable,
-  type Tokenizer,
   type TransformerConfiguration,
-  transformerConfiguration,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
+import { loadAnyTokenizer, type Tokenizer } from '../../src/entries/tokenizers.ts';
+import type { Objective, RunLock } from '../../src/entries/training.ts';
 import type { RunConfiguration } from './configuration.ts';
 import { tokenize } from './corpus.ts';
 import { checkNoRun, type Run, storeConfiguration, withLock, withTeacher } from './run.ts';

@@ -1,5 +1,5 @@
 /** What `performers train --preset NAME` stands for: sizes of a model, or one of the paper's trainings. */
-import { transformerPresets } from '../../src/node.ts';
+import { transformerPresets } from '../../src/entries/performers.ts';
 import type { RunConfigurationInput } from './configuration.ts';
 
 export interface Preset {

@@ -1,5 +1,8 @@
 /** What `--dry-run` prints of a training: everything that the run would be made of. */
-import { checkObjective, type Dataset, isHubName, type TransformerConfiguration } from '../../src/node.ts';
+
+import { type Dataset, isHubName } from '../../src/entries/data.ts';
+import { checkObjective } from '../../src/entries/internal.ts';
+import type { TransformerConfiguration } from '../../src/entries/performers.ts';
 import type { RunConfiguration } from './configuration.ts';
 import { fixedTokenizer, openRunDataset, vocabularyOf } from './corpus.ts';
 import { changedConfiguration, type InitialModel, usualPacking } from './initial-model.ts';

@@ -1,45 +1,51 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { TokenSplit } from '../../src/entries/data.ts';
 import {
-  type Backend,
-  BpeTokenizer,
-  ByteTokenizer,
-  CharacterTokenizer,
-  type Checkpoint,
-  ConfigurationError,
   checkObjective,
   checkTeacher,
   dataFingerprint,
-  type Evaluation,
   explainWriteError,
   findCheckpoint,
-  type HeldOutData,
-  heldOutBatches,
-  loadAnyTokenizer,
-  loadCheckpoint,
-  loadTeacher,
   lockRun,
-  type Objective,
-  PixelTokenizer,
-  ProteinTokenizer,
   parseConfiguration,
   parseJson,
-  type RunLock,
   readNewest,
   restoreModel,
+  transformerConfiguration,
+} from '../../src/entries/internal.ts';
+import {
+  type Backend,
+  ConfigurationError,
   type Stoppable,
-  type Teacher,
-  type TeacherErrors,
-  type TokenSplit,
-  type TrainingConfiguration,
   Transformer,
   type TransformerConfiguration,
+} from '../../src/entries/performers.ts';
+import {
+  BpeTokenizer,
+  ByteTokenizer,
+  CharacterTokenizer,
+  loadAnyTokenizer,
+  PixelTokenizer,
+  ProteinTokenizer,
+  UnigramTokenizer,
+} from '../../src/entries/tokenizers.ts';
+import {
+  type Checkpoint,
+  type Evaluation,
+  type HeldOutData,
+  heldOutBatches,
+  loadCheckpoint,
+  loadTeacher,
+  type Objective,
+  type RunLock,
+  type Teacher,
+  type TeacherErrors,
+  type TrainingConfiguration,
   train,
   trainingBatches,
-  transformerConfiguration,
-  UnigramTokenizer,
   type Vocabulary,
-} from '../../src/node.ts';
+} from '../../src/entries/training.ts';
 import { formatCount, formatSeconds, say } from '../output.ts';
 import { TrainingProgress } from '../progress.ts';
 import { type Classes, documentClasses } from './classes.ts';

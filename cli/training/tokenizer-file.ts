@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadAnyTokenizer, parseJson, type Tokenizer } from '../../src/node.ts';
+import { parseJson } from '../../src/entries/internal.ts';
+import { loadAnyTokenizer, type Tokenizer } from '../../src/entries/tokenizers.ts';
 
 /** A tokenizer and the text of its file. */
 export interface TokenizerFile {

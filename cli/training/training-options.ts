@@ -1,13 +1,8 @@
 /** What `train` and `finetune` have in common: their options, and how a run is carried out. */
 import { Option } from 'commander';
-import {
-  type Backend,
-  ConfigurationError,
-  createBackend,
-  type DatasetFormat,
-  datasetFormats,
-  type Objective,
-} from '../../src/node.ts';
+import { type DatasetFormat, datasetFormats } from '../../src/entries/data.ts';
+import { type Backend, ConfigurationError, createBackend } from '../../src/entries/performers.ts';
+import type { Objective } from '../../src/entries/training.ts';
 import type { Mode, PlannedFlags } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { fractionBelow1, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { evaluationExamples, type LabelledTokens, trainingExamples } from '../../src/node.ts';
+import { evaluationExamples, type LabelledTokens, trainingExamples } from '../../src/entries/data.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { accuracyMeasure, curvesFigure, outcomesTable } from '../results/curves.ts';
 import { formatNumber } from '../results/markdown.ts';

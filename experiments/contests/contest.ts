@@ -2,23 +2,20 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { findCheckpoint, restoreModel } from '../../src/entries/internal.ts';
+import { type Backend, Transformer, type TransformerOptions } from '../../src/entries/performers.ts';
 import {
-  type Backend,
   type Evaluation,
   evaluate,
-  findCheckpoint,
   type HeldOutData,
   loadCheckpoint,
   objectiveLoss,
   parseTrainingConfiguration,
-  restoreModel,
   type TrainingConfiguration,
   type TrainingConfigurationInput,
   type TrainingData,
-  Transformer,
-  type TransformerOptions,
   train,
-} from '../../src/node.ts';
+} from '../../src/entries/training.ts';
 import type { ExperimentContext } from '../experiment.ts';
 
 /** A model that takes part. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TransformerOptions } from '../../src/node.ts';
+import type { TransformerOptions } from '../../src/entries/performers.ts';
 
 const count = z.int().min(1);
 

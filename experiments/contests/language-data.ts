@@ -1,13 +1,11 @@
+import type { Batch, EvaluationWindows, TokenSplit } from '../../src/entries/data.ts';
 import {
-  type Batch,
-  type EvaluationWindows,
   type HeldOutData,
   heldOutBatches,
   parseTrainingConfiguration,
-  type TokenSplit,
   type TrainingConfigurationInput,
   type Vocabulary,
-} from '../../src/node.ts';
+} from '../../src/entries/training.ts';
 
 /** U: predict the next token from those before it. B: predict hidden tokens, 15 %, from both sides. */
 export type Direction = 'U' | 'B';

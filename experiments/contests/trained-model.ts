@@ -1,17 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import {
-  ByteTokenizer,
-  evaluate,
-  evaluationWindows,
-  fromTexts,
-  parseTrainingConfiguration,
-  type TokenSplit,
-  Trainer,
-  Transformer,
-  type TransformerOptions,
-  trainingWindows,
-} from '../../src/node.ts';
+import { evaluationWindows, fromTexts, type TokenSplit, trainingWindows } from '../../src/entries/data.ts';
+import { Transformer, type TransformerOptions } from '../../src/entries/performers.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
+import { evaluate, parseTrainingConfiguration, Trainer } from '../../src/entries/training.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { mobyDickPath } from '../sources/moby-dick.ts';
 

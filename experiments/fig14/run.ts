@@ -1,12 +1,12 @@
+import type { TokenSplit } from '../../src/entries/data.ts';
 import {
   type FloatArray,
   scope,
   type Tensor,
-  type TokenSplit,
   Transformer,
   type TransformerOptions,
   tensor,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { modelOptions, spreadWindow, trainModel } from '../contests/trained-model.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { type Interval, meanInterval, ratioInterval } from '../results/statistics.ts';

@@ -1,4 +1,4 @@
-import { parseTrainingConfiguration, trainingBatches } from '../../src/node.ts';
+import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type Contestant, type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { objectives, spreadBatches } from '../contests/language-data.ts';

@@ -1,4 +1,4 @@
-import { meanSquaredError, pairAtAngle, softmaxKernel } from '../../src/node.ts';
+import { meanSquaredError, pairAtAngle, softmaxKernel } from '../../src/entries/inspect.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors, squaredErrors } from '../kernel-estimates.ts';
 import { type Interval, mean, meanInterval, standardError } from '../results/statistics.ts';

@@ -1,5 +1,5 @@
 import { freemem } from 'node:os';
-import { Random } from '../../src/node.ts';
+import { Random } from '../../src/entries/performers.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { median } from '../results/statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';

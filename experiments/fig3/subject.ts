@@ -7,7 +7,7 @@ import {
   type TransformerOptions,
   tensor,
   valueAndGradients,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { mean } from '../results/statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';
 import type { AttentionName, Cost, Pass } from './curve.ts';

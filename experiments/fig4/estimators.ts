@@ -1,4 +1,4 @@
-import type { FeatureOptions, ProjectionKind } from '../../src/node.ts';
+import type { FeatureOptions, ProjectionKind } from '../../src/entries/performers.ts';
 
 type MapName = 'positive' | 'trigonometric' | 'hyperbolic' | 'favor++';
 

@@ -1,14 +1,14 @@
+import { measureP } from '../../src/entries/inspect.ts';
 import {
   type Backend,
   exactAttention,
   type FloatArray,
   favorAttention,
-  measureP,
   Random,
   scope,
   type Tensor,
   tensor,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { spreadWindow, trainModel } from '../contests/trained-model.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { geometricInterval, geometricMean, type Interval, ratioInterval } from '../results/statistics.ts';

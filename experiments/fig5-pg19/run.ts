@@ -1,14 +1,7 @@
-import {
-  BadRecords,
-  fromTexts,
-  parseTrainingConfiguration,
-  readPg19,
-  segmentsOf,
-  splitText,
-  textDocuments,
-  trainingBatches,
-  trainUnigram,
-} from '../../src/node.ts';
+import { BadRecords, fromTexts, readPg19, splitText } from '../../src/entries/data.ts';
+import { textDocuments } from '../../src/entries/internal.ts';
+import { segmentsOf, trainUnigram } from '../../src/entries/tokenizers.ts';
+import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { objectives, spreadBatches } from '../contests/language-data.ts';

@@ -1,4 +1,5 @@
-import { type Backend, balanceAttention, createPretrained, readWeights } from '../../src/node.ts';
+import { type Backend, readWeights } from '../../src/entries/performers.ts';
+import { balanceAttention, createPretrained } from '../../src/entries/pretrained.ts';
 import { padded, type SentenceEncoder } from './minilm.ts';
 
 /**

@@ -2,20 +2,17 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type TokenSplit, trainingSequences } from '../../src/entries/data.ts';
+import { findCheckpoint, restoreModel } from '../../src/entries/internal.ts';
+import type { Transformer, TransformerOptions } from '../../src/entries/performers.ts';
+import { createPretrained } from '../../src/entries/pretrained.ts';
 import {
-  createPretrained,
-  findCheckpoint,
   loadCheckpoint,
   parseTrainingConfiguration,
   type RunEvent,
-  restoreModel,
   type Teacher,
-  type TokenSplit,
-  type Transformer,
-  type TransformerOptions,
   train,
-  trainingSequences,
-} from '../../src/node.ts';
+} from '../../src/entries/training.ts';
 import { compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { Fig5TransferConfiguration } from './configuration.ts';

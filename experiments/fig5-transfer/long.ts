@@ -1,11 +1,5 @@
-import {
-  type Backend,
-  createBackend,
-  createPretrained,
-  scope,
-  type TransformerOptions,
-  tensor,
-} from '../../src/node.ts';
+import { type Backend, createBackend, scope, type TransformerOptions, tensor } from '../../src/entries/performers.ts';
+import { createPretrained } from '../../src/entries/pretrained.ts';
 import { cosine } from '../embeddings.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { median } from '../results/statistics.ts';

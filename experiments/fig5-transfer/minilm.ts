@@ -1,19 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  decodeSafetensors,
-  directoryFiles,
-  loadForeignTokenizer,
-  type Pretrained,
-  paddedSegments,
-  parseJson,
-  readHuggingFace,
-  scope,
-  type Tensor,
-  type Transformer,
-  tensor,
-} from '../../src/node.ts';
+import { paddedSegments, parseJson } from '../../src/entries/internal.ts';
+import { decodeSafetensors, scope, type Tensor, type Transformer, tensor } from '../../src/entries/performers.ts';
+import { directoryFiles, type Pretrained, readHuggingFace } from '../../src/entries/pretrained.ts';
+import { loadForeignTokenizer } from '../../src/entries/tokenizers.ts';
 import { rowsOf } from '../embeddings.ts';
 
 /** Where the model is looked for unless the settings or MINILM say otherwise. */

@@ -1,10 +1,5 @@
-import {
-  conversionReport,
-  createPretrained,
-  type FeatureOptions,
-  type MeasuredBatch,
-  type Transformer,
-} from '../../src/node.ts';
+import type { FeatureOptions, Transformer } from '../../src/entries/performers.ts';
+import { conversionReport, createPretrained, type MeasuredBatch } from '../../src/entries/pretrained.ts';
 import { compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';

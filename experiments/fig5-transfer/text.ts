@@ -1,4 +1,4 @@
-import { BadRecords, readPg19, type TokenSplit } from '../../src/node.ts';
+import { BadRecords, readPg19, type TokenSplit } from '../../src/entries/data.ts';
 import { sentenceBooks } from '../sources/sentence-books.ts';
 
 /**

@@ -1,10 +1,6 @@
-import {
-  empiricalBaseline,
-  parseTrainingConfiguration,
-  type TokenSplit,
-  targetCounts,
-  trainingBatches,
-} from '../../src/node.ts';
+import { empiricalBaseline, type TokenSplit } from '../../src/entries/data.ts';
+import { targetCounts } from '../../src/entries/internal.ts';
+import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { type Direction, objectives, spreadBatches } from '../contests/language-data.ts';

@@ -2,14 +2,13 @@ import {
   BadRecords,
   type Batch,
   evaluationSequences,
-  type HeldOutData,
-  imagePaths,
-  Random,
   readImageFiles,
   type TokenSplit,
-  type TrainingData,
   trainingSequences,
-} from '../../src/node.ts';
+} from '../../src/entries/data.ts';
+import { imagePaths } from '../../src/entries/internal.ts';
+import { Random } from '../../src/entries/performers.ts';
+import type { HeldOutData, TrainingData } from '../../src/entries/training.ts';
 
 /** Ids: 256 values of a channel, and one that begins an image, so that its first value is predicted too. */
 export const BEGIN = 256;

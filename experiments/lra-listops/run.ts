@@ -1,4 +1,5 @@
-import { ListOpsTokenizer, labelledTokens, listOpsExample } from '../../src/node.ts';
+import { ListOpsTokenizer, labelledTokens } from '../../src/entries/data.ts';
+import { listOpsExample } from '../../src/entries/internal.ts';
 import { type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { ListOpsConfiguration } from './configuration.ts';

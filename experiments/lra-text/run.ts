@@ -1,4 +1,5 @@
-import { BadRecords, ByteTokenizer, labelledTokens, readLabelledFolder, readPg19 } from '../../src/node.ts';
+import { BadRecords, labelledTokens, readLabelledFolder, readPg19 } from '../../src/entries/data.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 import { type ClassificationData, type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { LraTextConfiguration } from './configuration.ts';

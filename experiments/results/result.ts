@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Backend } from '../../src/node.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import type { Outcome } from '../experiment.ts';
 import { toPng } from './figure.ts';
 

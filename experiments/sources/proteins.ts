@@ -1,13 +1,7 @@
 import { access } from 'node:fs/promises';
-import {
-  BadRecords,
-  fromTexts,
-  GroupSplit,
-  ProteinTokenizer,
-  partOfGroup,
-  readFasta,
-  type TokenSplit,
-} from '../../src/node.ts';
+import { BadRecords, fromTexts, GroupSplit, readFasta, type TokenSplit } from '../../src/entries/data.ts';
+import { partOfGroup } from '../../src/entries/internal.ts';
+import { ProteinTokenizer } from '../../src/entries/tokenizers.ts';
 
 /** How proteins are divided. */
 export interface ProteinSplit {

@@ -4,7 +4,7 @@ import {
   orthogonalGain,
   type Pair,
   softmaxKernel,
-} from '../../src/node.ts';
+} from '../../src/entries/inspect.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors, squaredErrors } from '../kernel-estimates.ts';
 import { type Interval, meanInterval, standardError, studentQuantile } from '../results/statistics.ts';

@@ -1,4 +1,4 @@
-import { type Pair, regularisedSoftmaxKernel, softmaxKernel } from '../../src/node.ts';
+import { type Pair, regularisedSoftmaxKernel, softmaxKernel } from '../../src/entries/inspect.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { kernelEstimates, pairVectors } from '../kernel-estimates.ts';
 import { type Interval, meanInterval } from '../results/statistics.ts';

@@ -1,4 +1,4 @@
-import { type Backend, drawFeatures, type FloatArray, Random, type Storage } from '../../src/node.ts';
+import { type Backend, drawFeatures, type FloatArray, Random, type Storage } from '../../src/entries/performers.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { featureValues } from '../kernel-estimates.ts';
 import { geometricInterval, type Interval } from '../results/statistics.ts';

@@ -15,18 +15,14 @@
 import {
   activation,
   add,
-  type Backend,
   embedding,
   layerNorm,
   linear,
   paddedSegments,
   reshape,
-  type Segments,
-  scope,
-  type Tensor,
-  tensor,
   weightedSum,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
+import { type Backend, type Segments, scope, type Tensor, tensor } from '../../src/entries/performers.ts';
 import { rowsOf } from '../embeddings.ts';
 import { type Affine, type LayerParameters, type UseLiteParameters, useLiteParameters } from './parameters.ts';
 import type { NamedWeight } from './weights.ts';

@@ -1,4 +1,4 @@
-import { type Backend, type Tensor, tensor } from '../../src/node.ts';
+import { type Backend, type Tensor, tensor } from '../../src/entries/performers.ts';
 import type { NamedWeight } from './weights.ts';
 
 /** A linear layer's matrix `[dOut, dIn]` and bias, or a norm's gain and bias. */

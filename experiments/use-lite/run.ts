@@ -1,17 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { approximationReport } from '../../src/entries/inspect.ts';
+import { parseConfiguration, parseJson, reshape } from '../../src/entries/internal.ts';
 import {
-  approximationReport,
   drawFeatures,
   exactAttention,
   type FeatureOptions,
   favorAttention,
   keep,
-  parseConfiguration,
-  parseJson,
-  reshape,
   type Tensor,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';

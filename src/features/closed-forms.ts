@@ -8,7 +8,7 @@
  */
 
 import { blockSize } from '../backend/estimator.ts';
-import { ConfigurationError } from '../base/errors.ts';
+import { ConfigurationError, ShapeError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { FeatureMapConfiguration } from './configuration.ts';
 import { optimalA } from './maps/favor-plus-plus.ts';
@@ -30,8 +30,16 @@ export interface EstimatorDescription {
   readonly numFeatures: number;
 }
 
+/**
+ * What the closed forms need of a query and a key: ‖x + y‖² and ‖x − y‖².
+ *
+ * @throws ShapeError if the lengths differ.
+ */
 export function pairOf(x: ArrayLike<number>, y: ArrayLike<number>): Pair {
   checkArguments('pairOf', { x, y }, { x: option.numbers, y: option.numbers });
+  if (x.length !== y.length) {
+    throw new ShapeError(`pairOf: x has ${x.length} numbers and y has ${y.length}; give vectors of equal length.`);
+  }
   let [squaredSum, squaredDifference] = [0, 0];
   for (let i = 0; i < x.length; i++) {
     squaredSum += (x[i] + y[i]) ** 2;

@@ -1,6 +1,6 @@
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend } from '../../src/backend/types.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { hasAddon } from '../backend/available.ts';
 
 /** The backends that attention is tested on, each with what one rounding amounts to. Test files share them, so that none closes them. */

@@ -3,7 +3,7 @@ import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { NumberArray } from '../../src/backend/numbers.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { DataError, LifetimeError, OutOfMemoryError, ShapeError } from '../../src/base/errors.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';
 
 const names = [...compiledBackends, 'reference'] as const;

@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';
 
 // One thread too: memory that is not shared detaches its views when it grows.

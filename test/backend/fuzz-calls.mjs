@@ -1,8 +1,11 @@
 // Calls every exported function and every method of a backend with wrong arguments: `node fuzz-calls.mjs BACKEND SECONDS SEED`.
 // A process of its own, as what it looks for would end it. Around every block lie numbers that no call may change.
 import fc from 'fast-check';
-import * as library from '../../dist/node.js';
+import { publicEntries } from '../../scripts/entries.mjs';
 import { exportCalls, notCalled } from './export-calls.mjs';
+
+const inNode = Object.keys(publicEntries).filter((entry) => !(`${entry}-node` in publicEntries) && entry !== 'index');
+const library = Object.assign({}, ...(await Promise.all(inNode.map((entry) => import(`../../dist/${entry}.js`)))));
 
 const [name, seconds, seed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 /** Rounds of 200 calls that are made however long they take. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exponentialEstimator, snapshotsLength } from '../../src/backend/estimator.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { ShapeError } from '../../src/base/errors.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';
 
 type CallName = {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CachingAllocator, sizeClass } from '../../src/backend/compiled/allocator.ts';
 import type { KernelModule } from '../../src/backend/compiled/module.ts';
 import { LinearMemory } from '../../src/backend/wasm/linear-memory.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';
 
 /** Other C libraries give memory back by themselves, or never. */

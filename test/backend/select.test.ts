@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nodeHost } from '../../src/backend/native/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends, hasAddon } from './available.ts';
 import { inNode } from './child.ts';
 

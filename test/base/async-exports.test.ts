@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import * as api from '../../src/node.ts';
 import { ByteTokenizer } from '../../src/tokenizers/bytes.ts';
+import * as api from '../library.ts';
 import { asyncExports } from './async-exports.ts';
 
 const backend = await api.createBackend({ backend: 'native', numThreads: 1 });

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import * as api from '../../src/node.ts';
+import * as api from '../library.ts';
 
 const source = join(import.meta.dirname, '../../src');
 

@@ -1,31 +1,26 @@
 import { expect, test } from 'vitest';
+import { Masking } from '../../src/entries/data.ts';
+import { approximationReport, attentionRows, smallestNumFeatures } from '../../src/entries/inspect.ts';
+import { sampleToken, wikitextToText } from '../../src/entries/internal.ts';
+import { exportOnnx } from '../../src/entries/onnx.ts';
 import {
-  approximationReport,
-  attentionRows,
   ConfigurationError,
   createBackend,
   DataError,
   drawFeatures,
   EncoderDecoder,
   exactAttention,
-  exportOnnx,
   favorAttention,
   generate,
   lshAttention,
-  Masking,
   Random,
-  sampleToken,
-  smallestNumFeatures,
-  Trainer,
   Transformer,
   type TransformerOptions,
   tensor,
-  trainBpe,
-  trainCharacters,
-  trainUnigram,
   translate,
-  wikitextToText,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
+import { trainBpe, trainCharacters, trainUnigram } from '../../src/entries/tokenizers.ts';
+import { Trainer } from '../../src/entries/training.ts';
 
 const backend = await createBackend({ backend: 'reference' });
 const x = tensor(backend, new Float32Array(12), [1, 2, 3, 2]);

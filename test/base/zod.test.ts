@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
-const library = new URL('../../dist/index.js', import.meta.url).href;
+const library = new URL('../../dist/internal.js', import.meta.url).href;
 
 /** What the built package says about a model without layers, in a program that does `before` it loads the package. */
 function message(before = ''): string {

@@ -5,7 +5,7 @@ import type { AttentionProblem, Peer, PeerRun, PeerTask } from '../../bench/peer
 import { exactTask, favorTask, productTask } from '../../bench/peers/tasks.ts';
 import { formatCase, resultOf } from '../../bench/report.ts';
 import { runCase } from '../../bench/run.ts';
-import { type Backend, createBackend } from '../../src/node.ts';
+import { type Backend, createBackend } from '../../src/entries/performers.ts';
 
 let reference: Backend;
 let backend: Backend;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { causalFavor, type Result } from './causal-favor.ts';
 import { generation, type Liveliness } from './generation.ts';
 import { type Site, serve } from './server.ts';

@@ -1,4 +1,4 @@
-import type { Backend, BackendOptions } from '../../src/node.ts';
+import type { Backend, BackendOptions } from '../../src/entries/performers.ts';
 
 export interface Result {
   readonly description: string;

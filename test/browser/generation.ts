@@ -1,6 +1,6 @@
-import type { BackendOptions } from '../../src/node.ts';
+import type { BackendOptions } from '../../src/entries/performers.ts';
 
-type Library = Pick<typeof import('../../src/node.ts'), 'createBackend' | 'Transformer' | 'generate'>;
+type Library = Pick<typeof import('../../src/entries/performers.ts'), 'createBackend' | 'Transformer' | 'generate'>;
 
 /** What happened in the page while it generated. */
 export interface Liveliness {

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Backend,
-  ByteTokenizer,
   createBackend,
   decodeSafetensors,
   saveModel,
   type Transformer,
   type TransformerOptions,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 import { base, drawModel, graphResults, int64, largestError, ownResults, tokenBatch } from '../onnx/models.ts';
 import { loadRuntimes, openSession } from '../onnx/runtimes.ts';
 import { performers } from './performers.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBackend, saveModel, Transformer } from '../../src/node.ts';
+import { createBackend, saveModel, Transformer } from '../../src/entries/performers.ts';
 import { wordPiece } from '../support/word-piece.ts';
 import { commandsIn } from './performers.ts';
 

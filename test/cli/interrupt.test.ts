@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBackend, saveModel, Transformer } from '../../src/node.ts';
+import { createBackend, saveModel, Transformer } from '../../src/entries/performers.ts';
 import { cli, environment, interrupted, performers } from './performers.ts';
 import { savedModel } from './serve/support.ts';
 

@@ -5,15 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentClasses } from '../../cli/training/classes.ts';
 import { runSchema } from '../../cli/training/configuration.ts';
 import { presetNames, presetOf } from '../../cli/training/presets.ts';
+import { openDataset } from '../../src/entries/data.ts';
 import {
   checkObjective,
   evaluateListOps,
   listOpsExample,
   listOpsLetters,
-  openDataset,
   parseListOps,
   transformerConfiguration,
-} from '../../src/node.ts';
+} from '../../src/entries/internal.ts';
 import { npy, zip } from '../data/formats/images/zip-writer.ts';
 import { performers } from './performers.ts';
 

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import {
   arraysOf,
   type Case,

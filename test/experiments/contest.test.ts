@@ -4,14 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Contest, type Contestant, holdContest } from '../../experiments/contests/contest.ts';
-import {
-  type Backend,
-  ByteTokenizer,
-  createBackend,
-  evaluationWindows,
-  fromTexts,
-  trainingWindows,
-} from '../../src/node.ts';
+import { evaluationWindows, fromTexts, trainingWindows } from '../../src/entries/data.ts';
+import { type Backend, createBackend } from '../../src/entries/performers.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 
 let backend: Backend;
 let directory: string;

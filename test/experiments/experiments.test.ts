@@ -12,16 +12,10 @@ import { kernelEstimates, pairVectors } from '../../experiments/kernel-estimates
 import { mean, standardError } from '../../experiments/results/statistics.ts';
 import { theoremsConfiguration } from '../../experiments/theorems/configuration.ts';
 import { run as runTheorems } from '../../experiments/theorems/run.ts';
-import {
-  type Backend,
-  ByteTokenizer,
-  createBackend,
-  fromTexts,
-  type Pair,
-  softmaxKernel,
-  Transformer,
-  tensor,
-} from '../../src/node.ts';
+import { fromTexts } from '../../src/entries/data.ts';
+import { type Pair, softmaxKernel } from '../../src/entries/inspect.ts';
+import { type Backend, createBackend, Transformer, tensor } from '../../src/entries/performers.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 
 let backend: Backend;
 beforeAll(async () => {

@@ -18,7 +18,14 @@ import { formatBytes, formatLength, formatSeconds } from '../../experiments/fig3
 import { type Fig3Numbers, run } from '../../experiments/fig3/run.ts';
 import { Subject } from '../../experiments/fig3/subject.ts';
 import { mean } from '../../experiments/results/statistics.ts';
-import { type Backend, createBackend, languageModelLoss, scope, Transformer, tensor } from '../../src/node.ts';
+import {
+  type Backend,
+  createBackend,
+  languageModelLoss,
+  scope,
+  Transformer,
+  tensor,
+} from '../../src/entries/performers.ts';
 import { performers } from '../cli/performers.ts';
 
 const tiny: Fig3Configuration = fig3Configuration.parse({

@@ -10,7 +10,8 @@ import { cut, embedSentences, modelFolder, openEncoder, readGolden } from '../..
 import { type Fig5TransferNumbers, run } from '../../experiments/fig5-transfer/run.ts';
 import { asDocuments, trainingSentences } from '../../experiments/fig5-transfer/text.ts';
 import { sentenceBooks, sentences } from '../../experiments/sources/sentence-books.ts';
-import { type Backend, createBackend, createPretrained, encodeSafetensors } from '../../src/node.ts';
+import { type Backend, createBackend, encodeSafetensors } from '../../src/entries/performers.ts';
+import { createPretrained } from '../../src/entries/pretrained.ts';
 
 let backend: Backend;
 const directory = mkdtempSync(join(tmpdir(), 'performers-transfer-'));

@@ -20,7 +20,7 @@ import {
   scope,
   type Tensor,
   tensor,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import { BOUND, deviation, sampleOf } from '../features/statistics.ts';
 
 let backend: Backend;

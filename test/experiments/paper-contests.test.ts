@@ -11,7 +11,7 @@ import type { Fig7Numbers } from '../../experiments/fig7-images/run.ts';
 import type { Fig16Numbers } from '../../experiments/fig16-kernels/run.ts';
 import { experiments } from '../../experiments/index.ts';
 import { readProteins } from '../../experiments/sources/proteins.ts';
-import { type Backend, createBackend, Random } from '../../src/node.ts';
+import { type Backend, createBackend, Random } from '../../src/entries/performers.ts';
 
 let backend: Backend;
 const directory = mkdtempSync(join(tmpdir(), 'performers-contests-'));

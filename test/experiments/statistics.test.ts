@@ -9,7 +9,7 @@ import {
   studentQuantile,
 } from '../../experiments/results/statistics.ts';
 import { directionsFor } from '../../experiments/theorems/uniform.ts';
-import { Random } from '../../src/index.ts';
+import { Random } from '../../src/entries/performers.ts';
 
 describe('statistics of the experiments', () => {
   it('Student quantiles as in printed tables', () => {

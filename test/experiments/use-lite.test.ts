@@ -8,7 +8,7 @@ import { type LayerAttention, MAX_TOKENS, UseLite } from '../../experiments/use-
 import { inspect, withFeatures } from '../../experiments/use-lite/run.ts';
 import { UseLiteTokenizer, vocabularyFile } from '../../experiments/use-lite/tokenizer.ts';
 import { type NamedWeight, readTensorFlowWeights } from '../../experiments/use-lite/weights.ts';
-import { type Backend, createBackend, exactAttention, Random } from '../../src/node.ts';
+import { type Backend, createBackend, exactAttention, Random } from '../../src/entries/performers.ts';
 
 let backend: Backend;
 const directory = mkdtempSync(join(tmpdir(), 'performers-use-'));

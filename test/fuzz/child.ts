@@ -1,6 +1,6 @@
 /** The process that reads inputs: `node child.mjs TARGET SEED FOLDER`. It may hang, exhaust memory or crash; the parent watches. */
 import { createInterface } from 'node:readline';
-import { PerformersError } from '../../src/node.ts';
+import { PerformersError } from '../../src/entries/performers.ts';
 import { createDrawer } from './draw.ts';
 import { type Files, readFiles, writeFiles } from './files.ts';
 import { watchResident } from './peak.ts';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend } from '../../src/backend/types.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { createBackend } from '../../src/node.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 import { hasAddon } from '../backend/available.ts';

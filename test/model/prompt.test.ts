@@ -1,8 +1,8 @@
 /** A long prompt is fed in pieces, so that the event loop turns; nobody may be able to tell from the numbers. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Backend, createBackend } from '../../src/entries/performers.ts';
 import { Decoder } from '../../src/model/generate.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { type Backend, createBackend } from '../../src/node.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 

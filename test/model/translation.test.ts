@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { EncoderDecoder, translationLoss } from '../../src/model/encoder-decoder.ts';
 import { translate } from '../../src/model/translate.ts';
-import { createBackend } from '../../src/node.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';

@@ -1,15 +1,15 @@
 /** Models with weights that matter, and what they and their graphs make of the same inputs. */
+
+import { imagePatches } from '../../src/entries/data.ts';
+import { exportOnnx, type OnnxExportOptions } from '../../src/entries/onnx.ts';
 import {
   type Backend,
-  exportOnnx,
-  imagePatches,
-  type OnnxExportOptions,
   Random,
   scope,
   Transformer,
   type TransformerOptions,
   tensor,
-} from '../../src/node.ts';
+} from '../../src/entries/performers.ts';
 import type { Input, Session } from './runtimes.ts';
 
 /** Small and of prime sizes, so that a swapped axis fails. */

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createBackend, exportOnnx, type OnnxExportOptions, type TransformerOptions, tensor } from '../../src/node.ts';
+import { exportOnnx, type OnnxExportOptions } from '../../src/entries/onnx.ts';
+import { createBackend, type TransformerOptions, tensor } from '../../src/entries/performers.ts';
 import {
   base,
   drawModel,

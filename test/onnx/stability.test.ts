@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createBackend, type TransformerOptions } from '../../src/node.ts';
+import { createBackend, type TransformerOptions } from '../../src/entries/performers.ts';
 import {
   base,
   drawModel,

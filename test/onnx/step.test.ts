@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createBackend, type TransformerOptions } from '../../src/node.ts';
+import { createBackend, type TransformerOptions } from '../../src/entries/performers.ts';
 import type { StateTensor } from '../../src/onnx/step-graph.ts';
 import { base, drawModel, graphFile, int64, largestError, ownResults, type TokenBatch, tokenBatch } from './models.ts';
 import { type Input, loadRuntimes, openSession, type Session } from './runtimes.ts';

@@ -14,19 +14,23 @@ const sound: Record<string, string> = {
   'src/base/errors.ts': 'export class DataError extends Error {}',
   'src/backend/types.ts': 'export interface Backend {}',
   'src/backend/select.ts': "import type { Backend } from './types.ts';\nexport const select = (): Backend => ({});",
-  'src/backend/node-host.ts': "import { readFileSync } from 'node:fs';\nexport const load = readFileSync;",
+  'src/backend/node-host.ts':
+    "import { readFileSync } from 'node:fs';\n/** Loads. */\nexport const load = readFileSync;",
   'src/tensor/tensor.ts': "import { select } from '../backend/select.ts';\nexport const tensor = select;",
   'src/base/random.ts': 'export const random = 4;',
   'src/features/map.ts': "export { tensor } from '../tensor/tensor.ts';",
   'src/attention/favor.ts': "import { tensor } from '../features/map.ts';\nexport const favor = tensor;",
-  'src/model/linear.ts': "import { tensor } from '../tensor/tensor.ts';\nexport const linear = tensor;",
+  'src/model/linear.ts':
+    "import { tensor } from '../tensor/tensor.ts';\n/** Projects. */\nexport const linear = tensor;",
   'src/storage/load.ts': "import { linear } from '../model/linear.ts';\nexport const load = linear;",
   'src/tokenizers/bytes.ts': "import { random } from '../base/random.ts';\nexport const bytes = random;",
   'src/data/text.ts': "import { random } from '../base/random.ts';\nexport const text = random;",
-  'src/training/loop.ts': "import { text } from '../data/text.ts';\nexport const loop = text;",
-  'src/index.ts': "import { z } from 'zod';\nexport { loop } from './training/loop.ts';\nexport { z };",
-  'src/node.ts': "export * from './index.ts';\nexport { load } from './backend/node-host.ts';",
-  'cli/main.ts': "import { load } from '../src/node.ts';\nimport { help } from './help.ts';\nload(help);",
+  'src/training/loop.ts': "import { text } from '../data/text.ts';\n/** Loops. */\nexport const loop = text;",
+  'src/entries/browser/performers.ts':
+    "import { z } from 'zod';\nexport { loop } from '../../training/loop.ts';\nexport { z };",
+  'src/entries/performers.ts':
+    "export * from './browser/performers.ts';\nexport { load } from '../backend/node-host.ts';",
+  'cli/main.ts': "import { load } from '../src/entries/performers.ts';\nimport { help } from './help.ts';\nload(help);",
   'cli/help.ts': "import { Command } from 'commander';\nexport const help = new Command();",
 };
 
@@ -103,18 +107,19 @@ describe('check-layers', () => {
     ],
     [
       'a layer that imports an entry point',
-      { 'src/training/loop.ts': "import type { z } from '../index.ts';\nexport const loop: typeof z = 1;" },
+      {
+        'src/training/loop.ts':
+          "import type { z } from '../entries/browser/performers.ts';\n/** Loops. */\nexport const loop: typeof z = 1;",
+      },
       [
-        /^src\/training\/loop\.ts:1: imports \.\.\/index\.ts: nothing in src\/ imports an entry point/,
+        /^src\/training\/loop\.ts:1: imports \.\.\/entries\/browser\/performers\.ts: nothing in src\/ imports an entry point/,
         /closes the cycle/,
       ],
     ],
     [
       'a program that bypasses the entry points',
       { 'cli/main.ts': "import { tensor } from '../src/tensor/tensor.ts';\ntensor();" },
-      [
-        /^cli\/main\.ts:1: imports \.\.\/src\/tensor\/tensor\.ts: cli\/ may import only src\/index\.ts or src\/node\.ts/,
-      ],
+      [/^cli\/main\.ts:1: imports \.\.\/src\/tensor\/tensor\.ts: cli\/ may import only src\/entries\//],
     ],
     [
       'a program that is imported',
@@ -165,22 +170,23 @@ describe('check-layers', () => {
     [
       'a Node module behind the browser entry',
       {
-        'src/model/linear.ts': "import { load } from '../backend/node-host.ts';\nexport const linear = load;",
-        'src/index.ts': "export { linear } from './model/linear.ts';",
+        'src/model/linear.ts':
+          "import { load } from '../backend/node-host.ts';\n/** Projects. */\nexport const linear = load;",
+        'src/entries/browser/performers.ts': "export { linear } from '../../model/linear.ts';",
       },
       [
-        /^src\/backend\/node-host\.ts:1: imports node:fs, reached by src\/index\.ts → src\/model\/linear\.ts → src\/backend\/node-host\.ts/,
+        /^src\/backend\/node-host\.ts:1: imports node:fs, reached by src\/entries\/browser\/performers\.ts → src\/model\/linear\.ts → src\/backend\/node-host\.ts/,
       ],
     ],
     [
       'a Node module without its prefix',
-      { 'src/index.ts': "import { join } from 'path/posix';\nexport { join };" },
-      [/^src\/index\.ts:1: imports path\/posix, .*browsers have no Node modules/],
+      { 'src/entries/browser/performers.ts': "import { join } from 'path/posix';\nexport { join };" },
+      [/^src\/entries\/browser\/performers\.ts:1: imports path\/posix, .*browsers have no Node modules/],
     ],
     [
       'a package that may not run in a browser',
-      { 'src/index.ts': "import sharp from 'sharp/lib';\nexport { sharp };" },
-      [/^src\/index\.ts:1: imports sharp\/lib, .*not known to run in a browser/],
+      { 'src/entries/browser/performers.ts': "import sharp from 'sharp/lib';\nexport { sharp };" },
+      [/^src\/entries\/browser\/performers\.ts:1: imports sharp\/lib, .*not known to run in a browser/],
     ],
     [
       'a package that package.json does not list, for its types alone',
@@ -189,8 +195,24 @@ describe('check-layers', () => {
     ],
     [
       'no browser entry',
-      { 'src/index.ts': undefined, 'src/node.ts': '', 'cli/main.ts': '' },
-      [/^src\/index\.ts: is missing/],
+      { 'src/entries/browser/performers.ts': undefined, 'src/entries/performers.ts': undefined, 'cli/main.ts': '' },
+      [/^src\/entries\/: has no file for browsers/],
+    ],
+    [
+      'an entry of more names than one learns',
+      {
+        'src/model/many.ts': Array.from(
+          { length: 43 },
+          (_, i) => `/** One of many. */\nexport const name${i} = 0;`,
+        ).join('\n'),
+        'src/entries/many.ts': `export { ${Array.from({ length: 43 }, (_, i) => `name${i}`).join(', ')} } from '../model/many.ts';`,
+      },
+      [/^src\/entries\/many\.ts: has 43 values; one learns 42 at most/],
+    ],
+    [
+      'a public name without documentation',
+      { 'src/entries/browser/performers.ts': "export { bytes } from '../../tokenizers/bytes.ts';" },
+      [/^src\/entries\/browser\/performers\.ts: exports bytes of src\/tokenizers\/bytes\.ts, which has no doc comment/],
     ],
     [
       'a path that does not exist',
@@ -209,7 +231,8 @@ describe('check-layers', () => {
 
   test('type-only imports reach no Node module', () => {
     writeTree({
-      'src/index.ts': "import type { load } from './backend/node-host.ts';\nexport type Load = typeof load;",
+      'src/entries/browser/performers.ts':
+        "import type { load } from '../../backend/node-host.ts';\nexport type Load = typeof load;",
     });
     expect(checkLayers(root)).toEqual([]);
   });

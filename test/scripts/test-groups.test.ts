@@ -25,12 +25,12 @@ function groupOf(text: string, helpers: Record<string, string> = {}): string {
 
 describe('the group of a test file', () => {
   const cases: [expected: string, text: string][] = [
-    ['fast', "import { gemm } from '../src/node.ts';"],
-    ['fast', "import { trainBpe } from '../src/node.ts';"],
+    ['fast', "import { gemm } from '../src/entries/performers.ts';"],
+    ['fast', "import { trainBpe } from '../src/entries/performers.ts';"],
     ['fast', "import type { ChildProcess } from 'node:child_process';"],
     ['thorough', "import { conform } from './conformance/conformance.ts';"],
     ['thorough', "import * as runtime from 'onnxruntime-web/wasm';"],
-    ['training', "import {\n  type Batch,\n  train,\n} from '../src/node.ts';"],
+    ['training', "import {\n  type Batch,\n  train,\n} from '../src/entries/performers.ts';"],
     ['training', "import { Trainer } from '../src/training/trainer.ts';"],
     ['training', "import { AdamW } from '../src/training/optimizer.ts';"],
     ['training', "import { contest } from '../experiments/contest.ts';"],
@@ -38,7 +38,7 @@ describe('the group of a test file', () => {
     ['processes', "import { spawn } from 'child_process';"],
     ['processes', "const { spawn } = await import('node:child_process');"],
     ['processes', "const { spawn } = process.getBuiltinModule('node:child_process');"],
-    ['processes', "import { train } from '../src/node.ts';\nimport { spawn } from 'node:child_process';"],
+    ['processes', "import { train } from '../src/entries/performers.ts';\nimport { spawn } from 'node:child_process';"],
     ['browser', "import { chromium } from 'playwright-core';\nimport { spawn } from 'node:child_process';"],
   ];
   test.each(cases)('%s: %s', (expected, text) => {

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { loadTransformer } from '../../src/storage/load.ts';
 import { findCheckpoint, readNewest } from '../../src/storage/model-directory.ts';
 import { loadCheckpoint } from '../../src/training/checkpoint.ts';

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { denseRuns, segmentRuns } from '../../src/attention/packing.ts';
 import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { favor } from '../../src/tensor/ops/attention/favor.ts';
 import { favorCausal } from '../../src/tensor/ops/attention/favor-causal.ts';
 import { softmaxAttention } from '../../src/tensor/ops/attention/softmax-attention.ts';

@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createBackend, Decoder, loadTransformer, tensor } from '../../src/node.ts';
+import { loadTransformer } from '../../src/entries/internal.ts';
+import { createBackend, Decoder, tensor } from '../../src/entries/performers.ts';
 import { commandsIn } from '../cli/performers.ts';
 
 const golden = join(import.meta.dirname, '../golden/before');

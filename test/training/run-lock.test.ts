@@ -13,7 +13,7 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createBackend } from '../../src/node.ts';
+import { createBackend } from '../../src/entries/performers.ts';
 import { train } from '../../src/training/run.ts';
 import { lockRun } from '../../src/training/run-lock.ts';
 import { bundleChild, startChild } from './processes.ts';

@@ -1,4 +1,4 @@
-import { type DecodingState, scope, type Transformer, tensor } from '../../../src/node.ts';
+import { type DecodingState, scope, type Transformer, tensor } from '../../../src/entries/performers.ts';
 import type { Sequence } from './sequence.ts';
 
 /**

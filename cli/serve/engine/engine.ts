@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { Random, streams } from '../../../src/node.ts';
+import { streams } from '../../../src/entries/internal.ts';
+import { Random } from '../../../src/entries/performers.ts';
 import { type Classification, classify } from '../classification.ts';
 import { Completion } from '../completion.ts';
 import { type Embeddings, embed } from '../embeddings.ts';

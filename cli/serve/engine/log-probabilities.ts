@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../../../src/node.ts';
+import type { Tokenizer } from '../../../src/entries/tokenizers.ts';
 
 /** A generated token with its log-probability (nats, before temperature) and those of the likeliest. */
 export interface TokenLogProbability {

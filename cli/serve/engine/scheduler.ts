@@ -1,4 +1,5 @@
-import { pause, scope, type Transformer, tensor } from '../../../src/node.ts';
+import { pause } from '../../../src/entries/internal.ts';
+import { scope, type Transformer, tensor } from '../../../src/entries/performers.ts';
 import { type Batch, Batches } from './batches.ts';
 import type { Sequence } from './sequence.ts';
 

@@ -1,4 +1,6 @@
-import { type DecodingState, type FloatArray, type Random, sampleToken, type Tokenizer } from '../../../src/node.ts';
+import { sampleToken } from '../../../src/entries/internal.ts';
+import type { DecodingState, FloatArray, Random } from '../../../src/entries/performers.ts';
+import type { Tokenizer } from '../../../src/entries/tokenizers.ts';
 import { type Piece, TextAssembler } from './text-assembler.ts';
 
 /** Why a completion ended: the model or a stop sequence ended it, or its tokens were used up. */

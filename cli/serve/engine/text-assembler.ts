@@ -1,4 +1,4 @@
-import type { Tokenizer, TokenStream } from '../../../src/node.ts';
+import type { Tokenizer, TokenStream } from '../../../src/entries/tokenizers.ts';
 import { logProbabilities, type TokenLogProbability } from './log-probabilities.ts';
 import { StopSequences } from './stop-sequences.ts';
 

@@ -1,5 +1,6 @@
-import type { Tokenizer, Transformer } from '../../../src/node.ts';
-import { ConfigurationError } from '../../../src/node.ts';
+import type { Transformer } from '../../../src/entries/performers.ts';
+import { ConfigurationError } from '../../../src/entries/performers.ts';
+import type { Tokenizer } from '../../../src/entries/tokenizers.ts';
 import { badRequest } from '../errors.ts';
 
 /** The model that is served, under the name that clients know it by. */

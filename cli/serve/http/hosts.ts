@@ -1,6 +1,6 @@
 /** Which names the server answers to, so that a page elsewhere cannot reach it under a name of its own (DNS rebinding). */
 import { isIP } from 'node:net';
-import { ConfigurationError } from '../../../src/node.ts';
+import { ConfigurationError } from '../../../src/entries/performers.ts';
 import { ApiError } from '../errors.ts';
 
 export interface HostOptions {

@@ -4,6 +4,7 @@ import { DataError, FileError } from '../../base/errors.ts';
 import { expandPaths } from '../source/files.ts';
 import type { PartName } from './text-split.ts';
 
+/** Formats that {@link openDataset} reads; names of files tell most of them. */
 export const datasetFormats = [
   'text',
   'jsonl',

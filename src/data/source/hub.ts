@@ -51,6 +51,7 @@ export interface HubSnapshot {
   readonly files: string[];
 }
 
+/** Whether `name` is a dataset or model on the Hub, `hf://…`, for {@link fetchFromHub}. */
 export const isHubName = (name: string) => typeof name === 'string' && name.startsWith(SCHEME);
 
 /** @throws in one sentence, for a name of another form */

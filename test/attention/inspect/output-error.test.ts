@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { drawFeatures, favorAttention } from '../../../src/attention/favor.ts';
 import { MeasuredOutputs, relativeError } from '../../../src/attention/inspect/output-error.ts';
-import { createBackend } from '../../../src/node.ts';
+import { createBackend } from '../../../src/entries/performers.ts';
 import { randomInputs, uploadInputs } from '../quadratic-form.ts';
 
 const backend = await createBackend({ backend: 'wasm', numThreads: 1 });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { createBackend, loadModel, streamText } from '../../../src/node.ts';
+import { createBackend, loadModel, streamText } from '../../../src/entries/performers.ts';
 import type { CommandCases, Seen } from './case.ts';
 import { at, filesBelow, readJson, runCommand } from './in-process.ts';
 import { hashOf, records } from './training-cases.ts';

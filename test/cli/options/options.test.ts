@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { commandModes, refusedBy } from '../../../cli/command.ts';
 import { createProgram } from '../../../cli/program.ts';
-import type * as Library from '../../../src/node.ts';
+import type * as Library from '../../../src/entries/performers.ts';
+import type * as Pretrained from '../../../src/entries/pretrained.ts';
 import { type CommandCases, type OptionCase, replaced, type Seen } from './case.ts';
 import { at, filesBelow, folder, newPath, readJson, removeFolder, runCommand } from './in-process.ts';
 import {
@@ -30,13 +31,17 @@ const calls = vi.hoisted(() => ({
   balanced: [] as unknown[],
   measured: [] as unknown[],
 }));
-vi.mock('../../../src/node.ts', async (original) => {
+vi.mock('../../../src/entries/performers.ts', async (original) => {
   const library = await original<typeof Library>();
   const createBackend: typeof library.createBackend = async (options) => {
     const backend = await library.createBackend(options);
     calls.backends.push(backend.description);
     return backend;
   };
+  return { ...library, createBackend };
+});
+vi.mock('../../../src/entries/pretrained.ts', async (original) => {
+  const library = await original<typeof Pretrained>();
   const balanceAttention: typeof library.balanceAttention = (model, batches) => {
     calls.balanced.push(...batches);
     return library.balanceAttention(model, batches);
@@ -45,7 +50,7 @@ vi.mock('../../../src/node.ts', async (original) => {
     calls.measured.push(...batches);
     return library.conversionReport(model, batches, options);
   };
-  return { ...library, createBackend, balanceAttention, conversionReport };
+  return { ...library, balanceAttention, conversionReport };
 });
 vi.mock('../../../cli/interrupt.ts', async () => (await import('./interruption.ts')).interruption);
 // The demonstration takes the whole book, which is not what its options are about.

@@ -4,14 +4,14 @@ import { ApiError } from '../../../cli/serve/errors.ts';
 import { embeddingSchema, parseBody } from '../../../cli/serve/http/schemas.ts';
 import {
   type Backend,
-  ByteTokenizer,
   createBackend,
   Decoder,
   scope,
   streamText,
   type Transformer,
   tensor,
-} from '../../../src/node.ts';
+} from '../../../src/entries/performers.ts';
+import { ByteTokenizer } from '../../../src/entries/tokenizers.ts';
 import { completed, completionBody, createEngine, eventually, tinyModel, tokenizer } from './support.ts';
 
 let backend: Backend;

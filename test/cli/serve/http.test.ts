@@ -8,12 +8,12 @@ import type { Service, ServiceOptions } from '../../../cli/serve/service.ts';
 import {
   type Backend,
   createBackend,
-  loadForeignTokenizer,
   scope,
   streamText,
   type Transformer,
   tensor,
-} from '../../../src/node.ts';
+} from '../../../src/entries/performers.ts';
+import { loadForeignTokenizer } from '../../../src/entries/tokenizers.ts';
 import { completed, createEngine, eventually, startService, tinyModel, tokenizer } from './support.ts';
 
 let backend: Backend;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../cli/serve/engine/engine.ts';
-import { type Backend, createBackend, type Transformer } from '../../../src/node.ts';
+import { type Backend, createBackend, type Transformer } from '../../../src/entries/performers.ts';
 import { completed, createEngine, eventually, tinyModel } from './support.ts';
 
 let backend: Backend;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Limits } from '../../../cli/serve/engine/limits.ts';
 import type { Service, ServiceOptions } from '../../../cli/serve/service.ts';
-import { type Backend, createBackend, scope, type Transformer, tensor } from '../../../src/node.ts';
+import { type Backend, createBackend, scope, type Transformer, tensor } from '../../../src/entries/performers.ts';
 import { createEngine, startService, tinyModel, tokenizer } from './support.ts';
 
 let backend: Backend;

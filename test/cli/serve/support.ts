@@ -13,10 +13,9 @@ import {
   createBackend,
   encodeSafetensors,
   readWeights,
-  type Tokenizer,
   Transformer,
-  trainCharacters,
-} from '../../../src/node.ts';
+} from '../../../src/entries/performers.ts';
+import { type Tokenizer, trainCharacters } from '../../../src/entries/tokenizers.ts';
 
 type Options = ConstructorParameters<typeof Transformer>[1];
 

@@ -1,5 +1,5 @@
 /** A target with every fault that fuzzing looks for, on demand: what the first byte says. For the tests of the harness. */
-import { DataError } from '../../../src/node.ts';
+import { DataError } from '../../../src/entries/performers.ts';
 import type { Target } from '../target.ts';
 
 const FILE = 'fault';

@@ -3,25 +3,20 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Random } from '../../../src/base/random.ts';
+import { findCheckpoint, restoreModel } from '../../../src/entries/internal.ts';
 import {
   type Backend,
-  ByteTokenizer,
   createBackend,
-  createPretrained,
-  findCheckpoint,
-  loadAnyTokenizer,
-  loadCheckpoint,
   loadModel,
-  parseTrainingConfiguration,
-  readHuggingFace,
-  restoreModel,
   saveModel,
   scope,
   Transformer,
   type TransformerOptions,
   tensor,
-  train,
-} from '../../../src/node.ts';
+} from '../../../src/entries/performers.ts';
+import { createPretrained, readHuggingFace } from '../../../src/entries/pretrained.ts';
+import { ByteTokenizer, loadAnyTokenizer } from '../../../src/entries/tokenizers.ts';
+import { loadCheckpoint, parseTrainingConfiguration, train } from '../../../src/entries/training.ts';
 import { type Files, readFiles } from '../files.ts';
 import { mutateLines } from '../mutate-bytes.ts';
 import { mutateJson } from '../mutate-json.ts';

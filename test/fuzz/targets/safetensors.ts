@@ -1,7 +1,7 @@
 /** The safetensors format, with this package's checksum and without. */
 
 import type { Random } from '../../../src/base/random.ts';
-import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/node.ts';
+import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/entries/performers.ts';
 import { bytes, type Files } from '../files.ts';
 import { mutateBytes } from '../mutate-bytes.ts';
 import { mutateJson } from '../mutate-json.ts';

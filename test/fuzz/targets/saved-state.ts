@@ -1,12 +1,13 @@
 /** Saved decoding states as JSON, of exact attention and FAVOR+; what is accepted takes one more token. */
+
+import { parseJson } from '../../../src/entries/internal.ts';
 import {
   createBackend,
   Decoder,
-  parseJson,
   type SavedStateJson,
   savedStateToJson,
   Transformer,
-} from '../../../src/node.ts';
+} from '../../../src/entries/performers.ts';
 import { bytes, text } from '../files.ts';
 import { mutateJson } from '../mutate-json.ts';
 import type { Target } from '../target.ts';

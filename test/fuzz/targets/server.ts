@@ -1,5 +1,5 @@
 /** Bodies of requests to `performers serve`, over a socket. A request is a file: its path on the first line, then the body. */
-import { createBackend, DataError } from '../../../src/node.ts';
+import { createBackend, DataError } from '../../../src/entries/performers.ts';
 import { createEngine, startService, tinyModel } from '../../cli/serve/support.ts';
 import { bytes, text } from '../files.ts';
 import { pick } from '../mutate-bytes.ts';

@@ -1,14 +1,14 @@
 /** tokenizer.json, this package's and others'. What is accepted then encodes and decodes a text. */
 import { readFileSync } from 'node:fs';
+import { parseJson } from '../../../src/entries/internal.ts';
 import {
   ByteTokenizer,
   loadAnyTokenizer,
   ProteinTokenizer,
-  parseJson,
   trainBpe,
   trainCharacters,
   trainUnigram,
-} from '../../../src/node.ts';
+} from '../../../src/entries/tokenizers.ts';
 import { bytes, text } from '../files.ts';
 import { mutateJson } from '../mutate-json.ts';
 import type { Target } from '../target.ts';

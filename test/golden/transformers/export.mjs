@@ -2,14 +2,9 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  createBackend,
-  createPretrained,
-  directoryFiles,
-  exportHuggingFace,
-  loadAnyTokenizer,
-  readHuggingFace,
-} from '../../../dist/node.js';
+import { createBackend } from '../../../dist/node.js';
+import { createPretrained, directoryFiles, exportHuggingFace, readHuggingFace } from '../../../dist/pretrained-node.js';
+import { loadAnyTokenizer } from '../../../dist/tokenizers.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const backend = await createBackend({ numThreads: 1 });

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random } from '../../../src/base/random.ts';
+import { createBackend, Transformer } from '../../../src/entries/performers.ts';
 import { sinusoidalPositions } from '../../../src/model/layers/positions.ts';
-import { createBackend, Transformer } from '../../../src/node.ts';
 import { rotary } from '../../../src/tensor/ops/rotary.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 

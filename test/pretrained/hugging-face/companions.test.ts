@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { createBackend } from '../../../src/node.ts';
+import { createBackend } from '../../../src/entries/performers.ts';
 import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';

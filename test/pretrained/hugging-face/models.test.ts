@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { Backend } from '../../../src/backend/types.ts';
+import { createBackend } from '../../../src/entries/performers.ts';
 import { imagePatches } from '../../../src/model/layers/patch-embedding.ts';
 import type { ForwardOptions, Transformer } from '../../../src/model/transformer.ts';
-import { createBackend } from '../../../src/node.ts';
 import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import type { Pretrained } from '../../../src/pretrained/hugging-face/read.ts';
 import type { TensorEntry } from '../../../src/storage/safetensors.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { createBackend } from '../../../src/entries/performers.ts';
 import type { TransformerOptions } from '../../../src/model/configuration.ts';
 import { Transformer } from '../../../src/model/transformer.ts';
-import { createBackend } from '../../../src/node.ts';
 import { createPretrained } from '../../../src/pretrained/hugging-face/create-pretrained.ts';
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';

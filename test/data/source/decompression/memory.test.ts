@@ -8,7 +8,7 @@ import { parquetFile } from '../../formats/parquet/parquet-writer.ts';
 import { temporaryFolder } from '../../formats/support.ts';
 
 const { file } = temporaryFolder();
-const library = join(import.meta.dirname, '../../../../dist/node.js');
+const library = join(import.meta.dirname, '../../../../dist/data-node.js');
 const MIB = 2 ** 20;
 
 /** Output of Python's bz2.compress for 100 MiB of the letter a. */

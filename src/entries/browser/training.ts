@@ -1,0 +1,20 @@
+/** `performers/training` in a browser: training a model: whole runs, single steps, evaluation and distillation. */
+
+// A whole run: progress, checkpoints, resuming.
+export {
+  parseTrainingConfiguration,
+  type DistillationConfiguration,
+  type Objective,
+  type TrainingConfiguration,
+  type TrainingConfigurationInput,
+} from '../../training/configuration.ts';
+export { trainingBatches, heldOutBatches, type LossFunction, type Vocabulary } from '../../training/objective.ts';
+
+// Step by step.
+export { Trainer, type TrainingData } from '../../training/trainer.ts';
+export { evaluate, type Evaluation } from '../../training/evaluate.ts';
+export { objectiveLoss } from '../../training/objective.ts';
+
+// Learning from a teacher.
+export { Distillation } from '../../training/distillation.ts';
+export type { TeacherErrors } from '../../training/loss-totals.ts';

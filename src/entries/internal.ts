@@ -1,0 +1,92 @@
+/** `performers/internal`: what the command line, the bench and the experiments use beyond the other entries; unstable. */
+
+export { dividedRows, exponentialEstimator, snapshotsLength } from '../backend/estimator.ts';
+export { pause } from '../base/event-loop.ts';
+export { parseConfiguration } from '../base/parse.ts';
+export { createAttention } from '../attention/attention.ts';
+export { attentionConfiguration } from '../attention/configuration.ts';
+export { KeyValueCache } from '../attention/decoding/key-value-cache.ts';
+export { LinformerAttention } from '../attention/linformer.ts';
+export { LshAttention } from '../attention/lsh.ts';
+export { paddedSegments } from '../attention/packing.ts';
+export { streams } from '../base/random.ts';
+export { targetCounts } from '../data/baselines.ts';
+export { partOfGroup } from '../data/dataset/group-split.ts';
+export { documentParts, planSplit, textDocuments } from '../data/dataset/text-split.ts';
+export { stripGutenberg } from '../data/formats/gutenberg.ts';
+export { wikitextToText } from '../data/formats/wikitext/wikitext.ts';
+export {
+  evaluateListOps,
+  LISTOPS_SYMBOLS,
+  listOpsExample,
+  listOpsLetters,
+  listOpsText,
+  parseListOps,
+} from '../data/listops.ts';
+export { activations, featureConfiguration } from '../features/configuration.ts';
+export { drawProjection, projectionKinds } from '../features/projection.ts';
+export { transformerConfiguration } from '../model/configuration.ts';
+export { encoderDecoderConfiguration } from '../model/encoder-decoder-configuration.ts';
+export { Dropout } from '../model/layers/dropout.ts';
+export { sampleToken } from '../model/sampling.ts';
+export { onnxChoices } from '../onnx/export.ts';
+export { tokenizerFiles } from '../pretrained/hugging-face/export.ts';
+export {
+  COMPANIONS as companionsFile,
+  classLabels,
+  classNames,
+  keptConfig,
+  parseCompanions,
+  unchangedCompanions,
+  type Companions,
+} from '../storage/companions.ts';
+export { activation, add } from '../tensor/ops/elementwise.ts';
+export { embedding } from '../tensor/ops/embedding.ts';
+export { layerNorm } from '../tensor/ops/layer-norm.ts';
+export { linear } from '../tensor/ops/linear.ts';
+export { reshape } from '../tensor/ops/reshape.ts';
+export { weightedSum } from '../tensor/ops/weighted-sum.ts';
+export { segments } from '../tokenizers/text-segments.ts';
+export { batchOptions } from '../training/batch.ts';
+export { trainingSchema } from '../training/configuration.ts';
+export { checkTeacher } from '../training/distillation.ts';
+export { checkObjective } from '../training/objective.ts';
+export { messageOf } from '../base/errors.ts';
+export { hypergeometric0F1, hypergeometric1F1 } from '../features/closed-forms.ts';
+export { explainWriteError } from '../base/write-errors.ts';
+export { brotliBitsPerCharacter } from '../data/compression.ts';
+export { parseFastaHeader } from '../data/formats/fasta.ts';
+export { imagePaths } from '../data/formats/images/images.ts';
+export { labelledFolderClasses } from '../data/formats/labelled-text.ts';
+export { bookFiles } from '../data/formats/pg19.ts';
+export { fileDocuments, tokenizeFiles } from '../data/tokens/token-file.ts';
+export { checkTokenizer } from '../storage/check-tokenizer.ts';
+export { loadTransformer, restoreModel } from '../storage/load.ts';
+export {
+  findCheckpoint,
+  isCheckpoint,
+  loadModelFiles,
+  parseJson,
+  readNewest,
+  type ModelFiles,
+} from '../storage/model-directory.ts';
+export { checkEmpty, saveFiles } from '../storage/save.ts';
+export { dataFingerprint } from '../training/data-fingerprint.ts';
+export { lockRun } from '../training/run-lock.ts';
+export type {
+  AttentionLayout,
+  ActivationKind,
+  GemmArguments,
+  AttentionSizes,
+  AttentionArrays,
+  AttentionGradients,
+  FeatureMapKind,
+  ProjectionForm,
+  Estimator,
+  FavorFeatures,
+  FavorResult,
+  FavorStateArrays,
+  SoftmaxOptions,
+  LshArrays,
+  AdamWArguments,
+} from '../backend/types.ts';
