@@ -12,11 +12,10 @@ static double sumOfExponentials(const float* x, Index count, float shift, float*
   return longSum(count, [](Vector a) { return a; }, static_cast<const float*>(terms));
 }
 
-Plan softmax_cross_entropy_plan(const float*, const int32_t*, float*, float*, float*, Index rows, Index vocabSize, float) {
+PLAN(softmax_cross_entropy) {
   return rowPlan(rows, vocabSize);
 }
-void softmax_cross_entropy(Work work, const float* logits, const int32_t* targets, float* loss, float* correct, float* dLogits,
-                           Index rows, Index vocabSize, float gradientScale) {
+RUN(softmax_cross_entropy) {
   const Index each = rowsPerUnit(vocabSize), end = smaller(work.last * each, rows);
   for (Index r = work.first * each; r < end; r++) {
     const float* row = logits + r * vocabSize;

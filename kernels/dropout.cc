@@ -44,8 +44,8 @@ static inline void philox(uint64_t first, uint32_t stream, uint32_t key0, uint32
   __builtin_memcpy(result, interleaved, sizeof interleaved);
 }
 
-Plan dropout_plan(const float*, float*, Index count, float, uint32_t, uint32_t, uint32_t) { return chunkPlan(count); }
-void dropout(Work work, const float* x, float* out, Index count, float rate, uint32_t seedLow, uint32_t seedHigh, uint32_t stream) {
+PLAN(dropout) { return chunkPlan(count); }
+RUN(dropout) {
   const double bound = double(rate) * 4294967296.0;
   uint64_t least = bound > 0 ? uint64_t(bound) : 0;  // a word is kept iff it is at least `least`
   if (double(least) < bound) least++;

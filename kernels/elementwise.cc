@@ -3,28 +3,28 @@
 
 namespace KERNELS_NAMESPACE {
 
-Plan fill_plan(float*, Index count, float) { return chunkPlan(count); }
-void fill(Work work, float* x, Index count, float value) {
+PLAN(fill) { return chunkPlan(count); }
+RUN(fill) {
   mapChunks(work, count, x, [=]() { return splat(value); });
 }
 
-Plan add_plan(const float*, const float*, float*, Index count) { return chunkPlan(count); }
-void add(Work work, const float* a, const float* b, float* out, Index count) {
+PLAN(add) { return chunkPlan(count); }
+RUN(add) {
   mapChunks(work, count, out, [](Vector x, Vector y) { return x + y; }, a, b);
 }
 
-Plan axpy_plan(float, const float*, float*, Index count) { return chunkPlan(count); }
-void axpy(Work work, float alpha, const float* x, float* y, Index count) {
+PLAN(axpy) { return chunkPlan(count); }
+RUN(axpy) {
   mapChunks(work, count, y, [=](Vector a, Vector b) { return fma(splat(alpha), a, b); }, x, static_cast<const float*>(y));
 }
 
-Plan multiply_plan(const float*, const float*, float*, Index count) { return chunkPlan(count); }
-void multiply(Work work, const float* a, const float* b, float* out, Index count) {
+PLAN(multiply) { return chunkPlan(count); }
+RUN(multiply) {
   mapChunks(work, count, out, [](Vector x, Vector y) { return x * y; }, a, b);
 }
 
-Plan scale_rows_plan(const float*, const float*, float*, Index rows, Index width, Index) { return rowPlan(rows, width); }
-void scale_rows(Work work, const float* x, const float* factors, float* out, Index rows, Index width, Index numFactors) {
+PLAN(scale_rows) { return rowPlan(rows, width); }
+RUN(scale_rows) {
   const Index each = rowsPerUnit(width), end = smaller(work.last * each, rows);
   for (Index r = work.first * each; r < end; r++) {
     const float factor = factors[r % numFactors];
@@ -33,8 +33,8 @@ void scale_rows(Work work, const float* x, const float* factors, float* out, Ind
   }
 }
 
-Plan scale_plan(const float*, float*, Index count, float) { return chunkPlan(count); }
-void scale(Work work, const float* x, float* out, Index count, float alpha) {
+PLAN(scale) { return chunkPlan(count); }
+RUN(scale) {
   mapChunks(work, count, out, [=](Vector a) { return splat(alpha) * a; }, x);
 }
 

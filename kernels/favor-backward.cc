@@ -110,19 +110,13 @@ struct Scratch {
 
 }  // namespace
 
-Plan favor_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, ESTIMATOR, const float*, const float*,
-                         const float*, const float*, const float*, const float*, float*, float*, float*, Index numRuns, Index heads,
-                         Index, Index, Index dHead, Index dValue, Index, float weight) {
+PLAN(favor_backward) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, weight);
   return {numRuns * heads, (Index)arena.at};
 }
 
-void favor_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                    ESTIMATOR, const float* sums, const float* compensation, const float* scales, const float* out,
-                    const float* denominator, const float* dOut, float* dQ, float* dK, float* dV, Index numRuns, Index heads,
-                    Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, float weight) {
-  (void)numRuns;
+RUN(favor_backward) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, weight);
@@ -131,7 +125,7 @@ void favor_backward(Work work, const float* q, const float* k, const float* v, c
   const Index width = dValue + 1, padded = s.projection.paddedFeatures(), dXStride = s.projected.stride;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures;
-    const int32_t* run = runs + unit / heads * 6;
+    const int32_t* run = runs + unit / heads * kRunColumns;
     const Index batch = run[0], numQueries = run[2], end = run[3] + run[4];
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
     const Rows<const float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);

@@ -3,7 +3,7 @@
 //   dK′_j = R_after·[v_j, 1] + Σ_{i >= j} B_ij Q′_i          (R_after: Σ Q′_i ⊗ G_i over the queries after the chunk)
 //   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
 // and dq, dk follow as in favor-backward.cc; where rows are not divided by their sums, the last entry of G_i is 0. A run is worked
-// off in segments of kSegment rows, the last one first. Inside a segment the features are computed once, on the way forward (dQ),
+// off in segments of kSnapshotKeys rows, the last one first. Inside a segment the features are computed once, on the way forward (dQ),
 // and kept for the way back (dK, dV). The states at the segments' starts are those that the forward pass left.
 // Roofline: 21·L·m·d flops a head, of which 12 count (features and states again, the quadratic forms), for 32·L·d bytes and a
 // segment's features twice through L2: arithmetic; 45 % of the multiply-add peak by what counts (as in favor-causal.cc).
@@ -52,7 +52,7 @@ struct Scratch {
     dV = arena.floats(kRows * stride);
     rowSums = arena.floats(kRows);
     denominators = arena.floats(kRows);
-    const Index rows = smaller(kSegment, roundUp(length, kRows));
+    const Index rows = smaller(kSnapshotKeys, roundUp(length, kRows));
     queryStore = arena.floats(rows * featureBlocks * kFeatureBlock);
     keyStore = arena.floats(rows * featureBlocks * kFeatureBlock);
     if (!estimator.isExponential()) {
@@ -245,7 +245,7 @@ void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
 void restoreState(Scratch& s, const Run& run, Index segment) {
   s.keys.reset();
   s.state.reset();
-  if (segment > 0) s.state.restoreSnapshot(run.snapshots + (segment / kSegment - 1) * s.state.snapshotSize(), s.keys.running);
+  if (segment > 0) s.state.restoreSnapshot(run.snapshots + (segment / kSnapshotKeys - 1) * s.state.snapshotSize(), s.keys.running);
 }
 
 void backward(Scratch& s, const Run& run) {
@@ -257,10 +257,10 @@ void backward(Scratch& s, const Run& run) {
     fillZero(run.dV[j], s.dValue);
   }
   if (end == 0) return;
-  const Index lastSegment = (end - 1) / kSegment * kSegment;
+  const Index lastSegment = (end - 1) / kSnapshotKeys * kSnapshotKeys;
   s.later.reset();
-  for (Index segment = lastSegment; segment >= 0; segment -= kSegment) {
-    const Index segmentEnd = smaller(segment + kSegment, end);
+  for (Index segment = lastSegment; segment >= 0; segment -= kSnapshotKeys) {
+    const Index segmentEnd = smaller(segment + kSnapshotKeys, end);
     restoreState(s, run, segment);
     Index chunks = 0;
     for (Index block = segment; block < segmentEnd; block += kRows) {
@@ -312,26 +312,20 @@ void backward(Scratch& s, const Run& run) {
 
 }  // namespace
 
-Plan favor_causal_backward_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                                ESTIMATOR, const float*, const float*, const float*, const float*, float*, float*, float*,
-                                Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index, float weight) {
+PLAN(favor_causal_backward) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
   return {numRuns * heads, (Index)arena.at};
 }
 
-void favor_causal_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                           ESTIMATOR, const float* out, const float* denominator, const float* snapshots, const float* dOut,
-                           float* dQ, float* dK, float* dV, Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue,
-                           Index layout, float weight) {
-  (void)numRuns;
+RUN(favor_causal_backward) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
-    const CausalRun run(runs + unit / heads * 6);
+    const CausalRun run(runs + unit / heads * kRunColumns);
     const auto part = [&](auto* x, Index length, Index d, Index start) {
       const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
       return Rows{all[start], all.stride};
@@ -347,7 +341,7 @@ void favor_causal_backward(Work work, const float* q, const float* k, const floa
                  part(dV, lengthK, dValue, run.keyStart),
                  keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr,
                  denominator + (run.batch * heads + head) * lengthQ + run.queryStart,
-                 snapshots + unit * ((lengthQ + lengthK) / kSegment) * s.state.snapshotSize()});
+                 snapshots + unit * ((lengthQ + lengthK) / kSnapshotKeys) * s.state.snapshotSize()});
   }
 }
 

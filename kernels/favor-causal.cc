@@ -118,19 +118,13 @@ struct Scratch {
 
 }  // namespace
 
-Plan favor_causal_plan(const float*, const float*, const float*, const float*, const int32_t*,
-                       ESTIMATOR, float*, float*, float*, float*, float*, float*, Index numRuns, Index heads, Index, Index, Index dHead,
-                       Index dValue, Index, Index, float, float) {
+PLAN(favor_causal) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {numRuns * heads, (Index)arena.at};
 }
 
-void favor_causal(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                  ESTIMATOR, float* sums, float* compensation, float* scales, float* out, float* denominator, float* snapshots,
-                  Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index updateState,
-                  float weight, float stabiliser) {
-  (void)numRuns;
+RUN(favor_causal) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
@@ -139,7 +133,7 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);
-    const CausalRun run(runs + unit / heads * 6);
+    const CausalRun run(runs + unit / heads * kRunColumns);
     const auto part = [&](auto* x, Index length, Index d, Index start) {
       const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
       return Rows{all[start], all.stride};
@@ -183,8 +177,8 @@ void favor_causal(Work work, const float* q, const float* k, const float* v, con
         first = end;
       }
       const Index next = block + kRows;
-      if (snapshots && next > 0 && next < runEnd && next % kSegment == 0) {
-        const Index segment = next / kSegment - 1, perRun = (lengthQ + lengthK) / kSegment;
+      if (snapshots && next > 0 && next < runEnd && next % kSnapshotKeys == 0) {
+        const Index segment = next / kSnapshotKeys - 1, perRun = (lengthQ + lengthK) / kSnapshotKeys;
         s.state.takeSnapshot(s.keys.running, snapshots + (unit * perRun + segment) * s.state.snapshotSize());
       }
     }

@@ -14,8 +14,7 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr float kHeadroom = 30;
-constexpr Index kSegment = 256;  // keys between two snapshots of the state
-static_assert(kSegment % kRows == 0);
+static_assert(kSnapshotKeys % kRows == 0);
 constexpr Index kChunk = 32;   // rows of a chunk at most
 constexpr Index kGroup = kWidth < 8 ? 8 : 16;  // rows in a step of the triangle below the diagonal
 static_assert(kGroup % kWidth == 0 && kRows % kGroup == 0);

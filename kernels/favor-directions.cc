@@ -77,7 +77,7 @@ Index leastPowerOfTwo(Index n) {
 }  // namespace
 
 Directions::Directions(Arena& arena, const Estimator& e, Index dHead)
-    : isHadamard(e.form == kHadamard), dHead(dHead), factors(e.factors), count(e.directions),
+    : isHadamard(e.form == ProjectionForm::hadamard), dHead(dHead), factors(e.factors), count(e.directions),
       size(isHadamard ? leastPowerOfTwo(dHead) : dHead), blocks((count + size - 1) / size), numbers(e.projection), x(nullptr),
       values(nullptr), column(nullptr) {
   if (e.isDense()) return;

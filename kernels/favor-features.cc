@@ -12,15 +12,13 @@ struct Scratch {
 };
 }  // namespace
 
-Plan favor_features_plan(const float*, ESTIMATOR, float*, Index batch, Index heads, Index length, Index dHead, Index) {
+PLAN(favor_features) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead);
   return {batch * heads * ((length + kRows - 1) / kRows), (Index)arena.at};
 }
 
-void favor_features(Work work, const float* x, ESTIMATOR, float* out, Index batch, Index heads, Index length, Index dHead,
-                    Index layout) {
-  (void)batch;
+RUN(favor_features) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead);

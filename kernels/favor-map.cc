@@ -45,36 +45,38 @@ void mapFeatures(const Estimator& estimator, const float* u, Index ldu, Index ro
   const Vector zero = {}, one = splat(1.0f);
   Arguments a{u, ldu, rows, columns, rowFactors, values, ldValues, slopes, estimator.epsilon};
   switch (estimator.map) {
-    case kSine:
+    case FeatureMapKind::exponential:
+      return;  // favor-tile.h's
+    case FeatureMapKind::sine:
       a.epsilon = 0;
       return loop(a, [](Vector x, Vector& slope) { return sinCos(x, slope); });
-    case kRelu:
+    case FeatureMapKind::relu:
       return loop(a, [=](Vector x, Vector& slope) { return slope = x > zero ? one : zero, maximum(zero, x); });
-    case kExp:
+    case FeatureMapKind::exp:
       return loop(a, [](Vector x, Vector& slope) { return slope = exp(x); });
-    case kSigmoid:
+    case FeatureMapKind::sigmoid:
       return loop(a, [](Vector x, Vector& slope) { return sigmoid(x, slope); });
-    case kAbs:
+    case FeatureMapKind::abs:
       return loop(a, [=](Vector x, Vector& slope) { return slope = x > zero ? one : x < zero ? -one : zero, maximum(x, -x); });
-    case kGelu:
+    case FeatureMapKind::gelu:
       return loop(a, [=](Vector x, Vector& slope) { return slope = geluBackward(x, one), gelu(x); });
-    case kCos:
+    case FeatureMapKind::cos:
       return loop(a, [](Vector x, Vector& slope) {
         Vector cosine;
         slope = -sinCos(x, cosine);
         return cosine;
       });
-    case kTanh:
+    case FeatureMapKind::tanh:
       return loop(a, [](Vector x, Vector& slope) { return tanh(x, slope); });
-    case kIdentity:
+    case FeatureMapKind::identity:
       return loop(a, [=](Vector x, Vector& slope) { return slope = one, x; });
-    case kEluPlusOne:
+    case FeatureMapKind::eluPlusOne:
       return loop(a, [=](Vector x, Vector& slope) {
         const Vector power = exp(minimum(x, zero));
         slope = x > zero ? one : power;
         return x > zero ? x + one : power;
       });
-    case kSquare:
+    case FeatureMapKind::square:
       return loop(a, [](Vector x, Vector& slope) { return slope = x + x, x * x; });
   }
 }

@@ -121,16 +121,13 @@ inline void addRow(float key, float query, float decay, const float* value, floa
 
 }  // namespace
 
-Plan favor_step_plan(const float*, const float*, const float*, ESTIMATOR, float*, float*, float*, float*, Index batch, Index heads,
-                     Index dHead, Index dValue, float, float) {
+PLAN(favor_step) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {batch * heads, (Index)arena.at};
 }
 
-void favor_step(Work work, const float* q, const float* k, const float* v, ESTIMATOR, float* sums, float* compensation, float* scales,
-                float* out, Index batch, Index heads, Index dHead, Index dValue, float weight, float stabiliser) {
-  (void)batch, (void)heads;
+RUN(favor_step) {
   Arena arena(work.scratch);
   Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
   const RowRule rule{weight, stabiliser};

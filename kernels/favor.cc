@@ -124,17 +124,14 @@ constexpr Index kQueriesPerUnit = 512;
 
 }  // namespace
 
-Plan favor_keys_plan(const float*, const float*, const float*, const int32_t*, ESTIMATOR, float*, float*, float*, Index numRuns,
-                     Index heads, Index, Index dHead, Index dValue, Index) {
+PLAN(favor_keys) {
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures);
   Arena arena(nullptr);
   KeysScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
   return {states * ((numFeatures + perUnit - 1) / perUnit), (Index)arena.at};
 }
 
-void favor_keys(Work work, const float* k, const float* v, const float* keyMask, const int32_t* runs, ESTIMATOR, float* sums,
-                float* compensation, float* scales, Index numRuns, Index heads, Index lengthK, Index dHead, Index dValue,
-                Index layout) {
+RUN(favor_keys) {
   const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
   Arena arena(work.scratch);
   KeysScratch s(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
@@ -144,7 +141,7 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
     const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
     if (packed != block) s.projection.pack(s.projection.estimator.unit(), feature, features);
     packed = block;
-    const int32_t* run = runs + state / heads * 6;
+    const int32_t* run = runs + state / heads * kRunColumns;
     const Index batch = run[0], end = run[3] + run[4];
     const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, lengthK, dHead);
     const Rows<const float> values = rowsOf(v, layout, batch, head, heads, lengthK, dValue);
@@ -169,17 +166,13 @@ void favor_keys(Work work, const float* k, const float* v, const float* keyMask,
   }
 }
 
-Plan favor_queries_plan(const float*, const int32_t*, ESTIMATOR, const float*, const float*, const float*, float*, float*,
-                        Index numRuns, Index heads, Index lengthQ, Index dHead, Index dValue, Index, float, float) {
+PLAN(favor_queries) {
   Arena arena(nullptr);
   QueriesScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
   return {numRuns * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
 }
 
-void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, const float* sums, const float* compensation,
-                   const float* scales, float* out, float* denominator, Index numRuns, Index heads, Index lengthQ, Index dHead,
-                   Index dValue, Index layout, float weight, float stabiliser) {
-  (void)numRuns;
+RUN(favor_queries) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   QueriesScratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
@@ -189,7 +182,7 @@ void favor_queries(Work work, const float* q, const int32_t* runs, ESTIMATOR, co
   Index loaded = -1;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index state = unit / blocks, head = state % heads;
-    const int32_t* run = runs + state / heads * 6;
+    const int32_t* run = runs + state / heads * kRunColumns;
     const Index batch = run[0], first = unit % blocks * kQueriesPerUnit, end = smaller(first + kQueriesPerUnit, run[2]);
     if (first >= end) continue;
     if (loaded != state) {

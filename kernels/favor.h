@@ -34,8 +34,8 @@ struct Rows {
   Float* operator[](Index i) const { return data + i * stride; }
 };
 template <typename Float>
-static inline Rows<Float> rowsOf(Float* x, Index layout, Index batch, Index head, Index heads, Index length, Index d) {
-  return layout == 0 ? Rows<Float>{x + (batch * heads + head) * length * d, d}
+static inline Rows<Float> rowsOf(Float* x, AttentionLayout layout, Index batch, Index head, Index heads, Index length, Index d) {
+  return layout == AttentionLayout::bhld ? Rows<Float>{x + (batch * heads + head) * length * d, d}
                      : Rows<Float>{x + (batch * length * heads + head) * d, heads * d};
 }
 

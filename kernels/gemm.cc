@@ -50,7 +50,7 @@ struct PackBlock {
 };
 constexpr Index kPackPositions = 16;
 
-static PackBlock packBlock(Index n, Index k, Index transposeB) {
+static PackBlock packBlock(Index n, Index k, bool transposeB) {
   if (n <= 0 || k <= 0) return {1, 1, 0};
   PackBlock s = {k, n, 0};
   if (transposeB) s.columns = divideUp(kPackElements, k * kTileColumns) * kTileColumns;
@@ -59,11 +59,11 @@ static PackBlock packBlock(Index n, Index k, Index transposeB) {
   return s;
 }
 
-Plan gemm_pack_plan(const float*, float*, Index n, Index k, Index, Index transposeB, Index batch, Index) {
+PLAN(gemm_pack) {
   return {packBlock(n, k, transposeB).blocks * batch, 0};
 }
 
-void gemm_pack(Work work, const float* b, float* packed, Index n, Index k, Index ldb, Index transposeB, Index, Index strideB) {
+RUN(gemm_pack) {
   const PackBlock s = packBlock(n, k, transposeB);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index entry = unit / s.blocks, block = unit % s.blocks;
@@ -98,14 +98,12 @@ static void addBias(Index rows, Index columns, const float* bias, float* c, Inde
   }
 }
 
-Plan gemm_plan(const float*, const float*, const float*, float*, Index m, Index n, Index k, Index, Index, Index, Index batch, Index,
-               Index, Index, float, Index) {
+PLAN(gemm) {
   const Blocks s = split(m, n, k, batch);
   return {s.units, s.rowsPerBlock * smaller(k, kBlockK) * Index(sizeof(float))};
 }
 
-void gemm(Work work, const float* a, const float* packedB, const float* bias, float* c, Index m, Index n, Index k, Index lda,
-          Index ldc, Index transposeA, Index batch, Index strideA, Index strideB, Index strideC, float alpha, Index accumulate) {
+RUN(gemm) {
   const Blocks s = split(m, n, k, batch);
   const Index blocks = s.rowBlocks * s.columnBlocks, end = smaller(work.last * s.blocksPerUnit, blocks * batch);
   float* scratch = static_cast<float*>(work.scratch);

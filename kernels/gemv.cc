@@ -6,7 +6,7 @@ namespace KERNELS_NAMESPACE {
 constexpr Index kMaxColumns = 512;      // of b [k, n] in one unit
 constexpr Index kUnitElements = 32768;  // of b [n, k] in one unit
 
-static Index gemvColumns(Index n, Index k, Index transposeB) {
+static Index gemvColumns(Index n, Index k, bool transposeB) {
   if (!transposeB) return columnsPerUnit(n);
   return divideUp(divideUp(kUnitElements, larger(1, k)), 16) * 16;
 }
@@ -82,13 +82,11 @@ static void gemvPlain(const float* a, const float* b, const float* bias, float* 
       finish(c[i * ldc + first + j], sums[i * kMaxColumns + j], alpha, bias ? bias + first + j : nullptr, accumulate);
 }
 
-Plan gemv_plan(const float*, const float*, const float*, float*, Index m, Index n, Index k, Index, Index, Index, Index transposeB, float,
-               Index) {
+PLAN(gemv) {
   return {m > 0 ? divideUp(n, gemvColumns(n, k, transposeB)) : 0, 0};
 }
 
-void gemv(Work work, const float* a, const float* b, const float* bias, float* c, Index m, Index n, Index k, Index lda, Index ldb,
-          Index ldc, Index transposeB, float alpha, Index accumulate) {
+RUN(gemv) {
   const Index each = gemvColumns(n, k, transposeB);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index first = unit * each, last = smaller(first + each, n);

@@ -4,11 +4,10 @@
 
 namespace KERNELS_NAMESPACE {
 
-Plan softmax_kl_divergence_plan(const float*, const float*, float*, float*, float*, Index rows, Index vocabSize, float, float) {
+PLAN(softmax_kl_divergence) {
   return rowPlan(rows, vocabSize);
 }
-void softmax_kl_divergence(Work work, const float* logits, const float* targets, float* loss, float* correct, float* dLogits,
-                           Index rows, Index vocabSize, float inverseTemperature, float gradientScale) {
+RUN(softmax_kl_divergence) {
   const Index each = rowsPerUnit(vocabSize), end = smaller(work.last * each, rows);
   for (Index r = work.first * each; r < end; r++) {
     const float *x = logits + r * vocabSize, *t = targets + r * vocabSize;

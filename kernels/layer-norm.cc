@@ -5,11 +5,10 @@ namespace KERNELS_NAMESPACE {
 
 static inline float rowScale(Index width) { return width > 0 ? 1.0f / float(width) : 0.0f; }
 
-Plan layer_norm_plan(const float*, const float*, const float*, float*, float*, float*, Index rows, Index width, float) {
+PLAN(layer_norm) {
   return rowPlan(rows, width);
 }
-void layer_norm(Work work, const float* x, const float* gamma, const float* beta, float* out, float* mean, float* inverseDeviation,
-                Index rows, Index width, float epsilon) {
+RUN(layer_norm) {
   const Index each = rowsPerUnit(width), end = smaller(work.last * each, rows);
   const float share = rowScale(width);
   for (Index r = work.first * each; r < end; r++) {
@@ -25,12 +24,11 @@ void layer_norm(Work work, const float* x, const float* gamma, const float* beta
   }
 }
 
-Plan layer_norm_backward_plan(const float*, const float*, const float*, const float*, const float*, float*, Index rows, Index width) {
+PLAN(layer_norm_backward) {
   return rowPlan(rows, width);
 }
 // With e = gamma ∘ dOut: dX = inverseDeviation · (e - average(e) - x̂·average(e ∘ x̂)).
-void layer_norm_backward(Work work, const float* x, const float* gamma, const float* mean, const float* inverseDeviation,
-                         const float* dOut, float* dX, Index rows, Index width) {
+RUN(layer_norm_backward) {
   const Index each = rowsPerUnit(width), end = smaller(work.last * each, rows);
   const float share = rowScale(width);
   for (Index r = work.first * each; r < end; r++) {
@@ -43,11 +41,10 @@ void layer_norm_backward(Work work, const float* x, const float* gamma, const fl
   }
 }
 
-Plan layer_norm_backward_parameters_plan(const float*, const float*, const float*, const float*, float*, float*, Index, Index width) {
+PLAN(layer_norm_backward_parameters) {
   return {divideUp(width, columnsPerUnit(width)), 0};
 }
-void layer_norm_backward_parameters(Work work, const float* x, const float* mean, const float* inverseDeviation, const float* dOut,
-                                    float* dGamma, float* dBeta, Index rows, Index width) {
+RUN(layer_norm_backward_parameters) {
   constexpr Index kRunRows = 32;  // rows summed in float32 before they join the float64 totals
   const Index each = columnsPerUnit(width), end = smaller(work.last * each, width);
   for (Index first = work.first * each; first < end; first += each) {

@@ -145,24 +145,18 @@ void startRows(const LshOrder& order, const Arrays& arrays, Index first, Index e
 
 }  // namespace
 
-Plan lsh_attention_backward_plan(const float*, const float*, const float*, const int32_t*, const int32_t*, const int32_t*, const float*,
-                                 const float*, const float*, const float*, float*, float*, Index numRuns, Index batch, Index heads,
-                                 Index length, Index dHead, Index dValue, Index layout, Index causal, float scale, Index chunkLength,
-                                 Index numHashes, Index) {
+PLAN(lsh_attention_backward) {
   const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
   return {numRuns * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
 }
 
-void lsh_attention_backward(Work work, const float* q, const float* v, const float* keyMask, const int32_t* runs, const int32_t* order,
-                            const int32_t* chunks, const float* out, const float* references, const float* sums, const float* dOut, float* dQ,
-                            float* dV, Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout,
-                            Index causal, float scale, Index chunkLength, Index numHashes, Index hash) {
+RUN(lsh_attention_backward) {
   const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
   const Arrays arrays{q, v, out, references, sums, dOut, dQ, dV};
   const Buffers buffers(work.scratch, job);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.piecesPerPair, piece = unit % job.piecesPerPair * job.piece;
-    const LshPair pair(job, runs + index / heads * 6, index % heads, keyMask, order, chunks);
+    const LshPair pair(job, runs + index / heads * kRunColumns, index % heads, keyMask, order, chunks);
     const LshOrder sorted(pair, hash);
     const Index last = atMost(piece + job.piece, pair.count);
     Index slot = piece;

@@ -65,10 +65,10 @@ struct LshJob {
   bool causal;
   float scale;
 
-  LshJob(Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, Index layout, Index causal, float scale,
-         Index chunkLength, Index numHashes)
+  LshJob(Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+         float scale, Index chunkLength, Index numHashes)
       : queries{heads, length, dHead, layout}, values{heads, length, dValue, layout}, batch(batch), length(length),
-        chunkLength(chunkLength), numHashes(numHashes), piece(2048), lanes(roundUp(chunkLength, kWidth)), causal(causal != 0), scale(scale) {
+        chunkLength(chunkLength), numHashes(numHashes), piece(2048), lanes(roundUp(chunkLength, kWidth)), causal(causal), scale(scale) {
     while (piece > 256 && numRuns * heads * blocksOf(length, piece) < 16) piece /= 2;
     piecesPerPair = blocksOf(length, piece);
   }

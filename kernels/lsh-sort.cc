@@ -43,19 +43,16 @@ void hashRows(const float* q, Index stride, Index rows, Index dHead, const float
 
 }  // namespace
 
-Plan lsh_sort_plan(const float*, const float*, const float*, const int32_t*, int32_t*, int32_t*, Index numRuns, Index, Index heads, Index,
-                   Index dHead, Index, Index, Index numHashes, Index numBuckets, Index, Index) {
+PLAN(lsh_sort) {
   return {numRuns * heads * numHashes, Buffers(nullptr, dHead, numBuckets).bytes};
 }
 
-void lsh_sort(Work work, const float* q, const float* rotations, const float* keyMask, const int32_t* runs, int32_t* order, int32_t* chunks,
-              Index numRuns, Index batch, Index heads, Index length, Index dHead, Index layout, Index causal, Index numHashes,
-              Index numBuckets, Index numRotations, Index chunkLength) {
+RUN(lsh_sort) {
   const LshJob job(numRuns, batch, heads, length, dHead, 0, layout, causal, 1, chunkLength, numHashes);
   const Buffers buffers(work.scratch, dHead, numBuckets);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index hash = unit % numHashes, head = unit / numHashes % heads;
-    const LshPair pair(job, runs + unit / (numHashes * heads) * 6, head, keyMask, order, chunks);
+    const LshPair pair(job, runs + unit / (numHashes * heads) * kRunColumns, head, keyMask, order, chunks);
     const Index start = pair.row + hash * job.perHash();
     int32_t *sorted = order + start, *ids = chunks + start;
     Index valid = 0;

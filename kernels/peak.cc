@@ -9,9 +9,9 @@ namespace {
 constexpr int kChains = 12, kLanesPerIteration = 1536, kSteps = kLanesPerIteration / (kChains * kWidth);
 }
 
-Plan peak_plan(float*, Index, Index units) { return {units, 0}; }
+PLAN(peak) { return {units, 0}; }
 
-void peak(Work work, float* out, Index iterations, Index) {
+RUN(peak) {
   for (Index unit = work.first; unit < work.last; unit++) {
     Vector chain[kChains];
 #pragma GCC unroll 12

@@ -3,10 +3,10 @@
 
 namespace KERNELS_NAMESPACE {
 
-constexpr Index kNormBlock = 65536, kRunLength = 1024, kRunRows = 32;
+constexpr Index kRunLength = 1024, kRunRows = 32;
 
-Plan squared_norm_plan(const float*, double*, Index count) { return {divideUp(count, kNormBlock), 0}; }
-void squared_norm(Work work, const float* x, double* partials, Index count) {
+PLAN(squared_norm) { return {divideUp(count, kNormBlock), 0}; }
+RUN(squared_norm) {
   for (Index block = work.first; block < work.last; block++) {
     const Index last = smaller((block + 1) * kNormBlock, count);
     double total = 0;
@@ -16,8 +16,8 @@ void squared_norm(Work work, const float* x, double* partials, Index count) {
   }
 }
 
-Plan column_sum_plan(const float*, float*, Index, Index columns, Index) { return {divideUp(columns, columnsPerUnit(columns)), 0}; }
-void column_sum(Work work, const float* x, float* out, Index rows, Index columns, Index accumulate) {
+PLAN(column_sum) { return {divideUp(columns, columnsPerUnit(columns)), 0}; }
+RUN(column_sum) {
   const Index each = columnsPerUnit(columns), end = smaller(work.last * each, columns);
   for (Index first = work.first * each; first < end; first += each) {
     const Index width = smaller(each, end - first);

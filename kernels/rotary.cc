@@ -7,15 +7,15 @@ namespace KERNELS_NAMESPACE {
 
 static Index positionsPerUnit(Index batch, Index heads, Index dHead) { return rowsPerUnit(batch * heads * dHead); }
 
-Plan rotary_plan(const float*, float*, Index batch, Index heads, Index length, Index dHead, Index, Index, float, Index) {
+PLAN(rotary) {
   if (batch * heads * dHead == 0) return {0, 0};
   return {divideUp(length, positionsPerUnit(batch, heads, dHead)), 2 * dHead * Index(sizeof(double))};
 }
 
-void rotary(Work work, const float* x, float* out, Index batch, Index heads, Index length, Index dHead, Index layout, Index offset,
-            float base, Index inverse) {
+RUN(rotary) {
   const Index each = positionsPerUnit(batch, heads, dHead), end = smaller(work.last * each, length);
-  const Index rowStride = layout ? heads * dHead : dHead, headStride = layout ? dHead : length * dHead;
+  const bool isByLength = layout == AttentionLayout::blhd;
+  const Index rowStride = isByLength ? heads * dHead : dHead, headStride = isByLength ? dHead : length * dHead;
   double* turns = static_cast<double*>(work.scratch);                // per step of one position, by pair
   float *cosines = reinterpret_cast<float*>(turns + dHead), *sines = cosines + dHead;  // by element; sines signed
   const double logBase = log2Double(double(base));

@@ -21,10 +21,10 @@ struct Job {
   float scale;
   Index keyUnits, unitsPerPair;
 
-  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale,
-      Index normalise)
+  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+      float scale, bool normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), normalise(normalise != 0), whole(numRuns * heads >= kEnoughPairs), scale(scale),
+        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise), whole(numRuns * heads >= kEnoughPairs), scale(scale),
         keyUnits(blocksOf(lengthK, kKeys)), unitsPerPair(whole ? 1 : keyUnits + blocksOf(lengthQ, kRowsPerUnit)) {}
 };
 
@@ -238,24 +238,18 @@ void differentiateQueries(const Job& job, const Pair& pair, Index first, Index r
 
 }  // namespace
 
-Plan softmax_attention_backward_plan(const float*, const float*, const float*, const float*, const int32_t*, const float*, const float*,
-                                     const float*, float*, float*, float*, Index numRuns, Index heads, Index lengthQ, Index lengthK,
-                                     Index dHead, Index dValue, Index layout, Index causal, float scale,
-                                     Index normalise) {
+PLAN(softmax_attention_backward) {
   const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   return {numRuns * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
 }
 
-void softmax_attention_backward(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs,
-                                const float* out, const float* logSumExp, const float* dOut, float* dQ, float* dK, float* dV,
-                                Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
-                                Index causal, float scale, Index normalise) {
+RUN(softmax_attention_backward) {
   const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
   const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.unitsPerPair, part = unit % job.unitsPerPair;
-    const Pair pair(job, arrays, Run(runs + index / heads * 6), index % heads);
+    const Pair pair(job, arrays, Run(runs + index / heads * kRunColumns), index % heads);
     const Index queryLength = pair.run.queryLength, keyLength = pair.run.keyLength;
     if (job.whole) {
       computeDeltas(job, pair, 0, queryLength, buffers);

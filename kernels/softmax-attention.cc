@@ -42,10 +42,10 @@ struct Job {
   float rate;  // |scale|·log2 e: raw scores times rate are exponents of 2
   Index queryBlocks;
 
-  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout, Index causal, float scale,
-      Index normalise)
+  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+      float scale, bool normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal != 0), normalise(normalise != 0),
+        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise),
         sign(scale < 0 ? -1.0f : 1.0f), size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
   float logSumExp(float reference, float sum) const {
@@ -304,19 +304,16 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
 
 }  // namespace
 
-Plan softmax_attention_plan(const float*, const float*, const float*, const float*, const int32_t*, float*, float*, Index numRuns,
-                            Index heads, Index lengthQ, Index, Index dHead, Index dValue, Index, Index, float, Index) {
+PLAN(softmax_attention) {
   return {numRuns * heads * blocksOf(lengthQ, kQueries), Buffers(nullptr, dHead, dValue).bytes};
 }
 
-void softmax_attention(Work work, const float* q, const float* k, const float* v, const float* keyMask, const int32_t* runs, float* out,
-                       float* logSumExp, Index, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, Index layout,
-                       Index causal, float scale, Index normalise) {
+RUN(softmax_attention) {
   const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp};
   const Buffers buffers(work.scratch, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
-    const Run run(runs + unit / (heads * job.queryBlocks) * 6);
+    const Run run(runs + unit / (heads * job.queryBlocks) * kRunColumns);
     const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(run.queryLength, kQueries);
     Index block = unit % job.queryBlocks;
     if (block >= blocks) continue;

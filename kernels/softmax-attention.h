@@ -26,10 +26,12 @@ struct Scratch {
 
 // One head of an attention array [batch, heads, length, width] or [batch, length, heads, width].
 struct HeadLayout {
-  Index heads, length, width, layout;
-  Index rowStride() const { return layout ? heads * width : width; }
+  Index heads, length, width;
+  AttentionLayout layout;
+  bool isByLength() const { return layout == AttentionLayout::blhd; }
+  Index rowStride() const { return isByLength() ? heads * width : width; }
   Index offset(Index batch, Index head, Index row) const {
-    return layout ? ((batch * length + row) * heads + head) * width : ((batch * heads + head) * length + row) * width;
+    return isByLength() ? ((batch * length + row) * heads + head) * width : ((batch * heads + head) * length + row) * width;
   }
 };
 

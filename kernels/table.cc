@@ -1,4 +1,4 @@
-// Builds the kernel table of one instruction set; argument lists are read off the declarations in kernels.h by template.
+// Builds the kernel table of one instruction set; argument lists are read off the generated declarations by template.
 #include "table.h"
 #include "kernels.h"
 

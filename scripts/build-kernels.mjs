@@ -3,8 +3,10 @@ import { pathToFileURL } from 'node:url';
 import { buildNative } from './build-native.mjs';
 import { step } from './build-tools.mjs';
 import { buildWasm } from './build-wasm.mjs';
+import { generateKernels } from './generate-kernels.mjs';
 
 export async function buildKernels({ quiet = false, native = true, wasm = true } = {}) {
+  await step('kernel calls', quiet, () => generateKernels().join(', ') || undefined);
   if (native) await step('native kernels', quiet, buildNative);
   if (wasm) await step('wasm kernels', quiet, buildWasm);
 }

@@ -115,7 +115,7 @@ export async function buildNative({ sanitize = false } = {}) {
     markFresh(object, key);
   });
 
-  // Symbols are bound when the addon loads: a kernel that is declared but not there is an error then, not at its call.
+  // Symbols are bound when the addon loads, so that a kernel that is described but not defined is an error below, not at its call.
   const linkFlags = [
     ...(process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-Wl,-z,now']),
     ...(sanitize ? [...SANITIZE_FLAGS, ...(isClang(compiler) ? ['-shared-libasan'] : [])] : []),
@@ -125,6 +125,12 @@ export async function buildNative({ sanitize = false } = {}) {
   mkdirSync(dirname(join(root, output)), { recursive: true });
   const temporary = `${output}.${process.pid}.tmp`;
   await runProgram(compiler.program, [...linkFlags, '-pthread', ...jobs.map((job) => job.object), '-o', temporary]);
+  // A sanitized addon loads only where the sanitizers are.
+  if (!sanitize)
+    await runProgram(process.execPath, [
+      '-e',
+      `process.dlopen({ exports: {} }, ${JSON.stringify(join(root, temporary))})`,
+    ]);
   // Renamed into place: a process that has the old addon loaded keeps it.
   renameSync(join(root, temporary), join(root, output));
   markFresh(output, linkKey);

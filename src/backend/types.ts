@@ -1,6 +1,6 @@
 /**
  * The interface between numeric code and everything above it. A backend owns memory behind opaque {@link Storage}
- * handles and runs the kernels of `kernels/kernels.h`; nothing above this layer sees a pointer or a typed array until
+ * handles and runs the kernels of `kernels/description.mjs`; nothing above this layer sees a pointer or a typed array until
  * it awaits {@link Backend.read}.
  *
  * Promises every backend makes:
@@ -73,7 +73,7 @@ export interface AttentionSizes {
   readonly numRuns: number;
 }
 
-/** Arrays shared by all attention kernels; shapes and meaning as in `kernels/kernels.h`. */
+/** Arrays shared by all attention kernels; shapes and meaning as in `kernels/description.mjs`. */
 export interface AttentionArrays extends AttentionSizes {
   readonly q: Storage;
   readonly k: Storage;
@@ -117,7 +117,7 @@ export type FeatureMapKind = (typeof featureMapKinds)[number];
 export const projectionForms = ['dense', 'hadamard', 'givens'] as const;
 export type ProjectionForm = (typeof projectionForms)[number];
 
-/** What defines a kernel estimate `K(x, y) = Σ_r φ_r(x) φ_r(y)`; meaning and shapes as in `kernels/kernels.h`. */
+/** What defines a kernel estimate `K(x, y) = Σ_r φ_r(x) φ_r(y)`; meaning and shapes as in `kernels/description.mjs`. */
 export interface Estimator {
   readonly numFeatures: number;
   readonly map: FeatureMapKind;
@@ -164,7 +164,7 @@ export interface SoftmaxOptions {
 
 /**
  * Arrays shared by the kernels of LSH attention, where queries serve as keys too, at unit length; shapes and meaning as in
- * `kernels/kernels.h`. Every run has its keys where its queries are.
+ * `kernels/description.mjs`. Every run has its keys where its queries are.
  */
 export interface LshArrays {
   /** `[batch, heads, length, dHead]`, or with layout `blhd` `[batch, length, heads, dHead]`. */

@@ -2,7 +2,7 @@ import type { Estimator } from '../backend/types.ts';
 
 /** Random features as plain numbers: an estimator of a kernel for inputs of width dHead. */
 export interface Features extends Estimator {
-  /** As the kernels take it (`kernels/kernels.h`, ESTIMATOR), by `form`. */
+  /** As the kernels take it (`kernels/description.mjs`, ProjectionForm), by `form`. */
   readonly projection: Float64Array;
   /** b `[numFeatures]`. */
   readonly bias?: Float64Array | undefined;

@@ -47,7 +47,7 @@ export const softmaxKernel: Kernel = (q, k) => {
   return { value, size: value };
 };
 
-/** weight·Σ_r φ_r(q) φ_r(k), from `kernels/kernels.h`, ESTIMATOR. */
+/** weight·Σ_r φ_r(q) φ_r(k), as `kernels/description.mjs` has them. */
 export function featureKernel(features: Features, dHead: number): Kernel {
   const phi = (x: readonly number[]): number[] => {
     const scaled = x.map((value) => value * dHead ** -0.25);

@@ -1,4 +1,4 @@
-/** Estimates by features in plain float64 code, from the meaning that kernels.h gives to their numbers. */
+/** Estimates by features in plain float64 code, from the meaning that kernels/description.mjs gives to their numbers. */
 import { blockSize } from '../../src/backend/estimator.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';

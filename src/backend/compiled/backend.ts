@@ -363,7 +363,7 @@ export class CompiledBackend implements UncheckedBackend {
     return this.#f32(storage, (args.q.length / args.dHead) * width);
   }
 
-  /** The kernels' ESTIMATOR. */
+  /** The arguments of an estimator. */
   #estimator(args: FavorFeatures, dHead: number): number[] {
     const { numFeatures, form, factors, directions, map, epsilon } = args;
     const projection = this.#f32(args.projection, projectionLength(args, dHead));

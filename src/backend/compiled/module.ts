@@ -31,7 +31,7 @@ export interface KernelModule {
   close(): void;
 }
 
-/** The kernels of `kernels/kernels.h` and how many arguments each has. */
+/** The kernels of `kernels/description.mjs` and how many arguments each has. */
 export const KERNEL_ARGUMENTS = {
   gemm_pack: 8,
   gemm: 16,

@@ -1,6 +1,6 @@
 import type { ProjectionForm } from '../../backend/types.ts';
 
-/** Rows of W `[directions, dHead]`, as a matrix or as factors to be applied in turn (`kernels/kernels.h`, ESTIMATOR). */
+/** Rows of W `[directions, dHead]`, as a matrix or as factors to be applied in turn (`kernels/description.mjs`, ProjectionForm). */
 export interface Projection {
   readonly form: ProjectionForm;
   readonly dHead: number;

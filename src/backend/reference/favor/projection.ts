@@ -35,7 +35,7 @@ function timesRotation(matrix: readonly Float64Array[], [i, j, cos, sin]: Float6
 }
 
 /**
- * W `[numFeatures, dHead]` of an estimator whose numbers are `projection` (`kernels/kernels.h`, ESTIMATOR), so that
+ * W `[numFeatures, dHead]` of an estimator whose numbers are `projection` (`kernels/description.mjs`, ProjectionForm), so that
  * u = W x̂ + b. O(P³) for every factor of a block of P rows.
  */
 export function expandProjection(estimator: Estimator, projection: Float64Array, dHead: number): Float64Array {

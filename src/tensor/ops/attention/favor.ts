@@ -21,7 +21,7 @@ import {
 /** Random features on a backend: an estimator of a kernel, over `x̂ = x·dHead^(−1/4)`. */
 export interface FeatureTensors extends Estimator {
   readonly dHead: number;
-  /** By `form`, as in `kernels/kernels.h`: `[numFeatures, dHead]` if dense. */
+  /** By `form`, as in `kernels/description.mjs`: `[numFeatures, dHead]` if dense. */
   readonly projection: Tensor;
   /** b `[numFeatures]`. */
   readonly bias?: Tensor | undefined;

@@ -1,0 +1,758 @@
+/**
+ * Every kernel, described once. `scripts/generate-kernels.mjs` makes of this file the C++ declarations
+ * (kernels/generated/kernels.h), the backend's types and calls in TypeScript and the table docs/kernels.md. The notation is read by
+ * `scripts/read-description.mjs`, from which a further backend can generate its own calls.
+ *
+ * An argument is written `role type [shape]` or `kind of scalar`, and may end in ` — meaning`; `meanings` has the rest.
+ * - `in`, `out`, `inout`: an array that is read, overwritten, or read and written; `optional`: may be absent; `optional with x`:
+ *   present exactly if x is. Types are float32 (unless written), float64 and int32. Axis lengths are expressions over the other
+ *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
+ *   `below n or negative`: negative ones too. `checked as runs`: a check of src/backend/contents.ts reads the elements.
+ * - `size`: a whole number of at least 0; `size from 1 to n`: with other bounds; `size = length of x`: taken from the array x.
+ * - `integer from a to b`, `number`, `number from a below b`, `word` (32 bits without sign), `flag`: scalars.
+ * - `one of E`: the place of a name in the enumeration E.
+ * - `= expression` after a scalar is the default of callers; kernels always get a value.
+ * - `derived = expression`: follows from other arguments; appears in shapes and is not passed. `reach of queries`, `reach of keys`: the number of
+ *   batch rows that the runs reach, likewise.
+ *
+ * Conventions of all kernels
+ * - A kernel computes the units [first, last) of a job. Units never share an output element; the result of a unit depends on
+ *   neither the number of threads nor the order of the units.
+ * - Arrays are dense and row-major unless strides are given. An array never shares memory with another unless `about` says so.
+ * - Attention arrays are [batch, heads, length, d]; with layout `blhd` the axes are [batch, length, heads, d] instead, which is
+ *   what a linear layer yields.
+ * - Runs are contiguous pieces that attend only within themselves. Unpacked input has one run per batch row; padding shortens
+ *   a run; packing makes several. Rows of outputs outside every run are left as they were.
+ * - causal: query i of a run sees the keys j ≤ i + offset, both counted within the run; offset is any integer.
+ * - A query with no valid key yields zeros.
+ */
+
+/** Numbers that kernels and callers share. */
+export const constants = {
+  /** Columns of `runs`. */
+  RUN_COLUMNS: 6,
+  /** Keys between two snapshots of the state of causal FAVOR+. */
+  SNAPSHOT_KEYS: 256,
+  /** Elements of one partial sum of squared_norm. */
+  NORM_BLOCK: 65536,
+  /** The largest size: WebAssembly has sizes of 32 bits. */
+  MAX_SIZE: 2147483647,
+  /** The largest width of a head: kernels keep rows of heads in scratch space. */
+  MAX_HEAD_WIDTH: 65536,
+  /** The most iterations of peak: some seconds of work. */
+  MAX_ITERATIONS: 10000000,
+};
+
+/** Names whose place is their number in the kernels. */
+export const enumerations = {
+  /** Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d]. */
+  AttentionLayout: ['bhld', 'blhd'],
+  ActivationKind: ['relu', 'gelu', 'geluTanh', 'tanh'],
+  /**
+   * Feature maps, with u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is
+   * sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf).
+   */
+  FeatureMapKind: [
+    'exponential',
+    'sine',
+    'relu',
+    'exp',
+    'sigmoid',
+    'abs',
+    'gelu',
+    'cos',
+    'tanh',
+    'identity',
+    'eluPlusOne',
+    'square',
+  ],
+  /**
+   * How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked).
+   * - `dense`: W [numFeatures, dHead]; factors unused.
+   * - `hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂
+   *   padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester's order; stored: diagonals D
+   *   [blocks, factors, P], then lengths [numFeatures].
+   * - `givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to
+   *   (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole
+   *   numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all.
+   */
+  ProjectionForm: ['dense', 'hadamard', 'givens'],
+};
+
+const RUNS = { runs: 'in int32 [numRuns, RUN_COLUMNS] checked as runs' };
+const KEY_MASK = { keyMask: 'in optional [batchK, lengthK]' };
+const QUERIES = { q: 'in [batchQ, heads, lengthQ, dHead]' };
+const KEYS_AND_VALUES = { k: 'in [batchK, heads, lengthK, dHead]', v: 'in [batchK, heads, lengthK, dValue]' };
+const PER_QUERY = '[batchQ, heads, lengthQ]';
+const OUT = '[batchQ, heads, lengthQ, dValue]';
+const BATCH = { batchQ: 'reach of queries', batchK: 'reach of keys' };
+const RESULT_GRADIENTS = {
+  dQ: 'out [batchQ, heads, lengthQ, dHead]',
+  dK: 'out [batchK, heads, lengthK, dHead]',
+  dV: 'out [batchK, heads, lengthK, dValue]',
+};
+const LAYOUT = { layout: 'one of AttentionLayout' };
+const WIDTH = 'size from 1 to MAX_HEAD_WIDTH';
+const ATTENTION_SIZES = {
+  numRuns: 'size',
+  heads: 'size from 1',
+  lengthQ: 'size',
+  lengthK: 'size',
+  dHead: WIDTH,
+  dValue: WIDTH,
+};
+
+/** A kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), one for all heads; feature r has the direction r mod directions. */
+const ESTIMATOR = {
+  projection: 'in [projectionLength] checked as projection',
+  bias: 'in optional [numFeatures]',
+  numFeatures: 'size from 1',
+  form: 'one of ProjectionForm',
+  factors: 'size',
+  directions: 'size from 1 to numFeatures',
+  map: 'one of FeatureMapKind',
+  epsilon: 'number',
+};
+const ESTIMATOR_SIZES = {
+  projectionLength: 'derived = projectionLength({ numFeatures, form, factors, directions }, dHead)',
+};
+
+/** The state of FAVOR+ of every (run, head). */
+const state = (role, states, together = '') => ({
+  sums: `${role} [${states}, heads, numFeatures, dValue + 1]`,
+  compensation: `${role}${together} [${states}, heads, numFeatures, dValue + 1]`,
+  scales: `${role}${together} [${states}, heads, numFeatures]`,
+});
+
+/** How a row of FAVOR+ is formed. */
+const RESULT = { weight: 'number', stabiliser: 'number' };
+
+const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag' };
+
+const LSH = {
+  q: 'in [batch, heads, length, dHead]',
+  v: 'in [batch, heads, length, dValue]',
+  keyMask: 'in optional [batch, length]',
+  ...RUNS,
+  order: 'in int32 [numHashes, batch, heads, length]',
+  chunks: 'in int32 [numHashes, batch, heads, length]',
+};
+const LSH_SIZES = {
+  numRuns: 'size',
+  batch: 'size',
+  heads: 'size',
+  length: 'size',
+  dHead: WIDTH,
+  dValue: WIDTH,
+  ...LAYOUT,
+  causal: 'flag',
+  scale: 'number',
+  chunkLength: 'size from 1',
+  numHashes: 'size from 1',
+  hash: 'size',
+};
+const PER_POSITION = '[batch, heads, length]';
+
+/** What an argument means wherever its kernel says nothing else. */
+export const meanings = {
+  a: 'first operand',
+  accumulate: 'add to the output instead of overwriting it',
+  alpha: 'factor',
+  b: 'second operand',
+  c: 'the product',
+  base: 'base of the angles of the pairs',
+  batch: 'entries side by side',
+  batchQ: 'batch rows that queries of the runs reach',
+  batchK: 'batch rows that keys of the runs reach',
+  bias: 'added to every row',
+  causal: 'queries see no later key',
+  chunkLength: 'most positions in a chunk',
+  chunks:
+    'by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i',
+  columns: 'length of a row',
+  compensation: 'low-order parts of the sums',
+  correct: '1 where the largest logit is that of the target',
+  count: 'number of elements',
+  dHead: 'width of queries and keys',
+  dK: 'gradient of k',
+  dLogits: 'gradient of logits',
+  dOut: 'gradient of out',
+  dQ: 'gradient of q',
+  dV: 'gradient of v',
+  dValue: 'width of values; may differ from dHead',
+  dX: 'gradient of x',
+  denominator: 'what the numerators were divided by; 0 for a query without a valid key',
+  directions: 'distinct directions: feature r has the direction r mod directions',
+  epsilon: 'added to every feature of a map other than exponential and sine',
+  factors: 'factors of each block of a projection that is not dense, else 0',
+  form: 'how the projection is stored',
+  gamma: 'factors of the columns',
+  beta: 'added to the columns',
+  gradientScale: 'multiplies the gradient',
+  hash: 'the hash of this call',
+  heads: 'number of heads',
+  ids: 'rows of the table',
+  inverseDeviation: '1/√(variance + epsilon) of every row',
+  inverseTemperature: '1/T: multiplies the logits of both',
+  keyMask: '1 = valid, 0 = masked, shared by all heads',
+  k: 'keys',
+  kind: 'the function f',
+  layout: 'order of the axes of attention arrays',
+  lda: 'elements from a row of a to the next',
+  ldb: 'elements from a row of b to the next',
+  ldc: 'elements from a row of c to the next',
+  length: 'positions of a batch row',
+  lengthK: 'keys of a batch row',
+  lengthQ: 'queries of a batch row',
+  logSumExp: 'in nats of the scaled scores',
+  logits: 'scores of the classes',
+  loss: 'of every row',
+  m: 'rows of c',
+  map: 'the function of a feature',
+  mean: 'of every row',
+  n: 'columns of c',
+  normalise: 'divide a row by its sum over the keys',
+  numBuckets: 'even',
+  numFactors: 'number of factors',
+  numFeatures: 'random features of the estimate',
+  numHashes: 'rounds of hashing',
+  numRotations: 'rows of a hash’s rotations',
+  numRuns: 'rows of runs',
+  order: 'the position, within its run, in every slot of the run’s sorted order',
+  out: 'the result',
+  packedB: 'b as gemm_pack leaves it',
+  packedSize: 'floats of one packed entry',
+  projection: 'the directions: see ProjectionForm',
+  projectionLength: 'elements of the projection',
+  q: 'queries',
+  references: 'the largest score of every row',
+  rotations: 'random directions',
+  rows: 'number of rows',
+  runs: 'rows {batch, queryStart, queryLength, keyStart, keyLength, offset}',
+  scale: 'multiplies q·k',
+  scales:
+    'exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential',
+  snapshots: 'sums, normaliser and scale before every SNAPSHOT_KEYS-th key',
+  stabiliser: 'a denominator whose size is at most this gains twice this, in units of the query’s own scale',
+  strideA: 'elements from an entry of a to the next',
+  strideB: 'elements from an entry of b to the next; 0: shared',
+  strideC: 'elements from an entry of c to the next',
+  sums: 'Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale',
+  table: 'a row for every id',
+  dTable: 'gradient of the table',
+  tableRows: 'rows of the table',
+  targets: 'the right classes; a negative one gives no loss and no gradient',
+  transposeA: 'a is [k, m]',
+  transposeB: 'b is [n, k]',
+  updateState: 'leave the states after the last key of every run in sums, compensation and scales',
+  v: 'values',
+  vocabSize: 'number of classes',
+  weight: '0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j',
+  width: 'length of a row',
+  x: 'what the kernel works on',
+  y: 'the sum',
+};
+
+/** name → what it does, its arguments in the order of the kernel, and its multiply-adds counted as two flops. */
+export const kernels = {
+  // — dense algebra —
+  gemm_pack: {
+    about: 'Packs panels of op(b) [k, n] for gemm; packedSize floats for each entry of the batch.',
+    arguments: {
+      b: 'in [batch @ strideB, (transposeB ? n : k) @ ldb, transposeB ? k : n]',
+      packed: 'out [batch, packedSize] — panels of columns',
+      n: 'size',
+      k: 'size — inner length',
+      ldb: 'size',
+      transposeB: 'flag',
+      batch: 'size',
+      strideB: 'size',
+      packedSize: 'derived = gemmPackedSize(n, k)',
+    },
+  },
+  gemm: {
+    about: 'c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), with op(a) [m, k] and b packed by gemm_pack.',
+    arguments: {
+      a: 'in [batch @ strideA, (transposeA ? k : m) @ lda, transposeA ? m : k]',
+      packedB: 'in [batch @ strideB, packedSize]',
+      bias: 'in optional [n]',
+      c: 'inout [batch @ strideC, m @ ldc, n]',
+      m: 'size',
+      n: 'size',
+      k: 'size — inner length',
+      lda: 'size',
+      ldc: 'size',
+      transposeA: 'flag',
+      batch: 'size',
+      strideA: 'size',
+      strideB: 'size',
+      strideC: 'size',
+      alpha: 'number',
+      accumulate: 'flag',
+      packedSize: 'derived = gemmPackedSize(n, k)',
+    },
+    flops: '2 * batch * m * n * k',
+  },
+  gemv: {
+    about: 'The same product for few rows (m ≤ 4, a not transposed): reads b once where it lies.',
+    arguments: {
+      a: 'in [m @ lda, k]',
+      b: 'in [(transposeB ? n : k) @ ldb, transposeB ? k : n]',
+      bias: 'in optional [n]',
+      c: 'inout [m @ ldc, n]',
+      m: 'size',
+      n: 'size',
+      k: 'size — inner length',
+      lda: 'size',
+      ldb: 'size',
+      ldc: 'size',
+      transposeB: 'flag',
+      alpha: 'number',
+      accumulate: 'flag',
+    },
+    flops: '2 * m * n * k',
+  },
+
+  // — elementwise and reductions —
+  fill: {
+    about: 'x = value.',
+    arguments: { x: 'out [count]', count: 'size = length of x', value: 'number — of every element' },
+  },
+  add: {
+    about: 'out = a + b; out may be the memory of a or b.',
+    arguments: { a: 'in [count]', b: 'in [count]', out: 'out [count]', count: 'size = length of out' },
+  },
+  axpy: {
+    about: 'y += alpha·x.',
+    arguments: { alpha: 'number', x: 'in [count]', y: 'inout [count]', count: 'size = length of y' },
+  },
+  multiply: {
+    about: 'out = a ∘ b; out may be the memory of a or b.',
+    arguments: { a: 'in [count]', b: 'in [count]', out: 'out [count]', count: 'size = length of out' },
+  },
+  scale: {
+    about: 'out = alpha·x; out may be the memory of x.',
+    arguments: { x: 'in [count]', out: 'out [count]', count: 'size = length of out', alpha: 'number' },
+  },
+  scale_rows: {
+    about:
+      'out[r] = factors[r mod numFactors]·x[r]; a factor of 0 gives zeros whatever x holds; out may be the memory of x.',
+    arguments: {
+      x: 'in [rows, width]',
+      factors: 'in [Math.max(numFactors, Math.min(1, rows))] — one for each row, in turn',
+      out: 'out [rows, width]',
+      rows: 'size',
+      width: 'size',
+      numFactors: 'size = length of factors',
+    },
+  },
+  activation: {
+    about: 'out = f(x).',
+    arguments: { kind: 'one of ActivationKind', x: 'in [count]', out: 'out [count]', count: 'size = length of out' },
+  },
+  activation_backward: {
+    about: 'dX = dOut ∘ f′(x).',
+    arguments: {
+      kind: 'one of ActivationKind',
+      x: 'in [count]',
+      dOut: 'in [count]',
+      dX: 'out [count]',
+      count: 'size = length of dX',
+    },
+  },
+  column_sum: {
+    about: 'out[c] = Σ_r x[r, c] (+ out[c] if accumulate).',
+    arguments: {
+      x: 'in [rows, columns]',
+      out: 'inout [columns]',
+      rows: 'size',
+      columns: 'size',
+      accumulate: 'flag = false',
+    },
+  },
+  squared_norm: {
+    about: 'Partial sums of x², one for every NORM_BLOCK elements.',
+    arguments: {
+      x: 'in [count]',
+      partials: 'out float64 [Math.ceil(count / NORM_BLOCK)] — Σ x² of every block',
+      count: 'size = length of x',
+    },
+  },
+  layer_norm: {
+    about: 'Layer norm over the last axis; mean and inverseDeviation are kept for the gradient.',
+    arguments: {
+      x: 'in [rows, width]',
+      gamma: 'in [width]',
+      beta: 'in [width]',
+      out: 'out [rows, width]',
+      mean: 'out [rows]',
+      inverseDeviation: 'out [rows]',
+      rows: 'size',
+      width: 'size',
+      epsilon: 'number — added to the variance of a row',
+    },
+  },
+  layer_norm_backward: {
+    about: 'The gradient of the rows.',
+    arguments: {
+      x: 'in [rows, width]',
+      gamma: 'in [width]',
+      mean: 'in [rows]',
+      inverseDeviation: 'in [rows]',
+      dOut: 'in [rows, width]',
+      dX: 'out [rows, width]',
+      rows: 'size',
+      width: 'size',
+    },
+  },
+  layer_norm_backward_parameters: {
+    about: 'The gradients of gamma and beta, overwritten.',
+    arguments: {
+      x: 'in [rows, width]',
+      mean: 'in [rows]',
+      inverseDeviation: 'in [rows]',
+      dOut: 'in [rows, width]',
+      dGamma: 'out [width] — gradient of gamma',
+      dBeta: 'out [width] — gradient of beta',
+      rows: 'size',
+      width: 'size',
+    },
+  },
+
+  // — embedding, positions, dropout, loss, optimizer —
+  embedding: {
+    about: 'out[i] = table[ids[i]].',
+    arguments: {
+      table: 'in [tableRows, width]',
+      ids: 'in int32 [count] below tableRows',
+      out: 'out [count, width]',
+      count: 'size',
+      width: 'size from 1',
+      tableRows: 'derived = Math.floor(table.length / width)',
+    },
+  },
+  embedding_backward: {
+    about: 'dTable[ids[i]] += dOut[i].',
+    arguments: {
+      ids: 'in int32 [count] below tableRows',
+      dOut: 'in [count, width]',
+      dTable: 'inout [tableRows, width]',
+      count: 'size',
+      width: 'size from 1',
+      tableRows: 'derived = Math.floor(dTable.length / width)',
+    },
+  },
+  rotary: {
+    about:
+      'Rotates the pairs (x[2i], x[2i + 1]) of every head by (offset + position)·base^(−2i/dHead), back if inverse; out may be x.',
+    arguments: {
+      x: 'in [batch, heads, length, dHead]',
+      out: 'out [batch, heads, length, dHead]',
+      batch: 'size',
+      heads: 'size',
+      length: 'size',
+      dHead: WIDTH,
+      ...LAYOUT,
+      offset: 'integer from -MAX_SIZE to MAX_SIZE-length — position of the first row',
+      base: 'number',
+      inverse: 'flag — turn back',
+    },
+  },
+  dropout: {
+    about:
+      'out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x.',
+    arguments: {
+      x: 'in [count]',
+      out: 'out [count]',
+      count: 'size = length of out',
+      rate: 'number from 0 below 1 — share of elements that become 0',
+      seedLow: 'word — low half of the seed',
+      seedHigh: 'word — high half of the seed',
+      stream: 'word — tells calls with one seed apart',
+    },
+  },
+  softmax_cross_entropy: {
+    about:
+      'loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax.',
+    arguments: {
+      logits: 'in [rows, vocabSize]',
+      targets: 'in int32 [rows] below vocabSize or negative',
+      loss: 'out [rows]',
+      correct: 'out optional [rows]',
+      dLogits: 'out optional [rows, vocabSize]',
+      rows: 'size',
+      vocabSize: 'size from 1',
+      gradientScale: 'number',
+    },
+  },
+  softmax_kl_divergence: {
+    about:
+      'loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale.',
+    arguments: {
+      logits: 'in [rows, vocabSize]',
+      targets: 'in [rows, vocabSize] — scores of the teacher',
+      loss: 'out [rows]',
+      correct: 'out optional [rows]',
+      dLogits: 'out optional [rows, vocabSize]',
+      rows: 'size',
+      vocabSize: 'size from 1',
+      inverseTemperature: 'number',
+      gradientScale: 'number',
+    },
+  },
+  adamw: {
+    about:
+      'Decoupled weight decay: x −= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x) with m̂ = m/correction1, v̂ = v/correction2 and the gradient times gradientScale.',
+    arguments: {
+      parameter: 'inout [count] — x',
+      gradient: 'in [count] — of the loss in x',
+      firstMoment: 'inout [count] — m, the running mean of gradients',
+      secondMoment: 'inout [count] — v, the running mean of their squares',
+      count: 'size = length of parameter',
+      learningRate: 'number — of this step',
+      beta1: 'number — decay of m',
+      beta2: 'number — decay of v',
+      epsilon: 'number — added to √v̂',
+      weightDecay: 'number — share of x that is taken off, times learningRate',
+      correction1: 'number — 1 − beta1^step',
+      correction2: 'number — 1 − beta2^step',
+      gradientScale: 'number',
+    },
+  },
+
+  // — exact attention in blocks, never an L×L matrix —
+  softmax_attention: {
+    about:
+      'Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.',
+    arguments: {
+      ...QUERIES,
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      out: `out ${OUT}`,
+      logSumExp: `out ${PER_QUERY}`,
+      ...ATTENTION_SIZES,
+      ...SOFTMAX,
+      ...BATCH,
+    },
+    flops: '2 * batchQ * heads * lengthQ * lengthK * (dHead + dValue) * (causal ? 0.5 : 1)',
+  },
+  softmax_attention_backward: {
+    about: 'Gradients of softmax_attention.',
+    arguments: {
+      ...QUERIES,
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      out: `in ${OUT}`,
+      logSumExp: `in ${PER_QUERY}`,
+      dOut: `in ${OUT}`,
+      ...RESULT_GRADIENTS,
+      ...ATTENTION_SIZES,
+      ...SOFTMAX,
+      ...BATCH,
+    },
+    flops: '2 * batchQ * heads * lengthQ * lengthK * (3 * dHead + 2 * dValue) * (causal ? 0.5 : 1)',
+  },
+
+  // — LSH attention (Reformer): queries serve as keys, at unit length; runs have their keys where their queries are, offset 0 —
+  lsh_sort: {
+    about:
+      'Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.',
+    arguments: {
+      q: 'in [batch, heads, length, dHead]',
+      rotations: 'in [numHashes, numRotations, dHead]',
+      keyMask: 'in optional [batch, length]',
+      ...RUNS,
+      order: 'out int32 [numHashes, batch, heads, length]',
+      chunks: 'out int32 [numHashes, batch, heads, length]',
+      numRuns: 'size',
+      batch: 'size',
+      heads: 'size',
+      length: 'size',
+      dHead: WIDTH,
+      ...LAYOUT,
+      causal: 'flag',
+      numHashes: 'size from 1',
+      numBuckets: 'size from 2 to 2*numRotations',
+      numRotations: 'size from 1',
+      chunkLength: 'size from 1',
+    },
+  },
+  lsh_attention: {
+    about:
+      'One call for each hash, in order: after the last, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v, and its own value for a valid query that sees none; references and sums are a row’s largest score and Σ exp(score − reference).',
+    arguments: {
+      ...LSH,
+      out: 'inout [batch, heads, length, dValue]',
+      references: `inout ${PER_POSITION}`,
+      sums: `inout ${PER_POSITION} — Σ exp(score − reference) of every row`,
+      ...LSH_SIZES,
+    },
+  },
+  lsh_attention_backward: {
+    about: 'One call for each hash; dQ is the gradient of q in both of its roles.',
+    arguments: {
+      ...LSH,
+      out: 'in [batch, heads, length, dValue]',
+      references: `in ${PER_POSITION}`,
+      sums: `in ${PER_POSITION} — Σ exp(score − reference) of every row`,
+      dOut: 'in [batch, heads, length, dValue]',
+      dQ: 'inout [batch, heads, length, dHead]',
+      dV: 'inout [batch, heads, length, dValue]',
+      ...LSH_SIZES,
+    },
+  },
+
+  // — FAVOR+ —
+  favor_features: {
+    about: 'log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others.',
+    arguments: {
+      x: 'in [batch, heads, length, dHead]',
+      ...ESTIMATOR,
+      out: 'out [batch, heads, length, numFeatures]',
+      batch: 'size',
+      heads: 'size',
+      length: 'size',
+      dHead: WIDTH,
+      ...LAYOUT,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batch * heads * length * dHead * numFeatures',
+  },
+  favor_keys: {
+    about: 'Bidirectional, first pass: the state of every (run, head) from its keys and values.',
+    arguments: {
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      ...ESTIMATOR,
+      ...state('out', 'numRuns'),
+      numRuns: 'size',
+      heads: 'size from 1',
+      lengthK: 'size',
+      dHead: WIDTH,
+      dValue: WIDTH,
+      ...LAYOUT,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchK * heads * lengthK * numFeatures * (dHead + dValue + 1)',
+  },
+  favor_queries: {
+    about: 'Bidirectional, second pass: the rows of the queries against those states.',
+    arguments: {
+      ...QUERIES,
+      ...RUNS,
+      ...ESTIMATOR,
+      ...state('in', 'numRuns'),
+      out: `out ${OUT}`,
+      denominator: `out ${PER_QUERY}`,
+      numRuns: 'size',
+      heads: 'size from 1',
+      lengthQ: 'size',
+      dHead: WIDTH,
+      dValue: WIDTH,
+      ...LAYOUT,
+      ...RESULT,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * lengthQ * numFeatures * (dHead + dValue + 1)',
+  },
+  favor_backward: {
+    about: 'Gradients of the bidirectional form.',
+    arguments: {
+      ...QUERIES,
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      ...ESTIMATOR,
+      ...state('in', 'numRuns'),
+      out: `in ${OUT}`,
+      denominator: `in ${PER_QUERY}`,
+      dOut: `in ${OUT}`,
+      ...RESULT_GRADIENTS,
+      ...ATTENTION_SIZES,
+      ...LAYOUT,
+      weight: 'number',
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2)',
+  },
+  favor_causal: {
+    about:
+      'Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients.',
+    arguments: {
+      ...QUERIES,
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      ...ESTIMATOR,
+      ...state('inout optional', 'numRuns', ' with sums'),
+      out: `out ${OUT}`,
+      denominator: `out ${PER_QUERY}`,
+      snapshots:
+        'out optional [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]',
+      ...ATTENTION_SIZES,
+      ...LAYOUT,
+      updateState: 'flag = false',
+      ...RESULT,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1)',
+  },
+  favor_causal_backward: {
+    about: 'Gradients of favor_causal started from empty states, from the snapshots that it left.',
+    arguments: {
+      ...QUERIES,
+      ...KEYS_AND_VALUES,
+      ...KEY_MASK,
+      ...RUNS,
+      ...ESTIMATOR,
+      out: `in ${OUT}`,
+      denominator: `in ${PER_QUERY}`,
+      snapshots: 'in [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]',
+      dOut: `in ${OUT}`,
+      ...RESULT_GRADIENTS,
+      ...ATTENTION_SIZES,
+      ...LAYOUT,
+      weight: 'number',
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 3 * dValue + 3)',
+  },
+  favor_step: {
+    about: 'One token for every (batch, head): updates the states with (k, v), then reads them with q.',
+    arguments: {
+      q: 'in [batch, heads, dHead]',
+      k: 'in [batch, heads, dHead]',
+      v: 'in [batch, heads, dValue]',
+      ...ESTIMATOR,
+      ...state('inout', 'batch'),
+      out: 'out [batch, heads, dValue]',
+      batch: 'size',
+      heads: 'size',
+      dHead: WIDTH,
+      dValue: WIDTH,
+      ...RESULT,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '4 * batch * heads * numFeatures * (dHead + dValue + 1)',
+  },
+
+  // — measurement —
+  peak: {
+    about:
+      'Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4.',
+    arguments: {
+      out: 'out [units] — 2 in the end',
+      iterations: 'size to MAX_ITERATIONS — of 1536 multiply-adds',
+      units: 'size = length of out — parts that threads share',
+    },
+    flops: '3072 * iterations * units',
+  },
+};

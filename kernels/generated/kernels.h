@@ -1,0 +1,631 @@
+// Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build.
+#pragma once
+
+namespace KERNELS_NAMESPACE {
+
+constexpr Index kRunColumns = 6;
+constexpr Index kSnapshotKeys = 256;
+constexpr Index kNormBlock = 65536;
+constexpr Index kMaxSize = 2147483647;
+constexpr Index kMaxHeadWidth = 65536;
+constexpr Index kMaxIterations = 10000000;
+enum class AttentionLayout : Index { bhld, blhd };
+enum class ActivationKind : Index { relu, gelu, geluTanh, tanh };
+enum class FeatureMapKind : Index { exponential, sine, relu, exp, sigmoid, abs, gelu, cos, tanh, identity, eluPlusOne, square };
+enum class ProjectionForm : Index { dense, hadamard, givens };
+
+// Packs panels of op(b) [k, n] for gemm; packedSize floats for each entry of the batch.
+#define ARGUMENTS_gemm_pack \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] float* packed, \
+  [[maybe_unused]] Index n, \
+  [[maybe_unused]] Index k, \
+  [[maybe_unused]] Index ldb, \
+  [[maybe_unused]] bool transposeB, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index strideB
+PLAN(gemm_pack);
+RUN(gemm_pack);
+
+// c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), with op(a) [m, k] and b packed by gemm_pack.
+#define ARGUMENTS_gemm \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* packedB, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] float* c, \
+  [[maybe_unused]] Index m, \
+  [[maybe_unused]] Index n, \
+  [[maybe_unused]] Index k, \
+  [[maybe_unused]] Index lda, \
+  [[maybe_unused]] Index ldc, \
+  [[maybe_unused]] bool transposeA, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index strideA, \
+  [[maybe_unused]] Index strideB, \
+  [[maybe_unused]] Index strideC, \
+  [[maybe_unused]] float alpha, \
+  [[maybe_unused]] bool accumulate
+PLAN(gemm);
+RUN(gemm);
+
+// The same product for few rows (m ≤ 4, a not transposed): reads b once where it lies.
+#define ARGUMENTS_gemv \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] float* c, \
+  [[maybe_unused]] Index m, \
+  [[maybe_unused]] Index n, \
+  [[maybe_unused]] Index k, \
+  [[maybe_unused]] Index lda, \
+  [[maybe_unused]] Index ldb, \
+  [[maybe_unused]] Index ldc, \
+  [[maybe_unused]] bool transposeB, \
+  [[maybe_unused]] float alpha, \
+  [[maybe_unused]] bool accumulate
+PLAN(gemv);
+RUN(gemv);
+
+// x = value.
+#define ARGUMENTS_fill \
+  [[maybe_unused]] float* x, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] float value
+PLAN(fill);
+RUN(fill);
+
+// out = a + b; out may be the memory of a or b.
+#define ARGUMENTS_add \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count
+PLAN(add);
+RUN(add);
+
+// y += alpha·x.
+#define ARGUMENTS_axpy \
+  [[maybe_unused]] float alpha, \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* y, \
+  [[maybe_unused]] Index count
+PLAN(axpy);
+RUN(axpy);
+
+// out = a ∘ b; out may be the memory of a or b.
+#define ARGUMENTS_multiply \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count
+PLAN(multiply);
+RUN(multiply);
+
+// out = alpha·x; out may be the memory of x.
+#define ARGUMENTS_scale \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] float alpha
+PLAN(scale);
+RUN(scale);
+
+// out[r] = factors[r mod numFactors]·x[r]; a factor of 0 gives zeros whatever x holds; out may be the memory of x.
+#define ARGUMENTS_scale_rows \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* factors, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width, \
+  [[maybe_unused]] Index numFactors
+PLAN(scale_rows);
+RUN(scale_rows);
+
+// out = f(x).
+#define ARGUMENTS_activation \
+  [[maybe_unused]] ActivationKind kind, \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count
+PLAN(activation);
+RUN(activation);
+
+// dX = dOut ∘ f′(x).
+#define ARGUMENTS_activation_backward \
+  [[maybe_unused]] ActivationKind kind, \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dX, \
+  [[maybe_unused]] Index count
+PLAN(activation_backward);
+RUN(activation_backward);
+
+// out[c] = Σ_r x[r, c] (+ out[c] if accumulate).
+#define ARGUMENTS_column_sum \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index columns, \
+  [[maybe_unused]] bool accumulate
+PLAN(column_sum);
+RUN(column_sum);
+
+// Partial sums of x², one for every NORM_BLOCK elements.
+#define ARGUMENTS_squared_norm \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] double* partials, \
+  [[maybe_unused]] Index count
+PLAN(squared_norm);
+RUN(squared_norm);
+
+// Layer norm over the last axis; mean and inverseDeviation are kept for the gradient.
+#define ARGUMENTS_layer_norm \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* gamma, \
+  [[maybe_unused]] const float* beta, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* mean, \
+  [[maybe_unused]] float* inverseDeviation, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width, \
+  [[maybe_unused]] float epsilon
+PLAN(layer_norm);
+RUN(layer_norm);
+
+// The gradient of the rows.
+#define ARGUMENTS_layer_norm_backward \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* gamma, \
+  [[maybe_unused]] const float* mean, \
+  [[maybe_unused]] const float* inverseDeviation, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dX, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width
+PLAN(layer_norm_backward);
+RUN(layer_norm_backward);
+
+// The gradients of gamma and beta, overwritten.
+#define ARGUMENTS_layer_norm_backward_parameters \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* mean, \
+  [[maybe_unused]] const float* inverseDeviation, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dGamma, \
+  [[maybe_unused]] float* dBeta, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width
+PLAN(layer_norm_backward_parameters);
+RUN(layer_norm_backward_parameters);
+
+// out[i] = table[ids[i]].
+#define ARGUMENTS_embedding \
+  [[maybe_unused]] const float* table, \
+  [[maybe_unused]] const int32_t* ids, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] Index width
+PLAN(embedding);
+RUN(embedding);
+
+// dTable[ids[i]] += dOut[i].
+#define ARGUMENTS_embedding_backward \
+  [[maybe_unused]] const int32_t* ids, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dTable, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] Index width
+PLAN(embedding_backward);
+RUN(embedding_backward);
+
+// Rotates the pairs (x[2i], x[2i + 1]) of every head by (offset + position)·base^(−2i/dHead), back if inverse; out may be x.
+#define ARGUMENTS_rotary \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] Index offset, \
+  [[maybe_unused]] float base, \
+  [[maybe_unused]] bool inverse
+PLAN(rotary);
+RUN(rotary);
+
+// out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x.
+#define ARGUMENTS_dropout \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] float rate, \
+  [[maybe_unused]] uint32_t seedLow, \
+  [[maybe_unused]] uint32_t seedHigh, \
+  [[maybe_unused]] uint32_t stream
+PLAN(dropout);
+RUN(dropout);
+
+// loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax.
+#define ARGUMENTS_softmax_cross_entropy \
+  [[maybe_unused]] const float* logits, \
+  [[maybe_unused]] const int32_t* targets, \
+  [[maybe_unused]] float* loss, \
+  [[maybe_unused]] float* correct, \
+  [[maybe_unused]] float* dLogits, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index vocabSize, \
+  [[maybe_unused]] float gradientScale
+PLAN(softmax_cross_entropy);
+RUN(softmax_cross_entropy);
+
+// loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale.
+#define ARGUMENTS_softmax_kl_divergence \
+  [[maybe_unused]] const float* logits, \
+  [[maybe_unused]] const float* targets, \
+  [[maybe_unused]] float* loss, \
+  [[maybe_unused]] float* correct, \
+  [[maybe_unused]] float* dLogits, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index vocabSize, \
+  [[maybe_unused]] float inverseTemperature, \
+  [[maybe_unused]] float gradientScale
+PLAN(softmax_kl_divergence);
+RUN(softmax_kl_divergence);
+
+// Decoupled weight decay: x −= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x) with m̂ = m/correction1, v̂ = v/correction2 and the gradient times gradientScale.
+#define ARGUMENTS_adamw \
+  [[maybe_unused]] float* parameter, \
+  [[maybe_unused]] const float* gradient, \
+  [[maybe_unused]] float* firstMoment, \
+  [[maybe_unused]] float* secondMoment, \
+  [[maybe_unused]] Index count, \
+  [[maybe_unused]] float learningRate, \
+  [[maybe_unused]] float beta1, \
+  [[maybe_unused]] float beta2, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] float weightDecay, \
+  [[maybe_unused]] float correction1, \
+  [[maybe_unused]] float correction2, \
+  [[maybe_unused]] float gradientScale
+PLAN(adamw);
+RUN(adamw);
+
+// Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.
+#define ARGUMENTS_softmax_attention \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* logSumExp, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] float scale, \
+  [[maybe_unused]] bool normalise
+PLAN(softmax_attention);
+RUN(softmax_attention);
+
+// Gradients of softmax_attention.
+#define ARGUMENTS_softmax_attention_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* logSumExp, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dK, \
+  [[maybe_unused]] float* dV, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] float scale, \
+  [[maybe_unused]] bool normalise
+PLAN(softmax_attention_backward);
+RUN(softmax_attention_backward);
+
+// Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.
+#define ARGUMENTS_lsh_sort \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* rotations, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] int32_t* order, \
+  [[maybe_unused]] int32_t* chunks, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] Index numHashes, \
+  [[maybe_unused]] Index numBuckets, \
+  [[maybe_unused]] Index numRotations, \
+  [[maybe_unused]] Index chunkLength
+PLAN(lsh_sort);
+RUN(lsh_sort);
+
+// One call for each hash, in order: after the last, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v, and its own value for a valid query that sees none; references and sums are a row’s largest score and Σ exp(score − reference).
+#define ARGUMENTS_lsh_attention \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* order, \
+  [[maybe_unused]] const int32_t* chunks, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* references, \
+  [[maybe_unused]] float* sums, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] float scale, \
+  [[maybe_unused]] Index chunkLength, \
+  [[maybe_unused]] Index numHashes, \
+  [[maybe_unused]] Index hash
+PLAN(lsh_attention);
+RUN(lsh_attention);
+
+// One call for each hash; dQ is the gradient of q in both of its roles.
+#define ARGUMENTS_lsh_attention_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* order, \
+  [[maybe_unused]] const int32_t* chunks, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* references, \
+  [[maybe_unused]] const float* sums, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dV, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] float scale, \
+  [[maybe_unused]] Index chunkLength, \
+  [[maybe_unused]] Index numHashes, \
+  [[maybe_unused]] Index hash
+PLAN(lsh_attention_backward);
+RUN(lsh_attention_backward);
+
+// log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others.
+#define ARGUMENTS_favor_features \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] AttentionLayout layout
+PLAN(favor_features);
+RUN(favor_features);
+
+// Bidirectional, first pass: the state of every (run, head) from its keys and values.
+#define ARGUMENTS_favor_keys \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] float* sums, \
+  [[maybe_unused]] float* compensation, \
+  [[maybe_unused]] float* scales, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout
+PLAN(favor_keys);
+RUN(favor_keys);
+
+// Bidirectional, second pass: the rows of the queries against those states.
+#define ARGUMENTS_favor_queries \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] const float* sums, \
+  [[maybe_unused]] const float* compensation, \
+  [[maybe_unused]] const float* scales, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* denominator, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] float weight, \
+  [[maybe_unused]] float stabiliser
+PLAN(favor_queries);
+RUN(favor_queries);
+
+// Gradients of the bidirectional form.
+#define ARGUMENTS_favor_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] const float* sums, \
+  [[maybe_unused]] const float* compensation, \
+  [[maybe_unused]] const float* scales, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* denominator, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dK, \
+  [[maybe_unused]] float* dV, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] float weight
+PLAN(favor_backward);
+RUN(favor_backward);
+
+// Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients.
+#define ARGUMENTS_favor_causal \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] float* sums, \
+  [[maybe_unused]] float* compensation, \
+  [[maybe_unused]] float* scales, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* denominator, \
+  [[maybe_unused]] float* snapshots, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool updateState, \
+  [[maybe_unused]] float weight, \
+  [[maybe_unused]] float stabiliser
+PLAN(favor_causal);
+RUN(favor_causal);
+
+// Gradients of favor_causal started from empty states, from the snapshots that it left.
+#define ARGUMENTS_favor_causal_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* denominator, \
+  [[maybe_unused]] const float* snapshots, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dK, \
+  [[maybe_unused]] float* dV, \
+  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] float weight
+PLAN(favor_causal_backward);
+RUN(favor_causal_backward);
+
+// One token for every (batch, head): updates the states with (k, v), then reads them with q.
+#define ARGUMENTS_favor_step \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] float* sums, \
+  [[maybe_unused]] float* compensation, \
+  [[maybe_unused]] float* scales, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index batch, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] float weight, \
+  [[maybe_unused]] float stabiliser
+PLAN(favor_step);
+RUN(favor_step);
+
+// Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4.
+#define ARGUMENTS_peak \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index iterations, \
+  [[maybe_unused]] Index units
+PLAN(peak);
+RUN(peak);
+
+// Every kernel, in the order of the table that the bindings expose.
+#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(scale_rows) X(activation) X(activation_backward) X(column_sum) X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
+
+}  // namespace KERNELS_NAMESPACE
