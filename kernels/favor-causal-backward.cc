@@ -30,7 +30,7 @@ struct Scratch {
   float* slopeStore;             // dK′/du like keyStore; null where it is K′ itself
   float* starts;                 // scales of the segment's chunks, [chunk, stride of keys]
   int32_t* ends;                 // where the segment's chunks end
-  bool queriesAreFinite[kSegment / kRows];  // known of the features of a segment's blocks
+  bool queriesAreFinite[kSnapshotKeys / kRows];  // known of the features of a segment's blocks
 
   Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue, Index length, float weight)
       : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue),
