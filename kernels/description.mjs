@@ -1,34 +1,35 @@
 /**
  * Every kernel, described once. `scripts/generate-kernels.mjs` makes of this file the C++ declarations
  * (kernels/generated/kernels.h), the backend's types and calls in TypeScript and the table docs/kernels.md. The notation is read by
- * `scripts/read-description.mjs`, from which a further backend can generate its own calls.
+ * `scripts/generate/description.mjs`, from which a further backend can generate its own calls.
  *
  * An argument is written `role type [shape]` or `kind of scalar`, and may end in ` — meaning`; `meanings` has the rest.
  * - `in`, `out`, `inout`: an array that is read, overwritten, or read and written; `optional`: may be absent; `optional with x`:
  *   present exactly if x is. Types are float32 (unless written), float64 and int32. Axis lengths are expressions over the other
  *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
  *   `below n or negative`: negative ones too. `checked as runs`: a check of src/backend/contents.ts reads the elements.
- * - `size`: a whole number of at least 0; `size from 1 to n`: with other bounds; `size = length of x`: taken from the array x.
+ * - `size`: a whole number of at least 0; `size from 1 to n`, `even`: with other bounds; `size = length of x`: taken from the array x.
  * - `integer from a to b`, `number`, `number from a below b`, `word` (32 bits without sign), `flag`: scalars.
  * - `one of E`: the place of a name in the enumeration E.
  * - `= expression` after a scalar is the default of callers; kernels always get a value.
  * - `derived = expression`: follows from other arguments; appears in shapes and is not passed. `reach of queries`, `reach of keys`: the number of
  *   batch rows that the runs reach, likewise.
- *
- * Conventions of all kernels
- * - A kernel computes the units [first, last) of a job. Units never share an output element; the result of a unit depends on
- *   neither the number of threads nor the order of the units.
- * - Arrays are dense and row-major unless strides are given. An array never shares memory with another unless `about` says so.
- * - Attention arrays are [batch, heads, length, d]; with layout `blhd` the axes are [batch, length, heads, d] instead, which is
- *   what a linear layer yields.
- * - Runs are contiguous pieces that attend only within themselves. Unpacked input has one run per batch row; padding shortens
- *   a run; packing makes several. Rows of outputs outside every run are left as they were.
- * - causal: query i of a run sees the keys j ≤ i + offset, both counted within the run; offset is any integer.
- * - A query with no valid key yields zeros.
  */
+
+/** What holds for all kernels. */
+export const conventions = [
+  'A kernel computes the units [first, last) of a job. Units never share an output element; the result of a unit depends on neither the number of threads nor the order of the units.',
+  'Arrays are dense and row-major unless strides are given. An array never shares memory with another unless the kernel’s text says so.',
+  'Attention arrays are [batch, heads, length, d]; with layout `blhd` the axes are [batch, length, heads, d] instead, which is what a linear layer yields.',
+  'Runs are contiguous pieces that attend only within themselves. Unpacked input has one run per batch row; padding shortens a run; packing makes several. Rows of outputs outside every run are left as they were.',
+  'causal: query i of a run sees the keys j ≤ i + offset, both counted within the run; offset is any integer.',
+  'A query with no valid key yields zeros.',
+];
 
 /** Numbers that kernels and callers share. */
 export const constants = {
+  /** The most arguments of a kernel. */
+  MAX_ARGUMENTS: 32,
   /** Columns of `runs`. */
   RUN_COLUMNS: 6,
   /** Keys between two snapshots of the state of causal FAVOR+. */
@@ -45,38 +46,41 @@ export const constants = {
 
 /** Names whose place is their number in the kernels. */
 export const enumerations = {
-  /** Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d]. */
-  AttentionLayout: ['bhld', 'blhd'],
-  ActivationKind: ['relu', 'gelu', 'geluTanh', 'tanh'],
-  /**
-   * Feature maps, with u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is
-   * sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf).
-   */
-  FeatureMapKind: [
-    'exponential',
-    'sine',
-    'relu',
-    'exp',
-    'sigmoid',
-    'abs',
-    'gelu',
-    'cos',
-    'tanh',
-    'identity',
-    'eluPlusOne',
-    'square',
-  ],
-  /**
-   * How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked).
-   * - `dense`: W [numFeatures, dHead]; factors unused.
-   * - `hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂
-   *   padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester's order; stored: diagonals D
-   *   [blocks, factors, P], then lengths [numFeatures].
-   * - `givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to
-   *   (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole
-   *   numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all.
-   */
-  ProjectionForm: ['dense', 'hadamard', 'givens'],
+  AttentionLayout: {
+    meaning: 'Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d].',
+    names: ['bhld', 'blhd'],
+  },
+  ActivationKind: {
+    meaning: 'ReLU, gelu by erf, gelu in its tanh form, tanh.',
+    names: ['relu', 'gelu', 'geluTanh', 'tanh'],
+  },
+  FeatureMapKind: {
+    meaning:
+      'With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf).',
+    names: [
+      'exponential',
+      'sine',
+      'relu',
+      'exp',
+      'sigmoid',
+      'abs',
+      'gelu',
+      'cos',
+      'tanh',
+      'identity',
+      'eluPlusOne',
+      'square',
+    ],
+  },
+  ProjectionForm: {
+    meaning: [
+      'How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked).',
+      '`dense`: W [numFeatures, dHead]; factors unused.',
+      '`hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂ padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order; stored: diagonals D [blocks, factors, P], then lengths [numFeatures].',
+      '`givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all.',
+    ].join(' '),
+    names: ['dense', 'hadamard', 'givens'],
+  },
 };
 
 const RUNS = { runs: 'in int32 [numRuns, RUN_COLUMNS] checked as runs' };
@@ -104,7 +108,7 @@ const ATTENTION_SIZES = {
 
 /** A kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), one for all heads; feature r has the direction r mod directions. */
 const ESTIMATOR = {
-  projection: 'in [projectionLength] checked as projection',
+  projection: 'in [projectionSize] checked as projection',
   bias: 'in optional [numFeatures]',
   numFeatures: 'size from 1',
   form: 'one of ProjectionForm',
@@ -114,7 +118,7 @@ const ESTIMATOR = {
   epsilon: 'number',
 };
 const ESTIMATOR_SIZES = {
-  projectionLength: 'derived = projectionLength({ numFeatures, form, factors, directions }, dHead)',
+  projectionSize: 'derived = projectionLength({ numFeatures, form, factors, directions }, dHead)',
 };
 
 /** The state of FAVOR+ of every (run, head). */
@@ -129,12 +133,13 @@ const RESULT = { weight: 'number', stabiliser: 'number' };
 
 const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag' };
 
+const SELF_RUNS = { runs: 'in int32 [numRuns, RUN_COLUMNS] checked as selfRuns' };
 const LSH = {
   q: 'in [batch, heads, length, dHead]',
   v: 'in [batch, heads, length, dValue]',
   keyMask: 'in optional [batch, length]',
-  ...RUNS,
-  order: 'in int32 [numHashes, batch, heads, length]',
+  ...SELF_RUNS,
+  order: 'in int32 [numHashes, batch, heads, length] checked as order',
   chunks: 'in int32 [numHashes, batch, heads, length]',
 };
 const LSH_SIZES = {
@@ -212,7 +217,7 @@ export const meanings = {
   mean: 'of every row',
   n: 'columns of c',
   normalise: 'divide a row by its sum over the keys',
-  numBuckets: 'even',
+  numBuckets: 'of a hash, at most',
   numFactors: 'number of factors',
   numFeatures: 'random features of the estimate',
   numHashes: 'rounds of hashing',
@@ -223,7 +228,7 @@ export const meanings = {
   packedB: 'b as gemm_pack leaves it',
   packedSize: 'floats of one packed entry',
   projection: 'the directions: see ProjectionForm',
-  projectionLength: 'elements of the projection',
+  projectionSize: 'elements of the projection',
   q: 'queries',
   references: 'the largest score of every row',
   rotations: 'random directions',
@@ -316,22 +321,27 @@ export const kernels = {
   // — elementwise and reductions —
   fill: {
     about: 'x = value.',
+    positional: true,
     arguments: { x: 'out [count]', count: 'size = length of x', value: 'number — of every element' },
   },
   add: {
     about: 'out = a + b; out may be the memory of a or b.',
+    positional: true,
     arguments: { a: 'in [count]', b: 'in [count]', out: 'out [count]', count: 'size = length of out' },
   },
   axpy: {
     about: 'y += alpha·x.',
+    positional: true,
     arguments: { alpha: 'number', x: 'in [count]', y: 'inout [count]', count: 'size = length of y' },
   },
   multiply: {
     about: 'out = a ∘ b; out may be the memory of a or b.',
+    positional: true,
     arguments: { a: 'in [count]', b: 'in [count]', out: 'out [count]', count: 'size = length of out' },
   },
   scale: {
     about: 'out = alpha·x; out may be the memory of x.',
+    positional: true,
     arguments: { x: 'in [count]', out: 'out [count]', count: 'size = length of out', alpha: 'number' },
   },
   scale_rows: {
@@ -348,10 +358,12 @@ export const kernels = {
   },
   activation: {
     about: 'out = f(x).',
+    positional: true,
     arguments: { kind: 'one of ActivationKind', x: 'in [count]', out: 'out [count]', count: 'size = length of out' },
   },
   activation_backward: {
     about: 'dX = dOut ∘ f′(x).',
+    positional: true,
     arguments: {
       kind: 'one of ActivationKind',
       x: 'in [count]',
@@ -563,7 +575,7 @@ export const kernels = {
       q: 'in [batch, heads, length, dHead]',
       rotations: 'in [numHashes, numRotations, dHead]',
       keyMask: 'in optional [batch, length]',
-      ...RUNS,
+      ...SELF_RUNS,
       order: 'out int32 [numHashes, batch, heads, length]',
       chunks: 'out int32 [numHashes, batch, heads, length]',
       numRuns: 'size',
@@ -574,7 +586,7 @@ export const kernels = {
       ...LAYOUT,
       causal: 'flag',
       numHashes: 'size from 1',
-      numBuckets: 'size from 2 to 2*numRotations',
+      numBuckets: 'size from 2 to 2*numRotations even',
       numRotations: 'size from 1',
       chunkLength: 'size from 1',
     },
@@ -754,5 +766,100 @@ export const kernels = {
       units: 'size = length of out — parts that threads share',
     },
     flops: '3072 * iterations * units',
+  },
+};
+
+const without = (args, ...names) => Object.fromEntries(Object.entries(args).filter(([name]) => !names.includes(name)));
+
+/** Calls of a backend that are more, or other, than one kernel; every kernel that no such call runs is a call by itself. */
+export const operations = {
+  gemm: {
+    about: 'c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), row-major.',
+    runs: ['gemm_pack', 'gemm', 'gemv'],
+    arguments: {
+      a: 'in [batch @ strideA, (transposeA ? k : m) @ lda, transposeA ? m : k]',
+      b: 'in [batch @ strideB, (transposeB ? n : k) @ ldb, transposeB ? k : n]',
+      c: 'inout [batch @ strideC, m @ ldc, n]',
+      bias: 'in optional [n]',
+      m: 'size',
+      n: 'size',
+      k: 'size — inner length',
+      transposeA: 'flag = false',
+      transposeB: 'flag = false',
+      batch: 'size = 1',
+      lda: 'size = transposeA ? m : k',
+      ldb: 'size = transposeB ? k : n',
+      ldc: 'size = n',
+      strideA: 'size = (transposeA ? k : m) * lda — elements from an entry of a to the next; 0: shared',
+      strideB: 'size = (transposeB ? n : k) * ldb',
+      strideC: 'size = m * ldc',
+      alpha: 'number = 1',
+      accumulate: 'flag = false',
+    },
+    flops: '2 * batch * m * n * k',
+  },
+  layerNormBackward: {
+    about: 'The gradients of layerNorm, overwritten.',
+    runs: ['layer_norm_backward', 'layer_norm_backward_parameters'],
+    arguments: { ...kernels.layer_norm_backward.arguments, ...kernels.layer_norm_backward_parameters.arguments },
+  },
+  squaredNorm: {
+    about: 'Σ x². Waits for earlier calls.',
+    runs: ['squared_norm'],
+    result: 'Promise<number>',
+    positional: true,
+    arguments: without(kernels.squared_norm.arguments, 'partials'),
+  },
+  adamW: {
+    about: kernels.adamw.about,
+    runs: ['adamw'],
+    arguments: {
+      ...without(kernels.adamw.arguments, 'correction1', 'correction2'),
+      step: 'number — 1-based number of this update, for the corrections',
+    },
+  },
+  lshAttention: {
+    about: 'out = softmax of scale·q·k̂ over the keys that any hash shows, times v.',
+    runs: ['lsh_attention'],
+    arguments: without(kernels.lsh_attention.arguments, 'hash'),
+  },
+  lshAttentionBackward: {
+    about: 'Gradients of lshAttention; dQ is the gradient of q in both of its roles.',
+    runs: ['lsh_attention_backward'],
+    arguments: without(kernels.lsh_attention_backward.arguments, 'hash'),
+  },
+  favor: {
+    about: 'Bidirectional FAVOR+: fills the states from the keys, then out and denominator from the queries.',
+    runs: ['favor_keys', 'favor_queries'],
+    arguments: { ...kernels.favor_queries.arguments, ...kernels.favor_keys.arguments },
+    flops: `${kernels.favor_keys.flops} + ${kernels.favor_queries.flops}`,
+  },
+};
+
+/** Sets of arguments that code above the backend passes on together: name → what they are, and the arguments. */
+export const groups = {
+  AttentionSizes: { about: 'Sizes of an attention.', arguments: { ...ATTENTION_SIZES, ...LAYOUT } },
+  AttentionArrays: {
+    about: 'What every attention but LSH takes.',
+    arguments: { ...QUERIES, ...KEYS_AND_VALUES, ...KEY_MASK, ...RUNS, ...ATTENTION_SIZES, ...LAYOUT },
+  },
+  AttentionGradients: {
+    about: 'Gradients of an attention. Rows outside every run are left as they were.',
+    arguments: { out: `in ${OUT}`, dOut: `in ${OUT}`, ...RESULT_GRADIENTS },
+  },
+  Estimator: {
+    about: 'A kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), without its numbers.',
+    arguments: without(ESTIMATOR, 'projection', 'bias'),
+  },
+  FavorFeatures: { about: 'An estimator with its numbers.', arguments: ESTIMATOR },
+  FavorResult: { about: 'How a row of FAVOR+ is formed.', arguments: RESULT },
+  FavorStateArrays: { about: 'The states of FAVOR+.', arguments: state('inout', '…') },
+  SoftmaxOptions: {
+    about: 'How exact attention forms scores and rows.',
+    arguments: without(SOFTMAX, 'layout'),
+  },
+  LshArrays: {
+    about: 'What the kernels of LSH attention share.',
+    arguments: { ...LSH, ...without(LSH_SIZES, 'scale', 'hash') },
   },
 };

@@ -68,7 +68,8 @@ struct LshJob {
   LshJob(Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, AttentionLayout layout, bool causal,
          float scale, Index chunkLength, Index numHashes)
       : queries{heads, length, dHead, layout}, values{heads, length, dValue, layout}, batch(batch), length(length),
-        chunkLength(chunkLength), numHashes(numHashes), piece(2048), lanes(roundUp(chunkLength, kWidth)), causal(causal), scale(scale) {
+        chunkLength(atMost(chunkLength, atLeast(1, length))), numHashes(numHashes), piece(2048),
+        lanes(roundUp(this->chunkLength, kWidth)), causal(causal), scale(scale) {
     while (piece > 256 && numRuns * heads * blocksOf(length, piece) < 16) piece /= 2;
     piecesPerPair = blocksOf(length, piece);
   }

@@ -57,7 +57,7 @@ RUN(lsh_sort) {
     int32_t *sorted = order + start, *ids = chunks + start;
     Index valid = 0;
     for (Index i = 0; i < pair.count; i++) valid += pair.isValid(i);
-    const Index buckets = job.causal ? numBuckets : atMost(numBuckets, 2 * blocksOf(atLeast(1, valid), 2 * chunkLength));
+    const Index buckets = job.causal ? numBuckets : atMost(numBuckets, 2 * blocksOf(atLeast(1, valid), 2 * job.chunkLength));
     for (Index i = 0; i < pair.count; i += kTileColumns)
       hashRows(q + pair.queryAt(i), job.queries.rowStride(), atMost(kTileColumns, pair.count - i), dHead,
                rotations + hash * numRotations * dHead, buckets / 2, buffers, ids + i);
@@ -77,7 +77,7 @@ RUN(lsh_sort) {
       int32_t& id = ids[sorted[slot]];
       const bool apart = slot > 0 && id != previous && (job.causal || id == buckets);
       previous = id;
-      if (apart || rank == chunkLength) {
+      if (apart || rank == job.chunkLength) {
         chunk += apart ? 2 : 1;
         rank = 0;
       }

@@ -1,130 +1,61 @@
 // Writes what follows from kernels/description.mjs. `node scripts/generate-kernels.mjs` writes the files that differ and names
 // them; `--check` only names them, and fails if there are any.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { constants, enumerations } from '../kernels/description.mjs';
-import { readText, root } from './build-tools.mjs';
-import { isPassed, readKernels } from './read-description.mjs';
-
-const NOTICE =
-  'Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build.';
-
-// — C++ —
-
-const CPP_TYPES = { float32: 'float', float64: 'double', int32: 'int32_t' };
-const CPP_SCALARS = { size: 'Index', integer: 'Index', number: 'float', word: 'uint32_t', flag: 'bool' };
-
-const cppConstant = (name) => `k${name.toLowerCase().replace(/(?:^|_)(\w)/g, (_, letter) => letter.toUpperCase())}`;
-
-function cppParameter({ kind, name, role, type, enumeration }) {
-  if (kind === 'array') return `${role === 'in' ? 'const ' : ''}${CPP_TYPES[type]}* ${name}`;
-  return `${kind === 'enumeration' ? enumeration : CPP_SCALARS[kind]} ${name}`;
-}
-
-function cppHeader(kernels) {
-  const parameters = (args) => args.map((argument) => `  [[maybe_unused]] ${cppParameter(argument)}`).join(', \\\n');
-  return [
-    `// ${NOTICE}`,
-    '#pragma once',
-    '',
-    'namespace KERNELS_NAMESPACE {',
-    '',
-    ...Object.entries(constants).map(([name, value]) => `constexpr Index ${cppConstant(name)} = ${value};`),
-    ...Object.entries(enumerations).map(([name, names]) => `enum class ${name} : Index { ${names.join(', ')} };`),
-    '',
-    ...kernels.flatMap(({ name, about, args }) => [
-      `// ${about}`,
-      `#define ARGUMENTS_${name} \\`,
-      parameters(args.filter(isPassed)),
-      `PLAN(${name});`,
-      `RUN(${name});`,
-      '',
-    ]),
-    '// Every kernel, in the order of the table that the bindings expose.',
-    `#define KERNEL_LIST(X) ${kernels.map(({ name }) => `X(${name})`).join(' ')}`,
-    '',
-    '}  // namespace KERNELS_NAMESPACE',
-    '',
-  ].join('\n');
-}
-
-// — the reference table —
-
-const ROLES = { in: 'read', out: 'written', inout: 'read and written' };
-
-const shapeText = ({ axes }) =>
-  `[${axes.map(({ length, stride }) => `${length}${stride ? ` @ ${stride}` : ''}`).join(', ')}]`.replaceAll(
-    'Math.',
-    '',
-  );
-
-function kindText(argument) {
-  const { kind, from, to, below, lengthOf, fallback, expression, enumeration, of } = argument;
-  switch (kind) {
-    case 'array': {
-      const optional = argument.isOptional ? ', optional' : '';
-      const bound = argument.below ? `, below ${argument.below}${argument.mayBeNegative ? ' or negative' : ''}` : '';
-      return `${ROLES[argument.role]}${optional}: ${argument.type} \`${shapeText(argument)}\`${bound}`;
-    }
-    case 'derived':
-      return `not passed: \`${expression}\``;
-    case 'reach':
-      return `not passed: reach of the ${of}`;
-    case 'enumeration':
-      return `${enumeration}: ${enumerations[enumeration].join(', ')}`;
-    default: {
-      if (lengthOf) return `${kind}: length of ${lengthOf}`;
-      const bounds = `${from ? ` from ${from}` : ''}${to ? ` to ${to}` : ''}${below ? ` below ${below}` : ''}`;
-      return `${kind}${bounds}${fallback ? `, default ${fallback}` : ''}`;
-    }
-  }
-}
-
-function documentation(kernels) {
-  const cell = (text) => text.replaceAll('|', '\\|');
-  return [
-    '# Kernels',
-    '',
-    `<!-- ${NOTICE} -->`,
-    '',
-    'Every kernel of `kernels/`, as `kernels/description.mjs` describes the kernel; the conventions that all share are there too.',
-    '',
-    ...Object.entries(constants).map(([name, value]) => `- \`${name}\` = ${value}`),
-    ...kernels.flatMap(({ name, about, args, flops }) => [
-      '',
-      `## ${name}`,
-      '',
-      about,
-      ...(flops === '0' ? [] : ['', `Flops: \`${flops}\`.`]),
-      '',
-      '| argument | what is passed | meaning |',
-      '|---|---|---|',
-      ...args.map((argument) => `| ${argument.name} | ${cell(kindText(argument))} | ${cell(argument.meaning)} |`),
-    ]),
-    '',
-  ].join('\n');
-}
+import { hashFiles, isFresh, listFiles, markFresh, readText, root } from './build-tools.mjs';
+import { cppHeader } from './generate/cpp.mjs';
+import { readKernels, readOperations } from './generate/description.mjs';
+import { documentation } from './generate/documentation.mjs';
+import { checkedOperations, kernelCalls, kernelTypes } from './generate/typescript.mjs';
 
 /** Path → text of every generated file. */
 function generate() {
   const kernels = readKernels();
+  const operations = readOperations();
   return {
     'kernels/generated/kernels.h': cppHeader(kernels),
     'docs/kernels.md': documentation(kernels),
+    'src/backend/kernels.ts': kernelTypes(operations),
+    'src/backend/checks/operations.ts': checkedOperations(operations),
+    'src/backend/compiled/kernel-calls.ts': kernelCalls(kernels, operations),
   };
 }
 
-/** The generated files that are not as the description has them; writes them unless `check`. */
+const SOURCES = ['kernels/description.mjs', 'scripts/generate-kernels.mjs', ...listFiles('scripts/generate', /\.mjs$/)];
+const STAMP = 'kernels/generated/kernels.h';
+
+/** TypeScript as the formatter has it, so that its check holds for generated files too. */
+function formatted(path, text) {
+  if (!path.endsWith('.ts')) return text;
+  const biome = ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', `--stdin-file-path=${path}`];
+  const { stdout, stderr, status } = spawnSync(process.execPath, biome, { cwd: root, input: text, encoding: 'utf8' });
+  if (status !== 0 || stdout === '') throw new Error(`${path}: the generated text does not pass biome:\n${stderr}`);
+  return stdout;
+}
+
+/**
+ * The generated files that are not as the description has them; writes them unless `check`, and then compares nothing while
+ * neither the description nor the files have changed.
+ */
 export function generateKernels({ check = false } = {}) {
-  const stale = Object.entries(generate()).filter(
-    ([path, text]) => !existsSync(join(root, path)) || readText(path) !== text,
-  );
-  for (const [path, text] of check ? [] : stale) {
+  const files = generate();
+  // A published package has no src/.
+  const paths = Object.keys(files).filter((path) => existsSync(join(root, path.split('/')[0])));
+  const key = () => hashFiles([...SOURCES, ...paths.filter((path) => existsSync(join(root, path)))]);
+  if (!check && isFresh(STAMP, key())) return [];
+  const stale = [];
+  for (const path of paths) {
+    const text = formatted(path, files[path]);
+    if (existsSync(join(root, path)) && readText(path) === text) continue;
+    stale.push(path);
+    if (check) continue;
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  return stale.map(([path]) => path);
+  if (!check) markFresh(STAMP, key());
+  return stale;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

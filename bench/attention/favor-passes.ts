@@ -16,10 +16,10 @@ export function favorPasses(
   const state = favorState(backend, shape.heads, numFeatures, shape.dHead);
   const { release: releaseState, ...states } = state;
   const snapshots = backend.allocate(snapshotsLength(inputs, numFeatures));
-  const args = { ...inputs, ...given, weight, ...states, denominator: inputs.perQuery, snapshots };
+  const args = { ...inputs, ...given, weight, denominator: inputs.perQuery, snapshots };
   return {
-    forward: () => (causal ? backend.favorCausal(args) : backend.favor(args)),
-    backward: () => (causal ? backend.favorCausalBackward(args) : backend.favorBackward(args)),
+    forward: () => (causal ? backend.favorCausal(args) : backend.favor({ ...args, ...states })),
+    backward: () => (causal ? backend.favorCausalBackward(args) : backend.favorBackward({ ...args, ...states })),
     read: () => readResults(backend, inputs),
     release: () => {
       inputs.release();

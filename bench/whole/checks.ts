@@ -23,7 +23,10 @@ const KEPT = new Set<PropertyKey>([
 
 /** `inner` with kernels that do nothing: what is left is JavaScript alone, so that the door's part can be told. */
 function withoutKernels(inner: UncheckedBackend): UncheckedBackend {
-  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(inner));
+  const names: string[] = [];
+  for (let level = Object.getPrototypeOf(inner); level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+    names.push(...Object.getOwnPropertyNames(level));
+  }
   const members = new Map<PropertyKey, unknown>(
     [...names, ...Object.keys(inner)].map((name) => [name, Reflect.get(inner, name)]),
   );

@@ -1,6 +1,7 @@
 // The WebAssembly shim over the kernel table. Memory is imported and managed by the host, which also starts the workers;
 // with threads (__wasm_atomics__), every worker runs worker_loop on the same memory.
 #include "job.h"
+#include "kernels.h"
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
@@ -10,7 +11,7 @@ extern const KernelTable table;
 
 namespace {
 const KernelTable& table = KERNELS_NAMESPACE::table;
-alignas(64) double slots[32];  // the arguments of the next call
+alignas(64) double slots[KERNELS_NAMESPACE::kMaxArguments];  // the arguments of the next call
 }  // namespace
 
 EXPORT(num_kernels) int numKernels() { return table.numKernels; }

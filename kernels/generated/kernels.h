@@ -3,6 +3,7 @@
 
 namespace KERNELS_NAMESPACE {
 
+constexpr Index kMaxArguments = 32;
 constexpr Index kRunColumns = 6;
 constexpr Index kSnapshotKeys = 256;
 constexpr Index kNormBlock = 65536;

@@ -1,5 +1,5 @@
 /** Reads the notation of kernels/description.mjs: every kernel as {name, about, flops, args}, for whatever is generated from it. */
-import { enumerations, kernels, meanings, operations } from '../../kernels/description.mjs';
+import { constants, enumerations, kernels, meanings, operations } from '../../kernels/description.mjs';
 
 /** The first line of every generated file. */
 export const NOTICE =
@@ -8,7 +8,7 @@ export const NOTICE =
 const ARRAY =
   /^(in|out|inout)(?: (optional)(?: with (\w+))?)?(?: (float32|float64|int32))? \[(.*)\](?: below (\w+)( or negative)?)?(?: checked as (\w+))?$/;
 const SCALAR =
-  /^(size|integer|number|word|flag)(?: from (\S+))?(?: to (\S+))?(?: below (\S+))?(?: = (?:length of (\w+)|(.+)))?$/;
+  /^(size|integer|number|word|flag)(?: from (\S+))?(?: to (\S+))?(?: below (\S+))?(?: (even))?(?: = (?:length of (\w+)|(.+)))?$/;
 
 /** One argument. Its `kind` is `array`, `derived`, `reach`, `enumeration` or that of a scalar. */
 function parseArgument(where, name, described) {
@@ -40,8 +40,8 @@ function parseArgument(where, name, described) {
   if (reach) return { kind: 'reach', name, meaning, of: reach[1] };
   const scalar = SCALAR.exec(text);
   if (scalar) {
-    const [, kind, from, to, below, lengthOf, fallback] = scalar;
-    return { kind, name, meaning, from, to, below, lengthOf, fallback };
+    const [, kind, from, to, below, even, lengthOf, fallback] = scalar;
+    return { kind, name, meaning, from, to, below, isEven: even !== undefined, lengthOf, fallback };
   }
   const enumeration = /^one of (\w+)(?: = (\w+))?$/.exec(text);
   if (enumeration?.[1] in enumerations) {
@@ -68,13 +68,14 @@ function splitAxes(text) {
 
 /** `table` is `kernels` of the description, or a table like it. */
 export function readKernels(table = kernels) {
-  return Object.entries(table).map(([name, { about, arguments: args, flops = '0', ...rest }]) => ({
-    ...rest,
-    name,
-    about,
-    flops,
-    args: Object.entries(args).map(([argument, text]) => parseArgument(name, argument, text)),
-  }));
+  return Object.entries(table).map(([name, { about, arguments: described, flops = '0', ...rest }]) => {
+    const args = Object.entries(described).map(([argument, text]) => parseArgument(name, argument, text));
+    const count = args.filter(isPassed).length;
+    if (count > constants.MAX_ARGUMENTS) {
+      throw new Error(`kernels/description.mjs: ${name} has ${count} arguments, more than MAX_ARGUMENTS.`);
+    }
+    return { ...rest, name, about, flops, args };
+  });
 }
 
 export const camelCase = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());

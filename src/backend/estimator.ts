@@ -1,5 +1,11 @@
 import { checkArguments, option } from '../base/options.ts';
-import type { AttentionSizes, Estimator, FavorResult, ProjectionForm } from './types.ts';
+import {
+  type AttentionSizes,
+  type Estimator,
+  type FavorResult,
+  type ProjectionForm,
+  SNAPSHOT_KEYS,
+} from './kernels.ts';
 
 /** Rows of a block of directions: Hadamard blocks are as wide as the least power of two that holds dHead. */
 export function blockSize(form: ProjectionForm, dHead: number): number {
@@ -7,7 +13,10 @@ export function blockSize(form: ProjectionForm, dHead: number): number {
 }
 
 /** Number of elements of an estimator's `projection`. */
-export function projectionLength(estimator: Estimator, dHead: number): number {
+export function projectionLength(
+  estimator: Pick<Estimator, 'numFeatures' | 'form' | 'factors' | 'directions'>,
+  dHead: number,
+): number {
   const { numFeatures, form, factors, directions } = estimator;
   if (form === 'dense') return numFeatures * dHead;
   const size = blockSize(form, dHead);
@@ -15,14 +24,11 @@ export function projectionLength(estimator: Estimator, dHead: number): number {
   return Math.ceil(directions / size) * factors * factorLength + numFeatures;
 }
 
-/** Keys between two snapshots of the state of causal FAVOR+. */
-const SEGMENT = 256;
-
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
   checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: option.object, numFeatures: option.number });
   const { numRuns, heads, lengthQ, lengthK, dValue } = sizes;
-  return numRuns * heads * Math.floor((lengthQ + lengthK) / SEGMENT) * numFeatures * (dValue + 2);
+  return numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
 }
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */

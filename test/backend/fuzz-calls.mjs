@@ -156,7 +156,7 @@ const methods = {
   embedding: () => [{ table: floats(12), ids: ints(0, 3), out: floats(6), count: 2, width: 3 }],
   embeddingBackward: () => [{ dTable: floats(12), ids: ints(0, 3), dOut: floats(6), count: 2, width: 3 }],
   rotary: () => [{ ...places, x: floats(24), out: floats(24), offset: 1, base: 10_000, inverse: false }],
-  dropout: () => [{ x: floats(3), out: floats(3), rate: 0.5, seed: [1, 2], stream: 3 }],
+  dropout: () => [{ x: floats(3), out: floats(3), rate: 0.5, seedLow: 1, seedHigh: 2, stream: 3 }],
   softmaxCrossEntropy: () => [
     {
       logits: floats(10),
@@ -211,7 +211,7 @@ const methods = {
       ...givens(),
       out: floats(24),
       denominator: floats(6),
-      state: state(),
+      ...state(),
       updateState: true,
       snapshots: floats(0),
     },

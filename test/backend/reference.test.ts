@@ -189,7 +189,7 @@ describe('reference forward', () => {
     const count = 40_001;
     const x = backend.upload(new Float64Array(count).fill(2));
     const [first, second, other] = [zeros(count), zeros(count), zeros(count)];
-    const call = { x, rate: 0.25, seed: [3, 4] as const, stream: 5 };
+    const call = { x, rate: 0.25, seedLow: 3, seedHigh: 4, stream: 5 };
     backend.dropout({ ...call, out: first });
     backend.dropout({ ...call, out: second });
     backend.dropout({ ...call, out: other, stream: 6 });

@@ -68,7 +68,7 @@ export class FavorRunner {
         compensation: upload(state.compensation),
         scales: upload(state.scales),
       };
-      this.backend.favorCausal({ ...call, ...outputs, ...(arrays ? { state: arrays, updateState: true } : {}) });
+      this.backend.favorCausal({ ...call, ...outputs, ...arrays, updateState: arrays !== undefined });
       if (state && arrays) await this.#keep(state, arrays);
     });
   }

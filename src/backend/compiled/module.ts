@@ -4,6 +4,7 @@
  */
 
 import { PlatformError } from '../../base/errors.ts';
+import { KERNEL_ARGUMENTS, type KernelName } from './kernel-calls.ts';
 
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
@@ -31,51 +32,9 @@ export interface KernelModule {
   close(): void;
 }
 
-/** The kernels of `kernels/description.mjs` and how many arguments each has. */
-export const KERNEL_ARGUMENTS = {
-  gemm_pack: 8,
-  gemm: 16,
-  gemv: 13,
-  fill: 3,
-  add: 4,
-  axpy: 4,
-  multiply: 4,
-  scale_rows: 6,
-  scale: 4,
-  activation: 4,
-  activation_backward: 5,
-  column_sum: 5,
-  squared_norm: 3,
-  layer_norm: 9,
-  layer_norm_backward: 8,
-  layer_norm_backward_parameters: 8,
-  embedding: 5,
-  embedding_backward: 5,
-  rotary: 10,
-  dropout: 7,
-  softmax_cross_entropy: 8,
-  softmax_kl_divergence: 9,
-  adamw: 13,
-  softmax_attention: 17,
-  softmax_attention_backward: 21,
-  lsh_sort: 17,
-  lsh_attention: 21,
-  lsh_attention_backward: 24,
-  favor_features: 15,
-  favor_keys: 21,
-  favor_queries: 23,
-  favor_backward: 30,
-  favor_causal: 29,
-  favor_causal_backward: 28,
-  favor_step: 21,
-  peak: 3,
-} as const;
-
-export type KernelName = keyof typeof KERNEL_ARGUMENTS;
-
 /**
  * The number of every kernel in `module`.
- * @throws if the build is not of this version's `kernels.h`.
+ * @throws if the build is not of this version's `kernels/description.mjs`.
  */
 export function indexKernels(module: KernelModule): Record<KernelName, number> {
   const entries = Object.entries(KERNEL_ARGUMENTS).map(([name, numArguments]) => {

@@ -131,7 +131,9 @@ export function dropout(args: Parameters<Backend['dropout']>[0]): void {
   const rate = Math.fround(args.rate);
   for (let i = 0; i < out.length; i++) {
     const block = Math.floor(i / 4);
-    const word = philox([block >>> 0, Math.floor(block / 2 ** 32), args.stream, 0], args.seed)[i % 4];
+    const word = philox([block >>> 0, Math.floor(block / 2 ** 32), args.stream, 0], [args.seedLow, args.seedHigh])[
+      i % 4
+    ];
     out[i] = word >= rate * 2 ** 32 ? x[i] / (1 - rate) : 0;
   }
 }

@@ -5,6 +5,7 @@
 import { LifetimeError, messageOf, OutOfMemoryError, PlatformError } from '../../base/errors.ts';
 import type { KernelModule, TypedArray } from '../compiled/module.ts';
 import type { Host, WasmVariant, WorkerHandle } from '../host.ts';
+import { MAX_ARGUMENTS } from '../kernels.ts';
 import { LinearMemory } from './linear-memory.ts';
 
 interface WasmExports {
@@ -32,7 +33,6 @@ export const RELAXED_PROBE = new Uint8Array([
 const INITIAL_PAGES = 32;
 const MAXIMUM_PAGES = [65536, 32768, 16384];
 const STACK_BYTES = 2 ** 20;
-const NUM_SLOTS = 32;
 
 /**
  * The WebAssembly kernels: with relaxed SIMD where the engine has it, with threads where memory can be shared and more
@@ -118,7 +118,7 @@ class WasmModule implements KernelModule {
     this.#workers = workers;
     this.numThreads = workers.length + 1;
     this.#slotsAddress = exports.slots_address();
-    this.#slots = new Float64Array(memory.buffer, this.#slotsAddress, NUM_SLOTS);
+    this.#slots = new Float64Array(memory.buffer, this.#slotsAddress, MAX_ARGUMENTS);
     this.instructionSet = this.#text(exports.instruction_set());
     this.kernels = Array.from({ length: exports.num_kernels() }, (_, kernel) => ({
       name: this.#text(exports.kernel_name(kernel)),
@@ -150,7 +150,7 @@ class WasmModule implements KernelModule {
     if (this.#failed) throw new LifetimeError('This wasm backend stopped after an earlier failure: create another.');
     // Growing detaches or outdates views.
     if (this.#slots.buffer !== this.#memory.buffer) {
-      this.#slots = new Float64Array(this.#memory.buffer, this.#slotsAddress, NUM_SLOTS);
+      this.#slots = new Float64Array(this.#memory.buffer, this.#slotsAddress, MAX_ARGUMENTS);
     }
     this.#slots.set(slots);
     const stride = Math.ceil(this.#exports.scratch_bytes(kernel) / 64) * 64;

@@ -14,7 +14,7 @@ export function dropout(x: Tensor, { rate, seed, stream }: DropoutDraw): Tensor 
   if (!(rate >= 0 && rate < 1)) throw new ConfigurationError(`dropout: rate must be in [0, 1); got ${rate}.`);
   const drop = (from: Tensor) => {
     const out = Tensor.empty(from.backend, from.shape);
-    from.backend.dropout({ x: from.storage, out: out.storage, rate, seed, stream });
+    from.backend.dropout({ x: from.storage, out: out.storage, rate, seedLow: seed[0], seedHigh: seed[1], stream });
     return out;
   };
   return record([x], drop(x), (gradient) => [drop(gradient)]);

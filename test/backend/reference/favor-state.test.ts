@@ -40,7 +40,8 @@ describe('reference FAVOR+ states', () => {
       ...{ numRuns: 1, heads, lengthQ: count, lengthK: count, dHead, dValue, layout: 'bhld', projection, ...estimator },
       ...{ q: cut(q, dHead), k: cut(k, dHead), v: cut(v, dValue), out, denominator: zeros(heads * count) },
       runs: backend.upload(Int32Array.of(0, 0, count, 0, count, 0)),
-      ...(state ? { state, updateState: true } : {}),
+      ...state,
+      updateState: state !== undefined,
     });
     return backend.read(out);
   }

@@ -40,7 +40,7 @@ export function favorCausalCasesOf(setup: FavorSetup): Case[] {
       ...{ out, denominator: perQuery },
       ...randomStates(random, numStates, setup, setup.dValue),
     }),
-    call: (backend, arrays) => backend.favorCausal({ ...callOf(arrays), state: stateArrays(arrays), updateState }),
+    call: (backend, arrays) => backend.favorCausal({ ...callOf(arrays), ...stateArrays(arrays), updateState }),
     observe: (outputs) => meaningOf(outputs, setup, setup.dValue),
   });
   return [

@@ -52,8 +52,10 @@ export function favor(args: Parameters<Backend['favor']>[0]): void {
 }
 
 export function favorCausal(args: Parameters<Backend['favorCausal']>[0]): void {
-  forward(args, true, args.state);
-  if (args.state && args.updateState) updateStates(args, args.state, false);
+  const { sums, compensation, scales } = args;
+  const state = sums && compensation && scales && { sums, compensation, scales };
+  forward(args, true, state);
+  if (state && args.updateState) updateStates(args, state, false);
 }
 
 export function favorStep(args: Parameters<Backend['favorStep']>[0]): void {

@@ -50,7 +50,7 @@ export function favorCausal(
     out: out.storage,
     denominator: denominator.storage,
     snapshots: snapshots[0]?.storage,
-    state,
+    ...state,
     updateState: state !== undefined,
   });
   const backward = (gradients: AttentionGradients) =>

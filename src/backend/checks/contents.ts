@@ -1,0 +1,212 @@
+/**
+ * Checks of arrays: whose they are, how long they are, and where they hold indices, what they hold. Indices that come as data
+ * (token ids, targets, runs, sorted orders, rotations) are read and compared with the arrays that they index: O(ids), far less
+ * than what the call then does.
+ */
+import { DataError, ShapeError } from '../../base/errors.ts';
+import { describe } from '../../base/options.ts';
+import { blockSize } from '../estimator.ts';
+import { type AttentionArrays, type FavorFeatures, type LshArrays, RUN_COLUMNS } from '../kernels.ts';
+import type { DataType, FloatArray, Storage } from '../storage.ts';
+import type { Backend } from '../types.ts';
+
+/** A backend that trusts its callers, and what a door needs of it. */
+export interface UncheckedBackend extends Backend {
+  /** @throws LifetimeError if the backend is closed, or `storage` is another's or released. */
+  own(storage: Storage): void;
+  /** The first `count` numbers of storage of its own, now. */
+  peek(storage: Storage, count: number): Int32Array | FloatArray;
+}
+
+/** Batch rows that the runs reach, of queries and of keys. */
+interface Reach {
+  readonly batchQ: number;
+  readonly batchK: number;
+}
+
+/** Arguments with which an order was sorted, as far as they say which numbers it holds. */
+interface Sorting {
+  readonly chunks: Storage;
+  readonly runs: Storage;
+  readonly sizes: readonly number[];
+  /** How many calls had overwritten integers by then. */
+  readonly writes: number;
+}
+
+type LshIndices = Omit<LshArrays, 'v' | 'dValue'>;
+
+/** The kernels give chunks that nobody sees numbers far below, and compare differences of 32 bits. */
+const MAX_CHUNK = 2 ** 30;
+
+export abstract class ContentChecks {
+  protected readonly inner: UncheckedBackend;
+  /** Calls so far that overwrote integers. */
+  protected integerWrites = 0;
+  readonly #sorted = new WeakMap<Storage, Sorting>();
+
+  constructor(inner: UncheckedBackend) {
+    this.inner = inner;
+  }
+
+  protected storage(where: string, name: string, storage: unknown): asserts storage is Storage {
+    const isStorage = typeof storage === 'object' && storage !== null && 'type' in storage && 'length' in storage;
+    if (isStorage && !ArrayBuffer.isView(storage)) return;
+    throw new DataError(
+      `${where}: ${name} is ${describe(storage)}; give a storage of this backend, such as upload() makes.`,
+    );
+  }
+
+  protected any(where: string, name: string, storage: Storage): void {
+    this.storage(where, name, storage);
+    this.inner.own(storage);
+  }
+
+  protected array(where: string, name: string, storage: Storage, type: DataType, count: number): void {
+    this.any(where, name, storage);
+    if (storage.type === type && storage.length >= count) return;
+    throw new ShapeError(
+      `${where}: ${name} has ${storage.length} elements of ${storage.type} where ${count} of ${type} are needed.`,
+    );
+  }
+
+  protected length(where: string, name: string, storage: Storage, type: DataType): number {
+    this.array(where, name, storage, type, 0);
+    return storage.length;
+  }
+
+  protected optional(where: string, name: string, storage: Storage | undefined, type: DataType, count: number): void {
+    if (storage !== undefined) this.array(where, name, storage, type, count);
+  }
+
+  /** @throws naming the first of `count` indices that is not below `limit`, and where it stands. */
+  protected indices(
+    where: string,
+    name: string,
+    storage: Storage,
+    count: number,
+    limit: number,
+    negativesPass: boolean,
+  ): void {
+    const indices = this.inner.peek(storage, count);
+    const least = negativesPass ? Number.NEGATIVE_INFINITY : 0;
+    for (let i = 0; i < count; i++) {
+      const index = indices[i];
+      if (index < limit && index >= least) continue;
+      const [of, advice] = negativesPass
+        ? ['classes', `${name} are whole numbers below ${limit}, and negative where none counts`]
+        : ['rows of the table', `${name} are whole numbers from 0 to ${limit - 1}`];
+      throw new DataError(
+        `${where}: ${name.slice(0, -1)} ${index} at position ${i} is not one of the ${limit} ${of}: ${advice}.`,
+      );
+    }
+  }
+
+  #table(where: string, runs: Storage, numRuns: number): Int32Array | FloatArray {
+    this.array(where, 'runs', runs, 'int32', numRuns * RUN_COLUMNS);
+    return this.inner.peek(runs, numRuns * RUN_COLUMNS);
+  }
+
+  /** Checks that runs lie within the queries and keys of a batch row, and gives the batch rows that they reach. */
+  protected runs(where: string, args: Pick<AttentionArrays, 'runs' | 'numRuns' | 'lengthQ' | 'lengthK'>): Reach {
+    const { numRuns, lengthQ, lengthK } = args;
+    const runs = this.#table(where, args.runs, numRuns);
+    let batchQ = 0;
+    let batchK = 0;
+    for (let at = 0; at < numRuns * RUN_COLUMNS; at += RUN_COLUMNS) {
+      const isInside =
+        runs[at] >= 0 && isPiece(runs[at + 1], runs[at + 2], lengthQ) && isPiece(runs[at + 3], runs[at + 4], lengthK);
+      if (!isInside) throw badRun(where, runs, at, lengthQ, lengthK);
+      if (runs[at + 2] > 0) batchQ = Math.max(batchQ, runs[at] + 1);
+      if (runs[at + 4] > 0) batchK = Math.max(batchK, runs[at] + 1);
+    }
+    return { batchQ, batchK };
+  }
+
+  /** Runs of queries that serve as keys, within arrays of `batch` rows. */
+  protected selfRuns(where: string, args: Pick<LshArrays, 'runs' | 'numRuns' | 'batch' | 'length'>): void {
+    const { numRuns, batch, length } = args;
+    const runs = this.#table(where, args.runs, numRuns);
+    for (let at = 0; at < numRuns * RUN_COLUMNS; at += RUN_COLUMNS) {
+      const isInside = runs[at] >= 0 && runs[at] < batch && isPiece(runs[at + 1], runs[at + 2], length);
+      if (!isInside) throw badRun(where, runs, at, length, length);
+    }
+  }
+
+  /** Givens rotations hold the rows that they turn. */
+  protected projection(where: string, args: FavorFeatures & { readonly dHead: number }): void {
+    const { form, factors, directions, dHead } = args;
+    if (form !== 'givens' || factors === 0) return;
+    const numRotations = Math.ceil(directions / blockSize(form, dHead)) * factors;
+    const rotations = this.inner.peek(args.projection, 4 * numRotations);
+    for (let at = 0; at < 4 * numRotations; at += 4) {
+      const [i, j] = [rotations[at], rotations[at + 1]];
+      const areRows = Number.isInteger(i) && Number.isInteger(j) && i >= 0 && j >= 0 && i < dHead && j < dHead;
+      if (areRows) continue;
+      throw new DataError(
+        `${where}: rotation ${at / 4} of the projection turns rows ${i} and ${j}, which are not both of the ${dHead} of a head.`,
+      );
+    }
+  }
+
+  /** Remembers that `order` and `chunks` are what lshSort gives for these runs. */
+  protected rememberOrder(args: LshIndices): void {
+    const { order, chunks, runs } = args;
+    this.#sorted.set(order, { chunks, runs, sizes: lshSizes(args), writes: this.integerWrites });
+  }
+
+  /** @throws unless `order` and `chunks` are what lshSort gives for these runs: known, or else read. */
+  protected order(where: string, args: LshIndices): void {
+    const { order, chunks, runs, numRuns, batch, heads, length, chunkLength, numHashes } = args;
+    const known = this.#sorted.get(order);
+    const sizes = lshSizes(args);
+    const isKnown = known?.writes === this.integerWrites && known.chunks === chunks && known.runs === runs;
+    if (isKnown && known.sizes.every((value, i) => value === sizes[i])) return;
+    const count = numHashes * batch * heads * length;
+    const orders = this.inner.peek(order, count);
+    const ids = this.inner.peek(chunks, count);
+    const table = this.inner.peek(runs, numRuns * RUN_COLUMNS);
+    for (let unit = 0; unit < numRuns * heads * numHashes; unit++) {
+      const run = Math.floor(unit / (heads * numHashes)) * RUN_COLUMNS;
+      const head = unit % heads;
+      const hash = Math.floor(unit / heads) % numHashes;
+      const start = ((hash * batch + table[run]) * heads + head) * length + table[run + 1];
+      const [own, chunk] = [orders, ids].map((array) => array.subarray(start, start + table[run + 2]));
+      if (!isSorted(own, chunk, chunkLength)) {
+        throw new DataError(`${where}: order and chunks are not those of lshSort for these runs: sort first.`);
+      }
+    }
+  }
+}
+
+function isPiece(start: number, count: number, length: number): boolean {
+  return start >= 0 && count >= 0 && start + count <= length;
+}
+
+function badRun(where: string, runs: Int32Array | FloatArray, at: number, lengthQ: number, lengthK: number): DataError {
+  const [run, numbers] = [at / RUN_COLUMNS, runs.subarray(at, at + RUN_COLUMNS).join(', ')];
+  return new DataError(
+    `${where}: run ${run} is [${numbers}], which does not lie within ${lengthQ} queries and ${lengthK} keys.`,
+  );
+}
+
+function lshSizes(args: LshIndices): number[] {
+  return [args.numRuns, args.batch, args.heads, args.length, args.chunkLength, args.numHashes];
+}
+
+/** Whether `order` is a permutation in which every chunk is one stretch of at most `chunkLength` positions. */
+function isSorted(order: Int32Array | FloatArray, chunks: Int32Array | FloatArray, chunkLength: number): boolean {
+  const seen = new Set<number>();
+  const closed = new Set<number>();
+  let stretch = 0;
+  for (let slot = 0; slot < order.length; slot++) {
+    const position = order[slot];
+    if (!(position >= 0 && position < order.length) || seen.has(position)) return false;
+    seen.add(position);
+    const chunk = chunks[position];
+    const previous = slot === 0 ? undefined : chunks[order[slot - 1]];
+    stretch = chunk === previous ? stretch + 1 : 1;
+    if (chunk !== previous && previous !== undefined) closed.add(previous);
+    if (stretch > chunkLength || closed.has(chunk) || chunk < 0 || chunk > MAX_CHUNK) return false;
+  }
+  return true;
+}

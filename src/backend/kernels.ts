@@ -1,0 +1,1065 @@
+/** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
+import type { Storage } from './storage.ts';
+
+export const MAX_ARGUMENTS = 32;
+export const RUN_COLUMNS = 6;
+export const SNAPSHOT_KEYS = 256;
+export const NORM_BLOCK = 65536;
+export const MAX_SIZE = 2147483647;
+export const MAX_HEAD_WIDTH = 65536;
+export const MAX_ITERATIONS = 10000000;
+
+/** Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d]. */
+export const attentionLayouts = ['bhld', 'blhd'] as const;
+export type AttentionLayout = (typeof attentionLayouts)[number];
+
+/** ReLU, gelu by erf, gelu in its tanh form, tanh. */
+export const activationKinds = ['relu', 'gelu', 'geluTanh', 'tanh'] as const;
+export type ActivationKind = (typeof activationKinds)[number];
+
+/** With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf). */
+export const featureMapKinds = [
+  'exponential',
+  'sine',
+  'relu',
+  'exp',
+  'sigmoid',
+  'abs',
+  'gelu',
+  'cos',
+  'tanh',
+  'identity',
+  'eluPlusOne',
+  'square',
+] as const;
+export type FeatureMapKind = (typeof featureMapKinds)[number];
+
+/** How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked). `dense`: W [numFeatures, dHead]; factors unused. `hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂ padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order; stored: diagonals D [blocks, factors, P], then lengths [numFeatures]. `givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all. */
+export const projectionForms = ['dense', 'hadamard', 'givens'] as const;
+export type ProjectionForm = (typeof projectionForms)[number];
+
+/** Sizes of an attention. */
+export interface AttentionSizes {
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+}
+
+/** What every attention but LSH takes. */
+export interface AttentionArrays {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+}
+
+/** Gradients of an attention. Rows outside every run are left as they were. */
+export interface AttentionGradients {
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, written: gradient of k. */
+  readonly dK: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
+  readonly dV: Storage;
+}
+
+/** A kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), without its numbers. */
+export interface Estimator {
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+}
+
+/** An estimator with its numbers. */
+export interface FavorFeatures {
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+}
+
+/** How a row of FAVOR+ is formed. */
+export interface FavorResult {
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** A denominator whose size is at most this gains twice this, in units of the query’s own scale. */
+  readonly stabiliser: number;
+}
+
+/** The states of FAVOR+. */
+export interface FavorStateArrays {
+  /** float32 `[…, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums: Storage;
+  /** float32 `[…, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
+  readonly compensation: Storage;
+  /** float32 `[…, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  readonly scales: Storage;
+}
+
+/** How exact attention forms scores and rows. */
+export interface SoftmaxOptions {
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Divide a row by its sum over the keys. */
+  readonly normalise: boolean;
+}
+
+/** What the kernels of LSH attention share. */
+export interface LshArrays {
+  /** float32 `[batch, heads, length, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  readonly order: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  readonly chunks: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Most positions in a chunk. */
+  readonly chunkLength: number;
+  /** Rounds of hashing. */
+  readonly numHashes: number;
+}
+
+/** c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), row-major. */
+export interface GemmArguments {
+  /** float32 `[batch, (transposeA ? k : m), transposeA ? m : k]`, read: first operand. */
+  readonly a: Storage;
+  /** float32 `[batch, (transposeB ? n : k), transposeB ? k : n]`, read: second operand. */
+  readonly b: Storage;
+  /** float32 `[batch, m, n]`, read and written: the product. */
+  readonly c: Storage;
+  /** float32 `[n]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Rows of c. */
+  readonly m: number;
+  /** Columns of c. */
+  readonly n: number;
+  /** Inner length. */
+  readonly k: number;
+  /** A is [k, m]. Default false. */
+  readonly transposeA?: boolean | undefined;
+  /** B is [n, k]. Default false. */
+  readonly transposeB?: boolean | undefined;
+  /** Entries side by side. Default 1. */
+  readonly batch?: number | undefined;
+  /** Elements from a row of a to the next. Default transposeA ? m : k. */
+  readonly lda?: number | undefined;
+  /** Elements from a row of b to the next. Default transposeB ? k : n. */
+  readonly ldb?: number | undefined;
+  /** Elements from a row of c to the next. Default n. */
+  readonly ldc?: number | undefined;
+  /** Elements from an entry of a to the next; 0: shared. Default (transposeA ? k : m) * lda. */
+  readonly strideA?: number | undefined;
+  /** Elements from an entry of b to the next; 0: shared. Default (transposeB ? n : k) * ldb. */
+  readonly strideB?: number | undefined;
+  /** Elements from an entry of c to the next. Default m * ldc. */
+  readonly strideC?: number | undefined;
+  /** Factor. Default 1. */
+  readonly alpha?: number | undefined;
+  /** Add to the output instead of overwriting it. Default false. */
+  readonly accumulate?: boolean | undefined;
+}
+
+/** The gradients of layerNorm, overwritten. */
+export interface LayerNormBackwardArguments {
+  /** float32 `[rows, width]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[width]`, read: factors of the columns. */
+  readonly gamma: Storage;
+  /** float32 `[rows]`, read: of every row. */
+  readonly mean: Storage;
+  /** float32 `[rows]`, read: 1/√(variance + epsilon) of every row. */
+  readonly inverseDeviation: Storage;
+  /** float32 `[rows, width]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[rows, width]`, written: gradient of x. */
+  readonly dX: Storage;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Length of a row. */
+  readonly width: number;
+  /** float32 `[width]`, written: gradient of gamma. */
+  readonly dGamma: Storage;
+  /** float32 `[width]`, written: gradient of beta. */
+  readonly dBeta: Storage;
+}
+
+/** Decoupled weight decay: x −= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x) with m̂ = m/correction1, v̂ = v/correction2 and the gradient times gradientScale. */
+export interface AdamWArguments {
+  /** float32 `[count]`, read and written: x. */
+  readonly parameter: Storage;
+  /** float32 `[count]`, read: of the loss in x. */
+  readonly gradient: Storage;
+  /** float32 `[count]`, read and written: m, the running mean of gradients. */
+  readonly firstMoment: Storage;
+  /** float32 `[count]`, read and written: v, the running mean of their squares. */
+  readonly secondMoment: Storage;
+  /** Of this step. */
+  readonly learningRate: number;
+  /** Decay of m. */
+  readonly beta1: number;
+  /** Decay of v. */
+  readonly beta2: number;
+  /** Added to √v̂. */
+  readonly epsilon: number;
+  /** Share of x that is taken off, times learningRate. */
+  readonly weightDecay: number;
+  /** Multiplies the gradient. */
+  readonly gradientScale: number;
+  /** 1-based number of this update, for the corrections. */
+  readonly step: number;
+}
+
+/** out = softmax of scale·q·k̂ over the keys that any hash shows, times v. */
+export interface LshAttentionArguments {
+  /** float32 `[batch, heads, length, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  readonly order: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  readonly chunks: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read and written: the result. */
+  readonly out: Storage;
+  /** float32 `[batch, heads, length]`, read and written: the largest score of every row. */
+  readonly references: Storage;
+  /** float32 `[batch, heads, length]`, read and written: Σ exp(score − reference) of every row. */
+  readonly sums: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Most positions in a chunk. */
+  readonly chunkLength: number;
+  /** Rounds of hashing. */
+  readonly numHashes: number;
+}
+
+/** Gradients of lshAttention; dQ is the gradient of q in both of its roles. */
+export interface LshAttentionBackwardArguments {
+  /** float32 `[batch, heads, length, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  readonly order: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  readonly chunks: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batch, heads, length]`, read: the largest score of every row. */
+  readonly references: Storage;
+  /** float32 `[batch, heads, length]`, read: Σ exp(score − reference) of every row. */
+  readonly sums: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batch, heads, length, dHead]`, read and written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batch, heads, length, dValue]`, read and written: gradient of v. */
+  readonly dV: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Most positions in a chunk. */
+  readonly chunkLength: number;
+  /** Rounds of hashing. */
+  readonly numHashes: number;
+}
+
+/** Bidirectional FAVOR+: fills the states from the keys, then out and denominator from the queries. */
+export interface FavorArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums: Storage;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
+  readonly compensation: Storage;
+  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  readonly scales: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, written: what the numerators were divided by; 0 for a query without a valid key. */
+  readonly denominator: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** A denominator whose size is at most this gains twice this, in units of the query’s own scale. */
+  readonly stabiliser: number;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+}
+
+/** out[r] = factors[r mod numFactors]·x[r]; a factor of 0 gives zeros whatever x holds; out may be the memory of x. */
+export interface ScaleRowsArguments {
+  /** float32 `[rows, width]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[max(numFactors, min(1, rows))]`, read: one for each row, in turn. */
+  readonly factors: Storage;
+  /** float32 `[rows, width]`, written: the result. */
+  readonly out: Storage;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Length of a row. */
+  readonly width: number;
+}
+
+/** out[c] = Σ_r x[r, c] (+ out[c] if accumulate). */
+export interface ColumnSumArguments {
+  /** float32 `[rows, columns]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[columns]`, read and written: the result. */
+  readonly out: Storage;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Length of a row. */
+  readonly columns: number;
+  /** Add to the output instead of overwriting it. Default false. */
+  readonly accumulate?: boolean | undefined;
+}
+
+/** Layer norm over the last axis; mean and inverseDeviation are kept for the gradient. */
+export interface LayerNormArguments {
+  /** float32 `[rows, width]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[width]`, read: factors of the columns. */
+  readonly gamma: Storage;
+  /** float32 `[width]`, read: added to the columns. */
+  readonly beta: Storage;
+  /** float32 `[rows, width]`, written: the result. */
+  readonly out: Storage;
+  /** float32 `[rows]`, written: of every row. */
+  readonly mean: Storage;
+  /** float32 `[rows]`, written: 1/√(variance + epsilon) of every row. */
+  readonly inverseDeviation: Storage;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Length of a row. */
+  readonly width: number;
+  /** Added to the variance of a row. */
+  readonly epsilon: number;
+}
+
+/** out[i] = table[ids[i]]. */
+export interface EmbeddingArguments {
+  /** float32 `[tableRows, width]`, read: a row for every id. */
+  readonly table: Storage;
+  /** int32 `[count]`, read: rows of the table. */
+  readonly ids: Storage;
+  /** float32 `[count, width]`, written: the result. */
+  readonly out: Storage;
+  /** Number of elements. */
+  readonly count: number;
+  /** Length of a row. */
+  readonly width: number;
+}
+
+/** dTable[ids[i]] += dOut[i]. */
+export interface EmbeddingBackwardArguments {
+  /** int32 `[count]`, read: rows of the table. */
+  readonly ids: Storage;
+  /** float32 `[count, width]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[tableRows, width]`, read and written: gradient of the table. */
+  readonly dTable: Storage;
+  /** Number of elements. */
+  readonly count: number;
+  /** Length of a row. */
+  readonly width: number;
+}
+
+/** Rotates the pairs (x[2i], x[2i + 1]) of every head by (offset + position)·base^(−2i/dHead), back if inverse; out may be x. */
+export interface RotaryArguments {
+  /** float32 `[batch, heads, length, dHead]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[batch, heads, length, dHead]`, written: the result. */
+  readonly out: Storage;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Position of the first row. */
+  readonly offset: number;
+  /** Base of the angles of the pairs. */
+  readonly base: number;
+  /** Turn back. */
+  readonly inverse: boolean;
+}
+
+/** out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x. */
+export interface DropoutArguments {
+  /** float32 `[count]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[count]`, written: the result. */
+  readonly out: Storage;
+  /** Share of elements that become 0. */
+  readonly rate: number;
+  /** Low half of the seed. */
+  readonly seedLow: number;
+  /** High half of the seed. */
+  readonly seedHigh: number;
+  /** Tells calls with one seed apart. */
+  readonly stream: number;
+}
+
+/** loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax. */
+export interface SoftmaxCrossEntropyArguments {
+  /** float32 `[rows, vocabSize]`, read: scores of the classes. */
+  readonly logits: Storage;
+  /** int32 `[rows]`, read: the right classes; a negative one gives no loss and no gradient. */
+  readonly targets: Storage;
+  /** float32 `[rows]`, written: of every row. */
+  readonly loss: Storage;
+  /** float32 `[rows]`, written: 1 where the largest logit is that of the target. */
+  readonly correct?: Storage | undefined;
+  /** float32 `[rows, vocabSize]`, written: gradient of logits. */
+  readonly dLogits?: Storage | undefined;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Number of classes. */
+  readonly vocabSize: number;
+  /** Multiplies the gradient. */
+  readonly gradientScale: number;
+}
+
+/** loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale. */
+export interface SoftmaxKlDivergenceArguments {
+  /** float32 `[rows, vocabSize]`, read: scores of the classes. */
+  readonly logits: Storage;
+  /** float32 `[rows, vocabSize]`, read: scores of the teacher. */
+  readonly targets: Storage;
+  /** float32 `[rows]`, written: of every row. */
+  readonly loss: Storage;
+  /** float32 `[rows]`, written: 1 where the largest logit is that of the target. */
+  readonly correct?: Storage | undefined;
+  /** float32 `[rows, vocabSize]`, written: gradient of logits. */
+  readonly dLogits?: Storage | undefined;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Number of classes. */
+  readonly vocabSize: number;
+  /** 1/T: multiplies the logits of both. */
+  readonly inverseTemperature: number;
+  /** Multiplies the gradient. */
+  readonly gradientScale: number;
+}
+
+/** Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
+export interface SoftmaxAttentionArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, written: in nats of the scaled scores. */
+  readonly logSumExp: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Divide a row by its sum over the keys. */
+  readonly normalise: boolean;
+}
+
+/** Gradients of softmax_attention. */
+export interface SoftmaxAttentionBackwardArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read: in nats of the scaled scores. */
+  readonly logSumExp: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, written: gradient of k. */
+  readonly dK: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
+  readonly dV: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Divide a row by its sum over the keys. */
+  readonly normalise: boolean;
+}
+
+/** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+export interface LshSortArguments {
+  /** float32 `[batch, heads, length, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[numHashes, numRotations, dHead]`, read: random directions. */
+  readonly rotations: Storage;
+  /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, written: the position, within its run, in every slot of the run’s sorted order. */
+  readonly order: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, written: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  readonly chunks: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Rounds of hashing. */
+  readonly numHashes: number;
+  /** Of a hash, at most. */
+  readonly numBuckets: number;
+  /** Rows of a hash’s rotations. */
+  readonly numRotations: number;
+  /** Most positions in a chunk. */
+  readonly chunkLength: number;
+}
+
+/** log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others. */
+export interface FavorFeaturesArguments {
+  /** float32 `[batch, heads, length, dHead]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[batch, heads, length, numFeatures]`, written: the result. */
+  readonly out: Storage;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Positions of a batch row. */
+  readonly length: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+}
+
+/** Gradients of the bidirectional form. */
+export interface FavorBackwardArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums: Storage;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
+  readonly compensation: Storage;
+  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  readonly scales: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read: what the numerators were divided by; 0 for a query without a valid key. */
+  readonly denominator: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, written: gradient of k. */
+  readonly dK: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
+  readonly dV: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+}
+
+/** Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients. */
+export interface FavorCausalArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums?: Storage | undefined;
+  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
+  readonly compensation?: Storage | undefined;
+  /** float32 `[numRuns, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  readonly scales?: Storage | undefined;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, written: what the numerators were divided by; 0 for a query without a valid key. */
+  readonly denominator: Storage;
+  /** float32 `[numRuns, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  readonly snapshots?: Storage | undefined;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Leave the states after the last key of every run in sums, compensation and scales. Default false. */
+  readonly updateState?: boolean | undefined;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** A denominator whose size is at most this gains twice this, in units of the query’s own scale. */
+  readonly stabiliser: number;
+}
+
+/** Gradients of favor_causal started from empty states, from the snapshots that it left. */
+export interface FavorCausalBackwardArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly runs: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read: what the numerators were divided by; 0 for a query without a valid key. */
+  readonly denominator: Storage;
+  /** float32 `[numRuns, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  readonly snapshots: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, written: gradient of k. */
+  readonly dK: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
+  readonly dV: Storage;
+  /** Rows of runs. */
+  readonly numRuns: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+}
+
+/** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
+export interface FavorStepArguments {
+  /** float32 `[batch, heads, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batch, heads, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batch, heads, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[batch, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums: Storage;
+  /** float32 `[batch, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
+  readonly compensation: Storage;
+  /** float32 `[batch, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  readonly scales: Storage;
+  /** float32 `[batch, heads, dValue]`, written: the result. */
+  readonly out: Storage;
+  /** Entries side by side. */
+  readonly batch: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** A denominator whose size is at most this gains twice this, in units of the query’s own scale. */
+  readonly stabiliser: number;
+}
+
+/** Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4. */
+export interface PeakArguments {
+  /** float32 `[units]`, written: 2 in the end. */
+  readonly out: Storage;
+  /** Of 1536 multiply-adds. */
+  readonly iterations: number;
+}
+
+/** What a backend computes. */
+export interface Operations {
+  /** c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), row-major. */
+  gemm(args: GemmArguments): void;
+  /** The gradients of layerNorm, overwritten. */
+  layerNormBackward(args: LayerNormBackwardArguments): void;
+  /** Σ x². Waits for earlier calls. */
+  squaredNorm(x: Storage): Promise<number>;
+  /** Decoupled weight decay: x −= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x) with m̂ = m/correction1, v̂ = v/correction2 and the gradient times gradientScale. */
+  adamW(args: AdamWArguments): void;
+  /** out = softmax of scale·q·k̂ over the keys that any hash shows, times v. */
+  lshAttention(args: LshAttentionArguments): void;
+  /** Gradients of lshAttention; dQ is the gradient of q in both of its roles. */
+  lshAttentionBackward(args: LshAttentionBackwardArguments): void;
+  /** Bidirectional FAVOR+: fills the states from the keys, then out and denominator from the queries. */
+  favor(args: FavorArguments): void;
+  /** x = value. */
+  fill(x: Storage, value: number): void;
+  /** out = a + b; out may be the memory of a or b. */
+  add(a: Storage, b: Storage, out: Storage): void;
+  /** y += alpha·x. */
+  axpy(alpha: number, x: Storage, y: Storage): void;
+  /** out = a ∘ b; out may be the memory of a or b. */
+  multiply(a: Storage, b: Storage, out: Storage): void;
+  /** out = alpha·x; out may be the memory of x. */
+  scale(x: Storage, out: Storage, alpha: number): void;
+  /** out[r] = factors[r mod numFactors]·x[r]; a factor of 0 gives zeros whatever x holds; out may be the memory of x. */
+  scaleRows(args: ScaleRowsArguments): void;
+  /** out = f(x). */
+  activation(kind: ActivationKind, x: Storage, out: Storage): void;
+  /** dX = dOut ∘ f′(x). */
+  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void;
+  /** out[c] = Σ_r x[r, c] (+ out[c] if accumulate). */
+  columnSum(args: ColumnSumArguments): void;
+  /** Layer norm over the last axis; mean and inverseDeviation are kept for the gradient. */
+  layerNorm(args: LayerNormArguments): void;
+  /** out[i] = table[ids[i]]. */
+  embedding(args: EmbeddingArguments): void;
+  /** dTable[ids[i]] += dOut[i]. */
+  embeddingBackward(args: EmbeddingBackwardArguments): void;
+  /** Rotates the pairs (x[2i], x[2i + 1]) of every head by (offset + position)·base^(−2i/dHead), back if inverse; out may be x. */
+  rotary(args: RotaryArguments): void;
+  /** out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x. */
+  dropout(args: DropoutArguments): void;
+  /** loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax. */
+  softmaxCrossEntropy(args: SoftmaxCrossEntropyArguments): void;
+  /** loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale. */
+  softmaxKlDivergence(args: SoftmaxKlDivergenceArguments): void;
+  /** Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
+  softmaxAttention(args: SoftmaxAttentionArguments): void;
+  /** Gradients of softmax_attention. */
+  softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void;
+  /** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+  lshSort(args: LshSortArguments): void;
+  /** log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others. */
+  favorFeatures(args: FavorFeaturesArguments): void;
+  /** Gradients of the bidirectional form. */
+  favorBackward(args: FavorBackwardArguments): void;
+  /** Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients. */
+  favorCausal(args: FavorCausalArguments): void;
+  /** Gradients of favor_causal started from empty states, from the snapshots that it left. */
+  favorCausalBackward(args: FavorCausalBackwardArguments): void;
+  /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
+  favorStep(args: FavorStepArguments): void;
+  /** Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4. */
+  peak(args: PeakArguments): void;
+}
