@@ -13,7 +13,7 @@
  * - `one of E`: the place of a name in the enumeration E.
  * - `= expression` after a scalar is the default of callers; kernels always get a value.
  * - `derived = expression`: follows from other arguments; appears in shapes and is not passed. `reach of queries`, `reach of keys`: the number of
- *   batch rows that the runs reach, likewise.
+ *   batch rows that the runs reach, likewise. `reach of strides`: elements from the first to the last that the strides of one array reach.
  */
 
 /** What holds for all kernels. */
@@ -40,6 +40,8 @@ export const constants = {
   MAX_SIZE: 2147483647,
   /** The largest width of a head: kernels keep rows of heads in scratch space. */
   MAX_HEAD_WIDTH: 65536,
+  /** Most axes of arrays with strides. */
+  MAX_AXES: 8,
   /** The most iterations of peak: some seconds of work. */
   MAX_ITERATIONS: 10000000,
 };
@@ -50,9 +52,13 @@ export const enumerations = {
     meaning: 'Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d].',
     names: ['bhld', 'blhd'],
   },
-  ActivationKind: {
-    meaning: 'ReLU, gelu by erf, gelu in its tanh form, tanh.',
-    names: ['relu', 'gelu', 'geluTanh', 'tanh'],
+  UnaryKind: {
+    meaning: 'ReLU, gelu by erf, gelu in its tanh form, tanh, exp, natural logarithm.',
+    names: ['relu', 'gelu', 'geluTanh', 'tanh', 'exp', 'log'],
+  },
+  BinaryKind: {
+    meaning: 'Sum, difference, product and quotient of two numbers.',
+    names: ['add', 'subtract', 'multiply', 'divide'],
   },
   FeatureMapKind: {
     meaning:
@@ -105,6 +111,10 @@ const ATTENTION_SIZES = {
   dHead: WIDTH,
   dValue: WIDTH,
 };
+
+/** Of arrays with strides. */
+const STRIDED = { numAxes: 'size from 1 to MAX_AXES — rows of layout', count: 'size — product of the lengths' };
+const SPANS = { span1: 'reach of strides', span2: 'reach of strides' };
 
 /** A kernel estimate K(x, y) = Σ_r φ_r(x) φ_r(y), one for all heads; feature r has the direction r mod directions. */
 const ESTIMATOR = {
@@ -238,6 +248,9 @@ export const meanings = {
   scales:
     'exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential',
   snapshots: 'sums, normaliser and scale before every SNAPSHOT_KEYS-th key',
+  span1: 'elements that the first array must have',
+  span2: 'elements that the second array must have',
+  span3: 'elements that the third array must have',
   stabiliser: 'a denominator whose size is at most this gains twice this, in units of the query’s own scale',
   strideA: 'elements from an entry of a to the next',
   strideB: 'elements from an entry of b to the next; 0: shared',
@@ -334,11 +347,6 @@ export const kernels = {
     positional: true,
     arguments: { alpha: 'number', x: 'in [count]', y: 'inout [count]', count: 'size = length of y' },
   },
-  multiply: {
-    about: 'out = a ∘ b; out may be the memory of a or b.',
-    positional: true,
-    arguments: { a: 'in [count]', b: 'in [count]', out: 'out [count]', count: 'size = length of out' },
-  },
   scale: {
     about: 'out = alpha·x; out may be the memory of x.',
     positional: true,
@@ -359,26 +367,27 @@ export const kernels = {
   activation: {
     about: 'out = f(x).',
     positional: true,
-    arguments: { kind: 'one of ActivationKind', x: 'in [count]', out: 'out [count]', count: 'size = length of out' },
+    arguments: { kind: 'one of UnaryKind', x: 'in [count]', out: 'out [count]', count: 'size = length of out' },
   },
   activation_backward: {
     about: 'dX = dOut ∘ f′(x).',
     positional: true,
     arguments: {
-      kind: 'one of ActivationKind',
+      kind: 'one of UnaryKind',
       x: 'in [count]',
       dOut: 'in [count]',
       dX: 'out [count]',
       count: 'size = length of dX',
     },
   },
-  column_sum: {
-    about: 'out[c] = Σ_r x[r, c] (+ out[c] if accumulate).',
+  sum_axis: {
+    about: 'out[o, i] = Σ_l x[o, l, i] (+ out[o, i] if accumulate).',
     arguments: {
-      x: 'in [rows, columns]',
-      out: 'inout [columns]',
-      rows: 'size',
-      columns: 'size',
+      x: 'in [outer, length, inner]',
+      out: 'inout [outer, inner]',
+      outer: 'size — product of the axes before',
+      length: 'size — of the axis',
+      inner: 'size — product of the axes behind',
       accumulate: 'flag = false',
     },
   },
@@ -388,6 +397,66 @@ export const kernels = {
       x: 'in [count]',
       partials: 'out float64 [Math.ceil(count / NORM_BLOCK)] — Σ x² of every block',
       count: 'size = length of x',
+    },
+  },
+  strided_copy: {
+    about:
+      'Moves every element of x to its place in out: x may repeat (stride 0), places in out may not. Integers too, whose bits are kept.',
+    arguments: {
+      x: 'in [span1]',
+      out: 'out [span2]',
+      layout:
+        'in int32 [numAxes, 3] checked as copyStrides — rows {length, stride in x, stride in out}, outermost first',
+      ...STRIDED,
+      ...SPANS,
+    },
+  },
+  binary: {
+    about: 'out = a ∘ b, out dense; out may be the memory of an array that is dense too.',
+    arguments: {
+      kind: 'one of BinaryKind — the operation ∘',
+      a: 'in [span1]',
+      b: 'in [span2]',
+      out: 'out [count]',
+      layout: 'in int32 [numAxes, 3] checked as twoStrides — rows {length, stride in a, stride in b}, outermost first',
+      ...STRIDED,
+      ...SPANS,
+    },
+  },
+  select: {
+    about: 'out = condition ≠ 0 ? a : b, out dense; NaN is not 0, and what is not chosen has no effect.',
+    arguments: {
+      condition: 'in [span1] — 0 chooses b',
+      a: 'in [span2]',
+      b: 'in [span3]',
+      out: 'out [count]',
+      layout:
+        'in int32 [numAxes, 4] checked as threeStrides — rows {length, stride in condition, stride in a, stride in b}, outermost first',
+      ...STRIDED,
+      ...SPANS,
+      span3: 'reach of strides',
+    },
+  },
+  softmax: {
+    about:
+      'Softmax of every row, or its logarithm; out may be the memory of x. NaN, ∞ or nothing but −∞ makes a row NaN.',
+    arguments: {
+      x: 'in [rows, width]',
+      out: 'out [rows, width]',
+      rows: 'size',
+      width: 'size',
+      isLog: 'flag = false — out is the logarithm',
+    },
+  },
+  softmax_backward: {
+    about: 'The gradient of what softmax gave; a weight of exactly 0 takes no part. dX may be the memory of dOut.',
+    arguments: {
+      out: 'in [rows, width]',
+      dOut: 'in [rows, width]',
+      dX: 'out [rows, width]',
+      rows: 'size',
+      width: 'size',
+      isLog: 'flag = false — out is the logarithm',
     },
   },
   layer_norm: {

@@ -1,4 +1,4 @@
-// fill, add, axpy, multiply, scale, scale_rows: limited by memory alone.
+// fill, add, axpy, scale, scale_rows: limited by memory alone.
 #include "map.h"
 
 namespace KERNELS_NAMESPACE {
@@ -16,11 +16,6 @@ RUN(add) {
 PLAN(axpy) { return chunkPlan(count); }
 RUN(axpy) {
   mapChunks(work, count, y, [=](Vector a, Vector b) { return fma(splat(alpha), a, b); }, x, static_cast<const float*>(y));
-}
-
-PLAN(multiply) { return chunkPlan(count); }
-RUN(multiply) {
-  mapChunks(work, count, out, [](Vector x, Vector y) { return x * y; }, a, b);
 }
 
 PLAN(scale_rows) { return rowPlan(rows, width); }

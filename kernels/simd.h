@@ -62,6 +62,9 @@ static inline void storePartial(float* p, Vector x, int lanes) {
 static inline Vector maximum(Vector a, Vector b) {
 #if defined(__AVX512F__)
   return (Vector)_mm512_max_ps((__m512)a, (__m512)b);  // where a is a constant, GCC would compare and blend
+#elif defined(__wasm_simd128__)
+  typedef float F4 __attribute__((__vector_size__(16)));
+  return (Vector)__builtin_wasm_pmax_f32x4((F4)b, (F4)a);  // with relaxed SIMD, clang would make the comparison a relaxed maximum, which may lose NaN
 #else
   return a > b ? a : b;
 #endif
@@ -69,6 +72,9 @@ static inline Vector maximum(Vector a, Vector b) {
 static inline Vector minimum(Vector a, Vector b) {
 #if defined(__AVX512F__)
   return (Vector)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__wasm_simd128__)
+  typedef float F4 __attribute__((__vector_size__(16)));
+  return (Vector)__builtin_wasm_pmin_f32x4((F4)b, (F4)a);
 #else
   return a < b ? a : b;
 #endif

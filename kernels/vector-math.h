@@ -69,6 +69,36 @@ static inline Vector tanh(Vector x, Vector& slope) {
   return size > splat(0.625f) ? (x < Vector{} ? -outer : outer) : fma(p * s, x, x);
 }
 
+// e^x over the whole range, infinity and subnormal results included: far from 0 the square of e^(x/2), as exp stops before both ends.
+static inline Vector wholeExp(Vector x) {
+  const Vector root = exp(splat(0.5f) * x);
+  return maximum(x, -x) > splat(87.0f) ? root * root : exp(x);
+}
+
+// Natural logarithm: exponent, and a polynomial at the mantissa in [√½, √2) (after S. Moshier's logf); -∞ at 0, NaN below.
+static inline Vector log(Vector x) {
+  const IntVector isSmall = x < splat(1.17549435e-38f);  // subnormal numbers are made normal first
+  const IntVector bits = (IntVector)(isSmall ? x * splat(8388608.0f) : x);
+  const IntVector exponent = (bits - 0x3f3504f3) >> 23;
+  const Vector e = __builtin_convertvector(exponent, Vector) - (isSmall ? splat(23.0f) : Vector{});
+  const Vector m = (Vector)(bits - (exponent << 23)) - splat(1.0f), s = m * m;
+  Vector p = splat(7.0376836292e-2f);
+  p = fma(p, m, splat(-1.1514610310e-1f));
+  p = fma(p, m, splat(1.1676998740e-1f));
+  p = fma(p, m, splat(-1.2420140846e-1f));
+  p = fma(p, m, splat(1.4249322787e-1f));
+  p = fma(p, m, splat(-1.6668057665e-1f));
+  p = fma(p, m, splat(2.0000714765e-1f));
+  p = fma(p, m, splat(-2.4999993993e-1f));
+  p = fma(p, m, splat(3.3333331174e-1f));
+  const Vector tail = fma(p * m, s, fma(e, splat(-2.12194440e-4f), splat(-0.5f) * s));
+  const Vector result = fma(e, splat(0.693359375f), m + tail);
+  const Vector infinity = splat(__builtin_inff());
+  const Vector special = x == Vector{} ? -infinity : x == infinity ? infinity : splat(__builtin_nanf(""));
+  const IntVector isOrdinary = (x > Vector{}) & (x < infinity);
+  return isOrdinary ? result : special;
+}
+
 // sin x and cos x, error about 1e-7 for |x| < 8000 (beyond it grows, but neither leaves [-1.1, 1.1]): π/2 is subtracted in three
 // parts, the first two short enough for exact products; polynomials after S. Moshier's sinf and cosf.
 static inline Vector sinCos(Vector x, Vector& cosine) {

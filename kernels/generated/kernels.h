@@ -9,9 +9,11 @@ constexpr Index kSnapshotKeys = 256;
 constexpr Index kNormBlock = 65536;
 constexpr Index kMaxSize = 2147483647;
 constexpr Index kMaxHeadWidth = 65536;
+constexpr Index kMaxAxes = 8;
 constexpr Index kMaxIterations = 10000000;
 enum class AttentionLayout : Index { bhld, blhd };
-enum class ActivationKind : Index { relu, gelu, geluTanh, tanh };
+enum class UnaryKind : Index { relu, gelu, geluTanh, tanh, exp, log };
+enum class BinaryKind : Index { add, subtract, multiply, divide };
 enum class FeatureMapKind : Index { exponential, sine, relu, exp, sigmoid, abs, gelu, cos, tanh, identity, eluPlusOne, square };
 enum class ProjectionForm : Index { dense, hadamard, givens };
 
@@ -93,15 +95,6 @@ RUN(add);
 PLAN(axpy);
 RUN(axpy);
 
-// out = a ∘ b; out may be the memory of a or b.
-#define ARGUMENTS_multiply \
-  [[maybe_unused]] const float* a, \
-  [[maybe_unused]] const float* b, \
-  [[maybe_unused]] float* out, \
-  [[maybe_unused]] Index count
-PLAN(multiply);
-RUN(multiply);
-
 // out = alpha·x; out may be the memory of x.
 #define ARGUMENTS_scale \
   [[maybe_unused]] const float* x, \
@@ -124,7 +117,7 @@ RUN(scale_rows);
 
 // out = f(x).
 #define ARGUMENTS_activation \
-  [[maybe_unused]] ActivationKind kind, \
+  [[maybe_unused]] UnaryKind kind, \
   [[maybe_unused]] const float* x, \
   [[maybe_unused]] float* out, \
   [[maybe_unused]] Index count
@@ -133,7 +126,7 @@ RUN(activation);
 
 // dX = dOut ∘ f′(x).
 #define ARGUMENTS_activation_backward \
-  [[maybe_unused]] ActivationKind kind, \
+  [[maybe_unused]] UnaryKind kind, \
   [[maybe_unused]] const float* x, \
   [[maybe_unused]] const float* dOut, \
   [[maybe_unused]] float* dX, \
@@ -141,15 +134,16 @@ RUN(activation);
 PLAN(activation_backward);
 RUN(activation_backward);
 
-// out[c] = Σ_r x[r, c] (+ out[c] if accumulate).
-#define ARGUMENTS_column_sum \
+// out[o, i] = Σ_l x[o, l, i] (+ out[o, i] if accumulate).
+#define ARGUMENTS_sum_axis \
   [[maybe_unused]] const float* x, \
   [[maybe_unused]] float* out, \
-  [[maybe_unused]] Index rows, \
-  [[maybe_unused]] Index columns, \
+  [[maybe_unused]] Index outer, \
+  [[maybe_unused]] Index length, \
+  [[maybe_unused]] Index inner, \
   [[maybe_unused]] bool accumulate
-PLAN(column_sum);
-RUN(column_sum);
+PLAN(sum_axis);
+RUN(sum_axis);
 
 // Partial sums of x², one for every NORM_BLOCK elements.
 #define ARGUMENTS_squared_norm \
@@ -158,6 +152,61 @@ RUN(column_sum);
   [[maybe_unused]] Index count
 PLAN(squared_norm);
 RUN(squared_norm);
+
+// Moves every element of x to its place in out: x may repeat (stride 0), places in out may not. Integers too, whose bits are kept.
+#define ARGUMENTS_strided_copy \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] const int32_t* layout, \
+  [[maybe_unused]] Index numAxes, \
+  [[maybe_unused]] Index count
+PLAN(strided_copy);
+RUN(strided_copy);
+
+// out = a ∘ b, out dense; out may be the memory of an array that is dense too.
+#define ARGUMENTS_binary \
+  [[maybe_unused]] BinaryKind kind, \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] const int32_t* layout, \
+  [[maybe_unused]] Index numAxes, \
+  [[maybe_unused]] Index count
+PLAN(binary);
+RUN(binary);
+
+// out = condition ≠ 0 ? a : b, out dense; NaN is not 0, and what is not chosen has no effect.
+#define ARGUMENTS_select \
+  [[maybe_unused]] const float* condition, \
+  [[maybe_unused]] const float* a, \
+  [[maybe_unused]] const float* b, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] const int32_t* layout, \
+  [[maybe_unused]] Index numAxes, \
+  [[maybe_unused]] Index count
+PLAN(select);
+RUN(select);
+
+// Softmax of every row, or its logarithm; out may be the memory of x. NaN, ∞ or nothing but −∞ makes a row NaN.
+#define ARGUMENTS_softmax \
+  [[maybe_unused]] const float* x, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width, \
+  [[maybe_unused]] bool isLog
+PLAN(softmax);
+RUN(softmax);
+
+// The gradient of what softmax gave; a weight of exactly 0 takes no part. dX may be the memory of dOut.
+#define ARGUMENTS_softmax_backward \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dX, \
+  [[maybe_unused]] Index rows, \
+  [[maybe_unused]] Index width, \
+  [[maybe_unused]] bool isLog
+PLAN(softmax_backward);
+RUN(softmax_backward);
 
 // Layer norm over the last axis; mean and inverseDeviation are kept for the gradient.
 #define ARGUMENTS_layer_norm \
@@ -627,6 +676,6 @@ PLAN(peak);
 RUN(peak);
 
 // Every kernel, in the order of the table that the bindings expose.
-#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(multiply) X(scale) X(scale_rows) X(activation) X(activation_backward) X(column_sum) X(squared_norm) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
+#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(scale) X(scale_rows) X(activation) X(activation_backward) X(sum_axis) X(squared_norm) X(strided_copy) X(binary) X(select) X(softmax) X(softmax_backward) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

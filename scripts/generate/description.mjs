@@ -36,7 +36,7 @@ function parseArgument(where, name, described) {
   }
   const derived = /^derived = (.+)$/.exec(text);
   if (derived) return { kind: 'derived', name, meaning, expression: derived[1] };
-  const reach = /^reach of (queries|keys)$/.exec(text);
+  const reach = /^reach of (queries|keys|strides)$/.exec(text);
   if (reach) return { kind: 'reach', name, meaning, of: reach[1] };
   const scalar = SCALAR.exec(text);
   if (scalar) {

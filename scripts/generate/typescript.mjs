@@ -167,7 +167,8 @@ function checkedOperation(operation) {
   const scalars = inOrder(args.filter(({ kind }) => kind !== 'array' && kind !== 'reach'));
   const measured = new Set(scalars.filter(({ lengthOf }) => lengthOf).map((each) => `${each.lengthOf} ${each.name}`));
   const checked = arrays.filter(({ check }) => check);
-  const isRuns = ({ check }) => /runs$/i.test(check);
+  // Their contents say how far other arrays are read.
+  const isRuns = ({ check }) => /(runs|strides)$/i.test(check);
   const lines = [`const where = '${name}';`];
   if (!positional) lines.push('argumentsOf(where, args);');
   lines.push(...scalars.map((argument) => checkScalar(operation, argument)));
@@ -285,7 +286,7 @@ export function kernelCalls(kernels, operations) {
   const body = [...fillers, ...calls].join('\n');
   const interfaces = ownInterfaces.map((kernel) => interfaceOf(kernelType(kernel), kernel.about, kernel.args));
   const types = [...operations.map(typeOf), ...Object.keys(enumerations)].filter((type) =>
-    new RegExp(`\\b${type}\\b`).test(body + interfaces.join('')),
+    new RegExp(`(?<!\\.)\\b${type}\\b`).test(body + interfaces.join('')),
   );
   return `/** ${NOTICE} */
 import type { ${[...types, 'Operations'].join(', ')} } from '../kernels.ts';

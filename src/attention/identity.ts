@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../base/errors.ts';
-import { reshape } from '../tensor/ops/reshape.ts';
+import { reshape } from '../tensor/ops/layout.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Attention } from './types.ts';
 

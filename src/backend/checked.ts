@@ -7,7 +7,7 @@ import { describe } from '../base/options.ts';
 import { choice, size } from './checks/arguments.ts';
 import type { UncheckedBackend } from './checks/contents.ts';
 import { CheckedOperations } from './checks/operations.ts';
-import { type LshSortArguments, MAX_SIZE } from './kernels.ts';
+import { type LshSortArguments, MAX_AXES, MAX_SIZE, type StridedCopyArguments } from './kernels.ts';
 import { type NumberArray, numbersFor, typeOfNumbers } from './numbers.ts';
 import type { DataType, FloatArray, Storage } from './storage.ts';
 import type { Backend, BackendName } from './types.ts';
@@ -121,6 +121,22 @@ export class CheckedBackend extends CheckedOperations implements Backend {
     size('fill', 'value', value, -MAX_SIZE - 1, MAX_SIZE);
     this.integerWrites++;
     this.inner.fill(x, value);
+  }
+
+  /** Integers too. */
+  override stridedCopy(args: StridedCopyArguments): void {
+    if (args?.out?.type !== 'int32') {
+      super.stridedCopy(args);
+      return;
+    }
+    const where = 'stridedCopy';
+    size(where, 'numAxes', args.numAxes, 1, MAX_AXES);
+    size(where, 'count', args.count, 0, MAX_SIZE);
+    const { span1, span2 } = this.copyStrides(where, args);
+    this.array(where, 'x', args.x, 'int32', span1);
+    this.array(where, 'out', args.out, 'int32', span2);
+    this.integerWrites++;
+    if (args.count > 0) this.inner.stridedCopy(args);
   }
 
   override lshSort(args: LshSortArguments): void {

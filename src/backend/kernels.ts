@@ -7,15 +7,20 @@ export const SNAPSHOT_KEYS = 256;
 export const NORM_BLOCK = 65536;
 export const MAX_SIZE = 2147483647;
 export const MAX_HEAD_WIDTH = 65536;
+export const MAX_AXES = 8;
 export const MAX_ITERATIONS = 10000000;
 
 /** Axes of attention arrays: [batch, heads, length, d] or [batch, length, heads, d]. */
 export const attentionLayouts = ['bhld', 'blhd'] as const;
 export type AttentionLayout = (typeof attentionLayouts)[number];
 
-/** ReLU, gelu by erf, gelu in its tanh form, tanh. */
-export const activationKinds = ['relu', 'gelu', 'geluTanh', 'tanh'] as const;
-export type ActivationKind = (typeof activationKinds)[number];
+/** ReLU, gelu by erf, gelu in its tanh form, tanh, exp, natural logarithm. */
+export const unaryKinds = ['relu', 'gelu', 'geluTanh', 'tanh', 'exp', 'log'] as const;
+export type UnaryKind = (typeof unaryKinds)[number];
+
+/** Sum, difference, product and quotient of two numbers. */
+export const binaryKinds = ['add', 'subtract', 'multiply', 'divide'] as const;
+export type BinaryKind = (typeof binaryKinds)[number];
 
 /** With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf). */
 export const featureMapKinds = [
@@ -454,18 +459,100 @@ export interface ScaleRowsArguments {
   readonly width: number;
 }
 
-/** out[c] = Σ_r x[r, c] (+ out[c] if accumulate). */
-export interface ColumnSumArguments {
-  /** float32 `[rows, columns]`, read: what the kernel works on. */
+/** out[o, i] = Σ_l x[o, l, i] (+ out[o, i] if accumulate). */
+export interface SumAxisArguments {
+  /** float32 `[outer, length, inner]`, read: what the kernel works on. */
   readonly x: Storage;
-  /** float32 `[columns]`, read and written: the result. */
+  /** float32 `[outer, inner]`, read and written: the result. */
+  readonly out: Storage;
+  /** Product of the axes before. */
+  readonly outer: number;
+  /** Of the axis. */
+  readonly length: number;
+  /** Product of the axes behind. */
+  readonly inner: number;
+  /** Add to the output instead of overwriting it. Default false. */
+  readonly accumulate?: boolean | undefined;
+}
+
+/** Moves every element of x to its place in out: x may repeat (stride 0), places in out may not. Integers too, whose bits are kept. */
+export interface StridedCopyArguments {
+  /** float32 `[span1]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[span2]`, written: the result. */
+  readonly out: Storage;
+  /** int32 `[numAxes, 3]`, read: rows {length, stride in x, stride in out}, outermost first. */
+  readonly layout: Storage;
+  /** Rows of layout. */
+  readonly numAxes: number;
+  /** Product of the lengths. */
+  readonly count: number;
+}
+
+/** out = a ∘ b, out dense; out may be the memory of an array that is dense too. */
+export interface BinaryArguments {
+  /** The operation ∘. */
+  readonly kind: BinaryKind;
+  /** float32 `[span1]`, read: first operand. */
+  readonly a: Storage;
+  /** float32 `[span2]`, read: second operand. */
+  readonly b: Storage;
+  /** float32 `[count]`, written: the result. */
+  readonly out: Storage;
+  /** int32 `[numAxes, 3]`, read: rows {length, stride in a, stride in b}, outermost first. */
+  readonly layout: Storage;
+  /** Rows of layout. */
+  readonly numAxes: number;
+  /** Product of the lengths. */
+  readonly count: number;
+}
+
+/** out = condition ≠ 0 ? a : b, out dense; NaN is not 0, and what is not chosen has no effect. */
+export interface SelectArguments {
+  /** float32 `[span1]`, read: 0 chooses b. */
+  readonly condition: Storage;
+  /** float32 `[span2]`, read: first operand. */
+  readonly a: Storage;
+  /** float32 `[span3]`, read: second operand. */
+  readonly b: Storage;
+  /** float32 `[count]`, written: the result. */
+  readonly out: Storage;
+  /** int32 `[numAxes, 4]`, read: rows {length, stride in condition, stride in a, stride in b}, outermost first. */
+  readonly layout: Storage;
+  /** Rows of layout. */
+  readonly numAxes: number;
+  /** Product of the lengths. */
+  readonly count: number;
+}
+
+/** Softmax of every row, or its logarithm; out may be the memory of x. NaN, ∞ or nothing but −∞ makes a row NaN. */
+export interface SoftmaxArguments {
+  /** float32 `[rows, width]`, read: what the kernel works on. */
+  readonly x: Storage;
+  /** float32 `[rows, width]`, written: the result. */
   readonly out: Storage;
   /** Number of rows. */
   readonly rows: number;
   /** Length of a row. */
-  readonly columns: number;
-  /** Add to the output instead of overwriting it. Default false. */
-  readonly accumulate?: boolean | undefined;
+  readonly width: number;
+  /** Out is the logarithm. Default false. */
+  readonly isLog?: boolean | undefined;
+}
+
+/** The gradient of what softmax gave; a weight of exactly 0 takes no part. dX may be the memory of dOut. */
+export interface SoftmaxBackwardArguments {
+  /** float32 `[rows, width]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[rows, width]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[rows, width]`, written: gradient of x. */
+  readonly dX: Storage;
+  /** Number of rows. */
+  readonly rows: number;
+  /** Length of a row. */
+  readonly width: number;
+  /** Out is the logarithm. Default false. */
+  readonly isLog?: boolean | undefined;
 }
 
 /** Layer norm over the last axis; mean and inverseDeviation are kept for the gradient. */
@@ -1018,18 +1105,26 @@ export interface Operations {
   add(a: Storage, b: Storage, out: Storage): void;
   /** y += alpha·x. */
   axpy(alpha: number, x: Storage, y: Storage): void;
-  /** out = a ∘ b; out may be the memory of a or b. */
-  multiply(a: Storage, b: Storage, out: Storage): void;
   /** out = alpha·x; out may be the memory of x. */
   scale(x: Storage, out: Storage, alpha: number): void;
   /** out[r] = factors[r mod numFactors]·x[r]; a factor of 0 gives zeros whatever x holds; out may be the memory of x. */
   scaleRows(args: ScaleRowsArguments): void;
   /** out = f(x). */
-  activation(kind: ActivationKind, x: Storage, out: Storage): void;
+  activation(kind: UnaryKind, x: Storage, out: Storage): void;
   /** dX = dOut ∘ f′(x). */
-  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void;
-  /** out[c] = Σ_r x[r, c] (+ out[c] if accumulate). */
-  columnSum(args: ColumnSumArguments): void;
+  activationBackward(kind: UnaryKind, x: Storage, dOut: Storage, dX: Storage): void;
+  /** out[o, i] = Σ_l x[o, l, i] (+ out[o, i] if accumulate). */
+  sumAxis(args: SumAxisArguments): void;
+  /** Moves every element of x to its place in out: x may repeat (stride 0), places in out may not. Integers too, whose bits are kept. */
+  stridedCopy(args: StridedCopyArguments): void;
+  /** out = a ∘ b, out dense; out may be the memory of an array that is dense too. */
+  binary(args: BinaryArguments): void;
+  /** out = condition ≠ 0 ? a : b, out dense; NaN is not 0, and what is not chosen has no effect. */
+  select(args: SelectArguments): void;
+  /** Softmax of every row, or its logarithm; out may be the memory of x. NaN, ∞ or nothing but −∞ makes a row NaN. */
+  softmax(args: SoftmaxArguments): void;
+  /** The gradient of what softmax gave; a weight of exactly 0 takes no part. dX may be the memory of dOut. */
+  softmaxBackward(args: SoftmaxBackwardArguments): void;
   /** Layer norm over the last axis; mean and inverseDeviation are kept for the gradient. */
   layerNorm(args: LayerNormArguments): void;
   /** out[i] = table[ids[i]]. */

@@ -9,12 +9,15 @@
  * - Results depend on neither the number of threads nor earlier calls.
  */
 
-import type { Operations } from './kernels.ts';
+import type { Operations, UnaryKind } from './kernels.ts';
 import type { NumberArray } from './numbers.ts';
 import type { DataType, FloatArray, Storage } from './storage.ts';
 
 export * from './kernels.ts';
 export type { DataType, FloatArray, Storage };
+
+/** The functions that stand between linear layers. */
+export type ActivationKind = Exclude<UnaryKind, 'exp' | 'log'>;
 
 export type BackendName = 'native' | 'wasm' | 'reference';
 

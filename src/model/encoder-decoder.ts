@@ -5,9 +5,9 @@ import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
+import { reshape } from '../tensor/ops/layout.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
-import { reshape } from '../tensor/ops/reshape.ts';
 import { scope } from '../tensor/scope.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import {

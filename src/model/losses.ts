@@ -1,6 +1,6 @@
 import { checkArguments, option } from '../base/options.ts';
+import { reshape } from '../tensor/ops/layout.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
-import { reshape } from '../tensor/ops/reshape.ts';
 import { Tensor } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
 

@@ -5,7 +5,7 @@ import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
-import { reshape } from '../tensor/ops/reshape.ts';
+import { permute, reshape } from '../tensor/ops/layout.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
 import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
@@ -17,12 +17,7 @@ import { LanguageHead } from './layers/language-head.ts';
 import { gather, type Layer } from './layers/layer.ts';
 import { LayerNorm } from './layers/layer-norm.ts';
 import { Linear } from './layers/linear.ts';
-import {
-  type AttentionHeads,
-  type AttentionObserver,
-  headsFirst,
-  MultiHeadAttention,
-} from './layers/multi-head-attention.ts';
+import { type AttentionHeads, type AttentionObserver, MultiHeadAttention } from './layers/multi-head-attention.ts';
 import { PatchEmbedding } from './layers/patch-embedding.ts';
 import { Pooler, pool } from './layers/pooling.ts';
 import { ResidualStack, ReversibleStack, type Stack } from './layers/stack.ts';
@@ -144,7 +139,7 @@ export class Transformer implements Layer {
     try {
       scope(() => {
         this.#stack.forward(this.#embed(input, options), attend, Dropout.off, ({ queries, keys, values }) => {
-          for (const heads of [queries, keys, values]) found.push(keep(headsFirst(heads)));
+          for (const heads of [queries, keys, values]) found.push(keep(permute(heads, [0, 2, 1, 3])));
         });
       });
     } catch (error) {

@@ -83,7 +83,7 @@ export class Tensor implements Disposable {
     return this.shared.references === 1;
   }
 
-  /** A second handle on the same memory, under another shape of equal size. Not recorded on a tape: see ops/reshape. */
+  /** A second handle on the same memory, under another shape of equal size. Not recorded on a tape: see ops/layout. */
   view(shape: Shape = this.shape): Tensor {
     const axes = shape === this.shape ? shape : asShape('view', shape);
     if (sizeOf(axes) !== this.size) {

@@ -13,8 +13,8 @@ import type { AttentionObserver } from '../model/layers/multi-head-attention.ts'
 import { validPlaces } from '../model/layers/pooling.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
+import { reshape } from '../tensor/ops/layout.ts';
 import { softmaxCrossEntropy, softmaxKlDivergence, squaredError } from '../tensor/ops/losses.ts';
-import { reshape } from '../tensor/ops/reshape.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { batchOptions } from './batch.ts';

@@ -61,7 +61,7 @@ describe.each(variants)('$name, threads: $numThreads', ({ name, numThreads }) =>
     const x = backend.upload(Float32Array.of(1, 2));
     backend.fill(none, 1);
     backend.add(none, none, none);
-    backend.columnSum({ x: none, out: x, rows: 0, columns: 2 });
+    backend.sumAxis({ x: none, out: x, outer: 1, length: 0, inner: 2 });
     expect(await read(x)).toEqual([0, 0]);
     backend.embedding({ table: x, ids, out: none, count: 0, width: 2 });
     backend.gemm({ a: none, b: x, c: none, m: 0, n: 1, k: 2 });

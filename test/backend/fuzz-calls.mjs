@@ -144,12 +144,26 @@ const methods = {
   fill: () => [floats(3), 1],
   add: () => [floats(3), floats(3), floats(3)],
   axpy: () => [1, floats(3), floats(3)],
-  multiply: () => [floats(3), floats(3), floats(3)],
   scaleRows: () => [{ x: floats(6), factors: floats(2), out: floats(6), rows: 2, width: 3 }],
   scale: () => [floats(3), floats(3), 2],
   activation: () => ['gelu', floats(3), floats(3)],
   activationBackward: () => ['gelu', floats(3), floats(3), floats(3)],
-  columnSum: () => [{ x: floats(6), out: floats(3), rows: 2, columns: 3, accumulate: false }],
+  sumAxis: () => [{ x: floats(12), out: floats(6), outer: 2, length: 2, inner: 3, accumulate: false }],
+  stridedCopy: () => [{ x: floats(6), out: floats(6), layout: ints(3, 1, 2, 2, 3, 1), numAxes: 2, count: 6 }],
+  binary: () => [
+    {
+      ...{ kind: 'divide', a: floats(6), b: floats(3), out: floats(6) },
+      ...{ layout: ints(2, 3, 0, 3, 1, 1), numAxes: 2, count: 6 },
+    },
+  ],
+  select: () => [
+    {
+      ...{ condition: floats(2), a: floats(6), b: floats(3), out: floats(6) },
+      ...{ layout: ints(2, 1, 3, 0, 3, 0, 1, 1), numAxes: 2, count: 6 },
+    },
+  ],
+  softmax: () => [{ x: floats(6), out: floats(6), rows: 2, width: 3, isLog: false }],
+  softmaxBackward: () => [{ out: floats(6), dOut: floats(6), dX: floats(6), rows: 2, width: 3, isLog: true }],
   squaredNorm: () => [floats(3)],
   layerNorm: () => [norm()],
   layerNormBackward: () => [norm()],

@@ -76,7 +76,27 @@ const calls: Call[] = [
     },
     floats: { a: 31 + 3 * 5 + 2, b: 41 + 3 * 6 + 3, c: 51 + 7 + 3 },
   },
-  { name: 'columnSum', sizes: { rows: 3, columns: 4 }, floats: { x: 12, out: 4 } },
+  { name: 'sumAxis', sizes: { outer: 2, length: 3, inner: 4 }, floats: { x: 24, out: 8 } },
+  {
+    name: 'stridedCopy',
+    sizes: { numAxes: 2, count: 6 },
+    floats: { x: 16, out: 8 },
+    integers: { layout: [2, 1, 5, 3, 7, 1] },
+  },
+  {
+    name: 'binary',
+    sizes: { kind: 'divide', numAxes: 2, count: 6 },
+    floats: { a: 11, b: 9, out: 6 },
+    integers: { layout: [2, 0, 4, 3, 5, 2] },
+  },
+  {
+    name: 'select',
+    sizes: { numAxes: 2, count: 6 },
+    floats: { condition: 5, a: 11, b: 9, out: 6 },
+    integers: { layout: [2, 0, 0, 4, 3, 2, 5, 2] },
+  },
+  { name: 'softmax', sizes: { rows: 2, width: 3 }, floats: { x: 6, out: 6 } },
+  { name: 'softmaxBackward', sizes: { rows: 2, width: 3, isLog: true }, floats: { out: 6, dOut: 6, dX: 6 } },
   {
     name: 'layerNorm',
     sizes: { rows: 3, width: 4, epsilon: 1e-5 },

@@ -36,7 +36,7 @@ async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
   const [rows, width] = [1009, 67];
   const columns = backend.allocate(width);
   const matrix = normal(rows * width);
-  backend.columnSum({ x: matrix, out: columns, rows, columns: width });
+  backend.sumAxis({ x: matrix, out: columns, outer: 1, length: rows, inner: width });
 
   const [heads, length, dHead, numFeatures] = [5, 509, 32, 61];
   const count = heads * length * dHead;

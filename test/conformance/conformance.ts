@@ -27,12 +27,16 @@ import { klDivergenceCases } from './cases/kl-divergence.ts';
 import { layerNormCases } from './cases/layer-norm.ts';
 import { lshAttentionCases } from './cases/lsh-attention.ts';
 import { rotaryCases } from './cases/rotary.ts';
+import { softmaxCases } from './cases/softmax.ts';
 import { softmaxAttentionCases } from './cases/softmax-attention.ts';
+import { stridedCases } from './cases/strided.ts';
 import { testLeftOut } from './left-out.ts';
 
 const nouns: Record<string, readonly Case[]> = {
   gemm: gemmCases,
   elementwise: elementwiseCases,
+  strided: stridedCases,
+  softmax: softmaxCases,
   'layer norm': layerNormCases,
   embedding: embeddingCases,
   rotary: rotaryCases,

@@ -4,7 +4,7 @@ import { Dropout } from '../../src/model/layers/dropout.ts';
 import { pool } from '../../src/model/layers/pooling.ts';
 import { classificationLoss } from '../../src/model/losses.ts';
 import { multiply } from '../../src/tensor/ops/elementwise.ts';
-import { weightedSum } from '../../src/tensor/ops/weighted-sum.ts';
+import { weightedSum } from '../../src/tensor/ops/reduce.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients, randomTensor } from '../support/gradients.ts';

@@ -10,9 +10,9 @@ import { dropout } from '../../src/tensor/ops/dropout.ts';
 import { activation, add, multiply, scale } from '../../src/tensor/ops/elementwise.ts';
 import { embedding } from '../../src/tensor/ops/embedding.ts';
 import { layerNorm } from '../../src/tensor/ops/layer-norm.ts';
+import { reshape } from '../../src/tensor/ops/layout.ts';
 import { linear } from '../../src/tensor/ops/linear.ts';
 import { softmaxCrossEntropy, softmaxKlDivergence, squaredError } from '../../src/tensor/ops/losses.ts';
-import { reshape } from '../../src/tensor/ops/reshape.ts';
 import { rotary } from '../../src/tensor/ops/rotary.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -193,7 +193,7 @@ describe('errors', () => {
     expect(() => linear(random([2, 3], 1), random([5, 4], 2))).toThrow(
       'linear: the last axis of x has shape [3] where [4]',
     );
-    expect(() => add(random([2], 1), random([3], 2))).toThrow('add: b has shape [3] where [2]');
+    expect(() => add(random([2], 1), random([3], 2))).toThrow('add: shapes [2] and [3] do not broadcast');
     expect(() => rotary(random([1, 1, 1, 3], 1))).toThrow('even dHead; got 3');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { add } from '../../src/tensor/ops/elementwise.ts';
-import { reshape } from '../../src/tensor/ops/reshape.ts';
+import { reshape } from '../../src/tensor/ops/layout.ts';
 import { keep, scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { Tensor, tensor } from '../../src/tensor/tensor.ts';

@@ -35,6 +35,12 @@ interface Sorting {
 
 type LshIndices = Omit<LshArrays, 'v' | 'dValue'>;
 
+interface StridedArguments {
+  readonly layout: Storage;
+  readonly numAxes: number;
+  readonly count: number;
+}
+
 /** The kernels give chunks that nobody sees numbers far below, and compare differences of 32 bits. */
 const MAX_CHUNK = 2 ** 30;
 
@@ -132,6 +138,47 @@ export abstract class ContentChecks {
     }
   }
 
+  /** Strides of two arrays: see {@link ContentChecks.spans}. */
+  protected twoStrides(where: string, args: StridedArguments): { span1: number; span2: number } {
+    const [span1, span2] = this.spans(where, args, 2);
+    return { span1, span2 };
+  }
+
+  protected threeStrides(where: string, args: StridedArguments): { span1: number; span2: number; span3: number } {
+    const [span1, span2, span3] = this.spans(where, args, 3);
+    return { span1, span2, span3 };
+  }
+
+  /** Strides of what is read and of what is written, where no two elements may meet. */
+  protected copyStrides(where: string, args: StridedArguments): { span1: number; span2: number } {
+    const spans = this.twoStrides(where, args);
+    const axes = rowsOf(this.inner.peek(args.layout, args.numAxes * 3), 3).filter(([length]) => length > 1);
+    // Each stride must reach beyond all shorter ones.
+    let reach = 0;
+    for (const [length, , stride] of axes.sort((a, b) => a[2] - b[2])) {
+      if (args.count > 0 && stride <= reach) {
+        throw new DataError(`${where}: strides of out make axes overlap; give every element a place of its own.`);
+      }
+      reach += (length - 1) * stride;
+    }
+    return spans;
+  }
+
+  /** Checks the table of lengths and strides of `numArrays` arrays, and gives the elements that each must have. */
+  protected spans(where: string, { layout, numAxes, count }: StridedArguments, numArrays: number): number[] {
+    const width = 1 + numArrays;
+    this.array(where, 'layout', layout, 'int32', numAxes * width);
+    const rows = rowsOf(this.inner.peek(layout, numAxes * width), width);
+    const bad = rows.find((row) => row.some((value) => value < 0));
+    if (bad) throw new DataError(`${where}: layout has the row [${bad}]; give lengths and strides of at least 0.`);
+    const product = rows.reduce((total, [length]) => total * length, 1);
+    if (product !== count) {
+      throw new ShapeError(`${where}: count is ${count} where the lengths of layout make ${product}.`);
+    }
+    const last = (array: number) => rows.reduce((at, row) => at + (row[0] - 1) * row[array], 0);
+    return Array.from({ length: numArrays }, (_, i) => (count === 0 ? 0 : last(1 + i) + 1));
+  }
+
   /** Givens rotations hold the rows that they turn. */
   protected projection(where: string, args: FavorFeatures & { readonly dHead: number }): void {
     const { form, factors, directions, dHead } = args;
@@ -209,4 +256,11 @@ function isSorted(order: Int32Array | FloatArray, chunks: Int32Array | FloatArra
     if (stretch > chunkLength || closed.has(chunk) || chunk < 0 || chunk > MAX_CHUNK) return false;
   }
   return true;
+}
+
+/** A table as its rows. */
+function rowsOf(table: Int32Array | FloatArray, width: number): number[][] {
+  return Array.from({ length: table.length / width }, (_, row) =>
+    Array.from(table.subarray(row * width, (row + 1) * width)),
+  );
 }

@@ -1,11 +1,10 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
 import { projectionLength } from '../estimator.ts';
 import {
-  type ActivationKind,
   type AdamWArguments,
-  activationKinds,
   attentionLayouts,
-  type ColumnSumArguments,
+  type BinaryArguments,
+  binaryKinds,
   type DropoutArguments,
   type EmbeddingArguments,
   type EmbeddingBackwardArguments,
@@ -22,6 +21,7 @@ import {
   type LshAttentionArguments,
   type LshAttentionBackwardArguments,
   type LshSortArguments,
+  MAX_AXES,
   MAX_HEAD_WIDTH,
   MAX_ITERATIONS,
   MAX_SIZE,
@@ -30,11 +30,18 @@ import {
   projectionForms,
   type RotaryArguments,
   type ScaleRowsArguments,
+  type SelectArguments,
   SNAPSHOT_KEYS,
+  type SoftmaxArguments,
   type SoftmaxAttentionArguments,
   type SoftmaxAttentionBackwardArguments,
+  type SoftmaxBackwardArguments,
   type SoftmaxCrossEntropyArguments,
   type SoftmaxKlDivergenceArguments,
+  type StridedCopyArguments,
+  type SumAxisArguments,
+  type UnaryKind,
+  unaryKinds,
 } from '../kernels.ts';
 import type { Storage } from '../storage.ts';
 import { argumentsOf, choice, evenSize, extent, flag, number, numberBelow, size, together } from './arguments.ts';
@@ -233,14 +240,6 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     if (count > 0) this.inner.axpy(alpha, x, y);
   }
 
-  multiply(a: Storage, b: Storage, out: Storage): void {
-    const where = 'multiply';
-    const count = this.length(where, 'out', out, 'float32');
-    this.array(where, 'a', a, 'float32', count);
-    this.array(where, 'b', b, 'float32', count);
-    if (count > 0) this.inner.multiply(a, b, out);
-  }
-
   scale(x: Storage, out: Storage, alpha: number): void {
     const where = 'scale';
     const count = this.length(where, 'out', out, 'float32');
@@ -261,32 +260,93 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     if (rows * width > 0) this.inner.scaleRows(args);
   }
 
-  activation(kind: ActivationKind, x: Storage, out: Storage): void {
+  activation(kind: UnaryKind, x: Storage, out: Storage): void {
     const where = 'activation';
-    choice(where, 'kind', kind, activationKinds);
+    choice(where, 'kind', kind, unaryKinds);
     const count = this.length(where, 'out', out, 'float32');
     this.array(where, 'x', x, 'float32', count);
     if (count > 0) this.inner.activation(kind, x, out);
   }
 
-  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void {
+  activationBackward(kind: UnaryKind, x: Storage, dOut: Storage, dX: Storage): void {
     const where = 'activationBackward';
-    choice(where, 'kind', kind, activationKinds);
+    choice(where, 'kind', kind, unaryKinds);
     const count = this.length(where, 'dX', dX, 'float32');
     this.array(where, 'x', x, 'float32', count);
     this.array(where, 'dOut', dOut, 'float32', count);
     if (count > 0) this.inner.activationBackward(kind, x, dOut, dX);
   }
 
-  columnSum(args: ColumnSumArguments): void {
-    const where = 'columnSum';
+  sumAxis(args: SumAxisArguments): void {
+    const where = 'sumAxis';
+    argumentsOf(where, args);
+    const outer = size(where, 'outer', args.outer, 0, MAX_SIZE);
+    const length = size(where, 'length', args.length, 0, MAX_SIZE);
+    const inner = size(where, 'inner', args.inner, 0, MAX_SIZE);
+    flag(where, 'accumulate', args.accumulate === undefined ? false : args.accumulate);
+    this.array(where, 'x', args.x, 'float32', outer * length * inner);
+    this.array(where, 'out', args.out, 'float32', outer * inner);
+    if (outer * inner > 0) this.inner.sumAxis(args);
+  }
+
+  stridedCopy(args: StridedCopyArguments): void {
+    const where = 'stridedCopy';
+    argumentsOf(where, args);
+    size(where, 'numAxes', args.numAxes, 1, MAX_AXES);
+    size(where, 'count', args.count, 0, MAX_SIZE);
+    const { span1, span2 } = this.copyStrides(where, args);
+    this.array(where, 'x', args.x, 'float32', span1);
+    this.array(where, 'out', args.out, 'float32', span2);
+    if (span2 > 0) this.inner.stridedCopy(args);
+  }
+
+  binary(args: BinaryArguments): void {
+    const where = 'binary';
+    argumentsOf(where, args);
+    choice(where, 'kind', args.kind, binaryKinds);
+    size(where, 'numAxes', args.numAxes, 1, MAX_AXES);
+    const count = size(where, 'count', args.count, 0, MAX_SIZE);
+    const { span1, span2 } = this.twoStrides(where, args);
+    this.array(where, 'a', args.a, 'float32', span1);
+    this.array(where, 'b', args.b, 'float32', span2);
+    this.array(where, 'out', args.out, 'float32', count);
+    if (count > 0) this.inner.binary(args);
+  }
+
+  select(args: SelectArguments): void {
+    const where = 'select';
+    argumentsOf(where, args);
+    size(where, 'numAxes', args.numAxes, 1, MAX_AXES);
+    const count = size(where, 'count', args.count, 0, MAX_SIZE);
+    const { span1, span2, span3 } = this.threeStrides(where, args);
+    this.array(where, 'condition', args.condition, 'float32', span1);
+    this.array(where, 'a', args.a, 'float32', span2);
+    this.array(where, 'b', args.b, 'float32', span3);
+    this.array(where, 'out', args.out, 'float32', count);
+    if (count > 0) this.inner.select(args);
+  }
+
+  softmax(args: SoftmaxArguments): void {
+    const where = 'softmax';
     argumentsOf(where, args);
     const rows = size(where, 'rows', args.rows, 0, MAX_SIZE);
-    const columns = size(where, 'columns', args.columns, 0, MAX_SIZE);
-    flag(where, 'accumulate', args.accumulate === undefined ? false : args.accumulate);
-    this.array(where, 'x', args.x, 'float32', rows * columns);
-    this.array(where, 'out', args.out, 'float32', columns);
-    if (columns > 0) this.inner.columnSum(args);
+    const width = size(where, 'width', args.width, 0, MAX_SIZE);
+    flag(where, 'isLog', args.isLog === undefined ? false : args.isLog);
+    this.array(where, 'x', args.x, 'float32', rows * width);
+    this.array(where, 'out', args.out, 'float32', rows * width);
+    if (rows * width > 0) this.inner.softmax(args);
+  }
+
+  softmaxBackward(args: SoftmaxBackwardArguments): void {
+    const where = 'softmaxBackward';
+    argumentsOf(where, args);
+    const rows = size(where, 'rows', args.rows, 0, MAX_SIZE);
+    const width = size(where, 'width', args.width, 0, MAX_SIZE);
+    flag(where, 'isLog', args.isLog === undefined ? false : args.isLog);
+    this.array(where, 'out', args.out, 'float32', rows * width);
+    this.array(where, 'dOut', args.dOut, 'float32', rows * width);
+    this.array(where, 'dX', args.dX, 'float32', rows * width);
+    if (rows * width > 0) this.inner.softmaxBackward(args);
   }
 
   layerNorm(args: LayerNormArguments): void {

@@ -10,6 +10,7 @@ import {
   type LshAttentionBackwardArguments,
   MAX_ARGUMENTS,
   NORM_BLOCK,
+  type StridedCopyArguments,
 } from '../kernels.ts';
 import type { PlainNumbers } from '../numbers.ts';
 import type { DataType, FloatArray, Storage } from '../storage.ts';
@@ -165,6 +166,16 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
   override fill(x: Storage, value: number): void {
     if (x.type !== 'int32') super.fill(x, value);
     else this.write(x, new Int32Array(x.length).fill(value));
+  }
+
+  /** Integers too, whose bits the kernel moves as it moves those of floats. */
+  override stridedCopy(args: StridedCopyArguments): void {
+    const asFloats = (storage: Storage): Storage => {
+      if (storage.type !== 'int32') return storage;
+      const { block, offset } = ownStorage(storage, this);
+      return new CompiledStorage(this, 'float32', storage.length, block, { offset });
+    };
+    super.stridedCopy({ ...args, x: asFloats(args.x), out: asFloats(args.out) });
   }
 
   async squaredNorm(x: Storage): Promise<number> {

@@ -1,8 +1,7 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
 import type {
-  ActivationKind,
   AttentionLayout,
-  ColumnSumArguments,
+  BinaryArguments,
   DropoutArguments,
   EmbeddingArguments,
   EmbeddingBackwardArguments,
@@ -19,17 +18,24 @@ import type {
   ProjectionForm,
   RotaryArguments,
   ScaleRowsArguments,
+  SelectArguments,
+  SoftmaxArguments,
   SoftmaxAttentionArguments,
   SoftmaxAttentionBackwardArguments,
+  SoftmaxBackwardArguments,
   SoftmaxCrossEntropyArguments,
   SoftmaxKlDivergenceArguments,
+  StridedCopyArguments,
+  SumAxisArguments,
+  UnaryKind,
 } from '../kernels.ts';
 import type { DataType, Storage } from '../storage.ts';
 
 /** The number of every name of an enumeration. */
 const numbers = {
   AttentionLayout: { bhld: 0, blhd: 1 },
-  ActivationKind: { relu: 0, gelu: 1, geluTanh: 2, tanh: 3 },
+  UnaryKind: { relu: 0, gelu: 1, geluTanh: 2, tanh: 3, exp: 4, log: 5 },
+  BinaryKind: { add: 0, subtract: 1, multiply: 2, divide: 3 },
   FeatureMapKind: {
     exponential: 0,
     sine: 1,
@@ -55,13 +61,17 @@ export const KERNEL_ARGUMENTS = {
   fill: 3,
   add: 4,
   axpy: 4,
-  multiply: 4,
   scale: 4,
   scale_rows: 6,
   activation: 4,
   activation_backward: 5,
-  column_sum: 5,
+  sum_axis: 6,
   squared_norm: 3,
+  strided_copy: 5,
+  binary: 7,
+  select: 7,
+  softmax: 5,
+  softmax_backward: 6,
   layer_norm: 9,
   layer_norm_backward: 8,
   layer_norm_backward_parameters: 8,
@@ -206,16 +216,6 @@ export interface AxpyKernel {
   readonly y: Storage;
 }
 
-/** out = a ∘ b; out may be the memory of a or b. */
-export interface MultiplyKernel {
-  /** float32 `[count]`, read: first operand. */
-  readonly a: Storage;
-  /** float32 `[count]`, read: second operand. */
-  readonly b: Storage;
-  /** float32 `[count]`, written: the result. */
-  readonly out: Storage;
-}
-
 /** out = alpha·x; out may be the memory of x. */
 export interface ScaleKernel {
   /** float32 `[count]`, read: what the kernel works on. */
@@ -229,7 +229,7 @@ export interface ScaleKernel {
 /** out = f(x). */
 export interface ActivationKernel {
   /** The function f. */
-  readonly kind: ActivationKind;
+  readonly kind: UnaryKind;
   /** float32 `[count]`, read: what the kernel works on. */
   readonly x: Storage;
   /** float32 `[count]`, written: the result. */
@@ -239,7 +239,7 @@ export interface ActivationKernel {
 /** dX = dOut ∘ f′(x). */
 export interface ActivationBackwardKernel {
   /** The function f. */
-  readonly kind: ActivationKind;
+  readonly kind: UnaryKind;
   /** float32 `[count]`, read: what the kernel works on. */
   readonly x: Storage;
   /** float32 `[count]`, read: gradient of out. */
@@ -580,12 +580,6 @@ export const fillSlots = {
     slots[2] = at(args.y, 'float32');
     slots[3] = args.y.length;
   },
-  multiply(slots: Float64Array, args: MultiplyKernel, at: AddressOf): void {
-    slots[0] = at(args.a, 'float32');
-    slots[1] = at(args.b, 'float32');
-    slots[2] = at(args.out, 'float32');
-    slots[3] = args.out.length;
-  },
   scale(slots: Float64Array, args: ScaleKernel, at: AddressOf): void {
     slots[0] = at(args.x, 'float32');
     slots[1] = at(args.out, 'float32');
@@ -601,29 +595,70 @@ export const fillSlots = {
     slots[5] = args.factors.length;
   },
   activation(slots: Float64Array, args: ActivationKernel, at: AddressOf): void {
-    slots[0] = numbers.ActivationKind[args.kind];
+    slots[0] = numbers.UnaryKind[args.kind];
     slots[1] = at(args.x, 'float32');
     slots[2] = at(args.out, 'float32');
     slots[3] = args.out.length;
   },
   activation_backward(slots: Float64Array, args: ActivationBackwardKernel, at: AddressOf): void {
-    slots[0] = numbers.ActivationKind[args.kind];
+    slots[0] = numbers.UnaryKind[args.kind];
     slots[1] = at(args.x, 'float32');
     slots[2] = at(args.dOut, 'float32');
     slots[3] = at(args.dX, 'float32');
     slots[4] = args.dX.length;
   },
-  column_sum(slots: Float64Array, args: ColumnSumArguments, at: AddressOf): void {
+  sum_axis(slots: Float64Array, args: SumAxisArguments, at: AddressOf): void {
     slots[0] = at(args.x, 'float32');
     slots[1] = at(args.out, 'float32');
-    slots[2] = args.rows;
-    slots[3] = args.columns;
-    slots[4] = args.accumulate ? 1 : 0;
+    slots[2] = args.outer;
+    slots[3] = args.length;
+    slots[4] = args.inner;
+    slots[5] = args.accumulate ? 1 : 0;
   },
   squared_norm(slots: Float64Array, args: SquaredNormKernel, at: AddressOf): void {
     slots[0] = at(args.x, 'float32');
     slots[1] = at(args.partials, 'float64');
     slots[2] = args.x.length;
+  },
+  strided_copy(slots: Float64Array, args: StridedCopyArguments, at: AddressOf): void {
+    slots[0] = at(args.x, 'float32');
+    slots[1] = at(args.out, 'float32');
+    slots[2] = at(args.layout, 'int32');
+    slots[3] = args.numAxes;
+    slots[4] = args.count;
+  },
+  binary(slots: Float64Array, args: BinaryArguments, at: AddressOf): void {
+    slots[0] = numbers.BinaryKind[args.kind];
+    slots[1] = at(args.a, 'float32');
+    slots[2] = at(args.b, 'float32');
+    slots[3] = at(args.out, 'float32');
+    slots[4] = at(args.layout, 'int32');
+    slots[5] = args.numAxes;
+    slots[6] = args.count;
+  },
+  select(slots: Float64Array, args: SelectArguments, at: AddressOf): void {
+    slots[0] = at(args.condition, 'float32');
+    slots[1] = at(args.a, 'float32');
+    slots[2] = at(args.b, 'float32');
+    slots[3] = at(args.out, 'float32');
+    slots[4] = at(args.layout, 'int32');
+    slots[5] = args.numAxes;
+    slots[6] = args.count;
+  },
+  softmax(slots: Float64Array, args: SoftmaxArguments, at: AddressOf): void {
+    slots[0] = at(args.x, 'float32');
+    slots[1] = at(args.out, 'float32');
+    slots[2] = args.rows;
+    slots[3] = args.width;
+    slots[4] = args.isLog ? 1 : 0;
+  },
+  softmax_backward(slots: Float64Array, args: SoftmaxBackwardArguments, at: AddressOf): void {
+    slots[0] = at(args.out, 'float32');
+    slots[1] = at(args.dOut, 'float32');
+    slots[2] = at(args.dX, 'float32');
+    slots[3] = args.rows;
+    slots[4] = args.width;
+    slots[5] = args.isLog ? 1 : 0;
   },
   layer_norm(slots: Float64Array, args: LayerNormArguments, at: AddressOf): void {
     slots[0] = at(args.x, 'float32');
@@ -1035,12 +1070,16 @@ export abstract class SingleKernels
       | 'fill'
       | 'add'
       | 'axpy'
-      | 'multiply'
       | 'scale'
       | 'scaleRows'
       | 'activation'
       | 'activationBackward'
-      | 'columnSum'
+      | 'sumAxis'
+      | 'stridedCopy'
+      | 'binary'
+      | 'select'
+      | 'softmax'
+      | 'softmaxBackward'
       | 'layerNorm'
       | 'embedding'
       | 'embeddingBackward'
@@ -1073,10 +1112,6 @@ export abstract class SingleKernels
     this.run('axpy', { alpha, x, y });
   }
 
-  multiply(a: Storage, b: Storage, out: Storage): void {
-    this.run('multiply', { a, b, out });
-  }
-
   scale(x: Storage, out: Storage, alpha: number): void {
     this.run('scale', { x, out, alpha });
   }
@@ -1085,16 +1120,36 @@ export abstract class SingleKernels
     this.run('scale_rows', args);
   }
 
-  activation(kind: ActivationKind, x: Storage, out: Storage): void {
+  activation(kind: UnaryKind, x: Storage, out: Storage): void {
     this.run('activation', { kind, x, out });
   }
 
-  activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void {
+  activationBackward(kind: UnaryKind, x: Storage, dOut: Storage, dX: Storage): void {
     this.run('activation_backward', { kind, x, dOut, dX });
   }
 
-  columnSum(args: ColumnSumArguments): void {
-    this.run('column_sum', args);
+  sumAxis(args: SumAxisArguments): void {
+    this.run('sum_axis', args);
+  }
+
+  stridedCopy(args: StridedCopyArguments): void {
+    this.run('strided_copy', args);
+  }
+
+  binary(args: BinaryArguments): void {
+    this.run('binary', args);
+  }
+
+  select(args: SelectArguments): void {
+    this.run('select', args);
+  }
+
+  softmax(args: SoftmaxArguments): void {
+    this.run('softmax', args);
+  }
+
+  softmaxBackward(args: SoftmaxBackwardArguments): void {
+    this.run('softmax_backward', args);
   }
 
   layerNorm(args: LayerNormArguments): void {

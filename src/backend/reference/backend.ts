@@ -13,14 +13,13 @@ import {
   adamW,
   add,
   axpy,
-  columnSum,
   dropout,
   fill,
-  multiply,
   peak,
   scale,
   scaleRows,
   squaredNorm,
+  sumAxis,
 } from './elementwise.ts';
 import { embedding, embeddingBackward } from './embedding.ts';
 import { favorBackward, favorCausalBackward } from './favor/backward.ts';
@@ -31,8 +30,10 @@ import { softmaxKlDivergence } from './kl-divergence.ts';
 import { layerNorm, layerNormBackward } from './layer-norm.ts';
 import { lshAttention, lshAttentionBackward, lshSort } from './lsh-attention.ts';
 import { rotary } from './rotary.ts';
+import { softmax, softmaxBackward } from './softmax.ts';
 import { softmaxAttention, softmaxAttentionBackward } from './softmax-attention.ts';
 import { ReferenceMemory } from './storage.ts';
+import { binary, select, stridedCopy } from './strided.ts';
 
 /** A backend that computes in float64 on one thread. Reading any of its storages gives a Float64Array. */
 export function createReferenceBackend(): Backend {
@@ -59,12 +60,16 @@ export function createReferenceBackend(): Backend {
     fill,
     add,
     axpy,
-    multiply,
     scale,
     scaleRows,
     activation,
     activationBackward,
-    columnSum,
+    sumAxis,
+    stridedCopy,
+    binary,
+    select,
+    softmax,
+    softmaxBackward,
     squaredNorm,
     layerNorm,
     layerNormBackward,

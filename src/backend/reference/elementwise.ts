@@ -1,5 +1,5 @@
 import { philox } from '../../base/philox.ts';
-import type { ActivationKind, AdamWArguments, Backend, Storage } from '../types.ts';
+import type { AdamWArguments, Backend, Storage, UnaryKind } from '../types.ts';
 import { floats, integers } from './storage.ts';
 
 export function fill(x: Storage, value: number): void {
@@ -18,13 +18,6 @@ export function axpy(alpha: number, x: Storage, y: Storage): void {
   const target = floats(y);
   const source = floats(x, y.length);
   for (let i = 0; i < target.length; i++) target[i] += alpha * source[i];
-}
-
-export function multiply(a: Storage, b: Storage, out: Storage): void {
-  const target = floats(out);
-  const left = floats(a, out.length);
-  const right = floats(b, out.length);
-  for (let i = 0; i < target.length; i++) target[i] = left[i] * right[i];
 }
 
 export function scale(x: Storage, out: Storage, alpha: number): void {
@@ -67,7 +60,7 @@ export function erf(x: number): number {
 const TANH_SLOPE = Math.sqrt(2 / Math.PI);
 const TANH_CUBIC = 0.044715;
 
-function activate(kind: ActivationKind, x: number): number {
+function activate(kind: UnaryKind, x: number): number {
   switch (kind) {
     case 'relu':
       return Math.max(x, 0);
@@ -77,10 +70,14 @@ function activate(kind: ActivationKind, x: number): number {
       return (x * (1 + Math.tanh(TANH_SLOPE * (x + TANH_CUBIC * x ** 3)))) / 2;
     case 'tanh':
       return Math.tanh(x);
+    case 'exp':
+      return Math.exp(x);
+    case 'log':
+      return Math.log(x);
   }
 }
 
-function derivative(kind: ActivationKind, x: number): number {
+function derivative(kind: UnaryKind, x: number): number {
   switch (kind) {
     case 'relu':
       return x > 0 ? 1 : 0;
@@ -93,30 +90,36 @@ function derivative(kind: ActivationKind, x: number): number {
     }
     case 'tanh':
       return 1 / Math.cosh(x) ** 2;
+    case 'exp':
+      return Math.exp(x);
+    case 'log':
+      return 1 / x;
   }
 }
 
-export function activation(kind: ActivationKind, x: Storage, out: Storage): void {
+export function activation(kind: UnaryKind, x: Storage, out: Storage): void {
   const target = floats(out);
   const source = floats(x, out.length);
   for (let i = 0; i < target.length; i++) target[i] = activate(kind, source[i]);
 }
 
-export function activationBackward(kind: ActivationKind, x: Storage, dOut: Storage, dX: Storage): void {
+export function activationBackward(kind: UnaryKind, x: Storage, dOut: Storage, dX: Storage): void {
   const target = floats(dX);
   const source = floats(x, dX.length);
   const gradient = floats(dOut, dX.length);
   for (let i = 0; i < target.length; i++) target[i] = gradient[i] * derivative(kind, source[i]);
 }
 
-export function columnSum(args: Parameters<Backend['columnSum']>[0]): void {
-  const { rows, columns, accumulate = false } = args;
-  const x = floats(args.x, rows * columns);
-  const out = floats(args.out, columns);
-  for (let column = 0; column < columns; column++) {
-    let sum = 0;
-    for (let row = 0; row < rows; row++) sum += x[row * columns + column];
-    out[column] = accumulate ? out[column] + sum : sum;
+export function sumAxis(args: Parameters<Backend['sumAxis']>[0]): void {
+  const { outer, length, inner, accumulate = false } = args;
+  const x = floats(args.x, outer * length * inner);
+  const out = floats(args.out, outer * inner);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      let sum = accumulate ? out[o * inner + i] : 0;
+      for (let l = 0; l < length; l++) sum += x[(o * length + l) * inner + i];
+      out[o * inner + i] = sum;
+    }
   }
 }
 

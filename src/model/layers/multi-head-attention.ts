@@ -3,10 +3,9 @@ import type { AttendOptions, Attention, DecodingState, KeyMask } from '../../att
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
-import { reshape } from '../../tensor/ops/reshape.ts';
+import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';
-import { scope } from '../../tensor/scope.ts';
-import { Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { gather, type Layer } from './layer.ts';
 import { Linear } from './linear.ts';
 import { positionStretches } from './positions.ts';
@@ -125,21 +124,4 @@ export class MultiHeadAttention implements Layer {
     const own = gather({ ...layers, value: this.#value, output: this.#output });
     return new Map([...own, ...(attention.parameters?.() ?? [])]);
   }
-}
-
-/** `[batch, length, heads, d]` → `[batch, heads, length, d]`, a copy. Not differentiable. */
-export function headsFirst(x: Tensor): Tensor {
-  const { backend } = x;
-  const [batch, length, heads, d] = x.shape;
-  const out = Tensor.empty(backend, [batch, heads, length, d]);
-  // Rows looked up in another order.
-  const order = Int32Array.from({ length: batch * heads * length }, (_, i) => {
-    const [row, head, place] = [Math.floor(i / (heads * length)), Math.floor(i / length) % heads, i % length];
-    return (row * length + place) * heads + head;
-  });
-  scope(() => {
-    const ids = tensor(backend, order, [order.length]).storage;
-    backend.embedding({ table: x.storage, ids, out: out.storage, count: order.length, width: d });
-  });
-  return out;
 }

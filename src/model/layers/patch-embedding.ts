@@ -3,9 +3,8 @@ import { ShapeError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import type { Random } from '../../base/random.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
-import { embedding } from '../../tensor/ops/embedding.ts';
-import { prepend } from '../../tensor/ops/prepend.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { broadcastTo, concatenate } from '../../tensor/ops/layout.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import type { Embedding } from './embedding.ts';
 import { gather, normalParameter } from './layer.ts';
 import { Linear } from './linear.ts';
@@ -58,9 +57,8 @@ export class PatchEmbedding implements Embedding {
         `This model takes patches [batch, ${wanted}] but got [${patches.shape}]; cut images with imagePatches.`,
       );
     }
-    const ids = Int32Array.from({ length: batch * (1 + length) }, (_, i) => i % (1 + length));
-    const positions = embedding(this.#positions, tensor(this.backend, ids, [batch, 1 + length]));
-    return add(prepend(this.#classToken, this.#patches.forward(patches)), positions);
+    const classTokens = broadcastTo(this.#classToken, [batch, 1, this.#classToken.size]);
+    return add(concatenate([classTokens, this.#patches.forward(patches)], 1), this.#positions);
   }
 
   parameters(): Map<string, Tensor> {

@@ -4,7 +4,7 @@ import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { activation } from '../../tensor/ops/elementwise.ts';
-import { weightedSum } from '../../tensor/ops/weighted-sum.ts';
+import { weightedSum } from '../../tensor/ops/reduce.ts';
 import { Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Layer } from './layer.ts';
 import { Linear } from './linear.ts';

@@ -50,7 +50,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     }
     if (needed[2]) {
       dBias = Tensor.empty(backend, [dOut]);
-      backend.columnSum({ x: gradient.storage, out: dBias.storage, rows, columns: dOut });
+      backend.sumAxis({ x: gradient.storage, out: dBias.storage, outer: 1, length: rows, inner: dOut });
     }
     return [dX, dWeight, dBias];
   });

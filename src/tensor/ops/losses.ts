@@ -1,7 +1,10 @@
+import { DataError, ShapeError } from '../../base/errors.ts';
+import { describe } from '../../base/options.ts';
 import { checkShape } from '../shape.ts';
 import { isTracked, record } from '../tape.ts';
 import { checkTensors, Tensor } from '../tensor.ts';
-import { scaleRows } from './elementwise.ts';
+import { checkFloats } from './broadcasting.ts';
+import { combine, scaleRows } from './elementwise.ts';
 
 /** Per-row results of {@link softmaxCrossEntropy}. */
 export interface CrossEntropy {
@@ -21,25 +24,53 @@ export interface CrossEntropy {
  */
 export function softmaxCrossEntropy(logits: Tensor, targets: Tensor, weight = 1): CrossEntropy {
   checkTensors('softmaxCrossEntropy', { logits, targets });
-  const { backend } = logits;
-  const [rows, vocabSize] = logits.shape as [number, number];
+  const [rows] = logits.shape;
   checkShape('softmaxCrossEntropy: targets', targets.shape, [rows]);
-  const tracked = isTracked(logits);
-  const loss = Tensor.empty(backend, [rows]);
-  const correct = Tensor.empty(backend, [rows]);
+  return crossEntropyOf(logits, targets, weight, isTracked(logits) ? logits.view() : undefined);
+}
+
+/** @param dLogits where the gradient goes, if it is wanted; may be the memory of the logits */
+function crossEntropyOf(logits: Tensor, targets: Tensor, weight: number, dLogits: Tensor | undefined): CrossEntropy {
+  const { backend } = logits;
+  const vocabSize = logits.shape.at(-1)!;
+  const [loss, correct] = [0, 1].map(() => Tensor.empty(backend, targets.shape));
   backend.softmaxCrossEntropy({
     logits: logits.storage,
     targets: targets.storage,
     loss: loss.storage,
     correct: correct.storage,
-    dLogits: tracked ? logits.storage : undefined,
-    rows,
+    dLogits: dLogits?.storage,
+    rows: targets.size,
     vocabSize,
     gradientScale: weight,
   });
   if (weight !== 1) backend.scale(loss.storage, loss.storage, weight);
-  record([logits], loss, (gradient, _, isSeed) => [isSeed ? logits.view() : scaleRows(logits, gradient)]);
+  record([logits], loss, (gradient, _, isSeed) => [isSeed ? dLogits!.view() : scaleRows(dLogits!, gradient)]);
   return { loss, correct };
+}
+
+/**
+ * Cross-entropy of classes: `−log softmax(logits)[target]`, nats. The logits stay as they are.
+ *
+ * @param logits `[…, numClasses]`
+ * @param targets int32 `[…]`, each below numClasses; a negative target gives loss 0 and no gradient
+ * @returns `[…]`
+ * @throws ShapeError when the shapes do not fit; DataError for targets that are no int32, or beyond the classes.
+ */
+export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
+  checkFloats('crossEntropy', { logits });
+  checkTensors('crossEntropy', { logits, targets });
+  if (targets.type !== 'int32') {
+    throw new DataError(
+      "crossEntropy: the targets hold floats; make them with tensor(backend, targets, shape, 'int32').",
+    );
+  }
+  if (logits.shape.length === 0) throw new ShapeError('crossEntropy: the logits have no axes; give […, numClasses].');
+  checkShape('crossEntropy: targets', targets.shape, logits.shape.slice(0, -1));
+  const dLogits = isTracked(logits) ? Tensor.empty(logits.backend, logits.shape) : undefined;
+  const { loss, correct } = crossEntropyOf(logits, targets, 1, dLogits);
+  correct.dispose();
+  return loss;
 }
 
 /**
@@ -77,34 +108,38 @@ export function softmaxKlDivergence(logits: Tensor, targets: Tensor, temperature
 }
 
 /**
- * Squared distance of each row from a teacher's: `loss[r] = weight·Σ_c (x[r, c] − target[r, c])²`. Differentiable in `x`
- * alone.
+ * Squared distance of each row from a target: `loss[r] = weight·Σ_c (x[r, c] − target[r, c])²`.
  *
- * @param x `[…, width]`; its rows are the product of the leading axes
+ * @param x `[…, width]`
  * @param target shaped like x
- * @param weight multiplies every row's loss, such as 1/rows
- * @returns `[rows]`
+ * @param weight multiplies every row's loss, such as 1/(rows·width) for a mean. Default 1.
+ * @returns `[…]`
+ * @throws ShapeError when the shapes differ; DataError for int32.
  */
 export function squaredError(x: Tensor, target: Tensor, weight = 1): Tensor {
+  checkFloats('squaredError', { x, target });
+  if (typeof weight !== 'number') throw new DataError(`squaredError: weight is ${describe(weight)}; give a number.`);
   const { backend } = x;
+  if (x.shape.length === 0) throw new ShapeError('squaredError: x has no axes; give […, width].');
   checkShape('squaredError: the target', target.shape, x.shape);
-  const width = x.shape.at(-1)!;
-  const rows = x.size / width;
-  const difference = Tensor.empty(backend, x.shape);
-  backend.copy(x.storage, difference.storage);
-  backend.axpy(-1, target.storage, difference.storage);
-  const squares = Tensor.empty(backend, x.shape);
-  backend.multiply(difference.storage, difference.storage, squares.storage);
-  const ones = Tensor.empty(backend, [width]);
-  backend.fill(ones.storage, 1);
-  const loss = Tensor.empty(backend, [rows]);
-  const sums = { a: ones.storage, b: squares.storage, c: loss.storage, m: 1, n: rows, k: width };
-  backend.gemm({ ...sums, transposeB: true, alpha: weight });
-  for (const used of [squares, ones]) used.dispose();
-  const adjoint = (gradient: Tensor, isSeed: boolean) => {
-    const dX = isSeed ? difference.view() : scaleRows(difference, gradient);
-    backend.scale(dX.storage, dX.storage, 2 * weight);
+  const [outer, length] = [x.shape.slice(0, -1).reduce((product, size) => product * size, 1), x.shape.at(-1)!];
+  const difference = combine('subtract', x, target);
+  const squares = combine('multiply', difference, difference);
+  const loss = Tensor.empty(backend, x.shape.slice(0, -1));
+  backend.sumAxis({ x: squares.storage, out: loss.storage, outer, length, inner: 1 });
+  if (weight !== 1) backend.scale(loss.storage, loss.storage, weight);
+  squares.dispose();
+  const adjoint = (gradient: Tensor, isSeed: boolean, sign: number) => {
+    const rows = isSeed ? difference : scaleRows(difference, gradient);
+    const dX = Tensor.empty(backend, x.shape);
+    backend.scale(rows.storage, dX.storage, 2 * sign * weight);
+    if (!isSeed) rows.dispose();
     return dX;
   };
-  return record([x], loss, (gradient, _, isSeed) => [adjoint(gradient, isSeed)], [difference]);
+  return record(
+    [x, target],
+    loss,
+    (gradient, needed, isSeed) => [1, -1].map((sign, i) => (needed[i] ? adjoint(gradient, isSeed, sign) : undefined)),
+    [difference],
+  );
 }

@@ -4,22 +4,22 @@ const counts = [0, 1, 3, 17, 1009, 70_001];
 const rounding = 2 ** -23;
 const oneRounding = 'one or two float32 roundings';
 
-function binary(name: 'add' | 'multiply', count: number): Case[] {
+function addition(count: number): Case[] {
   const shared = { bound: rounding, because: oneRounding };
   return [
     {
       ...shared,
-      name: `${name} ${count}`,
+      name: `add ${count}`,
       inputs: (random) => ({ a: normals(random, count), b: normals(random, count) }),
       outputs: () => ({ out: count }),
-      call: (backend, { a, b, out }) => backend[name](a, b, out),
+      call: (backend, { a, b, out }) => backend.add(a, b, out),
     },
     {
       ...shared,
-      name: `${name} ${count} in place`,
+      name: `add ${count} in place`,
       inputs: (random) => ({ b: normals(random, count) }),
       outputs: (random) => ({ a: normals(random, count) }),
-      call: (backend, { a, b }) => backend[name](a, b, a),
+      call: (backend, { a, b }) => backend.add(a, b, a),
     },
   ];
 }
@@ -67,6 +67,48 @@ function unary(count: number): Case[] {
   ];
 }
 
+/** exp and log over the whole range of float32, its ends and what is beyond them. */
+function logarithms(count: number): Case[] {
+  const largest = Math.log(3.4028234e38);
+  const ends = {
+    exp: [0, -200, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN, -88.2, -103.9, 88.5],
+    log: [1, 0, -1, Number.POSITIVE_INFINITY, Number.NaN, 1e-45, 1.17549435e-38, 3.4e38],
+  };
+  return (['exp', 'log'] as const).flatMap((kind) => {
+    const bound = 1e-6;
+    const because =
+      'a float32 polynomial; numbers as far from each other as float32 holds are compared as their logarithms';
+    const inputs = (random: Parameters<Case['inputs']>[0]) => {
+      const exponents = Float32Array.from({ length: count }, () => (2 * random.uniform() - 1) * (largest - 1));
+      const x = kind === 'log' ? exponents.map(Math.exp) : exponents;
+      x.set(ends[kind].slice(0, Math.max(0, count - 3)), Math.min(3, count));
+      return { x, dOut: normals(random, count) };
+    };
+    // Results of exp are of very different sizes.
+    const observe = (outputs: Readonly<Record<string, Float64Array>>) => ({
+      out: outputs.out.map((value) =>
+        kind === 'exp' && value > 1e-37 ? Math.log(value) : value < 1e-37 && kind === 'exp' ? 0 : value,
+      ),
+    });
+    return [
+      {
+        ...{ name: `${kind} ${count}`, bound, because, inputs, observe },
+        outputs: () => ({ out: count }),
+        call: (backend, { x, out }) => backend.activation(kind, x, out),
+      },
+      {
+        ...{ name: `${kind} backward ${count}`, bound: 2e-6, because },
+        inputs: (random) => {
+          const x = normals(random, count, 2).map((value) => (kind === 'log' ? Math.abs(value) + 0.01 : value));
+          return { x, dOut: normals(random, count) };
+        },
+        outputs: () => ({ dX: count }),
+        call: (backend, { x, dOut, dX }) => backend.activationBackward(kind, x, dOut, dX),
+      },
+    ] satisfies Case[];
+  });
+}
+
 /** Activations over the whole range in which they differ from 0 and x, and far outside it. */
 function activations(count: number): Case[] {
   return (['relu', 'gelu', 'geluTanh', 'tanh'] as const).flatMap((kind) => {
@@ -92,14 +134,14 @@ function activations(count: number): Case[] {
   });
 }
 
-function columnSum(rows: number, columns: number, accumulate: boolean): Case {
+function sumAxis(outer: number, length: number, inner: number, accumulate: boolean): Case {
   return {
-    name: `column sum ${rows}×${columns}${accumulate ? ' accumulate' : ''}`,
+    name: `sum of axis ${outer}×${length}×${inner}${accumulate ? ' accumulate' : ''}`,
     bound: 2e-6,
-    because: 'float32 sums of up to 1009 rows',
-    inputs: (random) => ({ x: normals(random, rows * columns) }),
-    outputs: (random) => ({ out: accumulate ? normals(random, columns) : columns }),
-    call: (backend, { x, out }) => backend.columnSum({ x, out, rows, columns, accumulate }),
+    because: 'float32 sums of up to 1024 numbers',
+    inputs: (random) => ({ x: normals(random, outer * length * inner) }),
+    outputs: (random) => ({ out: accumulate ? normals(random, outer * inner) : outer * inner }),
+    call: (backend, { x, out }) => backend.sumAxis({ x, out, outer, length, inner, accumulate }),
   };
 }
 
@@ -121,17 +163,18 @@ export const scaleRowsCases: Case[] = [
 
 export const elementwiseCases: Case[] = [
   ...scaleRowsCases,
-  ...counts.flatMap((count) => [
-    ...binary('add', count),
-    ...binary('multiply', count),
-    ...unary(count),
-    ...activations(count),
-  ]),
+  ...counts.flatMap((count) => [...addition(count), ...logarithms(count), ...unary(count), ...activations(count)]),
   ...[
-    [1, 1],
-    [7, 131],
-    [1009, 37],
-    [0, 5],
-    [5, 0],
-  ].flatMap(([rows, columns]) => [columnSum(rows, columns, false), columnSum(rows, columns, true)]),
+    [1, 1, 1],
+    [1, 7, 131],
+    [1, 1009, 37],
+    [1, 0, 5],
+    [1, 5, 0],
+    [7, 131, 1],
+    [3, 2053, 1],
+    [1, 40_009, 1],
+    [5, 0, 1],
+    [3, 5, 7],
+    [5, 67, 523],
+  ].flatMap(([outer, length, inner]) => [sumAxis(outer, length, inner, false), sumAxis(outer, length, inner, true)]),
 ];

@@ -1,6 +1,7 @@
 import type { AttentionLayout } from '../../../backend/types.ts';
-import { record } from '../../tape.ts';
+import { scopeUnlessTracked } from '../../tape.ts';
 import { Tensor } from '../../tensor.ts';
+import { where } from '../elementwise.ts';
 
 /**
  * Zeros in place of masked keys, or of their values, whatever these hold; they get no gradient.
@@ -9,20 +10,9 @@ import { Tensor } from '../../tensor.ts';
  * @param keyMask `[batch, length]` of ones and zeros
  */
 export function maskKeys(x: Tensor, keyMask: Tensor, layout: AttentionLayout): Tensor {
-  const [batch, first, second, d] = x.shape;
-  const masked = ({ backend, storage, shape, size }: Tensor) => {
-    const out = Tensor.empty(backend, shape);
-    if (layout === 'blhd') {
-      const arrays = { x: storage, factors: keyMask.storage, out: out.storage };
-      backend.scaleRows({ ...arrays, rows: batch * first, width: second * d });
-      return out;
-    }
-    for (let row = 0; row < batch; row++) {
-      const part = (all: typeof storage) => backend.slice(all, (row * size) / batch, size / batch);
-      const factors = backend.slice(keyMask.storage, row * second, second);
-      backend.scaleRows({ x: part(storage), factors, out: part(out.storage), rows: first * second, width: d });
-    }
-    return out;
-  };
-  return record([x], masked(x), (gradient) => [masked(gradient)]);
+  const [batch, length] = keyMask.shape;
+  return scopeUnlessTracked([x], () => {
+    const isValid = keyMask.view(layout === 'blhd' ? [batch, length, 1, 1] : [batch, 1, length, 1]);
+    return where(isValid, x, Tensor.zeros(x.backend, []));
+  });
 }

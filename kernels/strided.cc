@@ -1,0 +1,116 @@
+// Copies, arithmetic and selection over arrays whose axes have any strides, 0 included: NumPy's broadcasting, and permutations.
+// Elements are counted in row-major order of the axes; a unit is a chunk of them, walked in stretches of the innermost axis.
+#include "map.h"
+
+namespace KERNELS_NAMESPACE {
+
+// Where each of N arrays is at an element; layout has a row {length, strides of the arrays} for each axis, outermost first.
+template <int N> class Walk {
+ public:
+  Walk(const int32_t* layout, Index numAxes, Index element) : layout_(layout), last_(numAxes - 1) {
+    for (Index axis = last_; axis >= 0; axis--) {
+      index_[axis] = element % length(axis);
+      element /= length(axis);
+      for (int n = 0; n < N; n++) at[n] += index_[axis] * strideOf(axis, n);
+    }
+  }
+
+  Index at[N] = {};
+  Index stride(int n) const { return strideOf(last_, n); }
+  // Elements up to the end of the innermost axis.
+  Index left() const { return length(last_) - index_[last_]; }
+  // Goes `count` elements on, at most left().
+  void advance(Index count) {
+    step(last_, count);
+    for (Index axis = last_; axis > 0 && index_[axis] == length(axis); axis--) {
+      step(axis, -length(axis));
+      step(axis - 1, 1);
+    }
+  }
+
+ private:
+  Index length(Index axis) const { return layout_[axis * (N + 1)]; }
+  Index strideOf(Index axis, int n) const { return layout_[axis * (N + 1) + 1 + n]; }
+  void step(Index axis, Index count) {
+    index_[axis] += count;
+    for (int n = 0; n < N; n++) at[n] += count * strideOf(axis, n);
+  }
+
+  const int32_t* layout_;
+  Index last_, index_[kMaxAxes];
+};
+
+// Calls f(element, count, walk) for the stretches of a unit.
+template <int N, class F> static inline void forStretches(Work work, Index count, const int32_t* layout, Index numAxes, F f) {
+  Index element = work.first * kChunk;
+  const Index last = smaller(work.last * kChunk, count);
+  Walk<N> walk(layout, numAxes, element);
+  while (element < last) {
+    const Index n = smaller(walk.left(), last - element);
+    f(element, n, walk);
+    element += n;
+    if (element < last) walk.advance(n);
+  }
+}
+
+static inline Vector loadStrided(const float* p, Index stride, int lanes) {
+  if (stride == 1) return lanes == kWidth ? load(p) : loadPartial(p, lanes);
+  if (stride == 0) return splat(*p);
+  Vector x = {};
+  for (int i = 0; i < lanes; i++) x[i] = p[i * stride];
+  return x;
+}
+
+// Numbers are moved, not computed with: they may be the bits of integers.
+PLAN(strided_copy) { return chunkPlan(count); }
+RUN(strided_copy) {
+  forStretches<2>(work, count, layout, numAxes, [=](Index, Index n, const Walk<2>& walk) {
+    const Index from = walk.stride(0), to = walk.stride(1);
+    const float* source = x + walk.at[0];
+    float* target = out + walk.at[1];
+    if (from == 1 && to == 1) map(0, n, target, [](Vector a) { return a; }, source);
+    else for (Index i = 0; i < n; i++) target[i * to] = source[i * from];
+  });
+}
+
+template <class F>
+static inline void mapStrided(Work work, const float* a, const float* b, float* out, const int32_t* layout, Index numAxes, Index count, F f) {
+  forStretches<2>(work, count, layout, numAxes, [=](Index element, Index n, const Walk<2>& walk) {
+    const Index strideA = walk.stride(0), strideB = walk.stride(1);
+    const float *x = a + walk.at[0], *y = b + walk.at[1];
+    float* target = out + element;
+    if (strideA == 1 && strideB == 1) return map(0, n, target, f, x, y);
+    for (Index i = 0; i < n; i += kWidth) {
+      const int lanes = int(smaller(kWidth, n - i));
+      const Vector result = f(loadStrided(x + i * strideA, strideA, lanes), loadStrided(y + i * strideB, strideB, lanes));
+      if (lanes == kWidth) store(target + i, result);
+      else storePartial(target + i, result, lanes);
+    }
+  });
+}
+
+PLAN(binary) { return chunkPlan(count); }
+RUN(binary) {
+  if (kind == BinaryKind::add) mapStrided(work, a, b, out, layout, numAxes, count, [](Vector x, Vector y) { return x + y; });
+  else if (kind == BinaryKind::subtract) mapStrided(work, a, b, out, layout, numAxes, count, [](Vector x, Vector y) { return x - y; });
+  else if (kind == BinaryKind::multiply) mapStrided(work, a, b, out, layout, numAxes, count, [](Vector x, Vector y) { return x * y; });
+  else mapStrided(work, a, b, out, layout, numAxes, count, [](Vector x, Vector y) { return x / y; });
+}
+
+PLAN(select) { return chunkPlan(count); }
+RUN(select) {
+  forStretches<3>(work, count, layout, numAxes, [=](Index element, Index n, const Walk<3>& walk) {
+    const Index strideC = walk.stride(0), strideA = walk.stride(1), strideB = walk.stride(2);
+    const float *c = condition + walk.at[0], *x = a + walk.at[1], *y = b + walk.at[2];
+    float* target = out + element;
+    for (Index i = 0; i < n; i += kWidth) {
+      const int lanes = int(smaller(kWidth, n - i));
+      const Vector choice = loadStrided(c + i * strideC, strideC, lanes);
+      const Vector result = choice != Vector{} ? loadStrided(x + i * strideA, strideA, lanes) : loadStrided(y + i * strideB, strideB, lanes);
+      if (lanes == kWidth) store(target + i, result);
+      else storePartial(target + i, result, lanes);
+    }
+  });
+}
+
+}  // namespace KERNELS_NAMESPACE
