@@ -30,7 +30,7 @@ const isEntry = (path) => path.startsWith('src/entries/');
 /** Values that an entry may have: as many as one can learn. `internal` is no page to learn. */
 const MOST_NAMES = 42;
 /** Programs: they import entry points, nothing imports them, except as below. */
-const PROGRAMS = ['cli', 'demo', 'experiments', 'bench'];
+const PROGRAMS = ['cli', 'demo', 'experiments', 'bench', 'examples'];
 /**
  * What a program may import besides: `performers reproduce` runs the experiments; `demo` reads the book that they read; the
  * bench measures what checking costs.
@@ -181,11 +181,13 @@ function checkRequiredLayers(graph, faults) {
 function checkPackages(root, graph, faults) {
   const manifest = join(root, 'package.json');
   if (!existsSync(manifest)) return;
-  const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8'));
+  const { name, dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8'));
   const listed = { ...dependencies, ...devDependencies };
   for (const [path, edges] of graph) {
     for (const { specifier, line, target } of edges) {
       if (target || isNodeModule(specifier) || packageOf(specifier) in listed) continue;
+      // Examples use the package as its users do.
+      if (packageOf(specifier) === name && programOf(path) === 'examples') continue;
       faults.push(
         `${path}:${line}: imports ${specifier}, which package.json does not list; add it there, ` +
           'or declare the types that are used and load it by name.',

@@ -14,6 +14,7 @@ export const publicEntries = {
   'pretrained-node': 'src/entries/pretrained.ts',
   onnx: 'src/entries/onnx.ts',
   inspect: 'src/entries/inspect.ts',
+  layers: 'src/entries/layers.ts',
   internal: 'src/entries/internal.ts',
 };
 

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { paddedSegments, parseJson } from '../../src/entries/internal.ts';
+import { paddedSegments } from '../../src/entries/data.ts';
+import { parseJson } from '../../src/entries/internal.ts';
 import { decodeSafetensors, scope, type Tensor, type Transformer, tensor } from '../../src/entries/performers.ts';
 import { directoryFiles, type Pretrained, readHuggingFace } from '../../src/entries/pretrained.ts';
 import { loadForeignTokenizer } from '../../src/entries/tokenizers.ts';

@@ -12,17 +12,8 @@
  * the tokens by the root of their number, this graph by their number. As layer 0 widens the stream, this is no
  * `Transformer` of the library; it is made of the library's operations.
  */
-import {
-  activation,
-  add,
-  embedding,
-  layerNorm,
-  linear,
-  paddedSegments,
-  reshape,
-  weightedSum,
-} from '../../src/entries/internal.ts';
-import { type Backend, type Segments, scope, type Tensor, tensor } from '../../src/entries/performers.ts';
+import { paddedSegments } from '../../src/entries/data.ts';
+import { type Backend, ops, type Segments, scope, type Tensor, tensor } from '../../src/entries/performers.ts';
 import { rowsOf } from '../embeddings.ts';
 import { type Affine, type LayerParameters, type UseLiteParameters, useLiteParameters } from './parameters.ts';
 import type { NamedWeight } from './weights.ts';
@@ -96,8 +87,8 @@ export class UseLite {
       x = this.#layer(x, layer, (heads) => attend({ layer: number, segments, ...heads }));
     }
     const shares = rows.flatMap((row) => Array.from({ length }, (_, i) => (i < row.length ? 1 / row.length : 0)));
-    const mean = weightedSum(x, tensor(this.backend, Float32Array.from(shares), [rows.length, length]));
-    return activation(apply(mean, head), 'tanh');
+    const mean = ops.weightedSum(x, tensor(this.backend, Float32Array.from(shares), [rows.length, length]));
+    return ops.activation(apply(mean, head), 'tanh');
   }
 
   #embed(rows: readonly (readonly number[])[], length: number): Tensor {
@@ -106,21 +97,20 @@ export class UseLite {
     const ids = Int32Array.from(rows.flatMap((row) => Array.from({ length }, (_, i) => row[i] ?? 0)));
     const turns = Array.from({ length }, (_, p) => Array.from(inverseTimescales, (s) => p * s));
     const positions = turns.flatMap((angles) => [...angles.map(Math.sin), ...angles.map(Math.cos)]);
-    const all = Float32Array.from(rows.flatMap(() => positions));
-    const x = embedding(tokens, tensor(this.backend, ids, shape.slice(0, 2)));
-    return add(x, add(x, tensor(this.backend, all, shape)));
+    const x = ops.embedding(tokens, tensor(this.backend, ids, shape.slice(0, 2)));
+    return ops.add(x, ops.add(x, tensor(this.backend, Float32Array.from(positions), shape.slice(1))));
   }
 
   #layer(x: Tensor, layer: LayerParameters, attend: (heads: Omit<LayerHeads, 'layer' | 'segments'>) => Tensor): Tensor {
     const [batch, length] = x.shape;
     const normed = norm(x, layer.norm);
     const split = (part: Affine) =>
-      reshape(apply(normed, part), [batch, length, NUM_HEADS, part.bias.size / NUM_HEADS]);
+      ops.reshape(apply(normed, part), [batch, length, NUM_HEADS, part.bias.size / NUM_HEADS]);
     const heads = attend({ queries: split(layer.query), keys: split(layer.key), values: split(layer.value) });
-    const attended = apply(reshape(heads, [batch, length, layer.value.bias.size]), layer.output);
-    const y = add(attended, layer.residual ? apply(x, layer.residual) : x);
-    const inner = activation(apply(norm(y, layer.feedForwardNorm), layer.expand), 'relu');
-    return add(y, apply(inner, layer.contract));
+    const attended = apply(ops.reshape(heads, [batch, length, layer.value.bias.size]), layer.output);
+    const y = ops.add(attended, layer.residual ? apply(x, layer.residual) : x);
+    const inner = ops.activation(apply(norm(y, layer.feedForwardNorm), layer.expand), 'relu');
+    return ops.add(y, apply(inner, layer.contract));
   }
 
   dispose(): void {
@@ -128,5 +118,5 @@ export class UseLite {
   }
 }
 
-const apply = (x: Tensor, { weight, bias }: Affine) => linear(x, weight, bias);
-const norm = (x: Tensor, { weight, bias }: Affine) => layerNorm(x, weight, bias, EPSILON);
+const apply = (x: Tensor, { weight, bias }: Affine) => ops.linear(x, weight, bias);
+const norm = (x: Tensor, { weight, bias }: Affine) => ops.layerNorm(x, weight, bias, EPSILON);

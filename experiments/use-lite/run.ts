@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { approximationReport } from '../../src/entries/inspect.ts';
-import { parseConfiguration, parseJson, reshape } from '../../src/entries/internal.ts';
+import { parseConfiguration, parseJson } from '../../src/entries/internal.ts';
 import {
   drawFeatures,
   exactAttention,
   type FeatureOptions,
   favorAttention,
   keep,
+  ops,
   type Tensor,
 } from '../../src/entries/performers.ts';
 import { compareEmbeddings } from '../embeddings.ts';
@@ -143,7 +144,7 @@ export async function inspect(
 ): Promise<InspectedLayer[]> {
   const inputs: LayerHeads[] = [];
   await model.embed(ids, (heads) => {
-    const copy = (x: Tensor) => keep(reshape(x, x.shape));
+    const copy = (x: Tensor) => keep(ops.reshape(x, x.shape));
     inputs.push({ ...heads, queries: copy(heads.queries), keys: copy(heads.keys), values: copy(heads.values) });
     return exactly(heads);
   });

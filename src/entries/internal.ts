@@ -8,7 +8,6 @@ export { attentionConfiguration } from '../attention/configuration.ts';
 export { KeyValueCache } from '../attention/decoding/key-value-cache.ts';
 export { LinformerAttention } from '../attention/linformer.ts';
 export { LshAttention } from '../attention/lsh.ts';
-export { paddedSegments } from '../attention/packing.ts';
 export { streams } from '../base/random.ts';
 export { targetCounts } from '../data/baselines.ts';
 export { partOfGroup } from '../data/dataset/group-split.ts';
@@ -27,7 +26,6 @@ export { activations, featureConfiguration } from '../features/configuration.ts'
 export { drawProjection, projectionKinds } from '../features/projection.ts';
 export { transformerConfiguration } from '../model/configuration.ts';
 export { encoderDecoderConfiguration } from '../model/encoder-decoder-configuration.ts';
-export { Dropout } from '../model/layers/dropout.ts';
 export { sampleToken } from '../model/sampling.ts';
 export { onnxChoices } from '../onnx/export.ts';
 export { tokenizerFiles } from '../pretrained/hugging-face/export.ts';
@@ -40,12 +38,6 @@ export {
   unchangedCompanions,
   type Companions,
 } from '../storage/companions.ts';
-export { activation, add } from '../tensor/ops/elementwise.ts';
-export { embedding } from '../tensor/ops/embedding.ts';
-export { layerNorm } from '../tensor/ops/layer-norm.ts';
-export { linear } from '../tensor/ops/linear.ts';
-export { reshape } from '../tensor/ops/layout.ts';
-export { weightedSum } from '../tensor/ops/reduce.ts';
 export { segments } from '../tokenizers/text-segments.ts';
 export { batchOptions } from '../training/batch.ts';
 export { trainingSchema } from '../training/configuration.ts';

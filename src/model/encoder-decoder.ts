@@ -18,7 +18,7 @@ import {
 import { Block } from './layers/block.ts';
 import { DecoderBlock, type DecoderBlockState } from './layers/decoder-block.ts';
 import { Dropout } from './layers/dropout.ts';
-import { FeedForward } from './layers/feed-forward.ts';
+import { FeedForward, feedForwardSizes } from './layers/feed-forward.ts';
 import { gather, type Layer } from './layers/layer.ts';
 import { LayerNorm } from './layers/layer-norm.ts';
 import { MultiHeadAttention } from './layers/multi-head-attention.ts';
@@ -68,15 +68,18 @@ export class EncoderDecoder implements Layer {
     const { numEncoderLayers, numDecoderLayers } = configuration;
     const random = new Random(seed, streams.initialisation);
     const projections = new Random(seed, streams.projections);
+    const initial = (residuals: number) => {
+      return { random, deviation: initialDeviation, outputDeviation: initialDeviation / Math.sqrt(residuals) };
+    };
     const embedding = (vocabSize: number) =>
       new TokenEmbedding(backend, { vocabSize, dModel, maxLength, positions }, initialDeviation, random);
-    const norm = () => new LayerNorm(backend, dModel, layerNormEpsilon);
+    const norm = () => new LayerNorm(backend, dModel, { epsilon: layerNormEpsilon });
     let numAttentions = 0;
     const attention = (kind: 'attention' | 'crossAttention', residuals: number) => {
       const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
       const drawn = createAttention(backend, configuration[kind], sizes, projections.fork(numAttentions++).fork(0));
       const heads = { dModel, numHeads, rotary: kind === 'attention' && positions === 'rotary' };
-      return new MultiHeadAttention(backend, heads, drawn, deviations(residuals), random);
+      return new MultiHeadAttention(backend, heads, drawn, initial(residuals));
     };
     this.#source = embedding(configuration.sourceVocabSize);
     this.#target = embedding(configuration.targetVocabSize);
@@ -86,7 +89,7 @@ export class EncoderDecoder implements Layer {
         attentionNorm: norm(),
         attention: attention('attention', residuals),
         feedForwardNorm: norm(),
-        feedForward: new FeedForward(backend, configuration, deviations(residuals), random),
+        feedForward: new FeedForward(backend, feedForwardSizes(configuration), initial(residuals)),
       });
     });
     this.#encoderNorm = norm();
@@ -98,7 +101,7 @@ export class EncoderDecoder implements Layer {
         crossNorm: norm(),
         crossAttention: attention('crossAttention', residuals),
         feedForwardNorm: norm(),
-        feedForward: new FeedForward(backend, configuration, deviations(residuals), random),
+        feedForward: new FeedForward(backend, feedForwardSizes(configuration), initial(residuals)),
       });
     });
     this.#decoderNorm = norm();
@@ -237,11 +240,6 @@ function checkPass(where: string, options: EncoderDecoderPass): void {
     weight: option.number,
   });
 }
-
-const deviations = (residuals: number) => ({
-  inner: initialDeviation,
-  residual: initialDeviation / Math.sqrt(residuals),
-});
 
 /**
  * Loss of every target token, given the source and the target tokens before it.

@@ -11,8 +11,7 @@ import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 import { Block } from './layers/block.ts';
 import { Dropout } from './layers/dropout.ts';
-import type { Embedding, EmbeddingOptions } from './layers/embedding.ts';
-import { FeedForward } from './layers/feed-forward.ts';
+import { FeedForward, feedForwardSizes } from './layers/feed-forward.ts';
 import { LanguageHead } from './layers/language-head.ts';
 import { gather, type Layer } from './layers/layer.ts';
 import { LayerNorm } from './layers/layer-norm.ts';
@@ -21,7 +20,7 @@ import { type AttentionHeads, type AttentionObserver, MultiHeadAttention } from 
 import { PatchEmbedding } from './layers/patch-embedding.ts';
 import { Pooler, pool } from './layers/pooling.ts';
 import { ResidualStack, ReversibleStack, type Stack } from './layers/stack.ts';
-import { TokenEmbedding } from './layers/token-embedding.ts';
+import { type EmbeddingOptions, type InputEmbedding, TokenEmbedding } from './layers/token-embedding.ts';
 import { checkBuildable } from './size.ts';
 
 /** Options of one forward pass. */
@@ -47,7 +46,7 @@ export type AttentionChoice = Pick<TransformerOptions, 'attention' | 'exactLayer
  */
 export class Transformer implements Layer {
   #configuration: TransformerConfiguration;
-  readonly #embedding: Embedding;
+  readonly #embedding: InputEmbedding;
   readonly #embeddingNorm: LayerNorm | undefined;
   readonly #languageHead: LanguageHead | undefined;
   readonly #blocks: Block[];
@@ -75,8 +74,11 @@ export class Transformer implements Layer {
     this.#configuration = configuration;
     const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
     const random = initialise ? new Random(seed, streams.initialisation) : undefined;
-    const deviations = { inner: initialDeviation, residual: initialDeviation / Math.sqrt(2 * numLayers) };
-    const norm = () => new LayerNorm(backend, dModel, layerNormEpsilon);
+    const initial = {
+      ...{ random, deviation: initialDeviation },
+      outputDeviation: initialDeviation / Math.sqrt(2 * numLayers),
+    };
+    const norm = () => new LayerNorm(backend, dModel, { epsilon: layerNormEpsilon });
     if (configuration.patches) {
       this.#embedding = new PatchEmbedding(backend, configuration.patches, dModel, initialDeviation, random);
     } else {
@@ -91,9 +93,9 @@ export class Transformer implements Layer {
       const heads = { dModel, numHeads, rotary: positions === 'rotary' };
       const layers = {
         attentionNorm: norm(),
-        attention: new MultiHeadAttention(backend, heads, attention, deviations, random),
+        attention: new MultiHeadAttention(backend, heads, attention, initial),
         feedForwardNorm: norm(),
-        feedForward: new FeedForward(backend, configuration, deviations, random),
+        feedForward: new FeedForward(backend, feedForwardSizes(configuration), initial),
       };
       return new Block(layers, configuration.norm);
     });
@@ -101,7 +103,7 @@ export class Transformer implements Layer {
     if (configuration.norm === 'pre') this.#norm = norm();
     if (configuration.pooler) this.#pooler = new Pooler(backend, dModel, initialDeviation, random);
     if (numClasses !== undefined) {
-      this.#classifier = new Linear(backend, dModel, numClasses, initialDeviation, random);
+      this.#classifier = new Linear(backend, dModel, numClasses, { random, deviation: initialDeviation });
     }
   }
 

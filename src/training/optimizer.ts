@@ -1,23 +1,29 @@
 import type { Backend, Storage } from '../backend/types.ts';
+import { ShapeError } from '../base/errors.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { TensorEntry } from '../storage/safetensors.ts';
 import { checkEntries, floatEntry } from '../storage/weights.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { checkShape } from '../tensor/shape.ts';
+import { checkTensors, type Tensor } from '../tensor/tensor.ts';
+import { parseTrainingConfiguration } from './configuration.ts';
 
+/** Options of {@link AdamW}; defaults are those of training. */
 export interface AdamWOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  /** Decoupled; applies to parameters of two or more axes (weights and embeddings), not to biases and norms. */
-  readonly weightDecay: number;
+  /** Default 0.9. */
+  readonly beta1?: number | undefined;
+  /** Default 0.98. */
+  readonly beta2?: number | undefined;
+  /** Default 1e-9. */
+  readonly epsilon?: number | undefined;
+  /** Decoupled; applies to parameters of two or more axes (weights and embeddings), not to biases and norms. Default 0.1. */
+  readonly weightDecay?: number | undefined;
 }
 
 /** How one update is made. */
 export interface UpdateOptions {
-  /** 1-based number of the update, for bias correction. */
-  readonly step: number;
   readonly learningRate: number;
-  /** Multiplies every gradient. */
-  readonly gradientScale: number;
+  /** Multiplies every gradient, such as a maximum over {@link globalNorm} for clipping. Default 1. */
+  readonly gradientScale?: number | undefined;
 }
 
 /**
@@ -26,27 +32,64 @@ export interface UpdateOptions {
  */
 export class AdamW {
   readonly #moments = new Map<string, { first: Storage; second: Storage }>();
+  readonly #options: Required<AdamWOptions>;
+  #numSteps = 0;
 
+  /**
+   * @param parameters by name, such as `model.parameters()`
+   * @throws ConfigurationError for unknown options; DataError for parameters that are no tensors.
+   */
   constructor(
     readonly parameters: ReadonlyMap<string, Tensor>,
-    readonly options: AdamWOptions,
+    options: AdamWOptions = {},
   ) {
+    checkArguments('AdamW', { parameters }, { parameters: option.map });
+    checkTensors('AdamW', Object.fromEntries(parameters));
+    checkOptions<AdamWOptions>('AdamW', options, {
+      ...{ beta1: option.number, beta2: option.number, epsilon: option.number, weightDecay: option.number },
+    });
+    const { beta1, beta2, epsilon, weightDecay } = parseTrainingConfiguration(options, 'the options of AdamW');
+    this.#options = { beta1, beta2, epsilon, weightDecay };
     for (const [name, { backend, size }] of parameters) {
       this.#moments.set(name, { first: zeros(backend, size), second: zeros(backend, size) });
     }
   }
 
-  /** @param gradients one per parameter, in the parameters' order */
-  update(gradients: readonly Tensor[], update: UpdateOptions): void {
-    let index = 0;
-    for (const [name, parameter] of this.parameters) {
+  /** Updates made so far, which correct the moments' bias. */
+  get numSteps(): number {
+    return this.#numSteps;
+  }
+
+  /**
+   * Makes one update, in place.
+   *
+   * @param gradients one per parameter, in the parameters' order
+   * @throws ShapeError when a gradient does not fit its parameter; nothing is then changed.
+   */
+  step(gradients: readonly Tensor[], update: UpdateOptions): void {
+    checkArguments('AdamW.step', { gradients, update }, { gradients: option.list, update: option.object });
+    checkOptions<UpdateOptions>('AdamW.step', update, { learningRate: option.number, gradientScale: option.number });
+    const { learningRate, gradientScale = 1 } = update;
+    checkArguments('AdamW.step', { learningRate }, { learningRate: option.number });
+    if (gradients.length !== this.parameters.size) {
+      throw new ShapeError(
+        `AdamW.step: ${gradients.length} gradients are given for ${this.parameters.size} parameters.`,
+      );
+    }
+    const pairs = [...this.parameters].map(([name, parameter], i) => ({ name, parameter, gradient: gradients[i] }));
+    for (const { name, parameter, gradient } of pairs) {
+      checkTensors('AdamW.step', { parameter, gradient });
+      checkShape(`AdamW.step: the gradient of ${name}`, gradient.shape, parameter.shape);
+    }
+    this.#numSteps++;
+    for (const { name, parameter, gradient } of pairs) {
       const { first, second } = this.#moments.get(name)!;
       parameter.backend.adamW({
-        ...this.options,
-        ...update,
-        weightDecay: parameter.shape.length >= 2 ? this.options.weightDecay : 0,
+        ...this.#options,
+        ...{ learningRate, gradientScale, step: this.#numSteps },
+        weightDecay: parameter.shape.length >= 2 ? this.#options.weightDecay : 0,
         parameter: parameter.storage,
-        gradient: gradients[index++]!.storage,
+        gradient: gradient.storage,
         firstMoment: first,
         secondMoment: second,
       });
@@ -67,14 +110,21 @@ export class AdamW {
   /**
    * Copies saved moments in.
    * @param where names the file in errors
-   * @throws one sentence when a moment is missing, unknown or of another shape.
+   * @param numSteps updates that the moments had seen
+   * @throws one sentence when a moment is missing, unknown or of another shape; nothing is then changed.
    */
-  load(entries: ReadonlyMap<string, TensorEntry>, where: string): void {
+  load(entries: ReadonlyMap<string, TensorEntry>, where: string, numSteps: number): void {
+    checkArguments(
+      'AdamW.load',
+      { entries, where, numSteps },
+      { entries: option.map, where: option.string, numSteps: option.natural },
+    );
     const shapes = new Map<string, readonly number[]>();
     for (const [name, { shape }] of this.parameters) {
       for (const moment of ['first', 'second']) shapes.set(`${name}.${moment}`, shape);
     }
     const found = checkEntries(shapes, entries, where);
+    this.#numSteps = numSteps;
     for (const [name, { backend }] of this.parameters) {
       const { first, second } = this.#moments.get(name)!;
       backend.write(first, found.get(`${name}.first`)!);
@@ -93,6 +143,8 @@ export class AdamW {
 
 /** ‖gradients‖₂ over all elements of all tensors. */
 export async function globalNorm(gradients: readonly Tensor[]): Promise<number> {
+  checkArguments('globalNorm', { gradients }, { gradients: option.list });
+  checkTensors('globalNorm', { ...gradients });
   let total = 0;
   for (const { backend, storage } of gradients) total += await backend.squaredNorm(storage);
   return Math.sqrt(total);

@@ -86,7 +86,8 @@ export class Trainer {
     this.#data = data;
     this.distillation = distillationOf(configuration, model, teacher);
     this.#loss = loss ?? (this.distillation ? languageModelLoss : objectiveLoss(configuration.objective));
-    this.#optimizer = new AdamW(model.parameters(), configuration);
+    const { beta1, beta2, epsilon, weightDecay } = configuration;
+    this.#optimizer = new AdamW(model.parameters(), { beta1, beta2, epsilon, weightDecay });
   }
 
   /** Completed updates. */
@@ -115,7 +116,7 @@ export class Trainer {
       { step, dataPosition, optimizer, where },
       { step: option.natural, dataPosition: option.natural, optimizer: option.map, where: option.string },
     );
-    this.#optimizer.load(optimizer, where);
+    this.#optimizer.load(optimizer, where, step);
     this.#step = step;
     this.#position = dataPosition;
   }
@@ -150,11 +151,12 @@ export class Trainer {
       this.#checkFinite('loss', loss);
       const gradientNorm = await globalNorm(gradients);
       this.#checkFinite('gradient', gradientNorm);
-      const learningRate = learningRateAt(this.configuration, this.#step);
+      const { learningRate: peak, warmupSteps, steps, schedule } = this.configuration;
+      const learningRate = learningRateAt({ learningRate: peak, warmupSteps, steps, schedule }, this.#step);
       const gradientScale = clip !== null && gradientNorm > clip ? clip / gradientNorm : 1;
       this.#step++;
       this.#position += accumulate;
-      this.#optimizer.update(gradients, { step: this.#step, learningRate, gradientScale });
+      this.#optimizer.step(gradients, { learningRate, gradientScale });
       const accuracy = hits / Math.max(1, tokens);
       return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens, ...totals.errors(1) };
     } finally {

@@ -117,6 +117,18 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     const queries = four();
     return [queries, queries, four(), { causal: true }];
   };
+  const made =
+    (Class) =>
+    (...args) =>
+      new Class(...args).dispose();
+  const drawn = () => ({ random: random() });
+  const feedForward = () => new library.FeedForward(backend, { dModel: 4, dFeedForward: 6 }, drawn());
+  const heads = () => new library.MultiHeadAttention(backend, { dModel: 4, numHeads: 2 }, { type: 'exact' }, drawn());
+  const parts = () => ({
+    ...{ attentionNorm: new library.LayerNorm(backend, 4), attention: heads() },
+    ...{ feedForwardNorm: new library.LayerNorm(backend, 4), feedForward: feedForward() },
+  });
+  const small = () => new library.AdamW(new Map([['weight', tensorOf(2, 3)]]));
   const bad = () => new library.BadRecords();
   const fasta = file('a.fa', '>sp|P1|N OS=One\nMKVL\n');
   const jsonl = file('a.jsonl', '{"text":"abc"}\n');
@@ -177,13 +189,33 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     'Tensor.view': [() => [[3, 2]], (...args) => tensorOf(2, 3).view(...args)],
     keep: [() => [tensorOf(2)], library.keep],
     scope: [() => [() => 1], library.scope],
-    activation: [() => [tensorOf(2, 3), 'gelu'], library.activation],
-    add: [() => [tensorOf(2, 3), tensorOf(2, 3)], library.add],
-    embedding: [() => [tensorOf(4, 3), idsOf(0, 3)], library.embedding],
-    layerNorm: [() => [tensorOf(2, 3), tensorOf(3), tensorOf(3), 1e-5], library.layerNorm],
-    linear: [() => [tensorOf(2, 3), tensorOf(4, 3), tensorOf(4)], library.linear],
-    reshape: [() => [tensorOf(2, 3), [3, 2]], library.reshape],
-    weightedSum: [() => [tensorOf(1, 2, 3), tensorOf(1, 2)], library.weightedSum],
+    'ops.activation': [() => [tensorOf(2, 3), 'gelu'], library.ops.activation],
+    ...Object.fromEntries(
+      ['add', 'subtract', 'multiply', 'divide'].map((name) => [
+        `ops.${name}`,
+        [() => [tensorOf(2, 1, 3), tensorOf(2, 1)], library.ops[name]],
+      ]),
+    ),
+    'ops.where': [() => [tensorOf(2, 1), tensorOf(2, 3), tensorOf(3)], library.ops.where],
+    'ops.exp': [() => [tensorOf(2, 3)], library.ops.exp],
+    'ops.log': [() => [tensorOf(2, 3)], library.ops.log],
+    'ops.scale': [() => [tensorOf(2, 3), 2], library.ops.scale],
+    'ops.embedding': [() => [tensorOf(4, 3), idsOf(0, 3)], library.ops.embedding],
+    'ops.layerNorm': [() => [tensorOf(2, 3), tensorOf(3), tensorOf(3), 1e-5], library.ops.layerNorm],
+    'ops.linear': [() => [tensorOf(2, 3), tensorOf(4, 3), tensorOf(4)], library.ops.linear],
+    'ops.matmul': [() => [tensorOf(2, 3), tensorOf(2, 3, 4), { transposeA: false }], library.ops.matmul],
+    'ops.reshape': [() => [tensorOf(2, 3), [3, 2]], library.ops.reshape],
+    'ops.permute': [() => [tensorOf(1, 2, 3), [2, 0, 1]], library.ops.permute],
+    'ops.slice': [() => [tensorOf(2, 3), 1, 1, 3], library.ops.slice],
+    'ops.concatenate': [() => [[tensorOf(2, 3), tensorOf(1, 3)], 0], library.ops.concatenate],
+    'ops.broadcastTo': [() => [tensorOf(3, 1), [2, 3, 2]], library.ops.broadcastTo],
+    'ops.sum': [() => [tensorOf(2, 3), { axes: [1], keepDims: true }], library.ops.sum],
+    'ops.mean': [() => [tensorOf(2, 3), { axes: [0] }], library.ops.mean],
+    'ops.weightedSum': [() => [tensorOf(1, 2, 3), tensorOf(1, 2)], library.ops.weightedSum],
+    'ops.softmax': [() => [tensorOf(2, 3), { axis: 0 }], library.ops.softmax],
+    'ops.logSoftmax': [() => [tensorOf(2, 3), { axis: 1 }], library.ops.logSoftmax],
+    'ops.crossEntropy': [() => [tensorOf(1, 2, 5), idsOf(0, 3)], library.ops.crossEntropy],
+    'ops.squaredError': [() => [tensorOf(2, 3), tensorOf(2, 3), 0.5], library.ops.squaredError],
     valueAndGradients: [
       () => [() => model.forward(idsOf(1, 2)), [...model.parameters().values()]],
       library.valueAndGradients,
@@ -380,6 +412,34 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     'EncoderDecoder.redraw': [() => [1, 2], (...args) => translator.redraw(...args)],
     Decoder: [() => [model, states], (...args) => new library.Decoder(...args).dispose()],
     'Decoder.feed': [() => [[1, 2], {}], (...args) => new library.Decoder(model).feed(...args)],
+    Module: [() => [], () => new library.Module().dispose()],
+    Linear: [() => [backend, 3, 2, { random: random(), deviation: 0.1 }], made(library.Linear)],
+    'Linear.forward': [
+      () => [tensorOf(2, 3)],
+      (...args) => new library.Linear(backend, 3, 2, drawn()).forward(...args),
+    ],
+    LayerNorm: [() => [backend, 3, { epsilon: 1e-5 }], made(library.LayerNorm)],
+    'LayerNorm.forward': [() => [tensorOf(2, 3)], (...args) => new library.LayerNorm(backend, 3).forward(...args)],
+    Embedding: [() => [backend, 5, 3, { random: random() }], made(library.Embedding)],
+    'Embedding.forward': [
+      () => [idsOf(1, 2)],
+      (...args) => new library.Embedding(backend, 5, 3, drawn()).forward(...args),
+    ],
+    FeedForward: [
+      () => [backend, { dModel: 4, dFeedForward: 6, activation: 'relu' }, drawn()],
+      made(library.FeedForward),
+    ],
+    'FeedForward.forward': [() => [tensorOf(2, 4)], (...args) => feedForward().forward(...args)],
+    MultiHeadAttention: [
+      () => [backend, { dModel: 4, numHeads: 2, rotary: true }, { type: 'favor', numFeatures: 3 }, drawn()],
+      made(library.MultiHeadAttention),
+    ],
+    'MultiHeadAttention.forward': [() => [tensorOf(1, 3, 4), { causal: true }], (...args) => heads().forward(...args)],
+    Block: [() => [parts(), 'post'], made(library.Block)],
+    'Block.forward': [
+      () => [tensorOf(1, 3, 4), { causal: true }],
+      (...args) => new library.Block(parts()).forward(...args),
+    ],
     Dropout: [() => [0.5, [1, 2]], (...args) => new library.Dropout(...args).forward(tensorOf(2))],
     'Dropout.forward': [() => [tensorOf(2)], (...args) => new library.Dropout(0.5, [1, 2]).forward(...args)],
     classificationLoss: [
@@ -470,6 +530,14 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     heldOutBatches: [() => [tokens, training, vocabulary(), 1], library.heldOutBatches],
     objectiveLoss: [() => [{ type: 'nextToken' }], library.objectiveLoss],
     trainingBatches: [() => [tokens, training, vocabulary()], library.trainingBatches],
+    AdamW: [() => [model.parameters(), { weightDecay: 0.1, beta1: 0.9 }], made(library.AdamW)],
+    'AdamW.step': [() => [[tensorOf(2, 3)], { learningRate: 0.1 }], (...args) => small().step(...args)],
+    'AdamW.load': [async () => [await small().save(), 'here', 1], (...args) => small().load(...args)],
+    globalNorm: [() => [[tensorOf(2, 3), tensorOf(3)]], library.globalNorm],
+    learningRateAt: [
+      () => [{ learningRate: 1, warmupSteps: 2, steps: 5, schedule: { kind: 'cosine', finalFraction: 0 } }, 3],
+      library.learningRateAt,
+    ],
     Trainer: [() => [trainer()], (...args) => new library.Trainer(...args).dispose()],
     'Trainer.step': [() => [{}], (...args) => learner.step(...args)],
     'Trainer.restore': [

@@ -388,8 +388,12 @@ const missing = found.filter((key) => !(key in methods) && !unfuzzedMethods.incl
 if (missing.length > 0) throw new Error(`not fuzzed: ${missing.join(', ')}`);
 
 const exports = await exportCalls({ library, backend, tensorOf, idsOf });
-const named = new Set(Object.keys(exports).map((key) => key.split('.')[0]));
-const forgotten = Object.keys(library).filter((key) => !named.has(key) && !Object.hasOwn(notCalled, key));
+const named = new Set(Object.keys(exports).flatMap((key) => [key, key.split('.')[0]]));
+/** Every function counts, those of a namespace such as `ops` too. */
+const all = Object.entries(library).flatMap(([key, value]) =>
+  value[Symbol.toStringTag] === 'Module' ? Object.keys(value).map((name) => `${key}.${name}`) : [key],
+);
+const forgotten = all.filter((key) => !named.has(key) && !Object.hasOwn(notCalled, key));
 if (forgotten.length > 0) throw new Error(`exports that are neither fuzzed nor have a reason: ${forgotten.join(', ')}`);
 
 const targets = [

@@ -6,7 +6,6 @@ import { translate } from '../../src/model/translate.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
-import { parseTrainingConfiguration } from '../../src/training/configuration.ts';
 import { AdamW } from '../../src/training/optimizer.ts';
 
 const [start, stop, firstToken] = [0, 1, 2];
@@ -81,7 +80,7 @@ describe('an encoder–decoder with FAVOR+ throughout learns 99 % of held-out to
       3,
     );
     const parameters = model.parameters();
-    const optimizer = new AdamW(parameters, parseTrainingConfiguration({ weightDecay: 0 }));
+    const optimizer = new AdamW(parameters, { weightDecay: 0 });
     const lossOf = (batch: ReturnType<typeof batchOf>) => {
       const { source, inputs, targets, sourceMask, lengthK, lengthQ, size } = batch;
       return translationLoss(
@@ -97,7 +96,7 @@ describe('an encoder–decoder with FAVOR+ throughout learns 99 % of held-out to
       scope(() => {
         const { gradients } = valueAndGradients(() => lossOf(batch).loss, [...parameters.values()]);
         const learningRate = 6e-3 * Math.min(1, step / 30) * (1 - (0.9 * step) / steps);
-        optimizer.update(gradients, { step, learningRate, gradientScale: 1 });
+        optimizer.step(gradients, { learningRate });
       });
     }
     const heldOut = batchOf(task, new Random(8), 200);

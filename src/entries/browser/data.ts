@@ -20,6 +20,7 @@ export {
   type LabelledTokens,
 } from '../../data/batches/labelled.ts';
 export { Masking, maskedTraining, maskedEvaluation, type MaskingOptions } from '../../data/batches/masking.ts';
+export { paddedSegments } from '../../attention/packing.ts';
 export { imagePatches, type PatchSizes } from '../../model/layers/patch-embedding.ts';
 
 // Datasets in files or on the Hub.

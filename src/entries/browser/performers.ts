@@ -45,7 +45,8 @@ export {
   type SavedStateJson,
 } from '../../attention/decoding/saved-state.ts';
 
-// Models, losses and training steps of one's own.
+// Models, losses and training steps of one's own: also performers/layers, and AdamW in performers/training.
+export * as ops from '../../tensor/ops/index.ts';
 export { valueAndGradients } from '../../tensor/tape.ts';
 export { languageModelLoss, classificationLoss } from '../../model/losses.ts';
 export { translationLoss } from '../../model/encoder-decoder.ts';
@@ -84,6 +85,6 @@ export type {
 export type { ProjectionKind } from '../../features/projection.ts';
 export type { NormKind, Projection } from '../../features/projections/projection.ts';
 export type { EncoderDecoderConfiguration, EncoderDecoderOptions } from '../../model/encoder-decoder-configuration.ts';
-export type { EmbeddingOptions } from '../../model/layers/embedding.ts';
+export type { EmbeddingOptions } from '../../model/layers/token-embedding.ts';
 export type { AttentionHeads, AttentionObserver, AttentionPass } from '../../model/layers/multi-head-attention.ts';
 export type { SamplingOptions } from '../../model/sampling.ts';

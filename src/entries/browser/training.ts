@@ -15,6 +15,10 @@ export { Trainer, type TrainingData } from '../../training/trainer.ts';
 export { evaluate, type Evaluation } from '../../training/evaluate.ts';
 export { objectiveLoss } from '../../training/objective.ts';
 
+// Models of one's own: the optimizer alone.
+export { AdamW, globalNorm, type AdamWOptions, type UpdateOptions } from '../../training/optimizer.ts';
+export { learningRateAt, type LearningRateOptions, type Schedule } from '../../training/schedule.ts';
+
 // Learning from a teacher.
 export { Distillation } from '../../training/distillation.ts';
 export type { TeacherErrors } from '../../training/loss-totals.ts';

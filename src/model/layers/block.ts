@@ -1,16 +1,18 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Dropout } from './dropout.ts';
+import { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';
-import { gather, type Layer } from './layer.ts';
+import { gather, Module } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
 import type { AttentionObserver, MultiHeadAttention } from './multi-head-attention.ts';
 
 /** Where a block normalises: what its two parts read, or the sums that they are added to. */
 export type NormPlace = 'pre' | 'post';
 
-interface BlockLayers {
+/** The parts of a {@link Block}, all of one width. */
+export interface BlockLayers {
   readonly attentionNorm: LayerNorm;
   readonly attention: MultiHeadAttention;
   readonly feedForwardNorm: LayerNorm;
@@ -21,18 +23,30 @@ interface BlockLayers {
  * A Transformer block. Pre-norm: `x + attention(norm(x))`, then `x + feedForward(norm(x))`. Post-norm, as in the first
  * Transformer and BERT: `norm(x + attention(x))`, then `norm(x + feedForward(x))`.
  */
-export class Block implements Layer {
+export class Block extends Module {
   constructor(
     readonly layers: BlockLayers,
     readonly norm: NormPlace = 'pre',
-  ) {}
+  ) {
+    super();
+    checkArguments(
+      'Block',
+      { layers, norm },
+      {
+        layers: option.having('an object of layers', 'attentionNorm', 'attention', 'feedForwardNorm', 'feedForward'),
+        norm: option.oneOf('pre', 'post'),
+      },
+    );
+  }
 
   /**
    * `[batch, length, dModel]` → the same
    *
+   * @param options what the attention is told: causal, keyMask, segments. Default: none
+   * @param dropout of this pass. Default: none
    * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
+  forward(x: Tensor, options: AttendOptions = {}, dropout = Dropout.off, observe?: AttentionObserver): Tensor {
     return this.#feed(
       this.#join(x, this.layers.attentionNorm, dropout, (given) =>
         this.layers.attention.forward(given, options, observe),
@@ -58,7 +72,16 @@ export class Block implements Layer {
     return add(x, dropout.forward(residual(norm.forward(x))));
   }
 
-  parameters(): Map<string, Tensor> {
+  override parameters(): Map<string, Tensor> {
     return gather({ ...this.layers });
+  }
+
+  override buffers(): Map<string, Tensor> {
+    const { attention } = this.layers;
+    return new Map([...attention.buffers()].map(([name, buffer]) => [`attention.${name}`, buffer]));
+  }
+
+  override dispose(): void {
+    for (const layer of Object.values(this.layers)) layer.dispose();
   }
 }

@@ -1,28 +1,30 @@
-import type { KeyMask, Segments } from '../../attention/types.ts';
+import type { Backend } from '../../backend/types.ts';
+import { embedding } from '../../tensor/ops/embedding.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Layer } from './layer.ts';
+import { checkInitial, checkSizes, type InitialWeights, Module, normalParameter } from './layer.ts';
 
-/** One number for each place of each batch row. */
-export type Rows = readonly ArrayLike<number>[];
+/** GPT-2's initial deviation. */
+const initialDeviation = 0.02;
 
-/** What an embedding may need to know besides its input. */
-export interface EmbeddingOptions {
-  /** Position of the first place. Default 0. */
-  readonly offset?: number | undefined;
-  /** Packed sequences, each numbered from 0. */
-  readonly segments?: Segments | undefined;
-  /** The type of each token, such as which of two sentences it belongs to. Default: all 0. */
-  readonly tokenTypes?: Rows | undefined;
-  /** 1 where the mask token stands, else 0: a model with token dropout needs it. */
-  readonly maskedTokens?: Rows | undefined;
-  /** 1 = valid place, 0 = padding. */
-  readonly keyMask?: KeyMask | undefined;
-}
+/** A table of vectors that ids look up. Starts as N(0, deviation²), by default with GPT-2's deviation 0.02. */
+export class Embedding extends Module {
+  /** `[numRows, width]` */
+  readonly weight: Tensor;
 
-/** Makes the vectors that the first block takes. */
-export interface Embedding extends Layer {
-  /** Whether a vector depends on its place in the sequence. */
-  readonly isPositional: boolean;
-  /** → `[batch, length, dModel]` */
-  forward(input: Tensor, options?: EmbeddingOptions): Tensor;
+  constructor(backend: Backend, numRows: number, width: number, initial: InitialWeights) {
+    super();
+    checkInitial('Embedding', backend, initial);
+    checkSizes('Embedding', { numRows, width });
+    const { random, deviation = initialDeviation } = initial;
+    this.weight = normalParameter(backend, [numRows, width], deviation, random);
+  }
+
+  /**
+   * @param ids int32 `[…]`, each below numRows
+   * @returns `[…, width]`
+   * @throws DataError that names an id beyond the table and its position.
+   */
+  forward(ids: Tensor): Tensor {
+    return embedding(this.weight, ids);
+  }
 }

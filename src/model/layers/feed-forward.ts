@@ -1,46 +1,59 @@
 import type { ActivationKind, Backend } from '../../backend/types.ts';
-import type { Random } from '../../base/random.ts';
+import { checkOptions, option } from '../../base/options.ts';
 import { activation } from '../../tensor/ops/elementwise.ts';
 import { recompute } from '../../tensor/ops/recompute.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { gather, type Layer } from './layer.ts';
+import { checkInitial, checkSizes, Module, type ResidualWeights } from './layer.ts';
 import { Linear } from './linear.ts';
 
-interface FeedForwardSizes {
+/** Sizes of a {@link FeedForward}. */
+export interface FeedForwardSizes {
   readonly dModel: number;
   readonly dFeedForward: number;
-  readonly activation: ActivationKind;
+  /** Default gelu. */
+  readonly activation?: ActivationKind | undefined;
   /**
    * Pieces of the batch's positions that are computed one after another, both ways, so that `[…, dFeedForward]` is only
    * ever held for one of them; the backward pass computes it again. Default 1: all at once, kept for the backward pass.
    */
-  readonly feedForwardChunks?: number;
+  readonly feedForwardChunks?: number | undefined;
+}
+
+/** Of a model's configuration what its feed-forward layers need. */
+export function feedForwardSizes(configuration: FeedForwardSizes): FeedForwardSizes {
+  const { dModel, dFeedForward, activation, feedForwardChunks } = configuration;
+  return { dModel, dFeedForward, activation, feedForwardChunks };
 }
 
 /** Two linear layers with an activation between: dModel → dFeedForward → dModel. */
-export class FeedForward implements Layer {
-  readonly #expand: Linear;
-  readonly #contract: Linear;
+export class FeedForward extends Module {
+  readonly expand: Linear;
+  readonly contract: Linear;
 
   constructor(
     backend: Backend,
     readonly sizes: FeedForwardSizes,
-    deviations: { inner: number; residual: number },
-    random: Random | undefined,
+    initial: ResidualWeights,
   ) {
-    this.#expand = new Linear(backend, sizes.dModel, sizes.dFeedForward, deviations.inner, random);
-    this.#contract = new Linear(backend, sizes.dFeedForward, sizes.dModel, deviations.residual, random);
+    super();
+    checkInitial('FeedForward', backend, initial);
+    checkOptions<FeedForwardSizes>('FeedForward', sizes ?? null, {
+      dModel: option.count,
+      dFeedForward: option.count,
+      activation: option.oneOf('relu', 'gelu', 'geluTanh', 'tanh'),
+      feedForwardChunks: option.count,
+    });
+    const { dModel, dFeedForward } = sizes;
+    checkSizes('FeedForward', { dModel, dFeedForward });
+    const { random, deviation, outputDeviation = deviation } = initial;
+    this.expand = new Linear(backend, dModel, dFeedForward, { random, deviation });
+    this.contract = new Linear(backend, dFeedForward, dModel, { random, deviation: outputDeviation });
   }
 
   /** `[…, dModel]` → the same */
   forward(x: Tensor): Tensor {
-    const { feedForwardChunks = 1 } = this.sizes;
-    const whole = (rows: Tensor) =>
-      this.#contract.forward(activation(this.#expand.forward(rows), this.sizes.activation));
+    const { feedForwardChunks = 1, activation: kind = 'gelu' } = this.sizes;
+    const whole = (rows: Tensor) => this.contract.forward(activation(this.expand.forward(rows), kind));
     return feedForwardChunks === 1 ? whole(x) : recompute(whole, x, [...this.parameters().values()], feedForwardChunks);
-  }
-
-  parameters(): Map<string, Tensor> {
-    return gather({ expand: this.#expand, contract: this.#contract });
   }
 }

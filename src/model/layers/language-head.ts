@@ -37,8 +37,8 @@ export class LanguageHead implements Layer {
     if (!sizes.tiedEmbeddings) this.#own = normalParameter(backend, [vocabSize, dModel], deviation, random);
     if (sizes.outputTransform) {
       this.#transform = {
-        linear: new Linear(backend, dModel, dModel, deviation, random),
-        norm: new LayerNorm(backend, dModel, sizes.layerNormEpsilon),
+        linear: new Linear(backend, dModel, dModel, { random, deviation }),
+        norm: new LayerNorm(backend, dModel, { epsilon: sizes.layerNormEpsilon }),
       };
     }
     if (sizes.outputBias) this.#bias = constantParameter(backend, [vocabSize], 0);

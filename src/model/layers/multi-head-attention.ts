@@ -1,12 +1,16 @@
+import { createAttention } from '../../attention/attention.ts';
+import { type AttentionOptions, attentionConfiguration } from '../../attention/configuration.ts';
 import { rememberSource, type SourceMemory } from '../../attention/decoding/source-memory.ts';
 import type { AttendOptions, Attention, DecodingState, KeyMask } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
-import type { Random } from '../../base/random.ts';
+import { checkOptions, option } from '../../base/options.ts';
+import { parseConfiguration } from '../../base/parse.ts';
+import { Random } from '../../base/random.ts';
 import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { gather, type Layer } from './layer.ts';
+import { checkInitial, checkSizes, Module, type ResidualWeights } from './layer.ts';
 import { Linear } from './linear.ts';
 import { positionStretches } from './positions.ts';
 
@@ -26,35 +30,76 @@ export interface AttentionPass extends AttentionHeads {
 /** Is shown the pass of every layer, in order. On a tape the tensors live until its end; else a block frees them, unless kept. */
 export type AttentionObserver = (pass: AttentionPass) => void;
 
-/** Projects to heads, attends, and projects back. Any {@link Attention} does the attending. */
-export class MultiHeadAttention implements Layer {
-  readonly #query: Linear;
-  /** None where the attention takes the queries for keys. */
-  readonly #key: Linear | undefined;
-  readonly #value: Linear;
-  readonly #output: Linear;
+/** Sizes of a {@link MultiHeadAttention}. */
+export interface MultiHeadAttentionSizes {
+  readonly dModel: number;
+  /** Divides dModel; a head has width dModel/numHeads. */
+  readonly numHeads: number;
+  /** Queries and keys are rotated by their positions (Su et al. 2021). Default false: the layer does not see order. */
+  readonly rotary?: boolean | undefined;
+  /** Longest sequence, which only a Linformer needs to know. Default 512. */
+  readonly maxLength?: number | undefined;
+}
 
+/** Projects to heads, attends, and projects back. Any attention does the attending. */
+export class MultiHeadAttention extends Module {
+  readonly query: Linear;
+  /** Undefined where the attention takes the queries for keys. */
+  readonly key: Linear | undefined;
+  readonly value: Linear;
+  readonly output: Linear;
+  #attention: Attention;
+
+  /**
+   * @param attention options such as `{ type: 'favor', numFeatures: 256 }` or `{ type: 'exact' }`, or an attention, which the
+   *   layer then owns
+   * @param initial also determines the random features
+   */
   constructor(
     backend: Backend,
-    readonly sizes: { dModel: number; numHeads: number; rotary: boolean },
-    public attention: Attention,
-    deviations: { inner: number; residual: number },
-    random: Random | undefined,
+    readonly sizes: MultiHeadAttentionSizes,
+    attention: Attention | AttentionOptions,
+    initial: ResidualWeights,
   ) {
-    const { dModel } = sizes;
-    const project = (deviation: number) => new Linear(backend, dModel, dModel, deviation, random);
-    this.#query = project(deviations.inner);
-    this.#key = attention.sharesKeys ? undefined : project(deviations.inner);
-    this.#value = project(deviations.inner);
-    this.#output = project(deviations.residual);
+    super();
+    checkInitial('MultiHeadAttention', backend, initial);
+    checkOptions<MultiHeadAttentionSizes>('MultiHeadAttention', sizes ?? null, {
+      dModel: option.count,
+      numHeads: option.count,
+      rotary: option.boolean,
+      maxLength: option.count,
+    });
+    const { dModel, numHeads } = sizes;
+    checkSizes('MultiHeadAttention', { dModel, numHeads });
+    if (dModel % numHeads !== 0) {
+      throw new ConfigurationError(
+        `MultiHeadAttention: ${numHeads} heads do not divide dModel ${dModel}; choose, say, dModel 64 with 4 heads.`,
+      );
+    }
+    const { random, deviation, outputDeviation = deviation } = initial;
+    this.#attention = isAttention(attention) ? attention : attentionOf(backend, sizes, attention, random);
+    const project = (own: number | undefined) => new Linear(backend, dModel, dModel, { random, deviation: own });
+    this.query = project(deviation);
+    this.key = this.#attention.sharesKeys ? undefined : project(deviation);
+    this.value = project(deviation);
+    this.output = project(outputDeviation);
+  }
+
+  /** What attends. Another takes its place without the weights of this one being freed. */
+  get attention(): Attention {
+    return this.#attention;
+  }
+  set attention(attention: Attention) {
+    this.#attention = attention;
   }
 
   /**
    * `[batch, length, dModel]` → the same
    *
+   * @param options causal, keyMask, segments. Default: every position sees all
    * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions, observe?: AttentionObserver): Tensor {
+  forward(x: Tensor, options: AttendOptions = {}, observe?: AttentionObserver): Tensor {
     const heads = this.#heads(x, { stretches: this.sizes.rotary ? positionStretches(options) : undefined });
     const { queries, keys, values } = heads;
     const outputs = this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' });
@@ -77,9 +122,7 @@ export class MultiHeadAttention implements Layer {
    */
   attendTo(x: Tensor, source: Tensor, options: AttendOptions): Tensor {
     const [keys, values] = this.#sourceHeads(source);
-    return this.#merge(
-      this.attention.attend(this.#split(this.#query, x), keys, values, { ...options, layout: 'blhd' }),
-    );
+    return this.#merge(this.attention.attend(this.#split(this.query, x), keys, values, { ...options, layout: 'blhd' }));
   }
 
   /** The keys and values of a source `[batch, lengthK, dModel]`, for {@link recall}. The caller disposes them. */
@@ -89,20 +132,20 @@ export class MultiHeadAttention implements Layer {
 
   /** As {@link attendTo}, of a source that was taken in before. Not differentiable. */
   recall(x: Tensor, memory: SourceMemory): Tensor {
-    return this.#merge(memory.attend(this.#split(this.#query, x)));
+    return this.#merge(memory.attend(this.#split(this.query, x)));
   }
 
   #heads(x: Tensor, places: RotaryOptions): AttentionHeads {
     const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
-    const queries = turn(this.#split(this.#query, x));
-    const keys = this.#key ? turn(this.#split(this.#key, x)) : queries;
-    return { queries, keys, values: this.#split(this.#value, x) };
+    const queries = turn(this.#split(this.query, x));
+    const keys = this.key ? turn(this.#split(this.key, x)) : queries;
+    return { queries, keys, values: this.#split(this.value, x) };
   }
 
   #sourceHeads(source: Tensor): [keys: Tensor, values: Tensor] {
-    if (!this.#key)
+    if (!this.key)
       throw new ConfigurationError('An attention that shares queries and keys cannot attend to another sequence.');
-    return [this.#split(this.#key, source), this.#split(this.#value, source)];
+    return [this.#split(this.key, source), this.#split(this.value, source)];
   }
 
   /** `[batch, length, dModel]` → `[batch, length, heads, dHead]` */
@@ -114,14 +157,33 @@ export class MultiHeadAttention implements Layer {
 
   #merge(heads: Tensor): Tensor {
     const [batch, length] = heads.shape;
-    return this.#output.forward(reshape(heads, [batch, length, this.sizes.dModel]));
+    return this.output.forward(reshape(heads, [batch, length, this.sizes.dModel]));
   }
 
-  parameters(): Map<string, Tensor> {
-    const { attention } = this;
-    const layers: Record<string, Layer> = { query: this.#query };
-    if (this.#key) layers.key = this.#key;
-    const own = gather({ ...layers, value: this.#value, output: this.#output });
-    return new Map([...own, ...(attention.parameters?.() ?? [])]);
+  override parameters(): Map<string, Tensor> {
+    return new Map([...super.parameters(), ...(this.attention.parameters?.() ?? [])]);
   }
+
+  override buffers(): Map<string, Tensor> {
+    return this.attention.buffers();
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.attention.dispose();
+  }
+}
+
+function isAttention(given: Attention | AttentionOptions): given is Attention {
+  return typeof given === 'object' && given !== null && 'attend' in given;
+}
+
+function attentionOf(
+  backend: Backend,
+  { dModel, numHeads, maxLength = 512 }: MultiHeadAttentionSizes,
+  options: AttentionOptions,
+  random = new Random(0),
+): Attention {
+  const configuration = parseConfiguration(attentionConfiguration, options, 'the attention');
+  return createAttention(backend, configuration, { numHeads, dHead: dModel / numHeads, maxLength }, random);
 }

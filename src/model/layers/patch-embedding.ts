@@ -5,9 +5,9 @@ import type { Random } from '../../base/random.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import { broadcastTo, concatenate } from '../../tensor/ops/layout.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Embedding } from './embedding.ts';
 import { gather, normalParameter } from './layer.ts';
 import { Linear } from './linear.ts';
+import type { InputEmbedding } from './token-embedding.ts';
 
 /** Square images cut into square patches. */
 export interface PatchSizes {
@@ -24,7 +24,7 @@ export function numPatches({ imageSize, patchSize }: PatchSizes): number {
 }
 
 /** Vectors of an image's patches after that of a class token, with learned positions (Dosovitskiy et al. 2021, 3.1). */
-export class PatchEmbedding implements Embedding {
+export class PatchEmbedding implements InputEmbedding {
   readonly isPositional = true;
   readonly #patches: Linear;
   readonly #classToken: Tensor;
@@ -38,7 +38,7 @@ export class PatchEmbedding implements Embedding {
     random: Random | undefined,
   ) {
     const { patchSize, channels } = sizes;
-    this.#patches = new Linear(backend, patchSize ** 2 * channels, dModel, deviation, random);
+    this.#patches = new Linear(backend, patchSize ** 2 * channels, dModel, { random, deviation });
     this.#classToken = normalParameter(backend, [1, dModel], deviation, random);
     this.#positions = normalParameter(backend, [1 + numPatches(sizes), dModel], deviation, random);
   }

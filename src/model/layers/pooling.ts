@@ -56,7 +56,7 @@ export class Pooler implements Layer {
   readonly #linear: Linear;
 
   constructor(backend: Backend, dModel: number, deviation: number, random: Random | undefined) {
-    this.#linear = new Linear(backend, dModel, dModel, deviation, random);
+    this.#linear = new Linear(backend, dModel, dModel, { random, deviation });
   }
 
   /** `[batch, dModel]` → the same */

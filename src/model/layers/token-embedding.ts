@@ -1,4 +1,4 @@
-import type { Segments } from '../../attention/types.ts';
+import type { KeyMask, Segments } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
@@ -6,9 +6,33 @@ import { add, scaleRows } from '../../tensor/ops/elementwise.ts';
 import { embedding } from '../../tensor/ops/embedding.ts';
 import { checkPositions } from '../../tensor/ops/rotary.ts';
 import { Tensor, tensor } from '../../tensor/tensor.ts';
-import type { Embedding, EmbeddingOptions, Rows } from './embedding.ts';
-import { normalParameter } from './layer.ts';
+import { type Layer, normalParameter } from './layer.ts';
 import { positionStretches, segmentPositions, sinusoidalPositions, stretches, stretchPositions } from './positions.ts';
+
+/** One number for each place of each batch row. */
+export type Rows = readonly ArrayLike<number>[];
+
+/** What an embedding may need to know besides its input. */
+export interface EmbeddingOptions {
+  /** Position of the first place. Default 0. */
+  readonly offset?: number | undefined;
+  /** Packed sequences, each numbered from 0. */
+  readonly segments?: Segments | undefined;
+  /** The type of each token, such as which of two sentences it belongs to. Default: all 0. */
+  readonly tokenTypes?: Rows | undefined;
+  /** 1 where the mask token stands, else 0: a model with token dropout needs it. */
+  readonly maskedTokens?: Rows | undefined;
+  /** 1 = valid place, 0 = padding. */
+  readonly keyMask?: KeyMask | undefined;
+}
+
+/** Makes the vectors that the first block takes. */
+export interface InputEmbedding extends Layer {
+  /** Whether a vector depends on its place in the sequence. */
+  readonly isPositional: boolean;
+  /** → `[batch, length, dModel]` */
+  forward(input: Tensor, options?: EmbeddingOptions): Tensor;
+}
 
 export type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
 
@@ -35,7 +59,7 @@ interface TokenEmbeddingSizes {
  * Token vectors, plus those of token types and absolute positions where the model has such: rotary positions belong to
  * the attention.
  */
-export class TokenEmbedding implements Embedding {
+export class TokenEmbedding implements InputEmbedding {
   /** `[vocabSize, dModel]` */
   readonly tokens: Tensor;
   readonly #positions: Tensor | undefined;

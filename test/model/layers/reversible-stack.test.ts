@@ -29,19 +29,18 @@ const seed = [5, 8] as const;
 
 function createBlocks(backend: Backend, options: AttentionOptions, numLayers: number, chunks: number): Block[] {
   const random = new Random(3);
-  const deviations = { inner: 0.4, residual: 0.4 };
+  const initial = { random, deviation: 0.4 };
   const blocks = Array.from({ length: numLayers }, () => {
     const sizes = { numHeads, dHead: dModel / numHeads, maxLength: length };
     const attention = createAttention(backend, attentionConfiguration.parse(options), sizes, random);
     return new Block({
-      attentionNorm: new LayerNorm(backend, dModel, 1e-5),
-      attention: new MultiHeadAttention(backend, { dModel, numHeads, rotary: true }, attention, deviations, random),
-      feedForwardNorm: new LayerNorm(backend, dModel, 1e-5),
+      attentionNorm: new LayerNorm(backend, dModel),
+      attention: new MultiHeadAttention(backend, { dModel, numHeads, rotary: true }, attention, initial),
+      feedForwardNorm: new LayerNorm(backend, dModel),
       feedForward: new FeedForward(
         backend,
         { dModel, dFeedForward, activation: 'gelu', feedForwardChunks: chunks },
-        deviations,
-        random,
+        initial,
       ),
     });
   });
