@@ -7,15 +7,11 @@ import { AdamW, learningRateAt } from 'performers/training';
 
 const backend = await createBackend();
 const random = new Random(1);
+const sizes = { dModel: 32, numHeads: 4 };
 
 class AddMarked extends Module {
   embed = new Linear(backend, 2, 32, { random });
-  attention = new MultiHeadAttention(
-    backend,
-    { dModel: 32, numHeads: 4 },
-    { type: 'favor', numFeatures: 16 },
-    { random },
-  );
+  attention = new MultiHeadAttention(backend, sizes, { type: 'favor', numFeatures: 16 }, { random });
   answer = new Linear(backend, 32, 1, { random });
 
   /** `[batch, length, 2]` → `[batch, 1]` */
@@ -37,11 +33,9 @@ for (let step = 0; step < steps; step++) {
     const loss = () => ops.mean(ops.squaredError(model.forward(x), target));
     return valueAndGradients(loss, [...parameters.values()]);
   });
-  optimizer.step(gradients, {
-    learningRate: learningRateAt({ learningRate: 1e-2, steps, schedule: { kind: 'cosine' } }, step),
-  });
-  if (step % 50 === 0 || step === steps - 1)
-    console.log(`step ${step}: squared error ${(await value.data())[0].toFixed(4)}`);
+  const learningRate = learningRateAt({ learningRate: 1e-2, steps, schedule: { kind: 'cosine' } }, step);
+  optimizer.step(gradients, { learningRate });
+  if (step % 50 === 49 || step === 0) console.log(`step ${step}: squared error ${(await value.data())[0].toFixed(4)}`);
   for (const used of [value, ...gradients]) used.dispose();
 }
 backend.close();

@@ -1,34 +1,15 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { runAsUser } from './support/user-module.ts';
 
 const root = join(import.meta.dirname, '..');
 
 /** The TypeScript examples of a page. */
 function examples(page: string): string[] {
   return [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
-}
-
-/** Runs an example as a user's module that has the built package installed. */
-function run(code: string, prepare: (directory: string) => void = () => {}): string {
-  const directory = mkdtempSync(join(tmpdir(), 'performers-documentation-'));
-  try {
-    mkdirSync(join(directory, 'node_modules'));
-    symlinkSync(root, join(directory, 'node_modules/performers'));
-    prepare(directory);
-    writeFileSync(join(directory, 'example.mjs'), code);
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
-      cwd: directory,
-      encoding: 'utf8',
-    });
-    expect(status, stderr).toBe(0);
-    return stdout;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 /** A run of one step at runs/moby-dick/performer. */
@@ -58,37 +39,45 @@ describe('the examples of the documentation run as they stand', () => {
   const [attention, stream] = examples('README.md');
 
   it('README: FAVOR+ on three Float32Arrays', () => {
-    expect(run(attention)).toContain('[ 1, 8, 4096, 64 ]');
+    expect(runAsUser(attention)).toContain('[ 1, 8, 4096, 64 ]');
   });
 
   it('README: load a model and stream from it', () => {
-    const output = run(stream, trainTiny);
+    const output = runAsUser(stream, trainTiny);
     expect(output.length).toBeGreaterThan(100);
   });
 
   it('docs/inspecting.md: a report for each layer', () => {
-    const output = run(examples('docs/inspecting.md')[0], trainTiny);
+    const output = runAsUser(examples('docs/inspecting.md')[0], trainTiny);
     expect(output).toMatch(/^layer 0: 256 features against exact attention/);
     expect(output).toMatch(/features for an output error of 0.2: 16\b/);
   });
 
   it('docs/feature-maps.md: a map over a projection', () => {
-    expect(run(examples('docs/feature-maps.md')[0])).toContain('[ 1, 2, 512, 64 ]');
+    expect(runAsUser(examples('docs/feature-maps.md')[0])).toContain('[ 1, 2, 512, 64 ]');
   });
 
   it('docs/inspecting.md: rows and top keys', () => {
-    const [top, rows] = run(examples('docs/inspecting.md')[1]).trim().split('\n');
+    const [top, rows] = runAsUser(examples('docs/inspecting.md')[1]).trim().split('\n');
     expect(top).toBe('[ 3, 0 ]');
     expect(rows).toMatch(/^\[ 1, 1, 2, 4 \] /);
     expect(Number(rows.split('] ')[1])).toBeCloseTo(1, 6);
   });
 
   it('docs/tokenizers.md: a tokenizer trained, stored and loaded', () => {
-    expect(run(examples('docs/tokenizers.md')[0])).toBe('true  sail about<|endoftext|>\n');
+    expect(runAsUser(examples('docs/tokenizers.md')[0])).toBe('true  sail about<|endoftext|>\n');
+  });
+
+  it('docs/own-models.md: a model of one’s own, and weights to a file and back', () => {
+    const [model, file] = examples('docs/own-models.md');
+    const losses = runAsUser(model).trim().split('\n').map(Number);
+    expect(losses).toHaveLength(4);
+    expect(losses[3]).toBeLessThan(losses[0] / 10);
+    expect(runAsUser(file)).toBe('true\n');
   });
 
   it('docs/training.md: training in code', () => {
-    const losses = run(examples('docs/training.md')[0]).trim().split('\n').map(Number);
+    const losses = runAsUser(examples('docs/training.md')[0]).trim().split('\n').map(Number);
     expect(losses).toHaveLength(5);
     // A fresh model is about as good as guessing one byte of 256.
     expect(Math.abs(losses[0] - Math.log(256))).toBeLessThan(0.2);
@@ -96,7 +85,7 @@ describe('the examples of the documentation run as they stand', () => {
   });
 
   it('docs/pretrained.md: a conversion in code', () => {
-    const output = run(examples('docs/pretrained.md')[0], (directory) => {
+    const output = runAsUser(examples('docs/pretrained.md')[0], (directory) => {
       mkdirSync(join(directory, 'models'));
       symlinkSync(join(root, 'test/golden/transformers/bert'), join(directory, 'models/bert'));
     });
@@ -106,7 +95,7 @@ describe('the examples of the documentation run as they stand', () => {
   });
 
   it('docs/export.md: one token after another', () => {
-    const output = run(examples('docs/export.md')[0], (directory) => {
+    const output = runAsUser(examples('docs/export.md')[0], (directory) => {
       symlinkSync(join(root, 'node_modules/onnxruntime-web'), join(directory, 'node_modules/onnxruntime-web'));
     });
     expect(output).toBe('13 256\n');
@@ -114,7 +103,7 @@ describe('the examples of the documentation run as they stand', () => {
 
   it('docs/data.md: JSONL in a folder', () => {
     const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ title: `t${i}`, body: `text ${i}` }));
-    const output = run(examples('docs/data.md')[0], (directory) => {
+    const output = runAsUser(examples('docs/data.md')[0], (directory) => {
       mkdirSync(join(directory, 'data'));
       writeFileSync(join(directory, 'data/a.jsonl'), `${lines.join('\n')}\n{"body": 3}\n`);
     });
@@ -126,7 +115,7 @@ describe('the examples of the documentation run as they stand', () => {
 
   it('docs/data-proteins-and-images.md: proteins with organisms held out', () => {
     const records = Array.from({ length: 200 }, (_, i) => `>p${i} OS=Organism ${i % 50} PE=1\nACDEFGHIKL\n`);
-    const output = run(examples('docs/data-proteins-and-images.md')[0], (directory) => {
+    const output = runAsUser(examples('docs/data-proteins-and-images.md')[0], (directory) => {
       writeFileSync(join(directory, 'proteins.fasta.gz'), gzipSync(`${records.join('')}>gap\nA-C\n`));
     });
     const [train, heldOut, outOfDistribution, bad] = output.match(/\d+/g)!.map(Number);
@@ -137,6 +126,6 @@ describe('the examples of the documentation run as they stand', () => {
   });
 
   it('docs/data-proteins-and-images.md: ListOps', () => {
-    expect(run(examples('docs/data-proteins-and-images.md')[1]).trim()).toBe('16000 8 8');
+    expect(runAsUser(examples('docs/data-proteins-and-images.md')[1]).trim()).toBe('16000 8 8');
   });
 });
