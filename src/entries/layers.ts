@@ -8,7 +8,11 @@ export { LayerNorm, type LayerNormOptions } from '../model/layers/layer-norm.ts'
 export { Dropout } from '../model/layers/dropout.ts';
 
 // What a Transformer is made of.
-export { MultiHeadAttention, type MultiHeadAttentionSizes } from '../model/layers/multi-head-attention.ts';
+export {
+  MultiHeadAttention,
+  type MultiHeadAttentionSizes,
+  type SelfAttendOptions,
+} from '../model/layers/multi-head-attention.ts';
 export { FeedForward, type FeedForwardSizes } from '../model/layers/feed-forward.ts';
 export { Block, type BlockLayers, type NormPlace } from '../model/layers/block.ts';
 

@@ -202,6 +202,8 @@ const reads = 'reads its files in chunks, and the event loop turns at each';
 const files =
   'reads or writes whole files through the file system; the work in between is one step for each tensor or file';
 const reasons: Readonly<Record<string, string>> = {
+  'AdamW.save': copies,
+  globalNorm: 'sums one tensor after another, each in one call of a kernel',
   'Decoder.save': copies,
   'FavorState.save': copies,
   'KeyValueCache.save': copies,

@@ -1,4 +1,4 @@
-import type { AttendOptions, DecodingState } from '../../attention/types.ts';
+import type { DecodingState } from '../../attention/types.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -6,7 +6,7 @@ import { Dropout } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';
 import { gather, Module } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
-import type { AttentionObserver, MultiHeadAttention } from './multi-head-attention.ts';
+import type { AttentionObserver, MultiHeadAttention, SelfAttendOptions } from './multi-head-attention.ts';
 
 /** Where a block normalises: what its two parts read, or the sums that they are added to. */
 export type NormPlace = 'pre' | 'post';
@@ -46,7 +46,7 @@ export class Block extends Module {
    * @param dropout of this pass. Default: none
    * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions = {}, dropout = Dropout.off, observe?: AttentionObserver): Tensor {
+  forward(x: Tensor, options: SelfAttendOptions = {}, dropout = Dropout.off, observe?: AttentionObserver): Tensor {
     return this.#feed(
       this.#join(x, this.layers.attentionNorm, dropout, (given) =>
         this.layers.attention.forward(given, options, observe),

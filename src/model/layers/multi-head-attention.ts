@@ -3,13 +3,14 @@ import { type AttentionOptions, attentionConfiguration } from '../../attention/c
 import { rememberSource, type SourceMemory } from '../../attention/decoding/source-memory.ts';
 import type { AttendOptions, Attention, DecodingState, KeyMask } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
-import { ConfigurationError } from '../../base/errors.ts';
-import { checkOptions, option } from '../../base/options.ts';
+import { ConfigurationError, ShapeError } from '../../base/errors.ts';
+import { checkOptions, type OptionKinds, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse.ts';
 import { Random } from '../../base/random.ts';
 import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { formatShape } from '../../tensor/shape.ts';
+import { checkTensors, Tensor } from '../../tensor/tensor.ts';
 import { checkInitial, checkSizes, Module, type ResidualWeights } from './layer.ts';
 import { Linear } from './linear.ts';
 import { positionStretches } from './positions.ts';
@@ -40,6 +41,17 @@ export interface MultiHeadAttentionSizes {
   /** Longest sequence, which only a Linformer needs to know. Default 512. */
   readonly maxLength?: number | undefined;
 }
+
+/** Options of attention within one sequence. */
+export type SelfAttendOptions = Omit<AttendOptions, 'layout' | 'keySegments'>;
+
+const selfAttendKinds: OptionKinds<SelfAttendOptions> = {
+  causal: option.boolean,
+  offset: option.integer,
+  normalised: option.boolean,
+  keyMask: option.either(option.instance(Tensor), option.array),
+  segments: option.array,
+};
 
 /** Projects to heads, attends, and projects back. Any attention does the attending. */
 export class MultiHeadAttention extends Module {
@@ -99,7 +111,15 @@ export class MultiHeadAttention extends Module {
    * @param options causal, keyMask, segments. Default: every position sees all
    * @param observe is shown what the attention is given and gives
    */
-  forward(x: Tensor, options: AttendOptions = {}, observe?: AttentionObserver): Tensor {
+  forward(x: Tensor, options: SelfAttendOptions = {}, observe?: AttentionObserver): Tensor {
+    const where = 'MultiHeadAttention.forward';
+    checkTensors(where, { x });
+    if (x.shape.length !== 3 || x.shape[2] !== this.sizes.dModel) {
+      throw new ShapeError(
+        `${where}: x has shape ${formatShape(x.shape)} where [batch, length, ${this.sizes.dModel}] is needed.`,
+      );
+    }
+    checkOptions<SelfAttendOptions>(where, options, selfAttendKinds);
     const heads = this.#heads(x, { stretches: this.sizes.rotary ? positionStretches(options) : undefined });
     const { queries, keys, values } = heads;
     const outputs = this.attention.attend(queries, keys, values, { ...options, layout: 'blhd' });

@@ -138,6 +138,7 @@ describe('layers', () => {
   });
 
   it('refuse what does not fit, by name', () => {
+    const heads = new MultiHeadAttention(backend, { dModel: 6, numHeads: 2 }, favor, drawn());
     const bad: [() => unknown, new (message: string) => Error, string][] = [
       [() => new Linear(backend, 3, 5, {} as never), ConfigurationError, 'Linear: give { random: new Random(seed) }'],
       [
@@ -167,6 +168,17 @@ describe('layers', () => {
         () => new FeedForward(backend, { dModel: 6, dFeedForward: 7, activation: 'exp' as never }, drawn()),
         ConfigurationError,
         'Key "activation"',
+      ],
+      [
+        () => heads.forward(randomTensor(backend, [5, 6], 1)),
+        ShapeError,
+        'x has shape [5, 6] where [batch, length, 6]',
+      ],
+      [() => heads.forward(undefined as never), DataError, 'MultiHeadAttention.forward: x is undefined'],
+      [
+        () => heads.forward(randomTensor(backend, [1, 5, 6], 1), { layout: 'bhld' } as never),
+        ConfigurationError,
+        'Unknown key "layout"',
       ],
       [() => new Block({} as never), DataError, 'Block: layers is a plain object'],
     ];
