@@ -61,9 +61,54 @@ static inline Vector loadStrided(const float* p, Index stride, int lanes) {
   return x;
 }
 
+// A transposition: out is dense along the innermost axis q, x along another axis p. It goes by squares of kWidth × kWidth, which are
+// read along p, turned in registers and written along q.
+struct Transposition {
+  Index p, lengthP, lengthQ, strideQ, strideP;  // of q in x, of p in out
+
+  static Transposition find(const int32_t* layout, Index numAxes) {
+    const int32_t* q = layout + (numAxes - 1) * 3;
+    for (Index axis = numAxes - 2; axis >= 0 && q[1] > 1 && q[2] == 1; axis--)
+      if (layout[axis * 3 + 1] == 1) return {axis, layout[axis * 3], q[0], q[1], layout[axis * 3 + 2]};
+    return {-1, 0, 0, 0, 0};
+  }
+
+  void square(const float* x, float* out, Index sizeP, Index sizeQ) const {
+    if (sizeP < kWidth || sizeQ < kWidth) {
+      for (Index i = 0; i < sizeP; i++)
+        for (Index j = 0; j < sizeQ; j++) out[i * strideP + j] = x[j * strideQ + i];
+      return;
+    }
+    Vector rows[kWidth];
+    UNROLL for (int j = 0; j < kWidth; j++) rows[j] = load(x + j * strideQ);
+    transpose(rows);
+    UNROLL for (int i = 0; i < kWidth; i++) store(out + i * strideP, rows[i]);
+  }
+
+  void run(Work work, const float* x, float* out, const int32_t* layout, Index numAxes, Index count) const {
+    const Index acrossP = divideUp(lengthP, kWidth), acrossQ = divideUp(lengthQ, kWidth);
+    const Index squares = count / (lengthP * lengthQ) * acrossP * acrossQ;
+    const Index each = divideUp(squares, divideUp(count, kChunk)), end = smaller(work.last * each, squares);
+    for (Index number = work.first * each; number < end; number++) {
+      const Index atQ = number % acrossQ * kWidth, atP = number / acrossQ % acrossP * kWidth;
+      Index rest = number / (acrossQ * acrossP), from = atP + atQ * strideQ, to = atP * strideP + atQ;
+      for (Index axis = numAxes - 2; axis >= 0; axis--) {
+        if (axis == p) continue;
+        const int32_t* row = layout + axis * 3;
+        from += rest % row[0] * row[1];
+        to += rest % row[0] * row[2];
+        rest /= row[0];
+      }
+      square(x + from, out + to, smaller(kWidth, lengthP - atP), smaller(kWidth, lengthQ - atQ));
+    }
+  }
+};
+
 // Numbers are moved, not computed with: they may be the bits of integers.
 PLAN(strided_copy) { return chunkPlan(count); }
 RUN(strided_copy) {
+  const Transposition transposition = Transposition::find(layout, numAxes);
+  if (transposition.p >= 0) return transposition.run(work, x, out, layout, numAxes, count);
   forStretches<2>(work, count, layout, numAxes, [=](Index, Index n, const Walk<2>& walk) {
     const Index from = walk.stride(0), to = walk.stride(1);
     const float* source = x + walk.at[0];

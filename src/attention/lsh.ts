@@ -3,6 +3,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/attention/lsh-attention.ts';
+import { slice } from '../tensor/ops/layout.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
@@ -140,20 +141,13 @@ export class LshAttention implements Attention<KeyValueCache> {
     const { backend } = this;
     state.append(keys, values);
     const { position } = state;
-    const { batch, heads, dValue } = state.sizes;
+    const { batch } = state.sizes;
     const length = queries.shape[1];
     return scope(() => {
       const runs = denseRuns(backend, batch, position, position);
       const inputs = { queries: state.keys, values: state.values, layout: 'blhd', runs } as const;
       const all = lshOp(inputs, this.#options(true));
-      const out = Tensor.empty(backend, [batch, length, heads, dValue]);
-      const width = heads * dValue;
-      for (let row = 0; row < batch; row++) {
-        const from = (row * state.capacity + position - length) * width;
-        const target = backend.slice(out.storage, row * length * width, length * width);
-        backend.copy(backend.slice(all.storage, from, length * width), target);
-      }
-      return out;
+      return slice(all, 1, position - length, position);
     });
   }
 

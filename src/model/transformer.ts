@@ -5,7 +5,7 @@ import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
-import { permute, reshape } from '../tensor/ops/layout.ts';
+import { permute, reshape, slice } from '../tensor/ops/layout.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
 import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
@@ -237,7 +237,7 @@ export class Transformer implements Layer {
    * @returns logits of the last position, `[batch, vocabSize]`
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
-    return scope(() => this.logits(lastPlace(this.#normalise(this.#continue(ids, states)))));
+    return scope(() => this.logits(slice(this.#normalise(this.#continue(ids, states)), 1, -1)));
   }
 
   /** As {@link extend}, for a part of a prompt of which no logits are wanted. */
@@ -373,17 +373,6 @@ function checkReplaceable(...attentions: readonly Attention[]): void {
       'LSH attention and learned Linformer projections cannot replace, or be replaced: train a new model with them.',
     );
   }
-}
-
-/** `[batch, length, width]` → `[batch, 1, width]`, the last place. Not differentiable. */
-function lastPlace(x: Tensor): Tensor {
-  const [batch, length, width] = x.shape;
-  const out = Tensor.empty(x.backend, [batch, 1, width]);
-  for (let row = 0; row < batch; row++) {
-    const last = x.backend.slice(x.storage, ((row + 1) * length - 1) * width, width);
-    x.backend.copy(last, x.backend.slice(out.storage, row * width, width));
-  }
-  return out;
 }
 
 function projectionRandom(seed: number, layer: number, redraw: number): Random {

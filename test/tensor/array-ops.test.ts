@@ -526,3 +526,44 @@ describe('memory', () => {
     expect(made).toEqual([40, ...new Array(calls.length - 1).fill(0)]);
   });
 });
+
+describe('strides at the door', () => {
+  it('refuse what would leave an array, or make elements of the result meet', async () => {
+    for (const backend of backends) {
+      const [x, out] = [backend.upload(new Float32Array(6).fill(2)), backend.upload(new Float32Array(6))];
+      const copy = (rows: number[][], count = 6) => {
+        const layout = backend.upload(Int32Array.from(rows.flat()));
+        return () => backend.stridedCopy({ x, out, layout, numAxes: rows.length, count });
+      };
+      const bad: [() => void, string][] = [
+        [copy([[6, 1, 0]]), 'stridedCopy: strides of out make axes overlap; give every element a place of its own.'],
+        [
+          copy([
+            [2, 3, 2],
+            [3, 1, 1],
+          ]),
+          'stridedCopy: strides of out make axes overlap; give every element a place of its own.',
+        ],
+        [copy([[6, 1, -1]]), 'stridedCopy: layout has the row [6, 1, -1]; give lengths and strides of at least 0.'],
+        [copy([[6, 1, 1]], 7), 'stridedCopy: count is 7 where the lengths of layout make 6.'],
+        [copy([[6, 2, 1]]), 'stridedCopy: x has 6 elements of float32 where 11 of float32 are needed.'],
+        [copy([[6, 1, 2]]), 'stridedCopy: out has 6 elements of float32 where 11 of float32 are needed.'],
+      ];
+      for (const [call, message] of bad) expect(call).toThrow(message);
+      expect([...(await backend.read(out))]).toEqual([0, 0, 0, 0, 0, 0]);
+      // Axes of length 1 and of none meet nobody.
+      copy([
+        [1, 0, 0],
+        [6, 1, 1],
+      ])();
+      copy(
+        [
+          [0, 0, 0],
+          [6, 1, 1],
+        ],
+        0,
+      )();
+      expect([...(await backend.read(out))]).toEqual([2, 2, 2, 2, 2, 2]);
+    }
+  });
+});

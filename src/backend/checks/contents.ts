@@ -170,7 +170,8 @@ export abstract class ContentChecks {
     this.array(where, 'layout', layout, 'int32', numAxes * width);
     const rows = rowsOf(this.inner.peek(layout, numAxes * width), width);
     const bad = rows.find((row) => row.some((value) => value < 0));
-    if (bad) throw new DataError(`${where}: layout has the row [${bad}]; give lengths and strides of at least 0.`);
+    if (bad)
+      throw new DataError(`${where}: layout has the row [${bad.join(', ')}]; give lengths and strides of at least 0.`);
     const product = rows.reduce((total, [length]) => total * length, 1);
     if (product !== count) {
       throw new ShapeError(`${where}: count is ${count} where the lengths of layout make ${product}.`);

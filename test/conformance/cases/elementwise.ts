@@ -138,7 +138,8 @@ function sumAxis(outer: number, length: number, inner: number, accumulate: boole
   return {
     name: `sum of axis ${outer}×${length}×${inner}${accumulate ? ' accumulate' : ''}`,
     bound: 2e-6,
-    because: 'float32 sums of up to 1024 numbers',
+    because: 'float32 sums of up to 1024 numbers, which may cancel',
+    termSize: { out: Math.sqrt(length) },
     inputs: (random) => ({ x: normals(random, outer * length * inner) }),
     outputs: (random) => ({ out: accumulate ? normals(random, outer * inner) : outer * inner }),
     call: (backend, { x, out }) => backend.sumAxis({ x, out, outer, length, inner, accumulate }),

@@ -31,6 +31,17 @@ const copies: readonly (readonly Axis[])[] = [
     [11, 0, 41],
     [37, 1, 1],
   ],
+  // x [5, 67, 41] → [41, 5, 67], dense and with gaps.
+  [
+    [41, 1, 335],
+    [5, 2747, 67],
+    [67, 41, 1],
+  ],
+  [
+    [41, 1, 351],
+    [5, 2747, 70],
+    [67, 41, 1],
+  ],
   [
     [7, 341, 23],
     [23, 3, 1],
@@ -121,6 +132,19 @@ function binaryCase(kind: BinaryKind, axes: readonly Axis[]): Case {
   };
 }
 
+/** What IEEE 754 gives for infinities, NaN and zeros. */
+const ends = [0, -0, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
+const endCases = binaryKinds.map(
+  (kind): Case => ({
+    ...{ name: `${kind} of zeros, infinities and NaN`, bound: 0, because: 'exact, or not finite' },
+    inputs: () => ({ a: Float32Array.from(ends), b: Float32Array.from(ends), layout: Int32Array.of(6, 1, 0, 6, 0, 1) }),
+    outputs: () => ({ out: 36 }),
+    call: (backend, { a, b, layout, out }) => {
+      backend.binary({ kind, a, b, out, layout, numAxes: 2, count: 36 });
+    },
+  }),
+);
+
 const selectCases = broadcasts.map(
   (axes): Case => ({
     ...{ name: `select ${nameOf(axes)}`, ...exact },
@@ -141,5 +165,6 @@ export const stridedCases: Case[] = [
   ...copyCases,
   integerCase,
   ...binaryKinds.flatMap((kind) => broadcasts.map((axes) => binaryCase(kind, axes))),
+  ...endCases,
   ...selectCases,
 ];
