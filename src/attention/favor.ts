@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
@@ -8,7 +9,10 @@ import {
   type FeatureConfigurationInput,
   featureConfiguration,
 } from '../features/configuration.ts';
-import { drawFeatures as drawPlainFeatures } from '../features/draw-features.ts';
+import {
+  drawFeatures as drawPlainFeatures,
+  drawFeaturesInSteps as drawPlainFeaturesInSteps,
+} from '../features/draw-features.ts';
 import type { Features } from '../features/features.ts';
 import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/attention/favor.ts';
 import { favorCausal } from '../tensor/ops/attention/favor-causal.ts';
@@ -32,6 +36,21 @@ export interface FeatureOptions extends FeatureConfigurationInput {
  * @throws ConfigurationError when the options are not valid or do not fit dHead.
  */
 export function drawFeatures(backend: Backend, dHead: number, options: FeatureOptions = {}): FeatureTensors {
+  return uploadFeatures(backend, drawPlainFeatures(...drawing(backend, dHead, options)), dHead);
+}
+
+/** As {@link drawFeatures}, but the event loop may turn between blocks of directions. The caller disposes the tensors. */
+export async function drawFeaturesInSteps(
+  backend: Backend,
+  dHead: number,
+  options: FeatureOptions,
+  pauses: Pauses,
+): Promise<FeatureTensors> {
+  return uploadFeatures(backend, await drawPlainFeaturesInSteps(...drawing(backend, dHead, options), pauses), dHead);
+}
+
+/** What features are drawn from, checked. */
+function drawing(backend: Backend, dHead: number, options: FeatureOptions): [FeatureConfiguration, number, Random] {
   checkArguments(
     'drawFeatures',
     { backend, dHead },
@@ -48,12 +67,8 @@ export function drawFeatures(backend: Backend, dHead: number, options: FeatureOp
     throw new ConfigurationError(`drawFeatures: the options are ${describe(options)}; give an object.`);
   }
   const { seed = 0, ...rest } = options;
-  const random = new Random(seed, streams.projections);
-  return uploadFeatures(
-    backend,
-    drawPlainFeatures(parseConfiguration(featureConfiguration, rest, 'the options of the features'), dHead, random),
-    dHead,
-  );
+  const configuration = parseConfiguration(featureConfiguration, rest, 'the options of the features');
+  return [configuration, dHead, new Random(seed, streams.projections)];
 }
 
 function uploadFeatures(backend: Backend, drawn: Features, dHead: number): FeatureTensors {

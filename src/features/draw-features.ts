@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import type { Random } from '../base/random.ts';
 import type { FeatureConfiguration } from './configuration.ts';
 import type { Features } from './features.ts';
@@ -8,7 +9,8 @@ import { hyperbolicMap } from './maps/hyperbolic.ts';
 import { positiveMap } from './maps/positive.ts';
 import { smregMap } from './maps/smreg.ts';
 import { trigonometricMap } from './maps/trigonometric.ts';
-import { drawProjection } from './projection.ts';
+import { drawProjection, drawProjectionInSteps, type ProjectionOptions } from './projection.ts';
+import type { Projection } from './projections/projection.ts';
 
 /**
  * Draws the features of a configuration for heads of width dHead, from `random` alone.
@@ -17,12 +19,29 @@ import { drawProjection } from './projection.ts';
  * @throws when the configuration does not fit dHead, or its parts do not fit each other.
  */
 export function drawFeatures(configuration: FeatureConfiguration, dHead: number, random: Random): Features {
+  return featuresOver(drawProjection(projectionOf(configuration, dHead), random), configuration);
+}
+
+/** As {@link drawFeatures}, but the event loop may turn between blocks of directions. */
+export async function drawFeaturesInSteps(
+  configuration: FeatureConfiguration,
+  dHead: number,
+  random: Random,
+  pauses: Pauses,
+): Promise<Features> {
+  return featuresOver(await drawProjectionInSteps(projectionOf(configuration, dHead), random, pauses), configuration);
+}
+
+function projectionOf(configuration: FeatureConfiguration, dHead: number): ProjectionOptions {
   const { featureMap, numFeatures } = configuration;
   const kind = configuration.projection ?? (featureMap.type === 'generalised' ? 'none' : 'orthogonal');
   const norms = configuration.norms ?? (featureMap.type === 'smreg' ? 'regularised' : 'gaussian');
   checkCombination(configuration, kind === 'none');
   const directions = isPaired(featureMap.type) ? numFeatures / 2 : numFeatures;
-  const projection = drawProjection({ kind, directions, dHead, norms }, random);
+  return { kind, directions, dHead, norms };
+}
+
+function featuresOver(projection: Projection, { featureMap }: FeatureConfiguration): Features {
   switch (featureMap.type) {
     case 'positive':
       return positiveMap(projection);

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
@@ -6,7 +7,7 @@ import { givensProjection } from './projections/givens.ts';
 import { hadamardProjection } from './projections/hadamard.ts';
 import { noProjection } from './projections/none.ts';
 import { orthogonalProjection } from './projections/orthogonal.ts';
-import type { NormKind, Projection, ProjectionSizes } from './projections/projection.ts';
+import { denseProjection, type NormKind, type Projection, type ProjectionSizes } from './projections/projection.ts';
 import { simplexProjection } from './projections/simplex.ts';
 
 /** Kinds of projection: how the rows of W are drawn together, or none. */
@@ -57,4 +58,22 @@ export function drawProjection(options: ProjectionOptions, random: Random): Proj
     );
   }
   return projections[kind]({ directions, dHead, norms }, random);
+}
+
+/** As {@link drawProjection}, but the event loop may turn between blocks of dHead rows, where a kind draws one after another. */
+export async function drawProjectionInSteps(
+  options: ProjectionOptions,
+  random: Random,
+  pauses: Pauses,
+): Promise<Projection> {
+  const { kind, directions, dHead } = options;
+  const isLarge = directions > dHead && directions * dHead <= MOST_NUMBERS;
+  if (!isLarge || (kind !== 'orthogonal' && kind !== 'simplex')) return drawProjection(options, random);
+  const values = new Float64Array(directions * dHead);
+  for (let start = 0; start < directions; start += dHead) {
+    await pauses.next();
+    const block = drawProjection({ ...options, directions: Math.min(dHead, directions - start) }, random);
+    values.set(block.values, start * dHead);
+  }
+  return denseProjection(values, dHead);
 }

@@ -4,6 +4,14 @@ import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts'
 import { Tensor } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
 
+/** A loss of what the layers give. */
+export type HiddenLoss = (
+  model: Transformer,
+  hidden: Tensor,
+  targets: Tensor,
+  options: ForwardOptions & { weight?: number },
+) => CrossEntropy;
+
 /**
  * Next-token (or masked-token) loss of a batch.
  *
@@ -27,9 +35,12 @@ export function languageModelLoss(
       targets: option.instance(Tensor),
     },
   );
-  const logits = model.logits(model.forward(inputs, options));
-  return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
+  return tokenLossOf(model, model.forward(inputs, options), targets, options);
 }
+
+/** {@link languageModelLoss}, given the model's hidden states `[batch, length, dModel]`. */
+export const tokenLossOf: HiddenLoss = (model, hidden, targets, { weight }) =>
+  softmaxCrossEntropy(model.logits(hidden), reshape(targets, [targets.size]), weight);
 
 /**
  * Loss of one class per sequence, by the model's classification head.
@@ -55,6 +66,9 @@ export function classificationLoss(
       targets: option.instance(Tensor),
     },
   );
-  const logits = model.classify(model.forward(inputs, options), options);
-  return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
+  return classLossOf(model, model.forward(inputs, options), targets, options);
 }
+
+/** {@link classificationLoss}, given the model's hidden states `[batch, length, dModel]`. */
+export const classLossOf: HiddenLoss = (model, hidden, targets, { weight, ...options }) =>
+  softmaxCrossEntropy(model.classify(hidden, options), reshape(targets, [targets.size]), weight);

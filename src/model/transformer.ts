@@ -2,6 +2,7 @@ import { createAttention } from '../attention/attention.ts';
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
@@ -32,6 +33,8 @@ export interface ForwardOptions
   /** Is shown what the attention of every layer is given and gives, in order. */
   readonly observe?: AttentionObserver | undefined;
 }
+
+type AttentionInputsOptions = Omit<ForwardOptions, 'dropout' | 'observe'>;
 
 /** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
 const initialDeviation = 0.02;
@@ -127,13 +130,35 @@ export class Transformer implements Layer {
   }
 
   /**
+   * As {@link forward} without dropout, but the event loop may turn between layers. Not differentiable. The caller disposes
+   * the result.
+   *
+   * @throws the reason of the pauses' signal, if it has aborted
+   */
+  async forwardInSteps(input: Tensor, given: Omit<ForwardOptions, 'dropout'>, pauses: Pauses): Promise<Tensor> {
+    checkForward('forwardInSteps', input, given);
+    const { observe, ...options } = given;
+    const { keyMask, segments } = options;
+    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
+    const x = scope(() => this.#embed(input, options));
+    const out = await this.#stack.forwardInSteps(x, attend, pauses, observe).finally(() => x.dispose());
+    if (!this.#norm) return out;
+    try {
+      await pauses.next();
+      return scope(() => this.#normalise(out));
+    } finally {
+      out.dispose();
+    }
+  }
+
+  /**
    * What the attention of every layer is given in one forward pass, after rotary positions: queries, keys and values
    * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
    *
    * @param input as for {@link forward}
    * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
-  attentionInputs(input: Tensor, options: Omit<ForwardOptions, 'dropout' | 'observe'> = {}): AttentionHeads[] {
+  attentionInputs(input: Tensor, options: AttentionInputsOptions = {}): AttentionHeads[] {
     checkForward('attentionInputs', input, options);
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
@@ -149,10 +174,26 @@ export class Transformer implements Layer {
       throw error;
     }
     for (const tensor of found) adopt(tensor);
-    return this.#blocks.map((_, layer) => {
-      const [queries, keys, values] = found.slice(3 * layer);
-      return { queries, keys, values };
-    });
+    return headsOfLayers(found);
+  }
+
+  /** As {@link attentionInputs}, but the event loop may turn between layers. The caller disposes the tensors. */
+  async attentionInputsInSteps(
+    input: Tensor,
+    options: AttentionInputsOptions,
+    pauses: Pauses,
+  ): Promise<AttentionHeads[]> {
+    const found: Tensor[] = [];
+    try {
+      const observe: AttentionObserver = ({ queries, keys, values }) => {
+        for (const heads of [queries, keys, values]) found.push(keep(permute(heads, [0, 2, 1, 3])));
+      };
+      (await this.forwardInSteps(input, { ...options, observe }, pauses)).dispose();
+    } catch (error) {
+      for (const tensor of found) tensor.dispose();
+      throw error;
+    }
+    return headsOfLayers(found);
   }
 
   /**
@@ -350,6 +391,14 @@ const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
   observe: option.function,
   weight: option.number,
 };
+
+/** Queries, keys and values of the layers, one after another. */
+function headsOfLayers(found: readonly Tensor[]): AttentionHeads[] {
+  return Array.from({ length: found.length / 3 }, (_, layer) => {
+    const [queries, keys, values] = found.slice(3 * layer);
+    return { queries, keys, values };
+  });
+}
 
 function checkForward(where: string, input: Tensor, options: ForwardOptions): void {
   checkTensors(where, { input });

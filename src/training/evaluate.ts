@@ -2,13 +2,14 @@ import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
+import type { HiddenLoss } from '../model/losses.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
 import { countPlaces, type Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
-import { type LossFunction, objectiveLoss } from './objective.ts';
+import { type LossFunction, objectiveHiddenLoss } from './objective.ts';
 
 export type { LossFunction } from './objective.ts';
 
@@ -34,13 +35,14 @@ export interface Evaluation extends TeacherErrors {
 }
 
 /**
- * Evaluates a model without dropout on all of `batches`.
+ * Evaluates a model without dropout on all of `batches`. The event loop may turn between the model's layers; with a loss of
+ * the caller's own or a teacher, between batches.
  *
  * @param options.characters number of characters that the counted targets stand for
  * @param options.objective what the batches ask for. Default: the next token.
  * @param options.loss Default: that of the objective.
  * @param options.teacher measures errors against it too, of every place; its objective is then that of the batches
- * @param options.signal stops it at the next batch: its reason is thrown
+ * @param options.signal stops it at the next layer or batch: its reason is thrown
  * @throws one sentence when there is no target to count or a token lies outside the vocabulary.
  */
 export async function evaluate(
@@ -71,7 +73,7 @@ export async function evaluate(
   });
   const { teacher } = options;
   const objective = teacher?.objective ?? options.objective ?? { type: 'nextToken' };
-  const lossFunction = teacher ? undefined : (options.loss ?? objectiveLoss(objective));
+  const hiddenLoss = teacher || options.loss ? undefined : objectiveHiddenLoss(objective);
   const totals = new LossTotals();
   let tokens = 0;
   let places = 0;
@@ -79,7 +81,8 @@ export async function evaluate(
   await pauses.next();
   for await (const batch of batches) {
     checkBatch(batch, model.configuration, objective);
-    if (lossFunction) await totals.add(taskLoss(model, batch, lossFunction), batch);
+    if (options.loss && !teacher) await totals.add(taskLoss(model, batch, options.loss), batch);
+    else if (hiddenLoss) await totals.add(await taskLossInSteps(model, batch, hiddenLoss, pauses), batch);
     else {
       const lesson = await teacher!.teach(batch);
       try {
@@ -114,4 +117,30 @@ function taskLoss(model: Transformer, batch: Batch, lossFunction: LossFunction):
     const { loss, correct } = lossFunction(model, inputs, targets, batchOptions(model, batch));
     return { parts: [{ name: 'task', weight: 1, values: keep(loss) }], correct: keep(correct) };
   });
+}
+
+/** The same, with pauses between the layers. */
+async function taskLossInSteps(
+  model: Transformer,
+  batch: Batch,
+  lossOf: HiddenLoss,
+  pauses: Pauses,
+): Promise<BatchLoss> {
+  const given = batchTensors(model, batch);
+  const [inputs, targets] = given;
+  const options = batchOptions(model, batch);
+  try {
+    const hidden = await model.forwardInSteps(inputs, options, pauses);
+    try {
+      await pauses.next();
+      return scope(() => {
+        const { loss, correct } = lossOf(model, hidden, targets, options);
+        return { parts: [{ name: 'task', weight: 1, values: keep(loss) }], correct: keep(correct) };
+      });
+    } finally {
+      hidden.dispose();
+    }
+  } finally {
+    for (const tensor of given) tensor.dispose();
+  }
 }

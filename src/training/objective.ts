@@ -10,7 +10,7 @@ import {
 } from '../data/batches/windows.ts';
 import type { TokenSplit } from '../data/tokens/token-store.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
-import { classificationLoss, languageModelLoss } from '../model/losses.ts';
+import { classificationLoss, classLossOf, type HiddenLoss, languageModelLoss, tokenLossOf } from '../model/losses.ts';
 import type { ForwardOptions, Transformer } from '../model/transformer.ts';
 import type { CrossEntropy } from '../tensor/ops/losses.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -28,13 +28,21 @@ export type LossFunction = (
 /** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
 export function objectiveLoss(objective: Objective): LossFunction {
   checkArguments('objectiveLoss', { objective }, { objective: option.having('an objective', 'type') });
-  const { type } = objective;
+  return ofObjective(objective, classificationLoss, languageModelLoss);
+}
+
+/** {@link objectiveLoss} of hidden states. */
+export function objectiveHiddenLoss(objective: Objective): HiddenLoss {
+  return ofObjective(objective, classLossOf, tokenLossOf);
+}
+
+function ofObjective<T>({ type }: Objective, ofClasses: T, ofTokens: T): T {
   if (type === 'distillation') {
     throw new ConfigurationError(
       'Objective distillation has no loss without a teacher: measure another objective, such as nextToken.',
     );
   }
-  return type === 'classification' ? classificationLoss : languageModelLoss;
+  return type === 'classification' ? ofClasses : ofTokens;
 }
 
 /** @throws one sentence when a model of this configuration cannot learn the objective */

@@ -98,7 +98,7 @@ export async function searchNumFeatures(
     const errors: number[] = [];
     for (let draw = 0; draw < draws; draw++) {
       const drawn = { ...features, numFeatures, seed: (features.seed ?? 0) + draw };
-      const estimates = await withFeatures(measured.queries, drawn, (tensors: FeatureTensors) => {
+      const estimates = await withFeatures(measured.queries, drawn, measured.pauses, (tensors: FeatureTensors) => {
         if (tensors.numFeatures !== numFeatures) throw cannotRedraw(`they are always ${tensors.numFeatures}`);
         return measured.estimates(tensors);
       });

@@ -1,3 +1,4 @@
+import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { measureP } from '../../features/maps/favor-plus-plus.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
@@ -46,7 +47,7 @@ export async function approximationReport(
     smallestNumFeatures: option.object,
   });
   const { features: given = {}, smallestNumFeatures: wanted, ...measure } = options;
-  return withFeatures(queries, given, async (features) => {
+  return withFeatures(queries, given, new Pauses(measure.signal), async (features) => {
     const measured = await MeasuredOutputs.open(queries, keys, values, measure);
     const { batch, heads } = measured.reader.sizes;
     const estimates = await measured.estimates(features);

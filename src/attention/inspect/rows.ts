@@ -6,7 +6,7 @@ import { type FeatureTensors, featureStorages } from '../../tensor/ops/attention
 import { attentionSizes } from '../../tensor/ops/attention/shapes.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { checkTensors, Tensor } from '../../tensor/tensor.ts';
-import { drawFeatures, type FeatureOptions } from '../favor.ts';
+import { drawFeaturesInSteps, type FeatureOptions } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
@@ -60,7 +60,7 @@ export async function attentionRows(
   });
   const { signal, ...attend } = options;
   const pauses = new Pauses(signal);
-  return withFeatures(queries, options.features, async (features) => {
+  return withFeatures(queries, options.features, pauses, async (features) => {
     await pauses.next();
     const reader = await RowReader.open(queries, keys, attend, pauses);
     const { batch, heads, lengthQ, lengthK, dHead } = reader.sizes;
@@ -126,11 +126,12 @@ export function featureWeights(queries: Tensor, features: FeatureTensors, dHead:
 /** Runs `fn` on the features given, or on drawn ones that are disposed afterwards. */
 export async function withFeatures<T>(
   queries: Tensor,
-  given: FeatureTensors | FeatureOptions = {},
+  given: FeatureTensors | FeatureOptions | undefined,
+  pauses: Pauses,
   fn: (features: FeatureTensors) => Promise<T>,
 ): Promise<T> {
-  if ('dHead' in given) return fn(given);
-  const features = drawFeatures(queries.backend, queries.shape[3], given);
+  if (given && 'dHead' in given) return fn(given);
+  const features = await drawFeaturesInSteps(queries.backend, queries.shape[3], given ?? {}, pauses);
   const drawn = [features.projection, ...(features.bias ? [features.bias] : [])].map((buffer) => keep(buffer));
   try {
     return await fn(features);

@@ -1,5 +1,7 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
-import { type ReversibleStep, reversible } from '../../tensor/ops/reversible.ts';
+import type { Pauses } from '../../base/event-loop.ts';
+import { type ReversibleStep, reversible, reversibleInSteps } from '../../tensor/ops/reversible.ts';
+import { scope } from '../../tensor/scope.ts';
 import { scopeUnlessTracked } from '../../tensor/tape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Block } from './block.ts';
@@ -15,6 +17,8 @@ export interface Stack {
    * @param observe is shown what the attention of every block is given and gives, in order
    */
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor;
+  /** As `forward` without dropout, but the event loop may turn between blocks. Not differentiable. The caller disposes it. */
+  forwardInSteps(x: Tensor, options: AttendOptions, pauses: Pauses, observe?: AttentionObserver): Promise<Tensor>;
   /** Causal continuation of `states`, one for each block. Not differentiable. */
   extend(x: Tensor, states: readonly DecodingState[]): Tensor;
 }
@@ -34,6 +38,27 @@ export class ResidualStack implements Stack {
     );
   }
 
+  async forwardInSteps(
+    x: Tensor,
+    options: AttendOptions,
+    pauses: Pauses,
+    observe?: AttentionObserver,
+  ): Promise<Tensor> {
+    let out = x.view();
+    try {
+      for (const block of this.blocks) {
+        await pauses.next();
+        const given = out;
+        out = scope(() => block.forward(given, options, Dropout.off, observe));
+        given.dispose();
+      }
+      return out;
+    } catch (error) {
+      out.dispose();
+      throw error;
+    }
+  }
+
   extend(x: Tensor, states: readonly DecodingState[]): Tensor {
     return this.blocks.reduce((given, block, layer) => block.extend(given, states[layer], Dropout.off), x);
   }
@@ -50,6 +75,11 @@ export class ReversibleStack implements Stack {
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
     const steps = this.#steps(dropout, ({ layers }, given) => layers.attention.forward(given, options, observe));
     return reversible(x, steps);
+  }
+
+  forwardInSteps(x: Tensor, options: AttendOptions, pauses: Pauses, observe?: AttentionObserver): Promise<Tensor> {
+    const steps = this.#steps(Dropout.off, ({ layers }, given) => layers.attention.forward(given, options, observe));
+    return reversibleInSteps(x, steps, pauses);
   }
 
   extend(x: Tensor, states: readonly DecodingState[]): Tensor {

@@ -2,6 +2,7 @@ import type { FloatArray } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import type { AttentionHeads } from '../../model/layers/multi-head-attention.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -87,8 +88,9 @@ async function addMoments(
 ): Promise<void> {
   await pauses.next();
   const given = tensor(model.backend, input, shape);
-  const layers = model.attentionInputs(given, options);
+  const layers: AttentionHeads[] = [];
   try {
+    layers.push(...(await model.attentionInputsInSteps(given, options, pauses)));
     for (const [layer, { queries, keys }] of layers.entries()) {
       const [batch, heads, length, dHead] = queries.shape;
       const [q, k] = await Promise.all([queries.data(), keys.data()]);

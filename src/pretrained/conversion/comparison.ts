@@ -96,7 +96,7 @@ async function measure(
   let count = 0;
   for (const batch of batches) {
     await pauses.next();
-    const { pooled, loss, correct } = scope(() => forward(model, batch));
+    const { pooled, loss, correct } = await forward(model, batch, pauses);
     try {
       embeddings.push(...rowsOf(await pooled.data(), batch.shape[0]));
       if (!batch.targets || !loss || !correct) continue;
@@ -114,16 +114,25 @@ async function measure(
   return { embeddings, ...(count > 0 && { accuracy: hits / count, loss: nats / count }) };
 }
 
-function forward(
+async function forward(
   model: Transformer,
   { input, shape, options, targets }: MeasuredBatch,
-): { pooled: Tensor; loss?: Tensor; correct?: Tensor } {
+  pauses: Pauses,
+): Promise<{ pooled: Tensor; loss?: Tensor; correct?: Tensor }> {
   const { backend } = model;
-  const hidden = model.forward(tensor(backend, input, shape), options);
-  const pooled = keep(model.pool(hidden, options));
-  if (!targets || !model.configuration.languageHead) return { pooled };
-  const { loss, correct } = softmaxCrossEntropy(model.logits(hidden), tensor(backend, targets, [targets.length]));
-  return { pooled, loss: keep(loss), correct: keep(correct) };
+  const given = tensor(backend, input, shape);
+  const hidden = await model.forwardInSteps(given, options ?? {}, pauses).finally(() => given.dispose());
+  try {
+    await pauses.next();
+    return scope(() => {
+      const pooled = keep(model.pool(hidden, options));
+      if (!targets || !model.configuration.languageHead) return { pooled };
+      const { loss, correct } = softmaxCrossEntropy(model.logits(hidden), tensor(backend, targets, [targets.length]));
+      return { pooled, loss: keep(loss), correct: keep(correct) };
+    });
+  } finally {
+    hidden.dispose();
+  }
 }
 
 function rowsOf(data: ArrayLike<number>, rows: number): Float64Array[] {

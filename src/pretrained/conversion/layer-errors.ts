@@ -1,6 +1,7 @@
 import type { FeatureOptions } from '../../attention/favor.ts';
 import type { HeadReport } from '../../attention/inspect/report.ts';
 import { approximationReport } from '../../attention/inspect/report.ts';
+import { Pauses } from '../../base/event-loop.ts';
 import type { AttentionHeads } from '../../model/layers/multi-head-attention.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -22,10 +23,15 @@ export class LayerInputs {
    *
    * @param maxRows queries measured in each sequence and head
    */
-  static open(model: Transformer, batch: MeasuredBatch, maxRows: number, signal?: AbortSignal): LayerInputs {
+  static async open(
+    model: Transformer,
+    batch: MeasuredBatch,
+    maxRows: number,
+    signal?: AbortSignal,
+  ): Promise<LayerInputs> {
     const input = tensor(model.backend, batch.input, batch.shape);
     try {
-      const inputs = model.attentionInputs(input, batch.options);
+      const inputs = await model.attentionInputsInSteps(input, batch.options ?? {}, new Pauses(signal));
       return new LayerInputs(batch, model.configuration.causal, inputs, maxRows, signal);
     } finally {
       input.dispose();

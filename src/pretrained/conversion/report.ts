@@ -90,7 +90,7 @@ export async function conversionReport(
 
   advance('exact attention');
   const comparison = await Comparison.open(model, batches, options.signal);
-  const inputs = LayerInputs.open(model, batches[0], maxRows, options.signal);
+  const inputs = await LayerInputs.open(model, batches[0], maxRows, options.signal);
   try {
     const { p } = await inputs.measure({ numFeatures: 16, seed });
     const given = options.estimator ? withEstimator(wanted, options.estimator, p) : wanted;

@@ -4,6 +4,7 @@
  * `to ← to − f(from)`, so nothing need be kept for the backward pass: it goes from the last step to the first, makes the
  * streams before each step out of those after it, and differentiates the step's f on the way.
  */
+import type { Pauses } from '../../base/event-loop.ts';
 import { scope } from '../scope.ts';
 import { accumulate, record, untaped, valueAndGradients } from '../tape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -40,6 +41,23 @@ export function reversible(x: Tensor, steps: readonly ReversibleStep[]): Tensor 
     },
     streams,
   );
+}
+
+/** As {@link reversible}, but the event loop may turn between steps. Not differentiable. The caller disposes the result. */
+export async function reversibleInSteps(x: Tensor, steps: readonly ReversibleStep[], pauses: Pauses): Promise<Tensor> {
+  let [to, from]: Streams = [x.view(), x.view()];
+  try {
+    for (const step of steps) {
+      await pauses.next();
+      const next = scope(() => add(to, step.residual(from)));
+      to.dispose();
+      [to, from] = [from, next];
+    }
+    return scope(() => scale(add(to, from), 0.5));
+  } finally {
+    to.dispose();
+    from.dispose();
+  }
 }
 
 type Streams = [to: Tensor, from: Tensor];

@@ -1,7 +1,8 @@
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { drawFeatures, favorAttention } from '../../../src/attention/favor.ts';
 import { MeasuredOutputs, relativeError } from '../../../src/attention/inspect/output-error.ts';
 import { createBackend } from '../../../src/entries/performers.ts';
+import { countTurns } from '../../support/slow-clock.ts';
 import { randomInputs, uploadInputs } from '../quadratic-form.ts';
 
 const backend = await createBackend({ backend: 'wasm', numThreads: 1 });
@@ -14,21 +15,15 @@ describe('estimates', () => {
     const { queries, keys, values } = uploadInputs(backend, randomInputs(sizes, 5));
     const features = drawFeatures(backend, 32, { numFeatures: 8192, seed: 1 });
     const keyMask = [0, 1].map((b) => Float32Array.from({ length: lengthK }, (_, j) => +((j + b) % 3 > 0)));
-    let time = performance.now() + 60_000;
     for (const causal of [false, true]) {
       const measured = await MeasuredOutputs.open(queries, keys, values, { causal, keyMask, maxRows: 70 });
       // The kernels keep their workspace.
       await measured.estimates(features);
       const before = backend.bytesAllocated;
-      // Every look at the clock finds it 100 ms later, so that every pause lets the event loop turn.
-      const clock = vi.spyOn(performance, 'now').mockImplementation(() => (time += 100));
-      const turns = vi.spyOn(globalThis, 'setImmediate');
-      const found = await measured.estimates(features);
-      const { length } = turns.mock.calls;
-      for (const mock of [clock, turns]) mock.mockRestore();
+      const [found, turns] = await countTurns(() => measured.estimates(features));
       expect(backend.bytesAllocated).toBe(before);
       // Before each of two heads, and before each of their three pieces.
-      expect(length).toBeGreaterThanOrEqual(8);
+      expect(turns).toBeGreaterThanOrEqual(8);
 
       const out = await favorAttention(queries, keys, values, { causal, keyMask, features }).data();
       const whole = [0, 1].map((b) =>
