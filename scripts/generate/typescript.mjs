@@ -186,7 +186,10 @@ function checkedOperation(operation) {
   lines.push(...checked.filter((argument) => !isRuns(argument)).map(({ check }) => `this.${check}(where, args);`));
   if (arrays.some((argument) => isWritten(argument) && argument.type === 'int32')) lines.push('this.integerWrites++;');
   const call = `this.inner.${name}(${argumentsOf(operation)});`;
-  const written = arrays.filter((argument) => isWritten(argument) && !argument.isOptional);
+  // States are optional, and updated where there is no query: keys alone are fed that way.
+  const written = arrays.filter(
+    (argument) => isWritten(argument) && (!argument.isOptional || argument.role === 'inout'),
+  );
   // A product that continues another is above 0 only if the other is.
   const extents = [...new Set(written.map(extent))].filter(
     (each, _, all) => !all.some((other) => each.startsWith(`${other} * `)),

@@ -635,7 +635,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
       numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2),
     );
     this.projection(where, args);
-    if (batchQ * heads * lengthQ > 0) this.inner.favorCausal(args);
+    if (numRuns * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.favorCausal(args);
   }
 
   favorCausalBackward(args: FavorCausalBackwardArguments): void {
