@@ -8,6 +8,7 @@
  *   present exactly if x is. Types are float32 (unless written), float64 and int32. Axis lengths are expressions over the other
  *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
  *   `below n or negative`: negative ones too. `checked as runs`: a check of src/backend/contents.ts reads the elements.
+ *   `with infinities`: these may be sound results, though never NaN; `partly written`: some elements are left as they were.
  * - `size`: a whole number of at least 0; `size from 1 to n`, `even`: with other bounds; `size = length of x`: taken from the array x.
  * - `integer from a to b`, `number`, `number from a below b`, `word` (32 bits without sign), `flag`: scalars.
  * - `one of E`: the place of a name in the enumeration E.
@@ -135,7 +136,7 @@ const ESTIMATOR_SIZES = {
 const state = (role, states, together = '') => ({
   sums: `${role} [${states}, heads, numFeatures, dValue + 1]`,
   compensation: `${role}${together} [${states}, heads, numFeatures, dValue + 1]`,
-  scales: `${role}${together} [${states}, heads, numFeatures]`,
+  scales: `${role}${together} [${states}, heads, numFeatures] with infinities`,
 });
 
 /** How a row of FAVOR+ is formed. */
@@ -335,7 +336,7 @@ export const kernels = {
   fill: {
     about: 'x = value.',
     positional: true,
-    arguments: { x: 'out [count]', count: 'size = length of x', value: 'number — of every element' },
+    arguments: { x: 'out [count] with infinities', count: 'size = length of x', value: 'number — of every element' },
   },
   add: {
     about: 'out = a + b; out may be the memory of a or b.',
@@ -404,7 +405,7 @@ export const kernels = {
       'Moves every element of x to its place in out: x may repeat (stride 0), places in out may not. Integers too, whose bits are kept.',
     arguments: {
       x: 'in [span1]',
-      out: 'out [span2]',
+      out: 'out [span2] partly written',
       layout:
         'in int32 [numAxes, 3] checked as copyStrides — rows {length, stride in x, stride in out}, outermost first',
       ...STRIDED,
@@ -429,7 +430,7 @@ export const kernels = {
       condition: 'in [span1] — 0 chooses b',
       a: 'in [span2]',
       b: 'in [span3]',
-      out: 'out [count]',
+      out: 'out [count] with infinities',
       layout:
         'in int32 [numAxes, 4] checked as threeStrides — rows {length, stride in condition, stride in a, stride in b}, outermost first',
       ...STRIDED,
@@ -442,7 +443,7 @@ export const kernels = {
       'Softmax of every row, or its logarithm; out may be the memory of x. NaN, ∞ or nothing but −∞ makes a row NaN.',
     arguments: {
       x: 'in [rows, width]',
-      out: 'out [rows, width]',
+      out: 'out [rows, width] with infinities',
       rows: 'size',
       width: 'size',
       isLog: 'flag = false — out is the logarithm',
@@ -611,7 +612,7 @@ export const kernels = {
       ...KEY_MASK,
       ...RUNS,
       out: `out ${OUT}`,
-      logSumExp: `out ${PER_QUERY}`,
+      logSumExp: `out ${PER_QUERY} with infinities`,
       ...ATTENTION_SIZES,
       ...SOFTMAX,
       ...BATCH,
@@ -626,7 +627,7 @@ export const kernels = {
       ...KEY_MASK,
       ...RUNS,
       out: `in ${OUT}`,
-      logSumExp: `in ${PER_QUERY}`,
+      logSumExp: `in ${PER_QUERY} with infinities`,
       dOut: `in ${OUT}`,
       ...RESULT_GRADIENTS,
       ...ATTENTION_SIZES,
@@ -666,7 +667,7 @@ export const kernels = {
     arguments: {
       ...LSH,
       out: 'inout [batch, heads, length, dValue]',
-      references: `inout ${PER_POSITION}`,
+      references: `inout ${PER_POSITION} with infinities`,
       sums: `inout ${PER_POSITION} — Σ exp(score − reference) of every row`,
       ...LSH_SIZES,
     },
@@ -676,7 +677,7 @@ export const kernels = {
     arguments: {
       ...LSH,
       out: 'in [batch, heads, length, dValue]',
-      references: `in ${PER_POSITION}`,
+      references: `in ${PER_POSITION} with infinities`,
       sums: `in ${PER_POSITION} — Σ exp(score − reference) of every row`,
       dOut: 'in [batch, heads, length, dValue]',
       dQ: 'inout [batch, heads, length, dHead]',
@@ -775,7 +776,7 @@ export const kernels = {
       out: `out ${OUT}`,
       denominator: `out ${PER_QUERY}`,
       snapshots:
-        'out optional [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]',
+        'out optional [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2] partly written',
       ...ATTENTION_SIZES,
       ...LAYOUT,
       updateState: 'flag = false',

@@ -8,7 +8,7 @@ import { hashFiles, isFresh, listFiles, markFresh, readText, root } from './buil
 import { cppHeader } from './generate/cpp.mjs';
 import { readKernels, readOperations } from './generate/description.mjs';
 import { documentation } from './generate/documentation.mjs';
-import { checkedOperations, kernelCalls, kernelTypes } from './generate/typescript.mjs';
+import { checkedOperations, kernelCalls, kernelTypes, tracedCalls } from './generate/typescript.mjs';
 
 /** Path → text of every generated file. */
 function generate() {
@@ -20,6 +20,7 @@ function generate() {
     'src/backend/kernels.ts': kernelTypes(operations),
     'src/backend/checks/operations.ts': checkedOperations(operations),
     'src/backend/compiled/kernel-calls.ts': kernelCalls(kernels, operations),
+    'src/backend/trace/calls.ts': tracedCalls(operations),
   };
 }
 

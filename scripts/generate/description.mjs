@@ -6,7 +6,7 @@ export const NOTICE =
   'Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build.';
 
 const ARRAY =
-  /^(in|out|inout)(?: (optional)(?: with (\w+))?)?(?: (float32|float64|int32))? \[(.*)\](?: below (\w+)( or negative)?)?(?: checked as (\w+))?$/;
+  /^(in|out|inout)(?: (optional)(?: with (\w+))?)?(?: (float32|float64|int32))? \[(.*)\](?: below (\w+)( or negative)?)?(?: checked as (\w+))?(?: (with infinities|partly written))?$/;
 const SCALAR =
   /^(size|integer|number|word|flag)(?: from (\S+))?(?: to (\S+))?(?: below (\S+))?(?: (even))?(?: = (?:length of (\w+)|(.+)))?$/;
 
@@ -17,7 +17,7 @@ function parseArgument(where, name, described) {
   if (!meaning) throw refuse('has no meaning; add one after " — ", or to `meanings`');
   const array = ARRAY.exec(text);
   if (array) {
-    const [, role, optional, together, type = 'float32', axes, below, negative, check] = array;
+    const [, role, optional, together, type = 'float32', axes, below, negative, check, contents] = array;
     const isOptional = optional !== undefined;
     const mayBeNegative = negative !== undefined;
     return {
@@ -32,6 +32,8 @@ function parseArgument(where, name, described) {
       below,
       mayBeNegative,
       check,
+      holdsInfinities: contents === 'with infinities',
+      isPartlyWritten: contents === 'partly written',
     };
   }
   const derived = /^derived = (.+)$/.exec(text);

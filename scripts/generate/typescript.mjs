@@ -241,6 +241,86 @@ ${body}
 `;
 }
 
+// — the trace —
+
+/** A literal that describes an array of a call. */
+function tracedArray(operation, argument) {
+  const { name, role, axes, holdsInfinities, isPartlyWritten } = argument;
+  const storage = operation.positional ? name : `args.${name}`;
+  const lengths = axes.map(({ length }) => length);
+  const parts = [`name: '${name}'`, `role: '${role}'`, `storage: ${storage}`, `shape: [${lengths.join(', ')}]`];
+  if (axes.some(({ stride }) => stride)) parts.push(`strides: [${axes.map(({ stride = 1 }) => stride).join(', ')}]`);
+  const isAttention = lengths.length === 4 && lengths[1] === 'heads' && /^length/.test(lengths[2]);
+  if (isAttention && /^d(Head|Value)$/.test(lengths[3]) && operation.args.some((each) => each.name === 'layout')) {
+    parts.push(`strides: headStrides(args.layout, ${lengths.slice(1).join(', ')})`);
+  }
+  const hasRuns = operation.args.some(({ check }) => /runs$/i.test(check));
+  const rows = lengths.includes('lengthK') ? 'keys' : 'queries';
+  if (hasRuns && lengths.some((each) => /^length[QK]?$/.test(each)) && lengths[1] === 'heads')
+    parts.push(`rows: '${rows}'`);
+  if (holdsInfinities) parts.push('holdsInfinities: true');
+  if (isPartlyWritten) parts.push('isPartlyWritten: true');
+  return `{ ${parts.join(', ')} }`;
+}
+
+function tracedCall(operation) {
+  const { name, args, positional, flops } = operation;
+  const given = (of) => (positional ? of : `args.${of}`);
+  const arrays = args.filter(isArray);
+  const literals = arrays.map((argument) => tracedArray(operation, argument));
+  const value = (argument) => {
+    const { kind, lengthOf, fallback, expression } = argument;
+    if (lengthOf) return `${given(lengthOf)}.length`;
+    if (kind === 'derived') return expression.replace(/(\w+)\.length/g, (_, of) => `${given(of)}.length`);
+    if (kind === 'reach') {
+      const { name: of, axes } = arrays.find((array) => array.axes[0].length === argument.name);
+      return `rowsOf(${given(of)}, ${axes
+        .slice(1)
+        .map(({ length }) => length)
+        .join(', ')})`;
+    }
+    return fallback === undefined ? given(argument.name) : `${given(argument.name)} ?? (${fallback})`;
+  };
+  const needed = new Map();
+  const need = (text) => {
+    for (const [word] of text.replace(/'[^']*'|\b\w+: |args\.\w+/g, ' ').matchAll(/(?<!\.)\b[a-zA-Z]\w*/g)) {
+      const argument = args.find((each) => each.name === word && each.kind !== 'array');
+      if (!argument || needed.has(word) || (positional && !argument.lengthOf)) continue;
+      const text = value(argument);
+      need(text);
+      needed.set(word, `const ${word} = ${text};`);
+    }
+  };
+  for (const { axes } of arrays) for (const { length, stride } of axes) need(`${length} ${stride ?? ''}`);
+  need(flops);
+  const lines = [...needed.values(), `return { arrays: [${literals.join(', ')}], flops: ${flops} };`];
+  const body = lines.map((line) => `    ${line}`).join('\n');
+  const isRead = (each) => !positional || new RegExp(`: ${each}\\b|= ${each}\\.`).test(body);
+  const taken = parameters(operation).replace(/\w+(?=: )/g, (each) => (isRead(each) ? each : `_${each}`));
+  return `  ${name}(${taken}): Call {\n${body}\n  },`;
+}
+
+/** src/backend/trace/calls.ts. */
+export function tracedCalls(operations) {
+  const body = operations.map(tracedCall).join('\n\n');
+  const used = (names) => names.filter((name) => new RegExp(`\\b${name}\\b`).test(body));
+  const imported = [
+    ...used(Object.keys(constants)),
+    ...used([...operations.map(typeOf), ...Object.keys(enumerations)]).map((type) => `type ${type}`),
+  ];
+  return `/** ${NOTICE} */
+import { projectionLength } from '../estimator.ts';
+import { ${[...imported, 'type Operations'].join(', ')} } from '../kernels.ts';
+import type { Storage } from '../storage.ts';
+import { type Call, headStrides, rowsOf } from './call.ts';
+
+/** The arrays of every call with their shapes, and its flops. */
+export const describedCalls: { readonly [Name in keyof Operations]: (...args: Parameters<Operations[Name]>) => Call } = {
+${body}
+};
+`;
+}
+
 // — compiled kernels —
 
 function slot(argument) {

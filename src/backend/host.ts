@@ -1,5 +1,6 @@
 /** What a backend needs from where it runs: Node (`node-host.ts`) or a browser (`browser-host.ts`). */
 import type { NativeAddon } from './native/module.ts';
+import type { TraceSink } from './trace/event.ts';
 
 /** The WebAssembly builds: with relaxed SIMD (fused multiply-add) or not, with threads on shared memory or not. */
 export type WasmVariant = 'kernels' | 'kernels-relaxed' | 'kernels-threads' | 'kernels-relaxed-threads';
@@ -33,6 +34,13 @@ export interface Host {
   loadAddon?(): NativeAddon;
   compileWasm(variant: WasmVariant): Promise<WebAssembly.Module>;
   startWorker(start: WorkerStart): WorkerHandle;
+  /** PERFORMERS_DEBUG and PERFORMERS_TRACE, where there is an environment. */
+  readonly debug?: string | undefined;
+  readonly trace?: string | undefined;
+  /** Starts a file that holds a trace, complete after every batch of events. */
+  openTrace?(path: string): TraceSink;
+  /** Prints a line for a person who debugs. */
+  log(line: string): void;
   /** Tells a person something once. */
   warn(message: string): void;
 }

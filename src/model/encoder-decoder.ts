@@ -2,6 +2,7 @@ import { createAttention } from '../attention/attention.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import type { Pauses } from '../base/event-loop.ts';
+import { withLabel } from '../base/labels.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
@@ -115,22 +116,26 @@ export class EncoderDecoder implements Layer {
   encode(ids: Tensor, options: EncoderDecoderPass = {}): Tensor {
     checkPass('encode', options);
     const { dropout = Dropout.off, sourceMask } = options;
-    let x = dropout.forward(this.#source.forward(ids, { keyMask: sourceMask }));
-    for (const block of this.#encoder) x = block.forward(x, { keyMask: sourceMask }, dropout);
-    return this.#encoderNorm.forward(x);
+    const embedded = withLabel('source', () => dropout.forward(this.#source.forward(ids, { keyMask: sourceMask })));
+    const x = this.#encoder.reduce(
+      (given, block, layer) =>
+        withLabel(`encoder.${layer}`, () => block.forward(given, { keyMask: sourceMask }, dropout)),
+      embedded,
+    );
+    return withLabel('encoderNorm', () => this.#encoderNorm.forward(x));
   }
 
   /** As {@link encode}, but the event loop may turn between layers. Not differentiable. The caller disposes the result. */
   async encodeInSteps(ids: Tensor, pauses: Pauses): Promise<Tensor> {
-    let x = scope(() => this.#source.forward(ids));
+    let x = scope(() => withLabel('source', () => this.#source.forward(ids)));
     try {
-      for (const block of this.#encoder) {
+      for (const [layer, block] of this.#encoder.entries()) {
         await pauses.next();
         const given = x;
-        x = scope(() => block.forward(given, {}, Dropout.off));
+        x = scope(() => withLabel(`encoder.${layer}`, () => block.forward(given, {}, Dropout.off)));
         given.dispose();
       }
-      return scope(() => this.#encoderNorm.forward(x));
+      return scope(() => withLabel('encoderNorm', () => this.#encoderNorm.forward(x)));
     } finally {
       x.dispose();
     }
@@ -150,16 +155,21 @@ export class EncoderDecoder implements Layer {
     );
     checkPass('decode', options);
     const { dropout = Dropout.off, sourceMask } = options;
-    let x = dropout.forward(this.#target.forward(ids));
-    for (const block of this.#decoder) x = block.forward(x, encoded, {}, sourceMask, dropout);
-    return this.#decoderNorm.forward(x);
+    const embedded = withLabel('target', () => dropout.forward(this.#target.forward(ids)));
+    const x = this.#decoder.reduce(
+      (given, block, layer) =>
+        withLabel(`decoder.${layer}`, () => block.forward(given, encoded, {}, sourceMask, dropout)),
+      embedded,
+    );
+    return withLabel('decoderNorm', () => this.#decoderNorm.forward(x));
   }
 
   /** `[…, dModel]` → logits `[rows, targetVocabSize]`, rows being the product of the leading axes. */
   logits(hidden: Tensor): Tensor {
     checkArguments('EncoderDecoder.logits', { hidden }, { hidden: option.instance(Tensor) });
     const { dModel } = this.configuration;
-    return linear(reshape(hidden, [hidden.size / dModel, dModel]), this.#target.tokens);
+    const rows = reshape(hidden, [hidden.size / dModel, dModel]);
+    return withLabel('target', () => linear(rows, this.#target.tokens));
   }
 
   /** One state per decoder layer, for {@link extend}: an empty past, and the source. The caller disposes them. */
@@ -182,11 +192,11 @@ export class EncoderDecoder implements Layer {
     checkArguments('EncoderDecoder.extend', { ids, states }, { ids: option.instance(Tensor), states: option.array });
     return scope(() => {
       const offset = this.#target.isPositional ? states[0].past.position : 0;
-      let x = this.#target.forward(ids, { offset });
+      let x = withLabel('target', () => this.#target.forward(ids, { offset }));
       this.#decoder.forEach((block, layer) => {
-        x = block.extend(x, states[layer], Dropout.off);
+        x = withLabel(`decoder.${layer}`, () => block.extend(x, states[layer], Dropout.off));
       });
-      return this.logits(this.#decoderNorm.forward(x));
+      return this.logits(withLabel('decoderNorm', () => this.#decoderNorm.forward(x)));
     });
   }
 

@@ -3,6 +3,7 @@ import type { AttendOptions, Attention, DecodingState } from '../attention/types
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
+import { withLabel } from '../base/labels.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
@@ -209,7 +210,8 @@ export class Transformer implements Layer {
       );
     }
     const { dModel } = this.configuration;
-    return this.#languageHead.forward(reshape(hidden, [hidden.size / dModel, dModel]));
+    const head = this.#languageHead;
+    return withLabel('languageHead', () => head.forward(reshape(hidden, [hidden.size / dModel, dModel])));
   }
 
   /**
@@ -240,8 +242,11 @@ export class Transformer implements Layer {
         'This model has no classification head; set "numClasses" in the model configuration.',
       );
     }
-    const read = this.#pooler ? this.#pooler.forward(pool(hidden, 'first', options)) : this.pool(hidden, options);
-    return this.#classifier.forward(read);
+    const [pooler, classifier] = [this.#pooler, this.#classifier];
+    const read = pooler
+      ? withLabel('pooler', () => pooler.forward(pool(hidden, 'first', options)))
+      : this.pool(hidden, options);
+    return withLabel('classifier', () => classifier.forward(read));
   }
 
   /** One empty decoding state per layer. @throws for a bidirectional model. */
@@ -372,12 +377,14 @@ export class Transformer implements Layer {
   }
 
   #embed(input: Tensor, options: EmbeddingOptions): Tensor {
-    const x = this.#embedding.forward(input, options);
-    return this.#embeddingNorm ? this.#embeddingNorm.forward(x) : x;
+    const x = withLabel('embedding', () => this.#embedding.forward(input, options));
+    const norm = this.#embeddingNorm;
+    return norm ? withLabel('embeddingNorm', () => norm.forward(x)) : x;
   }
 
   #normalise(x: Tensor): Tensor {
-    return this.#norm ? this.#norm.forward(x) : x;
+    const norm = this.#norm;
+    return norm ? withLabel('norm', () => norm.forward(x)) : x;
   }
 }
 

@@ -3,6 +3,7 @@
  * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
  */
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { labelledBackward } from '../base/labels.ts';
 import { scope } from './scope.ts';
 import { checkShape } from './shape.ts';
 import { checkTensors, Tensor } from './tensor.ts';
@@ -45,7 +46,7 @@ export function record(
 ): Tensor {
   if (current && isTracked(...inputs)) {
     current.tracked.add(output);
-    current.entries.push({ inputs, output, adjoint });
+    current.entries.push({ inputs, output, adjoint: labelledBackward(adjoint) });
   } else {
     for (const tensor of saved) tensor.dispose();
   }

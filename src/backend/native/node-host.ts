@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigurationError, PlatformError } from '../../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
 import type { NativeAddon } from './module.ts';
+import { openTrace } from './trace-file.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -60,6 +61,14 @@ export const nodeHost: Host = {
   get instructionSet() {
     return process.env.PERFORMERS_INSTRUCTION_SET;
   },
+  get debug() {
+    return process.env.PERFORMERS_DEBUG;
+  },
+  get trace() {
+    return process.env.PERFORMERS_TRACE;
+  },
+  openTrace,
+  log: (line) => void process.stderr.write(`${line}\n`),
   sharesMemory: true,
   mayBlock: true,
   loadAddon: () => require(kernelFile(`performers-${process.platform}-${process.arch}.node`)) as NativeAddon,

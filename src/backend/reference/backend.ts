@@ -4,6 +4,7 @@
  */
 
 import { CheckedBackend } from '../checked.ts';
+import type { UncheckedBackend } from '../checks/contents.ts';
 import type { PlainNumbers } from '../numbers.ts';
 import type { Backend, Storage } from '../types.ts';
 import { softmaxCrossEntropy } from './cross-entropy.ts';
@@ -35,10 +36,14 @@ import { softmaxAttention, softmaxAttentionBackward } from './softmax-attention.
 import { ReferenceMemory } from './storage.ts';
 import { binary, select, stridedCopy } from './strided.ts';
 
-/** A backend that computes in float64 on one thread. Reading any of its storages gives a Float64Array. */
-export function createReferenceBackend(): Backend {
+/**
+ * A backend that computes in float64 on one thread. Reading any of its storages gives a Float64Array.
+ *
+ * @param watch wraps what is behind the door
+ */
+export function createReferenceBackend(watch = (inner: UncheckedBackend) => inner): Backend {
   const memory = new ReferenceMemory();
-  return new CheckedBackend({
+  const backend: UncheckedBackend = {
     name: 'reference',
     description: 'reference float64, 1 thread',
     numThreads: 1,
@@ -92,5 +97,6 @@ export function createReferenceBackend(): Backend {
     favorCausalBackward,
     favorStep,
     peak,
-  });
+  };
+  return new CheckedBackend(watch(backend));
 }

@@ -44,5 +44,6 @@ export const browserHost: Host = {
   },
   compileWasm,
   startWorker,
+  log: (line) => console.log(line),
   warn: (message) => console.warn(message),
 };

@@ -1,4 +1,5 @@
 import type { DecodingState } from '../../attention/types.ts';
+import { withLabel } from '../../base/labels.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -48,9 +49,7 @@ export class Block extends Module {
    */
   forward(x: Tensor, options: SelfAttendOptions = {}, dropout = Dropout.off, observe?: AttentionObserver): Tensor {
     return this.#feed(
-      this.#join(x, this.layers.attentionNorm, dropout, (given) =>
-        this.layers.attention.forward(given, options, observe),
-      ),
+      this.#join('attention', x, dropout, (given) => this.layers.attention.forward(given, options, observe)),
       dropout,
     );
   }
@@ -58,18 +57,19 @@ export class Block extends Module {
   /** Causal continuation of `state`. */
   extend(x: Tensor, state: DecodingState, dropout: Dropout): Tensor {
     return this.#feed(
-      this.#join(x, this.layers.attentionNorm, dropout, (given) => this.layers.attention.extend(given, state)),
+      this.#join('attention', x, dropout, (given) => this.layers.attention.extend(given, state)),
       dropout,
     );
   }
 
   #feed(x: Tensor, dropout: Dropout): Tensor {
-    return this.#join(x, this.layers.feedForwardNorm, dropout, (given) => this.layers.feedForward.forward(given));
+    return this.#join('feedForward', x, dropout, (given) => this.layers.feedForward.forward(given));
   }
 
-  #join(x: Tensor, norm: LayerNorm, dropout: Dropout, residual: (given: Tensor) => Tensor): Tensor {
-    if (this.norm === 'post') return norm.forward(add(x, dropout.forward(residual(x))));
-    return add(x, dropout.forward(residual(norm.forward(x))));
+  #join(part: 'attention' | 'feedForward', x: Tensor, dropout: Dropout, residual: (given: Tensor) => Tensor): Tensor {
+    const norm = (given: Tensor) => withLabel(`${part}Norm`, () => this.layers[`${part}Norm`].forward(given));
+    const changed = (given: Tensor) => withLabel(part, () => dropout.forward(residual(given)));
+    return this.norm === 'post' ? norm(add(x, changed(x))) : add(x, changed(norm(x)));
   }
 
   override parameters(): Map<string, Tensor> {

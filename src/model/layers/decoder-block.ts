@@ -1,5 +1,6 @@
 import type { SourceMemory } from '../../attention/decoding/source-memory.ts';
 import type { AttendOptions, DecodingState, KeyMask } from '../../attention/types.ts';
+import { withLabel } from '../../base/labels.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Dropout } from './dropout.ts';
@@ -66,10 +67,22 @@ export class DecoderBlock implements Layer {
     attend: (normed: Tensor) => Tensor,
     attendToSource: (normed: Tensor) => Tensor,
   ): Tensor {
-    const { attentionNorm, crossNorm, feedForwardNorm, feedForward } = this.layers;
-    const attended = add(x, dropout.forward(attend(attentionNorm.forward(x))));
-    const informed = add(attended, dropout.forward(attendToSource(crossNorm.forward(attended))));
-    return add(informed, dropout.forward(feedForward.forward(feedForwardNorm.forward(informed))));
+    const { feedForward } = this.layers;
+    const attended = this.#join('attention', 'attentionNorm', x, dropout, attend);
+    const informed = this.#join('crossAttention', 'crossNorm', attended, dropout, attendToSource);
+    return this.#join('feedForward', 'feedForwardNorm', informed, dropout, (normed) => feedForward.forward(normed));
+  }
+
+  #join(
+    part: string,
+    norm: 'attentionNorm' | 'crossNorm' | 'feedForwardNorm',
+    x: Tensor,
+    dropout: Dropout,
+    residual: (normed: Tensor) => Tensor,
+  ): Tensor {
+    const normed = withLabel(norm, () => this.layers[norm].forward(x));
+    const changed = withLabel(part, () => dropout.forward(residual(normed)));
+    return add(x, changed);
   }
 
   parameters(): Map<string, Tensor> {

@@ -1,4 +1,5 @@
 import type { ActivationKind, Backend } from '../../backend/types.ts';
+import { withLabel } from '../../base/labels.ts';
 import { checkOptions, option } from '../../base/options.ts';
 import { activation } from '../../tensor/ops/elementwise.ts';
 import { recompute } from '../../tensor/ops/recompute.ts';
@@ -53,7 +54,13 @@ export class FeedForward extends Module {
   /** `[…, dModel]` → the same */
   forward(x: Tensor): Tensor {
     const { feedForwardChunks = 1, activation: kind = 'gelu' } = this.sizes;
-    const whole = (rows: Tensor) => this.contract.forward(activation(this.expand.forward(rows), kind));
+    const whole = (rows: Tensor) => {
+      const expanded = activation(
+        withLabel('expand', () => this.expand.forward(rows)),
+        kind,
+      );
+      return withLabel('contract', () => this.contract.forward(expanded));
+    };
     return feedForwardChunks === 1 ? whole(x) : recompute(whole, x, [...this.parameters().values()], feedForwardChunks);
   }
 }

@@ -4,6 +4,7 @@ import { rememberSource, type SourceMemory } from '../../attention/decoding/sour
 import type { AttendOptions, Attention, DecodingState, KeyMask } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../base/errors.ts';
+import { withLabel } from '../../base/labels.ts';
 import { checkOptions, type OptionKinds, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse.ts';
 import { Random } from '../../base/random.ts';
@@ -142,7 +143,9 @@ export class MultiHeadAttention extends Module {
    */
   attendTo(x: Tensor, source: Tensor, options: AttendOptions): Tensor {
     const [keys, values] = this.#sourceHeads(source);
-    return this.#merge(this.attention.attend(this.#split(this.query, x), keys, values, { ...options, layout: 'blhd' }));
+    return this.#merge(
+      this.attention.attend(this.#split('query', this.query, x), keys, values, { ...options, layout: 'blhd' }),
+    );
   }
 
   /** The keys and values of a source `[batch, lengthK, dModel]`, for {@link recall}. The caller disposes them. */
@@ -152,32 +155,33 @@ export class MultiHeadAttention extends Module {
 
   /** As {@link attendTo}, of a source that was taken in before. Not differentiable. */
   recall(x: Tensor, memory: SourceMemory): Tensor {
-    return this.#merge(memory.attend(this.#split(this.query, x)));
+    return this.#merge(memory.attend(this.#split('query', this.query, x)));
   }
 
   #heads(x: Tensor, places: RotaryOptions): AttentionHeads {
     const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
-    const queries = turn(this.#split(this.query, x));
-    const keys = this.key ? turn(this.#split(this.key, x)) : queries;
-    return { queries, keys, values: this.#split(this.value, x) };
+    const queries = turn(this.#split('query', this.query, x));
+    const keys = this.key ? turn(this.#split('key', this.key, x)) : queries;
+    return { queries, keys, values: this.#split('value', this.value, x) };
   }
 
   #sourceHeads(source: Tensor): [keys: Tensor, values: Tensor] {
     if (!this.key)
       throw new ConfigurationError('An attention that shares queries and keys cannot attend to another sequence.');
-    return [this.#split(this.key, source), this.#split(this.value, source)];
+    return [this.#split('key', this.key, source), this.#split('value', this.value, source)];
   }
 
   /** `[batch, length, dModel]` → `[batch, length, heads, dHead]` */
-  #split(layer: Linear, x: Tensor): Tensor {
+  #split(name: string, layer: Linear, x: Tensor): Tensor {
     const [batch, length, dModel] = x.shape;
     const { numHeads } = this.sizes;
-    return reshape(layer.forward(x), [batch, length, numHeads, dModel / numHeads]);
+    const heads = withLabel(name, () => layer.forward(x));
+    return reshape(heads, [batch, length, numHeads, dModel / numHeads]);
   }
 
   #merge(heads: Tensor): Tensor {
     const [batch, length] = heads.shape;
-    return this.output.forward(reshape(heads, [batch, length, this.sizes.dModel]));
+    return withLabel('output', () => this.output.forward(reshape(heads, [batch, length, this.sizes.dModel])));
   }
 
   override parameters(): Map<string, Tensor> {

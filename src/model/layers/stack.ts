@@ -1,5 +1,6 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
 import type { Pauses } from '../../base/event-loop.ts';
+import { withLabel } from '../../base/labels.ts';
 import { type ReversibleStep, reversible, reversibleInSteps } from '../../tensor/ops/reversible.ts';
 import { scope } from '../../tensor/scope.ts';
 import { scopeUnlessTracked } from '../../tensor/tape.ts';
@@ -30,9 +31,9 @@ export class ResidualStack implements Stack {
   forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
     return this.blocks.reduce(
       // Without a tape, what a block made on the way is freed before the next one starts.
-      (given, block) =>
+      (given, block, layer) =>
         scopeUnlessTracked([given, ...block.parameters().values()], () =>
-          block.forward(given, options, dropout, observe),
+          withLabel(`blocks.${layer}`, () => block.forward(given, options, dropout, observe)),
         ),
       x,
     );
@@ -46,10 +47,10 @@ export class ResidualStack implements Stack {
   ): Promise<Tensor> {
     let out = x.view();
     try {
-      for (const block of this.blocks) {
+      for (const [layer, block] of this.blocks.entries()) {
         await pauses.next();
         const given = out;
-        out = scope(() => block.forward(given, options, Dropout.off, observe));
+        out = scope(() => withLabel(`blocks.${layer}`, () => block.forward(given, options, Dropout.off, observe)));
         given.dispose();
       }
       return out;
@@ -60,7 +61,10 @@ export class ResidualStack implements Stack {
   }
 
   extend(x: Tensor, states: readonly DecodingState[]): Tensor {
-    return this.blocks.reduce((given, block, layer) => block.extend(given, states[layer], Dropout.off), x);
+    return this.blocks.reduce(
+      (given, block, layer) => withLabel(`blocks.${layer}`, () => block.extend(given, states[layer], Dropout.off)),
+      x,
+    );
   }
 }
 
@@ -91,16 +95,16 @@ export class ReversibleStack implements Stack {
   #steps(dropout: Dropout, attend: (block: Block, given: Tensor, layer: number) => Tensor): ReversibleStep[] {
     return this.blocks.flatMap((block, layer) => {
       const { attentionNorm, attention, feedForwardNorm, feedForward } = block.layers;
-      const step = (residual: (x: Tensor) => Tensor, ...layers: Layer[]): ReversibleStep => {
+      const step = (label: string, residual: (x: Tensor) => Tensor, ...layers: Layer[]): ReversibleStep => {
         const drop = dropout.next();
         return {
-          residual: (x) => drop(residual(x)),
+          residual: (x) => withLabel(`blocks.${layer}.${label}`, () => drop(residual(x))),
           parameters: layers.flatMap((each) => [...each.parameters().values()]),
         };
       };
       return [
-        step((x) => attend(block, attentionNorm.forward(x), layer), attentionNorm, attention),
-        step((x) => feedForward.forward(feedForwardNorm.forward(x)), feedForwardNorm, feedForward),
+        step('attention', (x) => attend(block, attentionNorm.forward(x), layer), attentionNorm, attention),
+        step('feedForward', (x) => feedForward.forward(feedForwardNorm.forward(x)), feedForwardNorm, feedForward),
       ];
     });
   }
