@@ -234,7 +234,7 @@ async function testProperties(name: BackendName): Promise<void> {
       ).toBeLessThan(2e-6);
     });
 
-    test.each([1e19, 3e37])('keys of entries %d, whose ‖x̂‖² leaves float32, count as masked', async (size) => {
+    test.each([1e19, 3e37, 3.3e38])('keys of entries %d, whose ‖x̂‖² leaves float32, count as masked', async (size) => {
       const sizes = { heads: 2, length: 71, dHead: 13, dValue: 5, numFeatures: 17 };
       const inputs = randomInputs(new Random(11), sizes, 2);
       const isLarge = (j: number) => j % 5 === 2;
@@ -245,6 +245,48 @@ async function testProperties(name: BackendName): Promise<void> {
       const causal = await runner.causal({ ...inputs, k });
       expect(causal.every(Number.isFinite)).toBe(true);
       expect(relativeError(await runner.steps({ ...inputs, k }, emptyStates(inputs)), causal)).toBeLessThan(1e-5);
+    });
+
+    // One component of the keys, which no direction sees, makes D large; the others tell keys apart by D's fraction alone.
+    test.each([2 ** 23, 2 ** 25, 2 ** 28, 2 ** 29 - 1e6])('keys with D = %d are told apart exactly', async (norm) => {
+      const sizes = { heads: 2, length: 71, dHead: 16, dValue: 5, numFeatures: 17 };
+      const drawn = randomInputs(new Random(13), sizes);
+      const large = Math.sqrt(2 * norm * Math.LN2 * 16 ** 0.5);
+      const inputs = {
+        ...drawn,
+        k: drawn.k.map((value, at) => (at % 16 === 0 ? large : value)),
+        projection: drawn.projection.map((value, at) => (at % 16 === 0 ? 0 : value)),
+      };
+      const expected = { causal: await oracle.causal(inputs), bidirectional: await oracle.bidirectional(inputs) };
+      expect(relativeError(await runner.causal(inputs), expected.causal)).toBeLessThan(1e-5);
+      expect(relativeError(await runner.bidirectional(inputs), expected.bidirectional)).toBeLessThan(1e-5);
+      expect(relativeError(await runner.steps(inputs, emptyStates(inputs)), expected.causal)).toBeLessThan(1e-5);
+    });
+
+    // Keys of equal norm: which feature counts is left to scales that are far where no query is.
+    test.each([3e4])('keys of entries ±%d: the largest feature decides', async (size) => {
+      const sizes = { heads: 2, length: 31, dHead: 16, dValue: 5, numFeatures: 17 };
+      const drawn = randomInputs(new Random(19), sizes);
+      const inputs = { ...drawn, k: drawn.k.map((value) => Math.sign(value) * size) };
+      const expected = { causal: await oracle.causal(inputs), bidirectional: await oracle.bidirectional(inputs) };
+      expect(relativeError(await runner.causal(inputs), expected.causal)).toBeLessThan(1e-5);
+      expect(relativeError(await runner.bidirectional(inputs), expected.bidirectional)).toBeLessThan(1e-5);
+      expect(relativeError(await runner.steps(inputs, emptyStates(inputs)), expected.causal)).toBeLessThan(1e-5);
+    });
+
+    test.each([1e6, 1e18, 1e30, 1e36])('queries × %d give finite rows, those of float64', async (scale) => {
+      const sizes = { heads: 2, length: 71, dHead: 64, dValue: 5, numFeatures: 17 };
+      const inputs = randomInputs(new Random(17), sizes);
+      const queries = { ...inputs, q: inputs.q.map((value) => Math.max(-1, Math.min(1, value)) * scale) };
+      const expected = { causal: await oracle.causal(queries), bidirectional: await oracle.bidirectional(queries) };
+      for (const [out, wanted] of [
+        [await runner.causal(queries), expected.causal],
+        [await runner.bidirectional(queries), expected.bidirectional],
+        [await runner.steps(queries, emptyStates(queries)), expected.causal],
+      ]) {
+        expect(out.every(Number.isFinite)).toBe(true);
+        expect(relativeError(out, wanted)).toBeLessThan(1e-5);
+      }
     });
 
     test.runIf(isCompiled).each([1, 10, 30])(

@@ -174,7 +174,10 @@ function lshLeftOut(setup: LshSetup): LeftOut[] {
   ];
 }
 
-/** Values of later positions in the order that is given; their queries serve as keys, so only `out` is without them. */
+/**
+ * Causal, in the order that is given: later positions are left out of `out`, whose queries serve as keys; gradients of earlier
+ * outputs are left out of those of later positions.
+ */
 function lshLater(setup: LshSetup): LeftOut[] {
   const { length, dHead, dValue, causal, isValidKey, numHashes } = setup;
   if (!causal || isValidKey || length < 29 || numHashes === 0) return [];
@@ -183,9 +186,15 @@ function lshLater(setup: LshSetup): LeftOut[] {
   const excluded = { q: elements(setup, length, dHead, later), v: elements(setup, length, dValue, later) };
   const rows = elements({ ...setup, layout: 'bhld' }, length, 1, earlier);
   const kept = { out: elements(setup, length, dValue, earlier), references: rows, sums: rows };
-  return lshAttentionCasesOf(setup)
-    .filter(({ name }) => !/^(sort|backward)/.test(name))
-    .map((item) => ({ name: `positions from ${from} on`, item, excluded, kept }));
+  const [, forward, backward] = lshAttentionCasesOf(setup);
+  const gradients = { dQ: elements(setup, length, dHead, later), dV: elements(setup, length, dValue, later) };
+  return [
+    { name: `positions from ${from} on`, item: forward, excluded, kept },
+    {
+      ...{ name: `gradients before ${from}`, item: backward, kept: gradients },
+      excluded: { dOut: elements(setup, length, dValue, earlier) },
+    },
+  ];
 }
 
 /** Elements that a case of dropout drops: what its name says. */

@@ -1,7 +1,7 @@
 /** The quadratic form A_ij = Σ_r φ_r(q_i) φ_r(k_j), row by row, in units in which nothing overflows or vanishes. */
 import type { RunHead } from '../attention-arrays.ts';
 import type { FeatureRow } from './features.ts';
-import { type Unit, unitOf } from './result.ts';
+import { type Unit, unitOf, weightOf } from './result.ts';
 import type { FavorState } from './state.ts';
 
 /** One row of the quadratic form before division, in its unit. */
@@ -15,13 +15,6 @@ export interface Row {
   readonly sum: number;
 }
 
-const POWERS = Float64Array.from({ length: 1075 }, (_, n) => 2 ** -n);
-
-/** 2^n of an integer n ≤ 0, read from a table: that is most of the work of a row. */
-function powerOfTwo(n: number): number {
-  return n < -1074 ? 0 : n <= 0 ? POWERS[-n] : 2 ** n;
-}
-
 /** Base-2 scale of every feature over the keys that query i sees and those of the initial state. */
 function scalesOf(unit: RunHead, i: number, numFeatures: number, keys: readonly FeatureRow[], initial?: FavorState) {
   const scales = initial ? initial.scales : new Float64Array(numFeatures).fill(Number.NEGATIVE_INFINITY);
@@ -32,13 +25,9 @@ function scalesOf(unit: RunHead, i: number, numFeatures: number, keys: readonly 
   return scales;
 }
 
-/**
- * φ_r(q) φ_r(k) without its mantissas, in `unit`. The whole parts meet first, and their sum is at most 0: no power overflows,
- * however large the exponents are.
- */
+/** φ_r(q) φ_r(k) without its mantissas, in `unit`. */
 export function termScale(query: FeatureRow, key: FeatureRow, r: number, unit: Unit): number {
-  const power = powerOfTwo(query.ownScales[r] + key.scales[r] - unit.log2);
-  return power * query.ownFractions[r] * key.fractions[r];
+  return key.fractions[r] === 0 ? 0 : key.fractions[r] * weightOf(query, r, key.scales[r], unit);
 }
 
 export function quadraticRow(
