@@ -244,6 +244,10 @@ describe('layout', () => {
       [() => ops.permute(x, [0, 0]), 'permute: axis 0 is named twice; give every axis of x once.'],
       [() => ops.permute(x, [0, 2]), 'permute: axis 2 is not one of 2: give a whole number from -2 to 1.'],
       [() => ops.slice(x, 1, 2, 4), 'slice: places 2 to 4 are not in axis 1 of [2, 3], which has 3.'],
+      [
+        () => ops.slice(x, 1, Symbol.iterator as never),
+        'slice: places a symbol to 3 are not in axis 1 of [2, 3], which has 3.',
+      ],
       [() => ops.slice(x, 1, 2, 1), 'slice: places 2 to 1 are not in axis 1 of [2, 3], which has 3.'],
       [
         () => ops.concatenate([x, random([3, 2], 1)]),

@@ -1,11 +1,10 @@
 import type { Backend } from '../../backend/types.ts';
-import { ConfigurationError } from '../../base/errors.ts';
+import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { checkOptions, describe, option } from '../../base/options.ts';
 import { Random } from '../../base/random.ts';
 import { type Disposable, keep } from '../../tensor/scope.ts';
-import type { Shape } from '../../tensor/shape.ts';
-import { sizeOf } from '../../tensor/shape.ts';
-import { checkBackend, Tensor, tensor } from '../../tensor/tensor.ts';
+import { formatShape, type Shape, sizeOf } from '../../tensor/shape.ts';
+import { checkBackend, Tensor } from '../../tensor/tensor.ts';
 
 /** Something with named trained parameters. Names are dotted paths, such as `blocks.0.attention.query.weight`. */
 export interface Layer {
@@ -126,6 +125,20 @@ export function checkSizes(where: string, sizes: Readonly<Record<string, unknown
   }
 }
 
+/** Numbers of one parameter at most, 4 GiB: more is a slip, and would take minutes to draw. */
+const MOST_NUMBERS = 2 ** 30;
+/** Numbers that are drawn before they are copied to the backend. */
+const PIECE = 2 ** 20;
+
+function emptyParameter(backend: Backend, shape: Shape): Tensor {
+  if (sizeOf(shape) > MOST_NUMBERS) {
+    throw new ShapeError(
+      `A parameter of shape ${formatShape(shape)} has more than ${MOST_NUMBERS} numbers: lower the sizes of its layer.`,
+    );
+  }
+  return keep(Tensor.empty(backend, shape));
+}
+
 /**
  * A parameter drawn from N(0, deviation²); outlives scopes.
  *
@@ -133,13 +146,18 @@ export function checkSizes(where: string, sizes: Readonly<Record<string, unknown
  */
 export function normalParameter(backend: Backend, shape: Shape, deviation: number, random: Random | undefined): Tensor {
   if (!random) return constantParameter(backend, shape, 0);
-  const data = Float32Array.from({ length: sizeOf(shape) }, () => deviation * random.normal());
-  return keep(tensor(backend, data, shape));
+  const parameter = emptyParameter(backend, shape);
+  for (let start = 0; start < parameter.size; start += PIECE) {
+    const length = Math.min(PIECE, parameter.size - start);
+    const piece = Float32Array.from({ length }, () => deviation * random.normal());
+    backend.write(parameter.storage, piece, start);
+  }
+  return parameter;
 }
 
 /** A parameter whose elements all start as `value`; outlives scopes. */
 export function constantParameter(backend: Backend, shape: Shape, value: number): Tensor {
-  const parameter = keep(Tensor.empty(backend, shape));
+  const parameter = emptyParameter(backend, shape);
   backend.fill(parameter.storage, value);
   return parameter;
 }

@@ -55,7 +55,10 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   checkTensors('slice', { x });
   const at = axisOf('slice', axis, x.shape.length);
   const length = x.shape[at];
-  const [first, last] = [start, end ?? length].map((place) => (place < 0 ? place + length : place));
+  const [first, last] = [start, end ?? length].map((place) =>
+    Number.isInteger(place) && place < 0 ? place + length : place,
+  );
+
   const isPiece = Number.isInteger(first) && Number.isInteger(last) && first >= 0 && first <= last && last <= length;
   if (!isPiece) {
     throw new ShapeError(

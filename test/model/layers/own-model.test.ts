@@ -180,6 +180,7 @@ describe('layers', () => {
         ConfigurationError,
         'Unknown key "layout"',
       ],
+      [() => new Embedding(backend, 2 ** 31 - 1, 1000, drawn()), ShapeError, 'has more than 1073741824 numbers'],
       [() => new Block({} as never), DataError, 'Block: layers is a plain object'],
     ];
     for (const [call, type, message] of bad) {
