@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { DatasetSplit, SplitRule } from '../../src/entries/data.ts';
-import { parseConfiguration, trainingSchema } from '../../src/entries/internal.ts';
+import { parseConfiguration, trainingConfiguration } from '../../src/entries/internal.ts';
 import { ConfigurationError, DataError } from '../../src/entries/performers.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
@@ -61,7 +61,7 @@ export const runSchema = z.strictObject({
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. With `from`: those that are to change. */
   model: z.record(z.string(), z.unknown()).default({}),
-  training: z.prefault(trainingSchema, {}),
+  training: z.prefault(trainingConfiguration, {}),
   /** Most batches of 4 rows that an evaluation measures, spread evenly over what is held out. Default: all. */
   evaluationBatches: z.int().min(1).optional(),
 });

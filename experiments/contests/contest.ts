@@ -12,8 +12,8 @@ import {
   objectiveLoss,
   parseTrainingConfiguration,
   type TrainingConfiguration,
-  type TrainingConfigurationInput,
   type TrainingData,
+  type TrainingOptions,
   train,
 } from '../../src/entries/training.ts';
 import type { ExperimentContext } from '../experiment.ts';
@@ -26,7 +26,7 @@ export interface Contestant {
 
 /** What all contestants are trained and judged on. */
 export interface Contest {
-  readonly training: TrainingConfigurationInput;
+  readonly training: TrainingOptions;
   readonly data: TrainingData;
   /** Identifies data and objective: runs on others do not resume. */
   readonly fingerprint: string;

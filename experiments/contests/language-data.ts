@@ -3,7 +3,7 @@ import {
   type HeldOutData,
   heldOutBatches,
   parseTrainingConfiguration,
-  type TrainingConfigurationInput,
+  type TrainingOptions,
   type Vocabulary,
 } from '../../src/entries/training.ts';
 
@@ -15,7 +15,7 @@ export const objectives = { U: { type: 'nextToken' }, B: { type: 'maskedToken' }
 /** `numBatches` batches spread evenly over the tokens (all, if there are fewer); hidden tokens are the same each time. */
 export function spreadBatches(
   tokens: TokenSplit,
-  training: TrainingConfigurationInput,
+  training: TrainingOptions,
   vocabulary: Vocabulary,
   numBatches: number,
 ): HeldOutData {

@@ -1,3 +1,5 @@
+import * as statistics from 'simple-statistics';
+
 /** An estimate with its 95 % confidence interval. */
 export interface Interval {
   readonly mean: number;
@@ -7,22 +9,14 @@ export interface Interval {
 
 export const confidence = 0.95;
 
-export function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
-  return sum / values.length;
-}
+export const mean = (values: ArrayLike<number>) => statistics.mean(Array.from(values));
 
-export function geometricMean(values: ArrayLike<number>): number {
-  return Math.exp(mean(Array.from(values, Math.log)));
-}
+export const geometricMean = (values: ArrayLike<number>) => statistics.logAverage(Array.from(values));
 
-/** Standard deviation of the mean of independent values. */
+/** Standard deviation of the mean of independent values; NaN for fewer than two. */
 export function standardError(values: ArrayLike<number>): number {
-  const centre = mean(values);
-  let squares = 0;
-  for (let i = 0; i < values.length; i++) squares += (values[i] - centre) ** 2;
-  return Math.sqrt(squares / (values.length - 1) / values.length);
+  if (values.length < 2) return Number.NaN;
+  return statistics.sampleStandardDeviation(Array.from(values)) / Math.sqrt(values.length);
 }
 
 /** Student's interval for the mean of independent values; without bounds (±∞) for fewer than two. */
@@ -44,12 +38,7 @@ export function ratioInterval(a: ArrayLike<number>, b: ArrayLike<number>): Inter
   return geometricInterval(Array.from(a, (value, i) => value / b[i]));
 }
 
-/** The middle of the values; the mean of the middle two of an even number. */
-export function median(values: ArrayLike<number>): number {
-  const sorted = Float64Array.from(values).sort();
-  const last = sorted.length - 1;
-  return (sorted[Math.floor(last / 2)] + sorted[Math.ceil(last / 2)]) / 2;
-}
+export const median = (values: ArrayLike<number>) => statistics.median(Array.from(values));
 
 /** Ranks from 1 up, equal values sharing the mean of theirs. O(n log n). */
 export function ranks(values: ArrayLike<number>): Float64Array {
@@ -63,16 +52,8 @@ export function ranks(values: ArrayLike<number>): Float64Array {
 }
 
 /** Pearson's correlation; NaN where one of the two does not vary. */
-export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const [meanA, meanB] = [mean(a), mean(b)];
-  let [both, ofA, ofB] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    both += (a[i] - meanA) * (b[i] - meanB);
-    ofA += (a[i] - meanA) ** 2;
-    ofB += (b[i] - meanB) ** 2;
-  }
-  return both / Math.sqrt(ofA * ofB);
-}
+export const correlation = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  statistics.sampleCorrelation(Array.from(a), Array.from(b));
 
 /** Spearman's rank correlation, with shared ranks for ties; NaN where one of the two does not vary. */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {

@@ -4,11 +4,7 @@ import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
-import {
-  type FeatureConfiguration,
-  type FeatureConfigurationInput,
-  featureConfiguration,
-} from '../features/configuration.ts';
+import { type FeatureConfiguration, type FeatureMapOptions, featureConfiguration } from '../features/configuration.ts';
 import {
   drawFeatures as drawPlainFeatures,
   drawFeaturesInSteps as drawPlainFeaturesInSteps,
@@ -26,7 +22,7 @@ import { attentionInputs, denseRuns } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */
-export interface FeatureOptions extends FeatureConfigurationInput {
+export interface FeatureOptions extends FeatureMapOptions {
   readonly seed?: number;
 }
 

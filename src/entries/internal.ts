@@ -40,7 +40,7 @@ export {
 } from '../storage/companions.ts';
 export { segments } from '../tokenizers/text-segments.ts';
 export { batchOptions } from '../training/batch.ts';
-export { trainingSchema } from '../training/configuration.ts';
+export { trainingConfiguration } from '../training/configuration.ts';
 export { checkTeacher } from '../training/distillation.ts';
 export { checkObjective } from '../training/objective.ts';
 export { messageOf } from '../base/errors.ts';

@@ -60,6 +60,6 @@ export type FeatureMapConfiguration = z.output<typeof featureMap>;
 export type FeatureMapName = (typeof shorthands)[number];
 export type FeatureConfiguration = z.output<typeof featureConfiguration>;
 /** The same with defaults left out and names in place of maps. */
-export type FeatureConfigurationInput = Partial<Omit<FeatureConfiguration, 'featureMap'>> & {
+export type FeatureMapOptions = Partial<Omit<FeatureConfiguration, 'featureMap'>> & {
   readonly featureMap?: FeatureMapName | z.input<typeof featureMap>;
 };

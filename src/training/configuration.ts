@@ -48,7 +48,7 @@ const distillation = () => {
 };
 
 /** The training configuration with the paper's defaults; any other key is an error. Dropout belongs to the model. */
-export const trainingSchema = z.lazy(() => {
+export const trainingConfiguration = z.lazy(() => {
   const positive = z.number().check(z.positive());
   const count = z.int().check(z.minimum(1));
   const countOrZero = z.int().check(z.minimum(0));
@@ -103,11 +103,11 @@ export const trainingSchema = z.lazy(() => {
   );
 });
 
-export type TrainingConfiguration = z.output<typeof trainingSchema>;
+export type TrainingConfiguration = z.output<typeof trainingConfiguration>;
 export type Objective = TrainingConfiguration['objective'];
 export type DistillationConfiguration = NonNullable<TrainingConfiguration['distillation']>;
 /** A configuration as written by a person: every key optional. */
-export type TrainingConfigurationInput = z.input<typeof trainingSchema>;
+export type TrainingOptions = z.input<typeof trainingConfiguration>;
 
 /**
  * Fills in defaults and validates.
@@ -118,5 +118,5 @@ export function parseTrainingConfiguration(
   value: unknown,
   where = 'the training configuration',
 ): TrainingConfiguration {
-  return parseConfiguration(trainingSchema, value, where);
+  return parseConfiguration(trainingConfiguration, value, where);
 }

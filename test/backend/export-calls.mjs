@@ -41,7 +41,7 @@ export const notCalled = {
   ...Object.fromEntries(
     [
       ...['attentionConfiguration', 'featureConfiguration', 'transformerConfiguration', 'encoderDecoderConfiguration'],
-      'trainingSchema',
+      'trainingConfiguration',
     ].map((name) => [name, 'is a schema of zod, for parseConfiguration']),
   ),
   ...Object.fromEntries(

@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../src/backend/estimator.ts';
 import { Random } from '../../src/base/random.ts';
-import { activations, type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
+import { activations, type FeatureMapOptions, featureConfiguration } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import { measureP, optimalA } from '../../src/features/maps/favor-plus-plus.ts';
 import { projectionKinds } from '../../src/features/projection.ts';
 import { expectMean } from './statistics.ts';
 import { activationFunctions, estimate, rowsOf, sampleEstimates } from './support.ts';
 
-const draw = (options: FeatureConfigurationInput, dHead: number, seed = 1) =>
+const draw = (options: FeatureMapOptions, dHead: number, seed = 1) =>
   drawFeatures(featureConfiguration.parse(options), dHead, new Random(seed));
 
 const negated = (rows: readonly number[][]) => rows.map((row) => row.map((value) => -value));
@@ -193,7 +193,7 @@ describe('configuration', () => {
     }
   });
 
-  test.each<[FeatureConfigurationInput, string]>([
+  test.each<[FeatureMapOptions, string]>([
     [{ featureMap: 'hyperbolic', numFeatures: 7 }, 'hyperbolic features come in pairs; give an even numFeatures'],
     [{ featureMap: 'trigonometric', numFeatures: 1 }, 'trigonometric features come in pairs'],
     [{ projection: 'none' }, 'positive features need random directions; give a projection other than none.'],

@@ -2,7 +2,7 @@
 import { blockSize } from '../../src/backend/estimator.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';
-import { type FeatureConfigurationInput, featureConfiguration } from '../../src/features/configuration.ts';
+import { type FeatureMapOptions, featureConfiguration } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import type { Features } from '../../src/features/features.ts';
 
@@ -126,7 +126,7 @@ export function estimate(features: Features, x: Vector, y: Vector): number {
 
 /** Estimates of K(x, y) for every pair, by the same `draws` independent draws from one seed. */
 export function sampleEstimates(
-  options: FeatureConfigurationInput,
+  options: FeatureMapOptions,
   pairs: readonly (readonly [Vector, Vector])[],
   draws: number,
   seed = 1,

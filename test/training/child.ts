@@ -7,7 +7,7 @@ import { type FileSystem, nodeFileSystem } from '../../src/storage/atomic-direct
 import { restoreModel } from '../../src/storage/load.ts';
 import { findCheckpoint } from '../../src/storage/model-directory.ts';
 import { loadCheckpoint } from '../../src/training/checkpoint.ts';
-import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import type { TrainingOptions } from '../../src/training/configuration.ts';
 import { train } from '../../src/training/run.ts';
 import { tinyRun } from './support.ts';
 
@@ -15,7 +15,7 @@ export interface ChildOptions {
   readonly out: string;
   readonly backend: BackendName;
   readonly numThreads: number;
-  readonly configuration: TrainingConfigurationInput;
+  readonly configuration: TrainingOptions;
   /** The process kills itself with SIGKILL at this call to the file system, halfway through it if it writes. */
   readonly dieAtCall?: number;
   /** Print the resident size every so many steps. */

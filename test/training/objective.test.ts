@@ -13,7 +13,7 @@ import { Transformer } from '../../src/model/transformer.ts';
 import { restoreModel } from '../../src/storage/load.ts';
 import { findCheckpoint } from '../../src/storage/model-directory.ts';
 import { loadCheckpoint } from '../../src/training/checkpoint.ts';
-import { parseTrainingConfiguration, type TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import { parseTrainingConfiguration, type TrainingOptions } from '../../src/training/configuration.ts';
 import { evaluate } from '../../src/training/evaluate.ts';
 import { checkObjective, heldOutBatches, trainingBatches, type Vocabulary } from '../../src/training/objective.ts';
 import { train } from '../../src/training/run.ts';
@@ -41,7 +41,7 @@ function counting(count: number): TokenSplit {
   );
 }
 
-function configuration(options: TrainingConfigurationInput) {
+function configuration(options: TrainingOptions) {
   return parseTrainingConfiguration({ steps: 8, batchSize: 3, length: 17, learningRate: 1e-2, seed: 4, ...options });
 }
 
@@ -188,7 +188,7 @@ describe('trainingBatches and heldOutBatches', () => {
   });
 
   it('refuses what does not fit together', () => {
-    const make = (options: TrainingConfigurationInput, words = vocabulary, classes?: number[]) =>
+    const make = (options: TrainingOptions, words = vocabulary, classes?: number[]) =>
       trainingBatches(tokens, configuration(options), words, classes);
     expect(() => make(classification)).toThrow('needs a class for each document');
     expect(() => make({ ...classification, packing: 'pack' }, vocabulary, new Array(11).fill(0))).toThrow(

@@ -8,7 +8,7 @@ import { nodeFileSystem } from '../../src/storage/atomic-directory.ts';
 import { restoreModel } from '../../src/storage/load.ts';
 import { findCheckpoint } from '../../src/storage/model-directory.ts';
 import { loadCheckpoint } from '../../src/training/checkpoint.ts';
-import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import type { TrainingOptions } from '../../src/training/configuration.ts';
 import { changedParts, dataFingerprint } from '../../src/training/data-fingerprint.ts';
 import { type RunEvent, type RunOptions, train } from '../../src/training/run.ts';
 import { tinyRun } from './support.ts';
@@ -31,7 +31,7 @@ async function collect(options: RunOptions, stopAfter = Number.POSITIVE_INFINITY
 }
 
 /** The same run, from the newest checkpoint of `out`, or the one given. */
-async function resumed(out: string, from = out, options: TrainingConfigurationInput = {}): Promise<RunOptions> {
+async function resumed(out: string, from = out, options: TrainingOptions = {}): Promise<RunOptions> {
   const directory = await findCheckpoint(from);
   const checkpoint = await loadCheckpoint(directory);
   const model = restoreModel(backend, checkpoint, directory);

@@ -4,7 +4,7 @@ import { Random } from '../../src/base/random.ts';
 import type { Batch } from '../../src/data/batches/windows.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { parseTrainingConfiguration, type TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import { parseTrainingConfiguration, type TrainingOptions } from '../../src/training/configuration.ts';
 import type { RunOptions } from '../../src/training/run.ts';
 
 export const VOCAB = 13;
@@ -43,12 +43,12 @@ export function tinyModel(backend: Backend, seed: number, options: Partial<Trans
   return new Transformer(backend, { ...tiny, ...options }, seed);
 }
 
-export function tinyConfiguration(options: TrainingConfigurationInput = {}) {
+export function tinyConfiguration(options: TrainingOptions = {}) {
   return parseTrainingConfiguration({ learningRate: 1e-2, steps: 12, batchSize: 2, length: 7, seed: 3, ...options });
 }
 
 /** A run of the tiny model on {@link countingData}, with evaluation. */
-export function tinyRun(backend: Backend, out: string, options: TrainingConfigurationInput = {}): RunOptions {
+export function tinyRun(backend: Backend, out: string, options: TrainingOptions = {}): RunOptions {
   const configuration = tinyConfiguration({
     accumulate: 2,
     warmupSteps: 3,

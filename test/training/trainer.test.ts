@@ -7,7 +7,7 @@ import { languageModelLoss } from '../../src/model/losses.ts';
 import { scale } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
 import { batchTensors } from '../../src/training/batch.ts';
-import type { TrainingConfigurationInput } from '../../src/training/configuration.ts';
+import type { TrainingOptions } from '../../src/training/configuration.ts';
 import { evaluate, type LossFunction } from '../../src/training/evaluate.ts';
 import { AdamW, globalNorm } from '../../src/training/optimizer.ts';
 import { type StepResult, Trainer } from '../../src/training/trainer.ts';
@@ -27,7 +27,7 @@ async function steps(trainer: Trainer, count: number): Promise<StepResult[]> {
   return results;
 }
 
-function tinyTrainer(options: TrainingConfigurationInput = {}, loss?: LossFunction): Trainer {
+function tinyTrainer(options: TrainingOptions = {}, loss?: LossFunction): Trainer {
   const configuration = tinyConfiguration(options);
   return new Trainer({ model: tinyModel(backend, 3), data: countingData(), configuration, loss });
 }

@@ -6,7 +6,7 @@ export {
   type DistillationConfiguration,
   type Objective,
   type TrainingConfiguration,
-  type TrainingConfigurationInput,
+  type TrainingOptions,
 } from '../../training/configuration.ts';
 export { trainingBatches, heldOutBatches, type LossFunction, type Vocabulary } from '../../training/objective.ts';
 

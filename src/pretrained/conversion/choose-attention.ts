@@ -2,7 +2,7 @@ import type { AttentionConfiguration } from '../../attention/configuration.ts';
 import { attentionConfiguration } from '../../attention/configuration.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { parseConfiguration } from '../../base/parse.ts';
-import type { FeatureConfigurationInput } from '../../features/configuration.ts';
+import type { FeatureMapOptions } from '../../features/configuration.ts';
 import type { Comparison } from './comparison.ts';
 import type { LayerAlone } from './types.ts';
 
@@ -13,7 +13,7 @@ export interface ChosenAttention {
 
 interface ChoiceOptions {
   /** What features are drawn from, besides their number. */
-  readonly base: FeatureConfigurationInput;
+  readonly base: FeatureMapOptions;
   readonly alone: readonly LayerAlone[];
   /** Numbers of features to try. */
   readonly numFeatures: readonly number[];

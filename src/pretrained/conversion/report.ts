@@ -1,7 +1,7 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse.ts';
-import type { FeatureConfiguration, FeatureConfigurationInput } from '../../features/configuration.ts';
+import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
@@ -138,7 +138,7 @@ export async function conversionReport(
 }
 
 /** What the features of an attention are drawn from; those of an attention without any are the paper's. */
-function featuresOf(attention: AttentionConfiguration): FeatureConfigurationInput {
+function featuresOf(attention: AttentionConfiguration): FeatureMapOptions {
   if (attention.type !== 'favor' && attention.type !== 'auto') return {};
   const { numFeatures, featureMap, projection, norms }: FeatureConfiguration = attention;
   return { numFeatures, featureMap, ...(projection && { projection }), ...(norms && { norms }) };
@@ -153,11 +153,7 @@ function withEstimator(
   return parseConfiguration(attentionConfiguration, { ...attention, featureMap }, 'the attention');
 }
 
-function estimatorFeatures(
-  estimator: SoftmaxEstimator,
-  base: FeatureConfigurationInput,
-  p: number,
-): FeatureConfigurationInput {
+function estimatorFeatures(estimator: SoftmaxEstimator, base: FeatureMapOptions, p: number): FeatureMapOptions {
   const { projection } = base;
   const rows = projection && projection !== 'none' ? { projection } : {};
   return { ...rows, featureMap: estimator === 'favor++' ? { type: 'favor++', p } : estimator };

@@ -1,4 +1,4 @@
-import type { FeatureConfigurationInput } from '../../features/configuration.ts';
+import type { FeatureMapOptions } from '../../features/configuration.ts';
 import type { AttentionChoice, ForwardOptions } from '../../model/transformer.ts';
 import type { Shape } from '../../tensor/shape.ts';
 
@@ -43,7 +43,7 @@ export interface LayerError extends HeadError {
 export interface EstimatorReport {
   /** Name of the feature map. */
   readonly estimator: string;
-  readonly features: FeatureConfigurationInput;
+  readonly features: FeatureMapOptions;
   readonly numFeatures: number;
   readonly model: ModelComparison;
   readonly layers: readonly LayerError[];
