@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { publicEntries } from '../scripts/entries.mjs';
 import { runAsUser } from './support/user-module.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -128,4 +129,20 @@ describe('the examples of the documentation run as they stand', () => {
   it('docs/data-proteins-and-images.md: ListOps', () => {
     expect(runAsUser(examples('docs/data-proteins-and-images.md')[1]).trim()).toBe('16000 8 8');
   });
+});
+
+it('built files that browsers load import nothing of Node', () => {
+  const isForBrowsers = (name: string) => !/^(node|internal)$|-node$/.test(name);
+  const files = Object.keys(publicEntries)
+    .filter(isForBrowsers)
+    .map((name) => `${name}.js`);
+  const seen = new Set(files);
+  for (const file of seen) {
+    const code = readFileSync(join(root, 'dist', file), 'utf8');
+    for (const [, specifier] of code.matchAll(/^(?:import|export)\b[^;]*?["']([^"']+)["'];$/gm)) {
+      expect(specifier, `${file} imports`).not.toMatch(/^node:/);
+      if (specifier.startsWith('./')) seen.add(specifier.slice(2));
+    }
+  }
+  expect(seen.size).toBeGreaterThan(files.length);
 });

@@ -389,9 +389,11 @@ if (missing.length > 0) throw new Error(`not fuzzed: ${missing.join(', ')}`);
 
 const exports = await exportCalls({ library, backend, tensorOf, idsOf });
 const named = new Set(Object.keys(exports).flatMap((key) => [key, key.split('.')[0]]));
-/** Every function counts, those of a namespace such as `ops` too. */
+const isGroup = (value) =>
+  typeof value === 'object' && Object.values(value).every((each) => typeof each === 'function');
+/** Every function counts, those of an object such as `ops` too. */
 const all = Object.entries(library).flatMap(([key, value]) =>
-  value[Symbol.toStringTag] === 'Module' ? Object.keys(value).map((name) => `${key}.${name}`) : [key],
+  isGroup(value) ? Object.keys(value).map((name) => `${key}.${name}`) : [key],
 );
 const forgotten = all.filter((key) => !named.has(key) && !Object.hasOwn(notCalled, key));
 if (forgotten.length > 0) throw new Error(`exports that are neither fuzzed nor have a reason: ${forgotten.join(', ')}`);

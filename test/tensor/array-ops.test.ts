@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { ConfigurationError, DataError, LifetimeError, ShapeError } from '../../src/base/errors.ts';
 import { createBackend } from '../../src/entries/performers.ts';
-import * as ops from '../../src/tensor/ops/index.ts';
+import { ops } from '../../src/tensor/ops/index.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Shape, sizeOf } from '../../src/tensor/shape.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';

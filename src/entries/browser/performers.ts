@@ -46,7 +46,7 @@ export {
 } from '../../attention/decoding/saved-state.ts';
 
 // Models, losses and training steps of one's own: also performers/layers, and AdamW in performers/training.
-export * as ops from '../../tensor/ops/index.ts';
+export { ops, type MatmulOptions, type ReduceOptions, type SoftmaxAxisOptions } from '../../tensor/ops/index.ts';
 export { valueAndGradients } from '../../tensor/tape.ts';
 export { languageModelLoss, classificationLoss } from '../../model/losses.ts';
 export { translationLoss } from '../../model/encoder-decoder.ts';

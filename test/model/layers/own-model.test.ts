@@ -14,7 +14,7 @@ import {
 } from '../../../src/entries/layers.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../../src/storage/safetensors.ts';
 import { loadWeights, readWeights } from '../../../src/storage/weights.ts';
-import * as ops from '../../../src/tensor/ops/index.ts';
+import { ops } from '../../../src/tensor/ops/index.ts';
 import { keep, scope } from '../../../src/tensor/scope.ts';
 import { valueAndGradients } from '../../../src/tensor/tape.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
