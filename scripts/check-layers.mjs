@@ -41,7 +41,7 @@ const SHARED_PROGRAMS = {
 };
 
 /** Packages known to run in a browser. */
-const BROWSER_PACKAGES = ['zod', 'fzstd', '@huggingface/tokenizers'];
+const BROWSER_PACKAGES = ['zod', 'entities', 'fzstd', '@huggingface/tokenizers'];
 
 const BUILTINS = new Set(builtinModules);
 

@@ -144,10 +144,10 @@ describe('performers train --preset', () => {
     expect(stored('pg19')).toMatchObject({ dataset: { format: 'pg19' }, split: { by: 'given' } });
   });
 
-  it('images: bits per dimension of all values, the first included', () => {
+  it('images: bits per dimension of all values, the first included', async () => {
     const planes = Uint8Array.from({ length: 5 * 27 }, (_, i) => (i * 101 + (i >> 3)) % 256);
-    writeFileSync(at('train_1.npz'), zip([{ name: 'data.npy', data: npy([5, 27], planes) }]));
-    writeFileSync(at('val_data.npz'), zip([{ name: 'data.npy', data: npy([2, 27], planes.subarray(54, 108)) }]));
+    writeFileSync(at('train_1.npz'), await zip([{ name: 'data.npy', data: npy([5, 27], planes) }]));
+    writeFileSync(at('val_data.npz'), await zip([{ name: 'data.npy', data: npy([2, 27], planes.subarray(54, 108)) }]));
     const flags = ['--length', '27', '--steps', '2', '--accumulate', '1', '--learning-rate', '1e-9'];
     const size = config('images.json', { dataset: { size: 3 } });
     const { evaluation, stderr } = train('images', '--data', 'train_1.npz', 'val_data.npz', ...flags, ...size);

@@ -17,9 +17,9 @@ const size = 5;
 const area = size * size;
 
 /** A batch file with `n` images, and their pixels as they should come out. */
-function batch(name: string, n: number): number[][] {
+async function batch(name: string, n: number): Promise<number[][]> {
   const planes = noise(n * 3 * area);
-  file(name, zip([{ name: 'data.npy', data: npy([n, 3 * area], planes), isDeflated: true }]));
+  file(name, await zip([{ name: 'data.npy', data: npy([n, 3 * area], planes), isDeflated: true }]));
   return Array.from({ length: n }, (_, i) =>
     Array.from({ length: 3 * area }, (_, at) => planes[i * 3 * area + (at % 3) * area + Math.floor(at / 3)]!),
   );
@@ -43,8 +43,11 @@ describe('PixelTokenizer', () => {
 describe('images as a dataset', () => {
   test('.npz batches: one document an image, divided by the names of the files, one image a row', async () => {
     mkdirSync(join(folder, 'net'));
-    const train = [...batch('net/train_data_batch_1.npz', 4), ...batch('net/train_data_batch_2.npz', 3)];
-    const heldOut = batch('net/val_data.npz', 2);
+    const train = [
+      ...(await batch('net/train_data_batch_1.npz', 4)),
+      ...(await batch('net/train_data_batch_2.npz', 3)),
+    ];
+    const heldOut = await batch('net/val_data.npz', 2);
     const dataset = await openDataset({ data: [join(folder, 'net')], size });
     expect([dataset.format, dataset.split]).toEqual(['images', { by: 'given' }]);
     const store = await tokenizeDataset(dataset, new PixelTokenizer(), { file: join(folder, 'tokens.bin') });

@@ -193,8 +193,12 @@ test('nesting of any depth takes time in proportion', () => {
   }
 });
 
+test("decodeEntities knows HTML 5's names, also those of two characters", () => {
+  expect(decodeEntities('&hearts;&Zcaron;&nvlt;&lbrace;&apos;&amp;notin;')).toBe("♥Ž<⃒{'&notin;");
+});
+
 test('decodeEntities leaves what is none', () => {
-  expect(decodeEntities('a &amp; b &lt; & &x; &#x110000; &#xd800;&amp;lt;')).toBe(
-    'a & b < & &x; &#x110000; &#xd800;&lt;',
+  expect(decodeEntities('a &amp; b &lt; & &x; &noti; &#128 &#x110000; &#xd800;&amp;lt;')).toBe(
+    'a & b < & &x; &noti; &#128 &#x110000; &#xd800;&lt;',
   );
 });

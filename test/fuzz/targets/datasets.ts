@@ -15,7 +15,7 @@ import type { Target } from '../target.ts';
 function dataset(
   name: string,
   configuration: object,
-  seeds: () => readonly Files[],
+  seeds: () => readonly Files[] | Promise<readonly Files[]>,
   mutate: (random: Random, whole: Uint8Array, other?: Uint8Array) => Uint8Array,
 ): Target {
   return {
@@ -74,10 +74,10 @@ const tableText = 'text\tlabel\nfine film\t1\n"two\nlines"\t0\nbad "film"\t0\n';
 /** 400 lines of JSON by `bzip2` and by `zstd`. */
 const COMPRESSED = ['lines.jsonl.bz2', 'lines.jsonl.zst'];
 
-const archives = (): Uint8Array[] => {
+const archives = (): Promise<Uint8Array[]> => {
   const image = Uint8Array.from({ length: 96 }, (_, i) => i);
   const part = { name: 'data.npy', data: npy([2, 48], image) };
-  return [
+  return Promise.all([
     zip([part]),
     zip([
       { ...part, isDeflated: true },
@@ -86,7 +86,7 @@ const archives = (): Uint8Array[] => {
     zip([{ ...part, isLarge: true, isDeflated: true }], { isLarge: true, comment: 'why' }),
     zip([{ ...part, hasDescriptor: true, isDeflated: true }]),
     zip([{ name: 'data.npy', data: npy([2, 3, 4, 4], image, 2) }]),
-  ];
+  ]);
 };
 
 export const parquet = dataset(
@@ -103,7 +103,8 @@ export const parquet = dataset(
 export const npz = dataset(
   'npz',
   { format: 'images', size: 4 },
-  () => named('images.npz', [...archives(), ...golden('images/compressed.npz', 'images/stored.npz').slice(2)]),
+  async () =>
+    named('images.npz', [...(await archives()), ...golden('images/compressed.npz', 'images/stored.npz').slice(2)]),
   mutateBytes,
 );
 
@@ -131,7 +132,7 @@ export const compressed = dataset(
 /** The archive format under .npz: every entry, to its end. */
 export const zipArchive: Target = {
   name: 'zip',
-  seeds: async () => named('archive.zip', archives()),
+  seeds: async () => named('archive.zip', await archives()),
   mutate: (random, seed, other) => ({
     'archive.zip': mutateBytes(random, seed['archive.zip']!, other['archive.zip']),
   }),

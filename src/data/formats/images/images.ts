@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
 import type { Sharp } from 'sharp';
+import type { Entry } from 'yauzl';
 import { ConfigurationError, DataError, FileError, PlatformError } from '../../../base/errors.ts';
 import { checkArguments, option } from '../../../base/options.ts';
 import type { BadRecords } from '../../dataset/records.ts';
 import { parseNpyHeader } from './npy.ts';
-import { readZipEntry, type ZipEntry, zipEntries } from './zip.ts';
+import { readZipEntry, zipEntries } from './zip.ts';
 
 /** An image as a sequence: rows from the top, pixels from the left, red, green and blue of each. */
 export interface ImageRecord {
@@ -39,7 +40,7 @@ export async function* readNpzImages(path: string, options: ImageOptions = {}): 
   checkArguments('readNpzImages', { path }, { path: option.string });
   const size = imageSize(options);
   const entry = dataEntry(await zipEntries(path), path);
-  const name = `${entry.name} in ${path}`;
+  const name = `${entry.fileName} in ${path}`;
   const area = size * size;
   let pending: Buffer[] = [];
   let pendingLength = 0;
@@ -75,10 +76,10 @@ export async function* readNpzImages(path: string, options: ImageOptions = {}): 
   }
 }
 
-function dataEntry(entries: readonly ZipEntry[], path: string): ZipEntry {
-  const found = entries.find(({ name }) => name === 'data.npy');
+function dataEntry(entries: readonly Entry[], path: string): Entry {
+  const found = entries.find(({ fileName }) => fileName === 'data.npy');
   if (found !== undefined) return found;
-  const names = entries.map(({ name }) => name.replace(/\.npy$/, '')).slice(0, 8);
+  const names = entries.map(({ fileName }) => fileName.replace(/\.npy$/, '')).slice(0, 8);
   throw new DataError(`${path} has no array "data" but ${names.join(', ') || 'nothing'}; give batches of images.`);
 }
 

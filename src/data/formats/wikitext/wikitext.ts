@@ -233,7 +233,7 @@ class Converter {
       this.#take(1);
       return;
     }
-    this.#append(entity.character);
+    this.#append(entity.characters);
     this.#at += entity.length;
   }
 

@@ -41,7 +41,7 @@ describe('readNpzImages', () => {
           const data = Uint8Array.from({ length: n * 3 * area }, () => random.uint32() & 255);
           const version = 1 + (seed % 3);
           const part = { name: 'data.npy', data: npy([n, 3 * area], data, version), isDeflated };
-          const path = file('batch.npz', zip([{ name: 'labels.npy', data: npy([1], Uint8Array.of(1)) }, part]));
+          const path = file('batch.npz', await zip([{ name: 'labels.npy', data: npy([1], Uint8Array.of(1)) }, part]));
           const records = await all(readNpzImages(path, { size }));
           expect(records.map(({ line }) => line)).toEqual(Array.from({ length: n }, (_, i) => i + 1));
           const isRight = records.every(({ pixels }, i) =>
@@ -55,7 +55,7 @@ describe('readNpzImages', () => {
   });
 
   test('12,288 values by default', async () => {
-    const path = file('one.npz', zip([{ name: 'data.npy', data: npy([2, 12_288], new Uint8Array(24_576)) }]));
+    const path = file('one.npz', await zip([{ name: 'data.npy', data: npy([2, 12_288], new Uint8Array(24_576)) }]));
     expect((await all(readNpzImages(path))).map(({ pixels }) => pixels.length)).toEqual([12_288, 12_288]);
   });
 
@@ -82,7 +82,7 @@ describe('readNpzImages', () => {
       'is no ZIP archive',
     );
     const short = async (data: Buffer) =>
-      all(readNpzImages(file('s.npz', zip([{ name: 'data.npy', data }])), { size: 2 }));
+      all(readNpzImages(file('s.npz', await zip([{ name: 'data.npy', data }])), { size: 2 }));
     await expect(short(npy([3, 12], new Uint8Array(29)))).rejects.toThrow(
       /data\.npy in \S+ holds 2 images and 5 bytes, not 3; the file may be damaged\.$/,
     );

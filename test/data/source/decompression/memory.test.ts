@@ -173,11 +173,13 @@ describe.each(Object.keys(codecs))('Parquet, %s', (codec) => {
   });
 });
 
-test('npz: a deflated array of zeros streams; what its directory states takes no memory', () => {
+test('npz: a deflated array of zeros streams; what its directory states takes no memory', async () => {
   const shape = [200, 3, 512, 512];
   const values = npy(shape, new Uint8Array(0));
   const size = shape.reduce((a, b) => a * b);
-  const archive = zip([{ name: 'data.npy', data: Buffer.concat([values, Buffer.alloc(size)]), isDeflated: true }]);
+  const archive = await zip([
+    { name: 'data.npy', data: Buffer.concat([values, Buffer.alloc(size)]), isDeflated: true },
+  ]);
   const read = measure('readNpzImages', file('zeros.npz', archive));
   expect(read).toMatchObject({ characters: size });
   expect(read.rise).toBeLessThan(64 * MIB);
@@ -187,6 +189,8 @@ test('npz: a deflated array of zeros streams; what its directory states takes no
   stated.writeUInt32LE(values.length + size);
   for (let at = lying.indexOf(stated); at >= 0; at = lying.indexOf(stated)) lying.writeUInt32LE(1000, at);
   const lies = measure('readNpzImages', file('lies.npz', lying));
-  expect(lies.error).toMatch(/data\.npy in .*lies\.npz cannot be read \(.* bytes, not 1000\)/);
+  expect(lies.error).toMatch(
+    /data\.npy in .*lies\.npz cannot be read \(too many bytes in the stream. expected 1000\. got/,
+  );
   expect(lies.rise).toBeLessThan(64 * MIB);
 });
