@@ -97,8 +97,9 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     checkObjective(objective, model.configuration);
     const dataset = await openDataset(await datasetConfiguration(flags), { signal });
     const file = join(temporary, 'tokens.bin');
-    const { train: tokens, close } = await tokenizeDataset(dataset, tokenizer, { file, signal });
-    const classes = objective.type === 'classification' ? await documentClasses(dataset) : undefined;
+    const store = await tokenizeDataset(dataset, tokenizer, { file, signal });
+    const { train: tokens, close } = store;
+    const classes = objective.type === 'classification' ? documentClasses(dataset, store) : undefined;
     const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
     const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset), classes?.train);
     say(`measuring on ${backend.description}`);

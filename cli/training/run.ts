@@ -165,7 +165,7 @@ async function startLocked(
   await checkNoRun(out);
   const { training, teacher } = await withTeacher(backend, configuration.training, options);
   const corpus = await openCorpus(configuration, out, options);
-  const classes = await classesOf(configuration, corpus);
+  const classes = classesOf(configuration, corpus);
   const modelConfiguration = newModelConfiguration(
     { ...configuration, training },
     { vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize, numClasses: classes?.names.length },
@@ -310,15 +310,15 @@ async function resumeLocked(
     );
   }
   const corpus = await tokenize(configuration, tokenizer, out, options);
-  const classes = await classesOf(configuration, corpus);
+  const classes = classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
   const teacher = training.teacher && (await loadTeacher(backend, training.teacher.directory, options));
   const { companions } = checkpoint;
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock, companions };
 }
 
-async function classesOf({ training }: RunConfiguration, { dataset }: Corpus): Promise<Classes | undefined> {
-  return training.objective.type === 'classification' ? documentClasses(dataset) : undefined;
+function classesOf({ training }: RunConfiguration, { dataset, store }: Corpus): Classes | undefined {
+  return training.objective.type === 'classification' ? documentClasses(dataset, store) : undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentClasses } from '../../cli/training/classes.ts';
 import { runSchema } from '../../cli/training/configuration.ts';
 import { presetNames, presetOf } from '../../cli/training/presets.ts';
-import { openDataset } from '../../src/entries/data.ts';
+import { openDataset, tokenizeDataset } from '../../src/entries/data.ts';
 import {
   checkObjective,
   evaluateListOps,
@@ -14,6 +14,7 @@ import {
   parseListOps,
   transformerConfiguration,
 } from '../../src/entries/internal.ts';
+import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 import { npy, zip } from '../data/formats/images/zip-writer.ts';
 import { performers } from './performers.ts';
 
@@ -235,7 +236,9 @@ describe('classes of a dataset', () => {
     const dataset = await openDataset({ format: 'listops', data: [at('lra')] });
     expect(dataset.split).toEqual({ by: 'given' });
     const labels = examples.map(({ label }) => label);
-    const { names, train, heldOut } = await documentClasses(dataset);
+    const store = await tokenizeDataset(dataset, new ByteTokenizer(), { file: at('lra/tokens.bin') });
+    const { names, train, heldOut } = documentClasses(dataset, store);
+    await store.close();
     expect([names.length, train, heldOut]).toEqual([10, labels.slice(0, 5), labels.slice(5, 7)]);
     const texts = [];
     for await (const document of dataset.documents()) for await (const text of document.read()) texts.push(text);

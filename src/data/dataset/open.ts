@@ -7,8 +7,9 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { HubOptions } from '../source/hub.ts';
-import { keyOf, openOrWrite, type TokenFileOptions, type TokenFileStore } from '../tokens/token-file.ts';
+import { keyOf, openOrWrite, statesOf, type TokenFileOptions, type TokenFileStore } from '../tokens/token-file.ts';
 import type { ReadingReport } from '../tokens/token-writer.ts';
+import { classNames } from './class-names.ts';
 import {
   checkDatasetNames,
   type DatasetConfiguration,
@@ -18,7 +19,7 @@ import {
 import { chooseDataFiles, type DatasetFormat, findDataFiles, partOfPath } from './data-files.ts';
 import { readDocuments } from './readers.ts';
 import { BadRecords } from './records.ts';
-import { createSplitter, type DatasetDocument, type DatasetSplit } from './split.ts';
+import { type DatasetDocument, type DatasetSplit, type DatasetSplitter, surveySplit } from './split.ts';
 import type { PartName } from './text-split.ts';
 
 /** Documents in files. */
@@ -29,6 +30,8 @@ export interface Dataset {
   /** The configuration with all defaults; of the hub, `data` has the commit that was taken. */
   readonly configuration: ResolvedDatasetConfiguration;
   readonly split: DatasetSplit;
+  /** Names of the classes of documents, the first for class 0; undefined where only labels tell how many there are, and without classes. */
+  readonly classes?: readonly string[] | undefined;
   /** How many documents there are, where that is known without reading them. */
   readonly numDocuments: number | undefined;
   /**
@@ -66,6 +69,7 @@ export async function openDataset(configuration: DatasetConfiguration, options: 
     files,
     configuration: resolved,
     split: resolved.split ?? defaultSplit(resolved, files),
+    classes: classNames(resolved, files),
     numDocuments: resolved.format === 'text' && resolved.documents === 'file' ? files.length : undefined,
     documents: (report = { bad: new BadRecords(), skipped: new Map() }) => readDocuments(resolved, files, report),
   };
@@ -100,6 +104,19 @@ function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readon
   return { by: 'document', fraction: 0.1, seed: 0 };
 }
 
+/** What a dataset's split needed to know of the documents, and the files that it was read from. */
+const surveys = new WeakMap<Dataset, { readonly files: string; readonly createSplitter: () => DatasetSplitter }>();
+
+/** The splitter of a dataset, whose documents are surveyed once as long as the files stay as they are. */
+async function splitterOf(dataset: Dataset, options: Stoppable): Promise<DatasetSplitter> {
+  const files = JSON.stringify(await statesOf(dataset.files));
+  const known = surveys.get(dataset);
+  if (known?.files === files) return known.createSplitter();
+  const createSplitter = await surveySplit(() => dataset.documents(), dataset.split, options);
+  surveys.set(dataset, { files, createSplitter });
+  return createSplitter();
+}
+
 /** The text of one part, such as a tokenizer is trained on, cut where no token crosses. */
 export async function* datasetText(dataset: Dataset, part: PartName, options: Stoppable = {}): AsyncGenerator<string> {
   checkArguments(
@@ -111,7 +128,7 @@ export async function* datasetText(dataset: Dataset, part: PartName, options: St
     },
   );
   checkOptions<Stoppable>('datasetText', options, { signal: option.signal });
-  const splitter = await createSplitter(() => dataset.documents(), dataset.split, options);
+  const splitter = await splitterOf(dataset, options);
   const pauses = new Pauses(options.signal);
   for await (const document of dataset.documents()) {
     await pauses.next();
@@ -152,9 +169,11 @@ export async function tokenizeDataset(
   });
   const { split, files } = dataset;
   const { data: _, split: __, ...reading } = dataset.configuration;
-  const key = await keyOf(files, tokenizer, { reading, split });
+  const hasLabels = dataset.classes !== undefined || dataset.format === 'labelled';
+  // Files of earlier releases lack labels; data with labels is tokenised again.
+  const key = await keyOf(files, tokenizer, { reading, split, ...(hasLabels && { labels: true }) });
   return openOrWrite(key, tokenizer, options, async (writer) => {
-    const splitter = await createSplitter(() => dataset.documents(), split, options);
+    const splitter = await splitterOf(dataset, options);
     const pauses = new Pauses(options.signal);
     const report = { bad: new BadRecords(), skipped: new Map<string, number>() };
     let numDocuments = 0;

@@ -4,6 +4,7 @@ import type { LabelledRecord } from '../batches/labelled.ts';
 import type { BookMetadata } from '../formats/pg19.ts';
 import { openText } from '../source/files.ts';
 import type { ReadingReport } from '../tokens/token-writer.ts';
+import { classNames, folderOf } from './class-names.ts';
 import type { ResolvedDatasetConfiguration } from './configuration.ts';
 import { partOfPath } from './data-files.ts';
 import type { BadRecords, DataRecord } from './records.ts';
@@ -18,9 +19,11 @@ export async function* readDocuments(
   const { format } = configuration;
   if (format === 'text' && configuration.documents === 'file') {
     const { lineFeeds } = await import('../formats/text.ts');
+    const classes = classNames(configuration, files);
     for (const file of files) {
       // Read as it is used: a file may be larger than memory.
-      yield { name: file, part: partOfPath(file, format), read: () => lineFeeds(openText(file)) };
+      const label = classes?.indexOf(folderOf(file));
+      yield { name: file, part: partOfPath(file, format), label, read: () => lineFeeds(openText(file)) };
     }
     return;
   }

@@ -48,7 +48,10 @@ export type DatasetSplit =
     };
 
 /** What a document gives to a part. */
-export type DatasetPiece = Pick<DocumentPart, 'read' | 'endsDocument'> & { readonly part: PartName };
+export interface DatasetPiece extends Pick<DocumentPart, 'read' | 'endsDocument'> {
+  readonly part: PartName;
+  readonly label?: number | undefined;
+}
 
 /** Decides on documents one after the other. */
 export interface DatasetSplitter {
@@ -75,12 +78,21 @@ export async function createSplitter(
   options: Stoppable = {},
 ): Promise<DatasetSplitter> {
   checkArguments('createSplitter', { documents, rule }, { documents: option.function, rule: option.object });
+  return (await surveySplit(documents, rule, options))();
+}
+
+/** Reads what a rule needs to know of the documents. @returns makes splitters for the same documents, from the first on */
+export async function surveySplit(
+  documents: () => AsyncIterable<DatasetDocument>,
+  rule: DatasetSplit,
+  options: Stoppable = {},
+): Promise<() => DatasetSplitter> {
   const pauses = new Pauses(options.signal);
   switch (rule.by) {
     case 'none':
-      return splitter(() => 'train');
+      return () => splitter(() => 'train');
     case 'given':
-      return givenSplitter();
+      return givenSplitter;
     case 'tail':
       return tailSplitter(documents, rule.fraction, pauses);
     case 'document':
@@ -92,6 +104,7 @@ export async function createSplitter(
 
 const whole = (document: DatasetDocument, part: PartName): DatasetPiece => ({
   part,
+  label: document.label,
   endsDocument: true,
   read: () => toAsync(document.read()),
 });
@@ -122,7 +135,7 @@ async function tailSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   fraction: number,
   pauses: Pauses,
-): Promise<DatasetSplitter> {
+): Promise<() => DatasetSplitter> {
   checkFraction(fraction);
   const lengths: number[] = [];
   for await (const document of documents()) {
@@ -134,15 +147,21 @@ async function tailSplitter(
     lengths.push(length);
   }
   const cuts = tailCutsOf(lengths, fraction);
+  return () => cutSplitter(cuts);
+}
+
+/** Divides documents, the first at first, at these characters. */
+function cutSplitter(cuts: readonly number[]): DatasetSplitter {
   let index = 0;
   return {
     divide: (document) => {
       const cut = cuts[index++] ?? 0;
       if (cut === UNCUT) return [whole(document, 'train')];
       if (cut === 0) return [whole(document, 'heldOut')];
+      const { label } = document;
       return [
-        { part: 'train', endsDocument: false, read: () => readBefore(document, cut) },
-        { part: 'heldOut', endsDocument: true, read: () => readAfter(document, cut) },
+        { part: 'train', label, endsDocument: false, read: () => readBefore(document, cut) },
+        { part: 'heldOut', label, endsDocument: true, read: () => readAfter(document, cut) },
       ];
     },
     check: () => {},
@@ -154,7 +173,7 @@ async function documentSplitter(
   fraction: number,
   seed: number,
   pauses: Pauses,
-): Promise<DatasetSplitter> {
+): Promise<() => DatasetSplitter> {
   checkFraction(fraction);
   let lowest = { index: -1, share: 2 };
   let highest = { index: -1, share: -1 };
@@ -170,18 +189,19 @@ async function documentSplitter(
   if (count === 1) {
     throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
   }
-  return splitter((_, index) => {
-    if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
-    if (highest.share < fraction && index === highest.index) return 'train';
-    return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
-  });
+  return () =>
+    splitter((_, index) => {
+      if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
+      if (highest.share < fraction && index === highest.index) return 'train';
+      return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
+    });
 }
 
 async function groupSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
   rule: Extract<DatasetSplit, { by: 'group' }>,
   pauses: Pauses,
-): Promise<DatasetSplitter> {
+): Promise<() => DatasetSplitter> {
   const { fraction, heldOut = 0.1, test = 0, seed = 0 } = rule;
   if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
     throw new DataError(
@@ -191,21 +211,21 @@ async function groupSplitter(
   const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed }, pauses);
   if (only !== undefined) {
     const share = heldOut > 0 ? heldOut : fraction;
-    return {
-      ...(await documentSplitter(documents, share, seed, pauses)),
-      note: `${only}: ${share} of the documents are held out instead.`,
-    };
+    const byDocument = await documentSplitter(documents, share, seed, pauses);
+    return () => ({ ...byDocument(), note: `${only}: ${share} of the documents are held out instead.` });
   }
-  const groups = new GroupSplit({ by: 'group', fraction, seed }, fixed);
-  const { divide, check } = splitter(
-    (document, index) => {
-      if (groups.partOf({ group: document.group }) === 'heldOut') return 'outOfDistribution';
-      const share = shareOf(index, seed);
-      return share < heldOut ? 'heldOut' : share < heldOut + test ? 'test' : 'train';
-    },
-    () => groups.check(),
-  );
-  return { divide, check, ...(note !== undefined && { note }) };
+  return () => {
+    const groups = new GroupSplit({ by: 'group', fraction, seed }, fixed);
+    const { divide, check } = splitter(
+      (document, index) => {
+        if (groups.partOf({ group: document.group }) === 'heldOut') return 'outOfDistribution';
+        const share = shareOf(index, seed);
+        return share < heldOut ? 'heldOut' : share < heldOut + test ? 'test' : 'train';
+      },
+      () => groups.check(),
+    );
+    return { divide, check, ...(note !== undefined && { note }) };
+  };
 }
 
 /** Reads documents until some are held out by their groups and some are not. */

@@ -17,12 +17,12 @@ import {
 } from '../dataset/text-split.ts';
 import { openText } from '../source/files.ts';
 import {
-  BYTES_PER_START,
+  BYTES_PER_NUMBER,
   offsetsOf,
   readBytes,
   readFooter,
   type TokenFooter,
-  unpackStarts,
+  unpackNumbers,
   verifyTokens,
 } from './token-footer.ts';
 import { checkRange, type TokenSplit, type TokenStore } from './token-store.ts';
@@ -93,13 +93,17 @@ export async function tokenizeFiles(
 export async function keyOf(paths: readonly string[], tokenizer: Tokenizer, settings: object): Promise<string> {
   const { createHash } = await import('node:crypto');
   const tokenizerHash = createHash('sha256').update(JSON.stringify(tokenizer.toJSON())).digest('hex');
-  const inputs = await Promise.all(
+  return JSON.stringify({ ...settings, tokenizer: tokenizerHash, inputs: await statesOf(paths) });
+}
+
+/** Absolute paths, sizes and times of files, which tell whether a file has changed. */
+export function statesOf(paths: readonly string[]): Promise<unknown[]> {
+  return Promise.all(
     paths.map(async (path) => {
       const entry = await stat(path).catch(() => undefined);
       return [resolve(path), entry?.size ?? null, entry?.mtimeMs ?? null];
     }),
   );
-  return JSON.stringify({ ...settings, tokenizer: tokenizerHash, inputs });
 }
 
 /** Opens a token file that has this key, or else has `write` fill a new one. */
@@ -148,11 +152,13 @@ async function openTokens(
     return buffer;
   };
   const part = async (name: PartName): Promise<TokenSplit> => {
-    const { numDocuments, ...counts } = footer.parts[name];
+    const { numDocuments, hasLabels, ...counts } = footer.parts[name];
     const first = offsetsOf(footer, name);
+    const numbers = async (offset: number) => unpackNumbers(await readPart(offset, BYTES_PER_NUMBER * numDocuments));
     return {
       ...counts,
-      documents: unpackStarts(await readPart(first.starts, BYTES_PER_START * numDocuments)),
+      documents: await numbers(first.starts),
+      ...(hasLabels && { labels: await numbers(first.labels) }),
       read: async (offset, length) => {
         checkRange(offset, length, counts.length);
         const ids = unpack(

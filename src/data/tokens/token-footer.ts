@@ -1,6 +1,7 @@
 /**
  * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or
- * uint32, as the vocabulary needs, where their documents start (float64), a JSON footer, its length as uint32, and the magic.
+ * uint32, as the vocabulary needs, where their documents start and the
+ * labels of documents that have labels (float64), a JSON footer, its length as uint32, and the magic.
  */
 import { Buffer } from 'node:buffer';
 import type { Hash } from 'node:crypto';
@@ -8,16 +9,22 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
 import { type PartName, partNames } from '../dataset/text-split.ts';
-import type { TokenCounts } from './token-store.ts';
 
 const MAGIC = 'PERFTOK2';
 const TRAILER = 4 + MAGIC.length;
 
-export const BYTES_PER_START = 8;
+/** Of a document's start, and of a label. */
+export const BYTES_PER_NUMBER = 8;
 
 const footerSchema = z.lazy(() => {
   const count = z.int().check(z.minimum(0));
-  const part = z.object({ length: count, characters: count, bytes: count, numDocuments: count });
+  const part = z.object({
+    length: count,
+    characters: count,
+    bytes: count,
+    numDocuments: count,
+    hasLabels: z.optional(z.boolean()),
+  });
   return z.object({
     /** Everything that the contents depend on. */
     key: z.string(),
@@ -40,14 +47,20 @@ const footerSchema = z.lazy(() => {
 
 export type TokenFooter = z.infer<typeof footerSchema>;
 
-/** Where the tokens and the starts of documents of a part begin in the file, in bytes. */
-export function offsetsOf({ parts, bytesPerToken }: TokenFooter, wanted: PartName): { tokens: number; starts: number } {
+/** Where the tokens, the starts of documents and the labels of a part begin in the file, in bytes. */
+export function offsetsOf(
+  { parts, bytesPerToken }: TokenFooter,
+  wanted: PartName,
+): { tokens: number; starts: number; labels: number } {
   const before = partNames.slice(0, partNames.indexOf(wanted));
   const sum = (names: readonly PartName[], key: 'length' | 'numDocuments') =>
     names.reduce((total, name) => total + parts[name][key], 0);
+  const starts = bytesPerToken * sum(partNames, 'length');
+  const labelled = (names: readonly PartName[]) => names.filter((name) => parts[name].hasLabels);
   return {
     tokens: bytesPerToken * sum(before, 'length'),
-    starts: bytesPerToken * sum(partNames, 'length') + BYTES_PER_START * sum(before, 'numDocuments'),
+    starts: starts + BYTES_PER_NUMBER * sum(before, 'numDocuments'),
+    labels: starts + BYTES_PER_NUMBER * (sum(partNames, 'numDocuments') + sum(labelled(before), 'numDocuments')),
   };
 }
 
@@ -60,14 +73,14 @@ export function packFooter(footer: TokenFooter, hash: Hash): Buffer {
   return Buffer.concat([json, length, Buffer.from(MAGIC)]);
 }
 
-export function packStarts({ documents }: TokenCounts): Buffer {
-  const buffer = Buffer.alloc(BYTES_PER_START * documents.length);
-  documents.forEach((start, i) => void buffer.writeDoubleLE(start, BYTES_PER_START * i));
+export function packNumbers(numbers: readonly number[]): Buffer {
+  const buffer = Buffer.alloc(BYTES_PER_NUMBER * numbers.length);
+  numbers.forEach((number, i) => void buffer.writeDoubleLE(number, BYTES_PER_NUMBER * i));
   return buffer;
 }
 
-export function unpackStarts(buffer: Buffer): number[] {
-  return Array.from({ length: buffer.length / BYTES_PER_START }, (_, i) => buffer.readDoubleLE(BYTES_PER_START * i));
+export function unpackNumbers(buffer: Buffer): number[] {
+  return Array.from({ length: buffer.length / BYTES_PER_NUMBER }, (_, i) => buffer.readDoubleLE(BYTES_PER_NUMBER * i));
 }
 
 /** The footer of a complete token file; undefined for anything else, which is then written anew. */
@@ -83,7 +96,8 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
     const { data } = z.safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
     if (data === undefined) return undefined;
     const last = partNames.at(-1)!;
-    const end = offsetsOf(data, last).starts + BYTES_PER_START * data.parts[last].numDocuments;
+    const { hasLabels, numDocuments } = data.parts[last];
+    const end = offsetsOf(data, last).labels + (hasLabels ? BYTES_PER_NUMBER * numDocuments : 0);
     return size === end + length + TRAILER ? data : undefined;
   } catch {
     return undefined;

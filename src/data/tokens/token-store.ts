@@ -25,6 +25,8 @@ export interface TokenCounts {
   readonly bytes: number;
   /** Where each document, or what the split left of it, starts: ascending offsets in tokens, the first 0. */
   readonly documents: readonly number[];
+  /** The class of each of these documents, from 0; undefined where the data has no classes. */
+  readonly labels?: readonly number[] | undefined;
 }
 
 /** One part of a tokenised corpus. */
@@ -119,12 +121,18 @@ export async function tokenizePart(
   return counter.counts;
 }
 
-/** Tokenises documents of one part one after the other, and counts. */
+/** What a part holds of one document, and the document's class. */
+export interface TokenizedPiece extends Pick<DocumentPart, 'read' | 'endsDocument'> {
+  readonly label?: number | undefined;
+}
+
+/** Tokenises documents of one part one after the other, and counts. Either all documents have a label or no document. */
 export class PartCounter {
   #length = 0;
   #characters = 0;
   #bytes = 0;
   readonly #documents: number[] = [];
+  readonly #labels: number[] = [];
   readonly #encoder = new TextEncoder();
   readonly #pauses: Pauses;
 
@@ -138,10 +146,17 @@ export class PartCounter {
 
   get counts(): TokenCounts {
     const documents = this.#documents;
-    return { length: this.#length, characters: this.#characters, bytes: this.#bytes, documents };
+    const labels = this.#labels.length > 0 && this.#labels.length === documents.length ? this.#labels : undefined;
+    return {
+      length: this.#length,
+      characters: this.#characters,
+      bytes: this.#bytes,
+      documents,
+      ...(labels && { labels }),
+    };
   }
 
-  async add({ read, endsDocument }: Pick<DocumentPart, 'read' | 'endsDocument'>): Promise<void> {
+  async add({ read, endsDocument, label }: TokenizedPiece): Promise<void> {
     const start = this.#length;
     await this.#pauses.next();
     for await (const segment of segments(read())) {
@@ -152,7 +167,10 @@ export class PartCounter {
     }
     const { endOfText } = this.tokenizer;
     if (endsDocument && endOfText !== undefined) await this.#emit(Int32Array.of(endOfText));
-    if (this.#length > start) this.#documents.push(start);
+    // A document without tokens has no place, and then no label.
+    if (this.#length === start) return;
+    this.#documents.push(start);
+    if (label !== undefined) this.#labels.push(label);
   }
 
   #emit(ids: Int32Array): Promise<void> | undefined {

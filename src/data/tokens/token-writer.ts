@@ -5,9 +5,9 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { explainWriteError } from '../../base/write-errors.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { BadRecords } from '../dataset/records.ts';
-import { type DocumentPart, type PartName, partNames } from '../dataset/text-split.ts';
-import { packFooter, packStarts, type TokenFooter } from './token-footer.ts';
-import { PartCounter } from './token-store.ts';
+import { type PartName, partNames } from '../dataset/text-split.ts';
+import { packFooter, packNumbers, type TokenFooter } from './token-footer.ts';
+import { PartCounter, type TokenCounts, type TokenizedPiece } from './token-store.ts';
 
 /** Bytes gathered before they are written. */
 const BLOCK = 1 << 20;
@@ -58,7 +58,7 @@ export class TokenFileWriter {
   }
 
   /** Tokenises a document, or what the split leaves of it. */
-  async add(name: PartName, document: Pick<DocumentPart, 'read' | 'endsDocument'>): Promise<void> {
+  async add(name: PartName, document: TokenizedPiece): Promise<void> {
     const part = this.#parts.get(name) ?? (await this.#part(name));
     await part.counter.add(document);
   }
@@ -67,8 +67,9 @@ export class TokenFileWriter {
   async finish(key: string, { bad, skipped, notes = [] }: ReadingReport): Promise<TokenFooter> {
     const parts = Object.fromEntries(
       partNames.map((name) => {
-        const { length, characters, bytes, documents } = this.#parts.get(name)?.counter.counts ?? noCounts;
-        return [name, { length, characters, bytes, numDocuments: documents.length }];
+        const { length, characters, bytes, documents, labels } = this.#countsOf(name);
+        const numDocuments = documents.length;
+        return [name, { length, characters, bytes, numDocuments, ...(labels && { hasLabels: true }) }];
       }),
     ) as TokenFooter['parts'];
     for (const part of this.#parts.values()) await part.flush();
@@ -96,10 +97,11 @@ export class TokenFileWriter {
     };
     await attempt(this.file, async () => {
       const { handle, path } = this.#parts.get('train')!;
-      for (const name of partNames) {
-        const starts = packStarts(this.#parts.get(name)?.counter.counts ?? noCounts);
-        rest.update(starts);
-        await handle.appendFile(starts);
+      const counts = partNames.map((name) => this.#countsOf(name));
+      for (const numbers of [...counts.map(({ documents }) => documents), ...counts.map(({ labels = [] }) => labels)]) {
+        const packed = packNumbers(numbers);
+        rest.update(packed);
+        await handle.appendFile(packed);
       }
       await handle.appendFile(packFooter(footer, rest));
       await handle.sync();
@@ -116,6 +118,10 @@ export class TokenFileWriter {
       await handle.close().catch(() => {});
       await rm(path, { force: true });
     }
+  }
+
+  #countsOf(name: PartName): TokenCounts {
+    return this.#parts.get(name)?.counter.counts ?? noCounts;
   }
 
   async #part(name: PartName): Promise<PartFile> {

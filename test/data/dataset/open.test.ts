@@ -431,6 +431,67 @@ describe('tokenizeDataset', () => {
   });
 });
 
+test('labels are kept beside the tokens, also of a document that the split cuts, and of tables', async () => {
+  const data = write('labelled', {
+    'warm/a.txt': 'sun and sand',
+    'cold/a.txt': 'ice',
+    'cold/b.txt': 'snow and wind and hail',
+  });
+  const dataset = await openDataset({ data: [join(data, '*/*.txt')], split: { by: 'tail', fraction: 0.3 } });
+  expect(dataset.classes).toEqual(['cold', 'warm']);
+  const file = join(folder, 'labelled.bin');
+  const bytes = new ByteTokenizer();
+  for (const reused of [false, true]) {
+    const store = await tokenizeDataset(dataset, bytes, { file });
+    expect([store.reused, store.train.labels, store.heldOut.labels, store.test.labels]).toEqual([
+      reused,
+      [0, 0, 1],
+      [1],
+      undefined,
+    ]);
+    expect(store.train.documents).toEqual([0, 3, 25]);
+    await store.close();
+  }
+  const table = write('table', { 'd.tsv': 'text\tlabel\nfine\t1\nbad\t0\nso\t7' });
+  const rows = await openDataset({ format: 'labelled', data: [join(table, 'd.tsv')], split: { by: 'none' } });
+  const store = await tokenizeDataset(rows, bytes, { file: join(folder, 'table.bin') });
+  expect([rows.classes, store.train.labels]).toEqual([undefined, [1, 0, 7]]);
+  await store.close();
+});
+
+test('of a tail split characters are counted once: text, tokens and classes take a read each of counting, text and tokens', async () => {
+  const data = write('counted', { 'a/one.txt': 'one two three', 'b/two.txt': 'four five six' });
+  const opened = await openDataset({ data: [join(data, '*/*.txt')], split: { by: 'tail', fraction: 0.3 } });
+  const reads: Record<string, number> = {};
+  const dataset = {
+    ...opened,
+    documents: async function* () {
+      for await (const document of opened.documents()) {
+        const read = () => {
+          reads[document.name] = (reads[document.name] ?? 0) + 1;
+          return document.read();
+        };
+        yield { ...document, read };
+      }
+    },
+  };
+  let text = '';
+  for await (const chunk of datasetText(dataset, 'train')) text += chunk;
+  expect(text).toBe('one two threefour ');
+  const counted = { ...reads };
+  const store = await tokenizeDataset(dataset, tokenizer, { file: join(folder, 'counted.bin') });
+  await store.close();
+  expect(store.train.labels).toEqual([0, 1]);
+  expect(counted).toEqual(Object.fromEntries(opened.files.map((file) => [file, 2])));
+  // The document that the split cuts is read to the cut, and from the start for what comes after.
+  expect(reads).toEqual({ [opened.files[0]!]: 3, [opened.files[1]!]: 4 });
+  // A file that has changed is counted anew.
+  writeFileSync(opened.files[1]!, 'four five six seven eight nine');
+  let changed = '';
+  for await (const chunk of datasetText(dataset, 'train')) changed += chunk;
+  expect(changed).toBe('one two threefour five six sev');
+});
+
 test('datasetText is the text of one part', async () => {
   const data = write('text', { 'train.jsonl': jsonl('one', 'two'), 'valid.jsonl': jsonl('three') });
   const dataset = await openDataset({ data: [data] });

@@ -1,0 +1,27 @@
+import { basename, dirname } from 'node:path';
+import type { ResolvedDatasetConfiguration } from './configuration.ts';
+
+/**
+ * Names of the classes of a dataset's documents: of text files that are one document each, the folders that the files are
+ * in, sorted; undefined for files of one folder, and where only the labels say how many classes there are.
+ */
+export function classNames(
+  configuration: ResolvedDatasetConfiguration,
+  files: readonly string[],
+): readonly string[] | undefined {
+  switch (configuration.format) {
+    case 'text': {
+      const folders = configuration.documents === 'file' ? [...new Set(files.map(folderOf))].sort() : [];
+      return folders.length > 1 ? folders : undefined;
+    }
+    case 'labelled':
+      return configuration.classes;
+    case 'listops':
+      return Array.from({ length: 10 }, (_, value) => `${value}`);
+    default:
+      return undefined;
+  }
+}
+
+/** Name of the folder that a file is in. */
+export const folderOf = (file: string): string => basename(dirname(file));
