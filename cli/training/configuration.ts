@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { DatasetSplit, SplitRule } from '../../src/entries/data.ts';
-import { parseConfiguration, trainingConfiguration } from '../../src/entries/internal.ts';
+import { parseConfiguration, splitSchema, trainingConfiguration } from '../../src/entries/internal.ts';
 import { ConfigurationError, DataError } from '../../src/entries/performers.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
@@ -26,20 +26,6 @@ const tokenizer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('pixels') }),
 ]);
 
-const split = z.discriminatedUnion('by', [
-  z.strictObject({ by: z.literal('tail'), fraction: z.number().gt(0).lt(1) }),
-  z.strictObject({ by: z.literal('document'), fraction: z.number().gt(0).lt(1), seed: z.int().min(0).default(0) }),
-  z.strictObject({ by: z.literal('none') }),
-  z.strictObject({ by: z.literal('given') }),
-  z.strictObject({
-    by: z.literal('group'),
-    fraction: z.number().gt(0).lt(1),
-    heldOut: z.number().min(0).lt(1).optional(),
-    test: z.number().min(0).lt(1).optional(),
-    seed: z.int().min(0).default(0),
-  }),
-]);
-
 /** @throws for a split that is not by text or document, where nothing else will do */
 export function textSplit(split: DatasetSplit = { by: 'tail', fraction: 0.1 }): SplitRule {
   if (split.by !== 'given' && split.by !== 'group') return split;
@@ -57,7 +43,7 @@ export const runSchema = z.strictObject({
   /** What `openDataset` takes besides: `format` and the options of the format. */
   dataset: z.record(z.string(), z.unknown()).default({}),
   /** Default: as `openDataset` has it. */
-  split: split.optional(),
+  split: z.optional(splitSchema),
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. With `from`: those that are to change. */
   model: z.record(z.string(), z.unknown()).default({}),

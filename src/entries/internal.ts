@@ -10,6 +10,7 @@ export { LinformerAttention } from '../attention/linformer.ts';
 export { LshAttention } from '../attention/lsh.ts';
 export { streams } from '../base/random.ts';
 export { targetCounts } from '../data/baselines.ts';
+export { splitSchema } from '../data/dataset/configuration.ts';
 export { partOfGroup } from '../data/dataset/group-split.ts';
 export { documentParts, planSplit, textDocuments } from '../data/dataset/text-split.ts';
 export { stripGutenberg } from '../data/formats/gutenberg.ts';

@@ -2,7 +2,8 @@ import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
 import { type DatasetFormat, datasetFormats } from './data-files.ts';
 
-const splitSchema = z.lazy(() => {
+/** How a dataset is divided: the options of `DatasetSplit`, with their defaults. */
+export const splitSchema = z.lazy(() => {
   const share = z.number().check(z.gt(0), z.lt(1));
   const seed = z._default(z.int().check(z.minimum(0)), 0);
   const part = z.number().check(z.minimum(0), z.lt(1));

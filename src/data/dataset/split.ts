@@ -5,17 +5,16 @@ import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
 import {
-  checkFraction,
-  countCharacters,
   type DocumentPart,
   type Part,
   type PartName,
+  partByDocument,
   readAfter,
   readBefore,
   type SplitRule,
   shareOf,
   type TextDocument,
-  tailCutsOf,
+  tailCuts,
   UNCUT,
 } from './text-split.ts';
 
@@ -93,8 +92,10 @@ export async function surveySplit(
       return () => splitter(() => 'train');
     case 'given':
       return givenSplitter;
-    case 'tail':
-      return tailSplitter(documents, rule.fraction, pauses);
+    case 'tail': {
+      const cuts = await tailCuts(documents(), rule.fraction, pauses);
+      return () => cutSplitter(cuts);
+    }
     case 'document':
       return documentSplitter(documents, rule.fraction, rule.seed ?? 0, pauses);
     case 'group':
@@ -131,25 +132,6 @@ function givenSplitter(): DatasetSplitter {
   );
 }
 
-async function tailSplitter(
-  documents: () => AsyncIterable<DatasetDocument>,
-  fraction: number,
-  pauses: Pauses,
-): Promise<() => DatasetSplitter> {
-  checkFraction(fraction);
-  const lengths: number[] = [];
-  for await (const document of documents()) {
-    let length = 0;
-    for await (const chunk of document.read()) {
-      await pauses.next();
-      length += countCharacters(chunk);
-    }
-    lengths.push(length);
-  }
-  const cuts = tailCutsOf(lengths, fraction);
-  return () => cutSplitter(cuts);
-}
-
 /** Divides documents, the first at first, at these characters. */
 function cutSplitter(cuts: readonly number[]): DatasetSplitter {
   let index = 0;
@@ -174,27 +156,8 @@ async function documentSplitter(
   seed: number,
   pauses: Pauses,
 ): Promise<() => DatasetSplitter> {
-  checkFraction(fraction);
-  let lowest = { index: -1, share: 2 };
-  let highest = { index: -1, share: -1 };
-  let count = 0;
-  for await (const _ of documents()) {
-    await pauses.next();
-    const index = count++;
-    const share = shareOf(index, seed);
-    if (share < lowest.share) lowest = { index, share };
-    if (share > highest.share) highest = { index, share };
-    if (lowest.share < fraction && highest.share >= fraction) break;
-  }
-  if (count === 1) {
-    throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
-  }
-  return () =>
-    splitter((_, index) => {
-      if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
-      if (highest.share < fraction && index === highest.index) return 'train';
-      return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
-    });
+  const partOf = await partByDocument(documents(), fraction, seed, pauses);
+  return () => splitter((_, index) => partOf(index));
 }
 
 async function groupSplitter(

@@ -63,16 +63,16 @@ export async function planSplit(
   checkOptions<Stoppable>('planSplit', options, { signal: option.signal });
   if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
-  checkFraction(rule.fraction);
+  const pauses = new Pauses(options.signal);
   if (rule.by === 'document') {
-    const heldOut = heldOutDocuments(documents.length, rule.fraction, rule.seed ?? 0);
-    return { documents, cuts: documents.map((_, i) => (heldOut.has(i) ? 0 : UNCUT)) };
+    const partOf = await partByDocument(documents, rule.fraction, rule.seed ?? 0, pauses);
+    return { documents, cuts: documents.map((_, i) => (partOf(i) === 'heldOut' ? 0 : UNCUT)) };
   }
-  return { documents, cuts: await tailCuts(documents, rule.fraction, new Pauses(options.signal)) };
+  return { documents, cuts: await tailCuts(documents, rule.fraction, pauses) };
 }
 
 /** @throws unless `fraction` is in (0, 1) */
-export function checkFraction(fraction: number): void {
+function checkFraction(fraction: number): void {
   if (fraction > 0 && fraction < 1) return;
   throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);
 }
@@ -142,28 +142,58 @@ export function indexOfCharacter(text: string, count: number): number {
 /** Uniform on [0, 1), from a document's index and the seed. */
 export const shareOf = (document: number, seed: number) => permute(document, 2 ** 32, seed) / 2 ** 32;
 
-/** A document's hash depends on its index and the seed alone, so that documents added later change nothing before. */
-function heldOutDocuments(count: number, fraction: number, seed: number): Set<number> {
-  if (count < 2) {
+/**
+ * The part of a document by its index: about `fraction` of the documents are held out, by a hash of seed and index, so that
+ * documents added later change nothing before. Documents are counted until one is held out and one is not; where chance
+ * gives a part no document, it gets the one that is nearest.
+ *
+ * @throws if the fraction is not in (0, 1), or there is a single document
+ */
+export async function partByDocument(
+  documents: Iterable<unknown> | AsyncIterable<unknown>,
+  fraction: number,
+  seed: number,
+  pauses: Pauses,
+): Promise<(index: number) => Part> {
+  checkFraction(fraction);
+  let lowest = { index: -1, share: 2 };
+  let highest = { index: -1, share: -1 };
+  let count = 0;
+  for await (const _ of documents) {
+    await pauses.next();
+    const index = count++;
+    const share = shareOf(index, seed);
+    if (share < lowest.share) lowest = { index, share };
+    if (share > highest.share) highest = { index, share };
+    if (lowest.share < fraction && highest.share >= fraction) break;
+  }
+  if (count === 1) {
     throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
   }
-  const hashes = Array.from({ length: count }, (_, i) => shareOf(i, seed));
-  const heldOut = new Set<number>();
-  hashes.forEach((hash, i) => {
-    if (hash < fraction) heldOut.add(i);
-  });
-  if (heldOut.size === 0) heldOut.add(hashes.indexOf(Math.min(...hashes)));
-  if (heldOut.size === count) heldOut.delete(hashes.indexOf(Math.max(...hashes)));
-  return heldOut;
+  return (index) => {
+    if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
+    if (highest.share < fraction && index === highest.index) return 'train';
+    return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
+  };
 }
 
-async function tailCuts(documents: readonly TextDocument[], fraction: number, pauses: Pauses): Promise<number[]> {
+/**
+ * Where each document is cut so that the last `fraction` of all characters is held out. All documents are read once.
+ *
+ * @throws if the fraction is not in (0, 1), or a part would be empty
+ */
+export async function tailCuts(
+  documents: Iterable<TextDocument> | AsyncIterable<TextDocument>,
+  fraction: number,
+  pauses: Pauses,
+): Promise<number[]> {
+  checkFraction(fraction);
   const lengths: number[] = [];
-  for (const { read } of documents) {
+  for await (const document of documents) {
     let length = 0;
-    for await (const chunk of read()) {
-      length += countCharacters(chunk);
+    for await (const chunk of document.read()) {
       await pauses.next();
+      length += countCharacters(chunk);
     }
     lengths.push(length);
   }
@@ -171,7 +201,7 @@ async function tailCuts(documents: readonly TextDocument[], fraction: number, pa
 }
 
 /** Where documents of these lengths, in characters, are cut. @throws if a part would be empty */
-export function tailCutsOf(lengths: readonly number[], fraction: number): number[] {
+function tailCutsOf(lengths: readonly number[], fraction: number): number[] {
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const numTrain = total - Math.round(fraction * total);
   if (numTrain === 0 || numTrain === total) {
