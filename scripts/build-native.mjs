@@ -16,6 +16,7 @@ import {
 
 const KERNEL_FLAGS = [
   '-O3',
+  '-Ikernels',
   '-std=c++20',
   '-fPIC',
   '-fvisibility=hidden',
@@ -82,7 +83,7 @@ export async function buildNative({ sanitize = false } = {}) {
   const extraFlags = sanitize ? SANITIZE_FLAGS : [];
   const output = sanitize ? sanitizedAddonPath : addonPath;
   const objectOf = (folder, source) =>
-    `${sanitize ? SANITIZED_FOLDER : 'build/native'}/${folder}/${source.slice('kernels/'.length).replace('/', '-')}.o`;
+    `${sanitize ? SANITIZED_FOLDER : 'build/native'}/${folder}/${source.slice('kernels/'.length).replaceAll('/', '-')}.o`;
 
   const common = hash(compiler.version, hashFiles(['node_modules/node-api-headers/package.json']));
   const jobs = [];

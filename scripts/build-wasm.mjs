@@ -55,7 +55,7 @@ export async function buildWasm() {
     const compile = (source, threads) => {
       const flags = [...FLAGS, ...kindFlags, ...(threads ? ['-matomics'] : []), `-DKERNELS_NAMESPACE=${kind}`];
       const name = source.slice('kernels/'.length);
-      const path = `build/wasm/${kind}/${name.replace('/', '-')}${threads ? '' : '.single'}.o`;
+      const path = `build/wasm/${kind}/${name.replaceAll('/', '-')}${threads ? '' : '.single'}.o`;
       objects.push({ source: name, path, flags, key: hash(compiler, flags.join(' '), hashFiles(withHeaders(source))) });
       return objects.at(-1);
     };

@@ -45,15 +45,15 @@ const BROWSER_PACKAGES = ['zod', 'entities', 'fzstd', '@huggingface/tokenizers']
 
 const BUILTINS = new Set(builtinModules);
 
-/** Every TypeScript file below `folder`, as paths relative to `root` with forward slashes. */
-function sourceFiles(root, folder) {
+/** Every file below `folder` whose name fits, TypeScript by default, as paths relative to `root` with forward slashes. */
+function sourceFiles(root, folder, pattern = /\.[cm]?tsx?$/) {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sourceFiles(root, path);
-      return /\.[cm]?tsx?$/.test(entry.name) ? [path] : [];
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sourceFiles(root, path, pattern);
+      return pattern.test(entry.name) ? [path] : [];
     });
 }
 
@@ -288,9 +288,11 @@ function checkErrors(root, graph, faults) {
 const MOST_FILES = 15;
 
 /** A folder that holds more files than one can take in is divided by what a person asks for. */
-function checkFolders(graph, faults) {
+function checkFolders(root, graph, faults) {
   const counts = new Map();
-  for (const path of graph.keys()) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
+  const kernels = sourceFiles(root, 'kernels', /\.(cc|h)$/);
+  for (const path of [...graph.keys(), ...kernels])
+    counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
   for (const [folder, count] of counts) {
     if (count > MOST_FILES)
       faults.push(`${folder}/: holds ${count} files; divide the folder, as ${MOST_FILES} is the limit.`);
@@ -308,7 +310,7 @@ export function checkLayers(root) {
   checkEntries(root, graph, faults);
   checkPackages(root, graph, faults);
   checkErrors(root, graph, faults);
-  checkFolders(graph, faults);
+  checkFolders(root, graph, faults);
   return faults;
 }
 

@@ -243,7 +243,12 @@ describe('check-layers', () => {
     writeTree(files(14));
     expect(checkLayers(root)).toEqual([]);
     writeTree(files(15));
-    expect(checkLayers(root)).toEqual([expect.stringMatching(/^src\/features\/: holds 16 files; divide the folder/)]);
+    const kernels = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`kernels/dense/gemm-${i}.cc`, '']));
+    writeTree(kernels);
+    expect(checkLayers(root)).toEqual([
+      expect.stringMatching(/^src\/features\/: holds 16 files; divide the folder/),
+      expect.stringMatching(/^kernels\/dense\/: holds 16 files/),
+    ]);
   });
 
   test('as a program it prints one line per fault and fails if there is one', () => {

@@ -1,6 +1,6 @@
 // The arguments of an estimator in one value, and what a feature map implies for scales and units.
 #pragma once
-#include "favor.h"
+#include "favor/favor.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -1,7 +1,7 @@
 // What the FAVOR+ kernels stand on: scratch, rows, powers of two, and sums that do not drift.
 #pragma once
 #include "kernels.h"
-#include "tile.h"
+#include "dense/tile.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -1,5 +1,5 @@
 // Softmax and its logarithm of rows, with their gradients. A weight of exactly 0, such as that of a score of -∞, takes no part in gradients.
-#include "logits.h"
+#include "training/logits.h"
 #include "scalar-math.h"
 
 namespace KERNELS_NAMESPACE {

@@ -1,6 +1,6 @@
 // What the forward and the backward pass of exact attention share: where a run lies, which keys it sees, the exponential.
 #pragma once
-#include "chained-product.h"
+#include "dense/chained-product.h"
 #include "kernels.h"
 
 namespace KERNELS_NAMESPACE {

@@ -2,7 +2,7 @@
 // packed for matrix products, factors are applied as they are (favor-directions.h) and feature r takes direction r mod directions.
 #pragma once
 #include "favor-directions.h"
-#include "chained-product.h"
+#include "dense/chained-product.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -1,4 +1,4 @@
-#include "favor-tile.h"
+#include "favor/favor-tile.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -12,8 +12,8 @@
 // tile.h wants them, maxima and sums run down the rows, and nothing is reduced across a vector:
 //   K′ = X·Wᵀ   Q′ᵀ = W·Xᵀ   S += K′ᵀ·V   out = (Q′ᵀ)ᵀ·S   scoresᵀ = K′·Q′ᵀ
 #pragma once
-#include "favor-map.h"
-#include "favor-projection.h"
+#include "favor/features/favor-map.h"
+#include "favor/features/favor-projection.h"
 
 namespace KERNELS_NAMESPACE {
 
