@@ -1,6 +1,8 @@
 import type { Backend } from '../backend/types.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
+import { randomKind } from '../base/random.ts';
+import { backendKind } from '../tensor/tensor.ts';
 import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
@@ -9,6 +11,7 @@ import { IdentityAttention } from './identity.ts';
 import { LinformerAttention } from './linformer.ts';
 import { LshAttention } from './lsh.ts';
 import type { Attention, AttentionLayerSizes } from './types.ts';
+import { layerSizesKind } from './types.ts';
 
 /**
  * The one place that turns a configuration value into an attention: add a new kind here. The caller disposes it.
@@ -27,10 +30,10 @@ export function createAttention(
     'createAttention',
     { backend, configuration, sizes, random },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-      configuration: option.having('a configuration of an attention', 'type'),
-      sizes: option.having('sizes of a layer', 'numHeads', 'dHead', 'maxLength'),
-      random: option.having('a Random', 'normal', 'uniform', 'fork'),
+      backend: backendKind,
+      configuration: option.plain,
+      sizes: layerSizesKind,
+      random: randomKind,
     },
   );
   switch (configuration.type) {

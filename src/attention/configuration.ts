@@ -1,3 +1,5 @@
+import { ConfigurationError } from '../base/errors.ts';
+import { parseConfiguration } from '../base/parse.ts';
 import { z } from '../base/zod.ts';
 import { featureConfiguration } from '../features/configuration.ts';
 
@@ -72,3 +74,16 @@ export type LshConfiguration = Extract<AttentionConfiguration, { type: 'lsh' }>;
 export type LinformerConfiguration = Extract<AttentionConfiguration, { type: 'linformer' }>;
 /** A configuration before its defaults are filled in. */
 export type AttentionOptions = z.input<typeof attentionConfiguration>;
+
+/** A configuration of one type of attention, complete. @throws ConfigurationError for another type, as for anything else */
+export function parseAttention<Type extends AttentionConfiguration['type']>(
+  type: Type,
+  value: unknown,
+  where: string,
+): Extract<AttentionConfiguration, { type: Type }> {
+  const configuration = parseConfiguration(attentionConfiguration, value, `the configuration of ${where}`);
+  if (configuration.type === type) return configuration as Extract<AttentionConfiguration, { type: Type }>;
+  throw new ConfigurationError(
+    `${where} is not for attention of type ${configuration.type}: give one of type ${type}.`,
+  );
+}

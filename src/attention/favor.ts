@@ -1,9 +1,10 @@
 import type { Backend } from '../backend/types.ts';
+import { featureMapKinds, projectionForms } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
-import { Random, streams } from '../base/random.ts';
+import { Random, randomKind, streams } from '../base/random.ts';
 import { type FeatureConfiguration, type FeatureMapOptions, featureConfiguration } from '../features/configuration.ts';
 import {
   drawFeatures as drawPlainFeatures,
@@ -14,8 +15,8 @@ import { type FeatureTensors, favor, favorState, featureStorages, resultOf } fro
 import { favorCausal } from '../tensor/ops/attention/favor-causal.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { checkBackend, checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
-import { FavorState } from './decoding/favor-state.ts';
+import { backendKind, checkTensors, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
+import { FavorState, favorStateKind } from './decoding/favor-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
 import { attentionInputs, denseRuns } from './packing.ts';
@@ -51,11 +52,10 @@ function drawing(backend: Backend, dHead: number, options: FeatureOptions): [Fea
     'drawFeatures',
     { backend, dHead },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      backend: backendKind,
       dHead: option.count,
     },
   );
-  checkBackend('drawFeatures', backend);
   if (!(Number.isSafeInteger(dHead) && dHead >= 1 && dHead <= 65_536)) {
     throw new ConfigurationError(`drawFeatures: dHead is ${describe(dHead)}; give a whole number from 1 to 65536.`);
   }
@@ -97,6 +97,7 @@ export function favorAttention(
   checkOptions<FavorAttentionOptions>('favorAttention', options, favorAttentionOptions);
   return scopeUnlessTracked([queries, keys, values], () => {
     const given = options.features ?? {};
+    if (isDrawn(given)) checkArguments('favorAttention', { features: given }, { features: featureTensorsKind });
     const features = isDrawn(given) ? given : drawFeatures(queries.backend, queries.shape[3], given);
     const inputs = attentionInputs(queries, keys, values, options);
     return options.causal ? favorCausal(inputs, features, options) : favor(inputs, features, options);
@@ -105,19 +106,42 @@ export function favorAttention(
 
 type FavorAttentionOptions = AttendOptions & { features?: FeatureTensors | FeatureOptions };
 
-const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = { ...attendOptions, features: option.object };
+const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = { ...attendOptions, features: option.plain };
+
+const featureTensorsKind = option.having('what drawFeatures() gives', {
+  dHead: option.count,
+  numFeatures: option.count,
+  map: option.oneOf(...featureMapKinds),
+  form: option.oneOf(...projectionForms),
+  factors: option.natural,
+  directions: option.count,
+  epsilon: option.number,
+  weight: option.number,
+  stabiliser: option.number,
+  projection: tensorKind,
+  bias: option.optional(tensorKind),
+});
 
 function isDrawn(features: FeatureTensors | FeatureOptions): features is FeatureTensors {
   return 'dHead' in features;
 }
 
+type FavorAttentionConfiguration = FeatureConfiguration & {
+  readonly normalised?: boolean;
+  /** Of the model's configuration, and none of the features'. */
+  readonly type?: string;
+  readonly redrawInterval?: number;
+  readonly crossover?: number | undefined;
+};
+
 /** FAVOR+ attention as a configuration value's meaning: holds the features of one layer. */
 export class FavorAttention implements Attention<FavorState> {
+  readonly configuration: FeatureConfiguration & { readonly normalised: boolean };
   readonly #features: FeatureTensors;
 
   constructor(
     readonly backend: Backend,
-    readonly configuration: FeatureConfiguration & { readonly normalised?: boolean },
+    configuration: FavorAttentionConfiguration,
     readonly dHead: number,
     random: Random,
   ) {
@@ -125,14 +149,18 @@ export class FavorAttention implements Attention<FavorState> {
       'FavorAttention',
       { backend, configuration, dHead, random },
       {
-        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-        configuration: option.having('a configuration of FAVOR+', 'numFeatures', 'featureMap'),
+        backend: backendKind,
+        configuration: option.plain,
         dHead: option.count,
-        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+        random: randomKind,
       },
     );
+    const { type: _, redrawInterval: __, crossover: ___, normalised = true, ...features } = configuration;
+    checkArguments('FavorAttention', { normalised }, { normalised: option.boolean });
+    const where = 'the configuration of FavorAttention';
+    this.configuration = { ...parseConfiguration(featureConfiguration, features, where), normalised };
     this.#features = scope(() => {
-      const drawn = uploadFeatures(backend, drawPlainFeatures(configuration, dHead, random), dHead);
+      const drawn = uploadFeatures(backend, drawPlainFeatures(this.configuration, dHead, random), dHead);
       keep(drawn.projection);
       if (drawn.bias) keep(drawn.bias);
       return drawn;
@@ -176,7 +204,7 @@ export class FavorAttention implements Attention<FavorState> {
     checkArguments(
       'FavorAttention.stateAfter',
       { keys, values, length },
-      { keys: option.instance(Tensor), values: option.instance(Tensor), length: option.natural },
+      { keys: tensorKind, values: tensorKind, length: option.natural },
     );
     const [batch, , heads, dHead] = keys.shape;
     const dValue = values.shape[3];
@@ -194,10 +222,10 @@ export class FavorAttention implements Attention<FavorState> {
       'FavorAttention.extend',
       { queries, keys, values, state },
       {
-        queries: option.instance(Tensor),
-        keys: option.instance(Tensor),
-        values: option.instance(Tensor),
-        state: option.instance(FavorState),
+        queries: tensorKind,
+        keys: tensorKind,
+        values: tensorKind,
+        state: favorStateKind,
       },
     );
     const { batch, heads, dHead, dValue } = state.sizes;
@@ -238,11 +266,7 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   redraw(random: Random): void {
-    checkArguments(
-      'FavorAttention.redraw',
-      { random },
-      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
-    );
+    checkArguments('FavorAttention.redraw', { random }, { random: randomKind });
     const { projection, bias } = this.features;
     const drawn = drawPlainFeatures(this.configuration, this.dHead, random);
     this.backend.write(projection.storage, drawn.projection);

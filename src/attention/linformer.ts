@@ -2,16 +2,19 @@ import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
+import { randomKind } from '../base/random.ts';
 import { maskKeys } from '../tensor/ops/attention/mask-keys.ts';
 import { projectLength } from '../tensor/ops/attention/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { Tensor, tensor } from '../tensor/tensor.ts';
+import { backendKind, type Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
+import { parseAttention } from './configuration.ts';
 import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
+import { layerSizesKind } from './types.ts';
 
 /** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */
 export interface LinformerProjections {
@@ -40,10 +43,10 @@ export function linformerAttention(
     'linformerAttention',
     { queries, keys, values, given },
     {
-      queries: option.instance(Tensor),
-      keys: option.instance(Tensor),
-      values: option.instance(Tensor),
-      given: option.having('options with both projections', 'keyProjection', 'valueProjection'),
+      queries: tensorKind,
+      keys: tensorKind,
+      values: tensorKind,
+      given: option.having('options with both projections', { keyProjection: tensorKind, valueProjection: tensorKind }),
     },
   );
   const { keyProjection, valueProjection, segments, keySegments = segments, ...options } = given;
@@ -82,12 +85,13 @@ export function linformerAttention(
 
 /** Linformer as a configuration value's meaning: holds the projections of one layer, trained or drawn. */
 export class LinformerAttention implements Attention<never> {
+  readonly configuration: LinformerConfiguration;
   readonly projections: LinformerProjections;
   readonly #shape: Shape;
 
   constructor(
     readonly backend: Backend,
-    readonly configuration: LinformerConfiguration,
+    configuration: LinformerConfiguration,
     sizes: AttentionLayerSizes,
     random: Random,
   ) {
@@ -95,14 +99,15 @@ export class LinformerAttention implements Attention<never> {
       'LinformerAttention',
       { backend, configuration, sizes, random },
       {
-        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-        configuration: option.having('a configuration of Linformer', 'projectedLength', 'projections'),
-        sizes: option.having('sizes of a layer', 'numHeads', 'maxLength'),
-        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+        backend: backendKind,
+        configuration: option.plain,
+        sizes: layerSizesKind,
+        random: randomKind,
       },
     );
     const { numHeads, maxLength } = sizes;
-    const { projectedLength, sharing } = configuration;
+    this.configuration = parseAttention('linformer', configuration, 'LinformerAttention');
+    const { projectedLength, sharing } = this.configuration;
     this.#shape = [...(sharing === 'none' ? [numHeads] : []), projectedLength, maxLength];
     const draw = () => keep(tensor(backend, this.#draw(random), this.#shape));
     this.projections = { keyProjection: draw(), valueProjection: draw() };
@@ -118,7 +123,7 @@ export class LinformerAttention implements Attention<never> {
     checkArguments(
       'LinformerAttention.attend',
       { queries, keys, values },
-      { queries: option.instance(Tensor), keys: option.instance(Tensor), values: option.instance(Tensor) },
+      { queries: tensorKind, keys: tensorKind, values: tensorKind },
     );
     return linformerAttention(queries, keys, values, { ...options, ...this.projections });
   }
@@ -137,11 +142,7 @@ export class LinformerAttention implements Attention<never> {
   }
 
   redraw(random: Random): void {
-    checkArguments(
-      'LinformerAttention.redraw',
-      { random },
-      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
-    );
+    checkArguments('LinformerAttention.redraw', { random }, { random: randomKind });
     for (const buffer of this.buffers().values()) this.backend.write(buffer.storage, this.#draw(random));
   }
 

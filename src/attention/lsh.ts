@@ -2,18 +2,21 @@ import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
+import { randomKind } from '../base/random.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/attention/lsh-attention.ts';
 import { slice } from '../tensor/ops/layout.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { checkTensors, Tensor, tensor } from '../tensor/tensor.ts';
+import { backendKind, checkTensors, type Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LshConfiguration } from './configuration.ts';
+import { parseAttention } from './configuration.ts';
 import { KeyValueCache } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
 import { attentionInputs, denseRuns } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
+import { layerSizesKind } from './types.ts';
 
 /**
  * LSH attention of the Reformer (Kitaev, Kaiser & Levskaya 2020, arXiv 2001.04451), with queries for keys. In each hash a
@@ -66,6 +69,7 @@ const lshAttentionOptions: OptionKinds<LshAttentionOptions> = {
 
 /** LSH attention as a configuration value's meaning: holds the rotations of one layer. */
 export class LshAttention implements Attention<KeyValueCache> {
+  readonly configuration: LshConfiguration;
   readonly sharesKeys = true;
   /** `[numHashes, maxBuckets/2, dHead]` */
   readonly rotations: Tensor;
@@ -75,7 +79,7 @@ export class LshAttention implements Attention<KeyValueCache> {
 
   constructor(
     readonly backend: Backend,
-    readonly configuration: LshConfiguration,
+    configuration: LshConfiguration,
     sizes: AttentionLayerSizes,
     random: Random,
   ) {
@@ -83,14 +87,15 @@ export class LshAttention implements Attention<KeyValueCache> {
       'LshAttention',
       { backend, configuration, sizes, random },
       {
-        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-        configuration: option.having('a configuration of LSH attention', 'numHashes', 'chunkLength'),
-        sizes: option.having('sizes of a layer', 'dHead', 'maxLength'),
-        random: option.having('a Random', 'normal', 'uniform', 'fork'),
+        backend: backendKind,
+        configuration: option.plain,
+        sizes: layerSizesKind,
+        random: randomKind,
       },
     );
     const { dHead, maxLength } = sizes;
-    const { numHashes, maxBuckets, chunkLength } = configuration;
+    this.configuration = parseAttention('lsh', configuration, 'LshAttention');
+    const { numHashes, maxBuckets, chunkLength } = this.configuration;
     this.#shape = [numHashes, maxBuckets / 2, dHead];
     this.rotations = keep(tensor(backend, this.#draw(random), this.#shape));
     this.#causalBuckets = Math.min(maxBuckets, 2 * Math.ceil(maxLength / chunkLength / 2));
@@ -111,7 +116,7 @@ export class LshAttention implements Attention<KeyValueCache> {
     checkArguments(
       'LshAttention.attend',
       { queries, keys, values },
-      { queries: option.instance(Tensor), keys: option.instance(Tensor), values: option.instance(Tensor) },
+      { queries: tensorKind, keys: tensorKind, values: tensorKind },
     );
     if (keys !== queries) {
       throw new ConfigurationError(
@@ -156,11 +161,7 @@ export class LshAttention implements Attention<KeyValueCache> {
   }
 
   redraw(random: Random): void {
-    checkArguments(
-      'LshAttention.redraw',
-      { random },
-      { random: option.having('a Random', 'normal', 'uniform', 'fork') },
-    );
+    checkArguments('LshAttention.redraw', { random }, { random: randomKind });
     this.backend.write(this.rotations.storage, this.#draw(random));
   }
 

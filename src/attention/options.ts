@@ -1,5 +1,5 @@
 import { type OptionKinds, option } from '../base/options.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import { tensorKind } from '../tensor/tensor.ts';
 import type { AttendOptions } from './types.ts';
 
 /** The options common to every attention, for `checkOptions`. */
@@ -8,7 +8,7 @@ export const attendOptions: OptionKinds<AttendOptions> = {
   offset: option.number,
   normalised: option.boolean,
   layout: option.oneOf('bhld', 'blhd'),
-  keyMask: option.either(option.instance(Tensor), option.array),
+  keyMask: option.either(tensorKind, option.array),
   segments: option.array,
   keySegments: option.array,
 };

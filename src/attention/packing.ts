@@ -92,8 +92,12 @@ export function paddingMask(segments: Segments): Float32Array[] | undefined {
 
 /** Segments of a padded batch: row b holds one sequence of `lengths[b]` positions, then padding. */
 export function paddedSegments(lengths: readonly number[], maxLength: number): Segments {
-  checkArguments('paddedSegments', { lengths, maxLength }, { lengths: option.numbers, maxLength: option.natural });
-  return lengths.map((length) => Int32Array.from({ length: maxLength }, (_, i) => (i < length ? 0 : -1)));
+  checkArguments(
+    'paddedSegments',
+    { lengths, maxLength },
+    { lengths: option.listOf(option.natural), maxLength: option.upTo(2 ** 24) },
+  );
+  return lengths.map((length) => new Int32Array(maxLength).fill(-1).fill(0, 0, length));
 }
 
 /**

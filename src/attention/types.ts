@@ -1,4 +1,5 @@
 import type { AttentionLayout, Backend } from '../backend/types.ts';
+import { type OptionKind, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { SavedState, SavedStateJson } from './decoding/saved-state.ts';
@@ -111,3 +112,18 @@ export interface Attention<State extends DecodingState = DecodingState> {
   redraw(random: Random): void;
   dispose(): void;
 }
+
+export const layerSizesKind: OptionKind = option.having('sizes of a layer', {
+  numHeads: option.count,
+  dHead: option.count,
+  maxLength: option.count,
+});
+
+/** Which state an attention takes is checked by the attention. */
+export const decodingStateKind: OptionKind = option.having('a state of decoding', {
+  sizes: option.object,
+  position: option.natural,
+  slice: option.function,
+  save: option.function,
+  dispose: option.function,
+});

@@ -2,15 +2,29 @@
  * The door for objects of options: unknown keys are refused with the nearest known key, as in configuration files, and
  * values of another type are refused by name. What a value means is checked where the value is used.
  */
-import { ConfigurationError, DataError } from './errors.ts';
+import { ConfigurationError, DataError, messageOf } from './errors.ts';
 import { nearestKey } from './parse.ts';
+import { z } from './zod.ts';
 
 /** What one option may be; `undefined` stands for the default and is always accepted. */
 export interface OptionKind {
   /** For messages, such as `a boolean`. */
   readonly wanted: string;
   accepts(value: unknown): boolean;
+  /** Of kinds with members: the first member that is of another kind. */
+  fault?(value: unknown): Fault | undefined;
 }
+
+/** Something inside a value that is not what it must be. */
+interface Fault {
+  /** From the value on, such as `.inputs` or `[2].text`. */
+  readonly path: string;
+  readonly value: unknown;
+  readonly wanted: string;
+}
+
+/** A kind for each member: members that are not listed may be anything. */
+type MemberKinds = Readonly<Record<string, OptionKind>>;
 
 /** Every option of `Options` by name: TypeScript refuses a table that lacks one or has one too many. */
 export type OptionKinds<Options> = { readonly [Key in keyof Required<Options>]: OptionKind };
@@ -50,14 +64,16 @@ export const option = {
   numbers: {
     wanted: 'an array of numbers',
     accepts: (value) =>
-      (Array.isArray(value) && value.every((each) => typeof each === 'number')) || isNumberView(value),
+      (Array.isArray(value) && everyElement(value, (each) => typeof each === 'number')) || isNumberView(value),
   },
   strings: {
     wanted: 'an array of strings',
-    accepts: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
+    accepts: (value) => Array.isArray(value) && everyElement(value, (each) => typeof each === 'string'),
   },
-  bytes: { wanted: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array },
-  map: { wanted: 'a Map', accepts: (value) => value instanceof Map },
+  bytes: { wanted: 'a Uint8Array', accepts: (value) => value instanceof Uint8Array && ArrayBuffer.isView(value) },
+  map: { wanted: 'a Map', accepts: (value) => isMap(value) },
+  /** What the zod schemas of configurations give and take: neither arrays, maps nor instances of classes. */
+  plain: { wanted: 'a plain object', accepts: (value) => isPlain(value) },
   /** What `for await` takes, but no string. */
   iterable: {
     wanted: 'an array or another iterable, asynchronous ones included',
@@ -69,19 +85,50 @@ export const option = {
     wanted: values.map((value) => JSON.stringify(value)).join(' or '),
     accepts: (value) => values.includes(value as string),
   }),
-  /** Instances of a class. */
-  instance: (type: { readonly name: string; readonly prototype: object }): OptionKind => ({
-    wanted: `a ${type.name}`,
-    accepts: (value) => value instanceof (type as typeof Object),
+  /** A typed array of one type, whichever realm made it. */
+  view: (type: string): OptionKind => ({
+    wanted: `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`,
+    accepts: (value) => ArrayBuffer.isView(value) && tagOf(value) === type,
   }),
-  /** Objects that have these members, of whatever class. */
-  having: (wanted: string, ...members: readonly string[]): OptionKind => ({
-    wanted,
-    accepts: (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
-  }),
+  /** Instances of a class with private fields, known by one of these. */
+  made: (wanted: string, is: (value: unknown) => boolean): OptionKind => ({ wanted, accepts: is }),
+  /** Objects of whatever class whose members are of these kinds; `members` is read when the first value is checked. */
+  having: (wanted: string, members: MemberKinds): OptionKind =>
+    nested(wanted, isObject, (value) =>
+      firstFault(Object.entries(members).map(([name, kind]) => [`.${name}`, kind, (value as Row)[name]])),
+    ),
+  /** Arrays whose elements are all of one kind. */
+  listOf: (kind: OptionKind): OptionKind =>
+    nested(`an array, each element ${kind.wanted}`, Array.isArray, (value) =>
+      firstFault(Array.from(value as unknown[], (element, i) => [`[${i}]`, kind, element])),
+    ),
+  /** Plain objects whose values are all of one kind. */
+  recordOf: (kind: OptionKind): OptionKind =>
+    nested(`an object, each value ${kind.wanted}`, isPlain, (value) =>
+      firstFault(Object.entries(value as object).map(([key, element]) => [`.${key}`, kind, element])),
+    ),
+  /** Maps from texts to values of one kind. */
+  mapOf: (kind: OptionKind): OptionKind =>
+    nested(`a Map from strings to ${kind.wanted}`, isMap, (value) =>
+      firstFault(
+        Array.from(value as Map<unknown, unknown>).flatMap(([key, element]) => [
+          [' key', option.string, key],
+          [`.get(${describe(key)})`, kind, element],
+        ]),
+      ),
+    ),
+  /** What a schema of zod gives: with all defaults filled in. */
+  parsed: (wanted: string, schema: z.core.$ZodType): OptionKind =>
+    nested(wanted, isPlain, (value) => {
+      const result = z.safeParse(schema, value);
+      const missing = Object.keys(result.data ?? {}).find((key) => !(key in (value as object)));
+      const path = missing === undefined ? result.error?.issues[0]?.path : [missing];
+      return path && { path: path.map((key) => `.${String(key)}`).join(''), value: valueAt(value, path), wanted };
+    }),
   optional: (kind: OptionKind): OptionKind => ({
     wanted: `${kind.wanted}, or nothing`,
     accepts: (value) => value === undefined || kind.accepts(value),
+    fault: (value) => kind.fault?.(value),
   }),
   either: (...kinds: readonly OptionKind[]): OptionKind => ({
     wanted: kinds.map(({ wanted }) => wanted).join(' or '),
@@ -89,14 +136,69 @@ export const option = {
   }),
 } satisfies Record<string, OptionKind | ((...parameters: never) => OptionKind)>;
 
+type Row = Readonly<Record<string, unknown>>;
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inside, key) => (inside as Readonly<Record<PropertyKey, unknown>>)?.[key], value);
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+function nested(wanted: string, isContainer: (value: unknown) => boolean, find: (value: unknown) => Fault | undefined) {
+  return {
+    wanted,
+    accepts: (value: unknown) => isContainer(value) && find(value) === undefined,
+    fault: (value: unknown) => (isContainer(value) ? find(value) : undefined),
+  };
+}
+
+function firstFault(
+  members: readonly (readonly [path: string, kind: OptionKind, value: unknown])[],
+): Fault | undefined {
+  for (const [path, kind, value] of members) {
+    if (kind.accepts(value)) continue;
+    const inside = kind.fault?.(value);
+    return inside ? { ...inside, path: `${path}${inside.path}` } : { path, value, wanted: kind.wanted };
+  }
+  return undefined;
+}
+
+/** Holes count as elements, unlike in `every`. */
+function everyElement(values: readonly unknown[], accepts: (value: unknown) => boolean): boolean {
+  for (let i = 0; i < values.length; i++) if (!accepts(values[i])) return false;
+  return true;
+}
+
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** No proxy or object with the prototype alone: those have no size. */
+function isMap(value: unknown): value is Map<unknown, unknown> {
+  return value instanceof Map && isSizeReadable(value);
+}
+
+function isSizeReadable(map: Map<unknown, unknown>): boolean {
+  try {
+    return map.size >= 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Made by braces, `Object.create(null)` or JSON, in whatever realm. */
+function isPlain(value: unknown): value is object {
+  if (!isObject(value) || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || (tagOf(value) === 'Object' && Object.getPrototypeOf(prototype) === null);
+}
+
 function isNumberView(value: unknown): boolean {
-  return (
-    ArrayBuffer.isView(value) && 'length' in value && !Object.prototype.toString.call(value).startsWith('[object Big')
-  );
+  return ArrayBuffer.isView(value) && 'length' in value && !tagOf(value).startsWith('Big');
 }
 
 function isSignal(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
+  return (
+    isObject(value) && 'aborted' in value && 'addEventListener' in value && typeof value.addEventListener === 'function'
+  );
 }
 
 /**
@@ -107,22 +209,38 @@ function isSignal(value: unknown): boolean {
  */
 export function checkOptions<Options>(where: string, options: unknown, kinds: OptionKinds<Options>): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new ConfigurationError(`The options of ${where} must be an object; got ${describe(options)}.`);
+  if (!isPlain(options)) {
+    throw new ConfigurationError(`The options of ${where} must be a plain object; got ${describe(options)}.`);
   }
-  const known = kinds as Readonly<Record<string, OptionKind>>;
-  for (const key of Object.keys(options)) {
-    if (!Object.hasOwn(known, key)) {
-      const nearest = nearestKey(key, Object.keys(known));
+  const known = kinds as MemberKinds;
+  for (const key of Reflect.ownKeys(options)) {
+    if (typeof key === 'symbol' || !Object.hasOwn(known, key)) {
+      const nearest = nearestKey(String(key), Object.keys(known));
       const advice = nearest ? `did you mean "${nearest}"?` : `known keys are ${Object.keys(known).join(', ')}.`;
-      throw new ConfigurationError(`Unknown key "${key}" in the options of ${where}: ${advice}`);
+      throw new ConfigurationError(`Unknown key "${String(key)}" in the options of ${where}: ${advice}`);
     }
-    const value = (options as Readonly<Record<string, unknown>>)[key];
-    if (value !== undefined && !known[key].accepts(value)) {
+    const fault = faultOf(known[key], () => (options as Row)[key], true);
+    if (fault) {
       throw new ConfigurationError(
-        `Key "${key}" in the options of ${where} is invalid: expected ${known[key].wanted}, received ${describe(value)}.`,
+        `Key "${key}${fault.path}" in the options of ${where} is invalid: expected ${fault.wanted}, received ${fault.received}.`,
+        { cause: fault.cause },
       );
     }
+  }
+}
+
+/** What is wrong with a value, which an accessor may refuse to give. */
+function faultOf(kind: OptionKind, read: () => unknown, isOptional: boolean) {
+  try {
+    const value = read();
+    if ((isOptional && value === undefined) || kind.accepts(value)) return undefined;
+    const fault = kind.fault?.(value) ?? { path: '', value, wanted: kind.wanted };
+    const received = describe(fault.value);
+    const isHidden = received === fault.wanted;
+    return { ...fault, received: isHidden ? `${received} behind a proxy` : received, cause: undefined };
+  } catch (cause) {
+    const received = `what cannot be read (${messageOf(cause)})`;
+    return { path: '', wanted: kind.wanted, received, cause };
   }
 }
 
@@ -153,7 +271,10 @@ export function checkArguments<Values extends Readonly<Record<string, unknown>>>
   kinds: { readonly [Name in keyof Values]: OptionKind },
 ): void {
   for (const name in values) {
-    if (kinds[name].accepts(values[name])) continue;
-    throw new DataError(`${where}: ${name} is ${describe(values[name])}; give ${kinds[name].wanted}.`);
+    const fault = faultOf(kinds[name], () => values[name], false);
+    if (fault === undefined) continue;
+    throw new DataError(`${where}: ${name}${fault.path} is ${fault.received}; give ${fault.wanted}.`, {
+      cause: fault.cause,
+    });
   }
 }

@@ -8,7 +8,7 @@
  */
 
 import { ConfigurationError } from './errors.ts';
-import { checkArguments, option } from './options.ts';
+import { checkArguments, describe, type OptionKind, option } from './options.ts';
 import { type PhiloxBlock, philox, philoxInto } from './philox.ts';
 
 export { type PhiloxBlock, type PhiloxCounter, type PhiloxKey, philox } from './philox.ts';
@@ -50,10 +50,17 @@ export interface RandomState {
   readonly spareNormal: number | null;
 }
 
+const stateKind = option.having('the state of a Random', {
+  seed: option.number,
+  stream: option.number,
+  position: option.number,
+  spareNormal: option.either(option.number, { wanted: 'null', accepts: (value) => value === null }),
+});
+
 function checkInteger(value: number, limit: number, name: string, where: string): void {
   if (!Number.isInteger(value) || value < 0 || value >= limit) {
     const bound = `2^${Math.log2(limit)}`;
-    throw new ConfigurationError(`${where}: ${name} is ${value}; give an integer from 0 to below ${bound}.`);
+    throw new ConfigurationError(`${where}: ${name} is ${describe(value)}; give an integer from 0 to below ${bound}.`);
   }
 }
 
@@ -74,6 +81,10 @@ function integer53(high: number, low: number): number {
 
 /** A sequence of random numbers: a pure function of seed, stream and position. */
 export class Random {
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is Random {
+    return typeof value === 'object' && value !== null && #key in value;
+  }
   readonly seed: number;
   readonly stream: number;
   readonly #key: readonly [number, number];
@@ -100,7 +111,7 @@ export class Random {
 
   /** A generator that continues from a saved state. @throws {RangeError} when a field is out of range. */
   static from(state: RandomState): Random {
-    checkArguments('Random.from', { state }, { state: option.object });
+    checkArguments('Random.from', { state }, { state: stateKind });
     const random = new Random(state.seed, state.stream);
     checkInteger(state.position, TWO_53, 'position', 'Random.from');
     random.#position = state.position;
@@ -217,3 +228,5 @@ export function permute(index: number, count: number, seed: number, stream = 0):
   } while (place >= count);
   return place;
 }
+
+export const randomKind: OptionKind = option.made('a Random', Random.is);

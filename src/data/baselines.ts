@@ -101,11 +101,13 @@ export async function targetCounts(
   vocabSize: number,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Float64Array> {
-  checkArguments('targetCounts', { batches }, { batches: option.iterable });
+  checkArguments('targetCounts', { batches, vocabSize }, { batches: option.iterable, vocabSize: option.upTo(2 ** 31) });
   checkOptions<Stoppable>('targetCounts', options, { signal: option.signal });
   const counts = new Float64Array(vocabSize);
   const pauses = new Pauses(options.signal);
-  for await (const { targets } of batches) {
+  for await (const batch of batches) {
+    checkArguments('targetCounts', { batch }, { batch: targetsKind });
+    const { targets } = batch;
     await pauses.next();
     for (const id of targets) {
       if (id < 0) continue;
@@ -115,6 +117,8 @@ export async function targetCounts(
   }
   return counts;
 }
+
+const targetsKind = option.having('a batch', { targets: option.view('Int32Array') });
 
 type HasTargets = { readonly targets: Int32Array };
 

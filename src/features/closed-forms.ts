@@ -12,7 +12,7 @@ import { ConfigurationError, ShapeError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { FeatureMapConfiguration } from './configuration.ts';
 import { optimalA } from './maps/favor-plus-plus.ts';
-import type { ProjectionKind } from './projection.ts';
+import { type ProjectionKind, projectionKinds } from './projection.ts';
 
 /** All that estimates of K(x, y) depend on: x and y are scaled by dHead^(−1/4). */
 export interface Pair {
@@ -29,6 +29,21 @@ export interface EstimatorDescription {
   readonly projection: Exclude<ProjectionKind, 'none'>;
   readonly numFeatures: number;
 }
+
+const pairKind = option.having('a pair, such as pairOf() gives', {
+  dHead: option.count,
+  squaredSum: option.number,
+  squaredDifference: option.number,
+});
+
+const estimatorKind = option.having('an estimator', {
+  featureMap: option.having('a feature map', {
+    type: option.oneOf('positive', 'hyperbolic', 'smreg', 'trigonometric', 'favor++'),
+    p: option.optional(option.number),
+  }),
+  projection: option.oneOf(...projectionKinds.filter((kind) => kind !== 'none')),
+  numFeatures: option.count,
+});
 
 /**
  * What the closed forms need of a query and a key: ‖x + y‖² and ‖x − y‖².
@@ -50,17 +65,24 @@ export function pairOf(x: ArrayLike<number>, y: ArrayLike<number>): Pair {
 
 /** Two vectors of one length at an angle in radians (the axes of paper Figure 2). */
 export function pairAtAngle(dHead: number, length: number, angle: number): Pair {
+  checkArguments(
+    'pairAtAngle',
+    { dHead, length, angle },
+    { dHead: option.count, length: option.number, angle: option.number },
+  );
   const twice = 2 * length ** 2;
   return { dHead, squaredSum: twice * (1 + Math.cos(angle)), squaredDifference: twice * (1 - Math.cos(angle)) };
 }
 
 /** `₀F₁(; b; z) = Σ_k z^k / ((b)_k k!)`. */
 export function hypergeometric0F1(b: number, z: number): number {
+  checkArguments('hypergeometric0F1', { b, z }, { b: option.number, z: option.number });
   return sumSeries((k) => z / ((b + k) * (k + 1)));
 }
 
 /** `₁F₁(a; b; z) = Σ_k (a)_k z^k / ((b)_k k!)`; negative z by Kummer's transformation, which spares digits. */
 export function hypergeometric1F1(a: number, b: number, z: number): number {
+  checkArguments('hypergeometric1F1', { a, b, z }, { a: option.number, b: option.number, z: option.number });
   if (z < 0) return Math.exp(z) * hypergeometric1F1(b - a, b, -z);
   return sumSeries((k) => ((a + k) * z) / ((b + k) * (k + 1)));
 }
@@ -77,25 +99,21 @@ function sumSeries(ratio: (k: number) => number): number {
 
 /** `SM(x, y) = exp(xᵀy)`. */
 export function softmaxKernel(pair: Pair): number {
-  checkArguments('softmaxKernel', { pair }, { pair: option.object });
+  checkArguments('softmaxKernel', { pair }, { pair: pairKind });
   const { squaredSum, squaredDifference } = pair;
   return Math.exp((squaredSum - squaredDifference) / 4);
 }
 
 /** `SMREG(x, y) = e^{−X/2}·₀F₁(; d/2; d·‖x + y‖²/4)` (paper Theorem 1). */
 export function regularisedSoftmaxKernel(pair: Pair): number {
-  checkArguments('regularisedSoftmaxKernel', { pair }, { pair: option.object });
+  checkArguments('regularisedSoftmaxKernel', { pair }, { pair: pairKind });
   const { dHead, squaredSum } = pair;
   return Math.exp(-squaredNorms(pair) / 2) * hypergeometric0F1(dHead / 2, (dHead * squaredSum) / 4);
 }
 
 /** The kernel that an estimator is unbiased for. Padded Hadamard rows estimate SMREG of the padded inputs. */
 export function expectedKernel(estimator: EstimatorDescription, pair: Pair): number {
-  checkArguments(
-    'expectedKernel',
-    { estimator, pair },
-    { estimator: option.having('an estimator', 'featureMap', 'projection', 'numFeatures'), pair: option.object },
-  );
+  checkArguments('expectedKernel', { estimator, pair }, { estimator: estimatorKind, pair: pairKind });
   const { featureMap, projection } = estimator;
   if (featureMap.type !== 'smreg') return softmaxKernel(pair);
   return regularisedSoftmaxKernel({ ...pair, dHead: blockRows(projection, pair.dHead) });
@@ -109,11 +127,7 @@ export function expectedKernel(estimator: EstimatorDescription, pair: Pair): num
  * @throws for FAVOR++ over Hadamard rows that are padded, of which no closed form is known here.
  */
 export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): number {
-  checkArguments(
-    'meanSquaredError',
-    { estimator, pair },
-    { estimator: option.having('an estimator', 'featureMap', 'projection', 'numFeatures'), pair: option.object },
-  );
+  checkArguments('meanSquaredError', { estimator, pair }, { estimator: estimatorKind, pair: pairKind });
   const { featureMap, projection, numFeatures } = estimator;
   const rows = blockRows(projection, pair.dHead);
   if (featureMap.type === 'favor++' && rows !== pair.dHead) {
@@ -138,7 +152,7 @@ export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): n
  * What orthogonal rows save at least (paper Theorem 2): `MSE(orthogonal +) ≤ MSE(iid +) − this` for numFeatures ≤ dHead.
  */
 export function orthogonalGain(numFeatures: number, pair: Pair): number {
-  checkArguments('orthogonalGain', { numFeatures, pair }, { numFeatures: option.number, pair: option.object });
+  checkArguments('orthogonalGain', { numFeatures, pair }, { numFeatures: option.number, pair: pairKind });
   const excess = softmaxKernel(pair) - Math.exp(-squaredNorms(pair) / 2);
   return ((2 * (numFeatures - 1)) / (numFeatures * (pair.dHead + 2))) * excess ** 2;
 }

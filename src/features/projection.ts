@@ -1,13 +1,20 @@
 import { ConfigurationError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
+import { randomKind } from '../base/random.ts';
 import { gaussianProjection } from './projections/gaussian.ts';
 import { givensProjection } from './projections/givens.ts';
 import { hadamardProjection } from './projections/hadamard.ts';
 import { noProjection } from './projections/none.ts';
 import { orthogonalProjection } from './projections/orthogonal.ts';
-import { denseProjection, type NormKind, type Projection, type ProjectionSizes } from './projections/projection.ts';
+import {
+  denseProjection,
+  type NormKind,
+  normKinds,
+  type Projection,
+  type ProjectionSizes,
+} from './projections/projection.ts';
 import { simplexProjection } from './projections/simplex.ts';
 
 /** Kinds of projection: how the rows of W are drawn together, or none. */
@@ -42,12 +49,15 @@ const MOST_NUMBERS = 2 ** 28;
  * @throws ConfigurationError when directions or dHead is not a positive integer, or W has more than 2^28 numbers.
  */
 export function drawProjection(options: ProjectionOptions, random: Random): Projection {
-  checkArguments(
-    'drawProjection',
-    { options, random },
-    { options: option.object, random: option.having('a Random', 'normal', 'uniform', 'fork') },
-  );
+  checkArguments('drawProjection', { options, random }, { options: option.plain, random: randomKind });
+  checkOptions<ProjectionOptions>('drawProjection', options, {
+    kind: option.oneOf(...projectionKinds),
+    directions: option.number,
+    dHead: option.number,
+    norms: option.oneOf(...normKinds),
+  });
   const { kind, directions, dHead, norms = 'gaussian' } = options;
+  checkArguments('drawProjection', { kind }, { kind: option.oneOf(...projectionKinds) });
   for (const [name, value] of Object.entries({ directions, dHead })) {
     if (!Number.isInteger(value) || value < 1)
       throw new ConfigurationError(`${name} must be a positive integer; got ${value}.`);

@@ -3,6 +3,7 @@ import {
   type AttentionOptions,
   attentionConfiguration,
 } from '../attention/configuration.ts';
+import { type OptionKind, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 
 /** A type alone stands for its defaults: `"attention": "auto"`. */
@@ -131,3 +132,8 @@ export const transformerPresets = {
   regular: { vocabSize: 256, dModel: 512, numLayers: 6, numHeads: 8, dFeedForward: 2048 },
   small: { vocabSize: 256, dModel: 64, numLayers: 6, numHeads: 1, dFeedForward: 64 },
 } as const satisfies Record<string, TransformerOptions>;
+
+export const transformerConfigurationKind: OptionKind = option.parsed(
+  'a configuration of a model, such as model.configuration',
+  transformerConfiguration,
+);

@@ -1,16 +1,17 @@
 import { createAttention } from '../attention/attention.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
+import { decodingStateKind } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
-import { checkArguments, checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { reshape } from '../tensor/ops/layout.ts';
 import { linear } from '../tensor/ops/linear.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
 import { scope } from '../tensor/scope.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import { backendKind, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import {
   type EncoderDecoderConfiguration,
   type EncoderDecoderOptions,
@@ -44,6 +45,10 @@ const initialDeviation = 0.02;
  * @throws ConfigurationError when the configuration is not valid.
  */
 export class EncoderDecoder implements Layer {
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is EncoderDecoder {
+    return typeof value === 'object' && value !== null && #decoder in value;
+  }
   readonly configuration: EncoderDecoderConfiguration;
   readonly #source: TokenEmbedding;
   readonly #target: TokenEmbedding;
@@ -58,11 +63,7 @@ export class EncoderDecoder implements Layer {
     options: EncoderDecoderOptions,
     seed = 0,
   ) {
-    checkArguments(
-      'EncoderDecoder',
-      { backend },
-      { backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload') },
-    );
+    checkArguments('EncoderDecoder', { backend }, { backend: backendKind });
     const configuration = parseConfiguration(encoderDecoderConfiguration, options, 'the model configuration');
     this.configuration = configuration;
     const { dModel, numHeads, maxLength, positions, layerNormEpsilon } = configuration;
@@ -148,11 +149,7 @@ export class EncoderDecoder implements Layer {
    * @throws when learned positions end before `lengthQ`
    */
   decode(ids: Tensor, encoded: Tensor, options: EncoderDecoderPass = {}): Tensor {
-    checkArguments(
-      'EncoderDecoder.decode',
-      { ids, encoded },
-      { ids: option.instance(Tensor), encoded: option.instance(Tensor) },
-    );
+    checkArguments('EncoderDecoder.decode', { ids, encoded }, { ids: tensorKind, encoded: tensorKind });
     checkPass('decode', options);
     const { dropout = Dropout.off, sourceMask } = options;
     const embedded = withLabel('target', () => dropout.forward(this.#target.forward(ids)));
@@ -166,7 +163,7 @@ export class EncoderDecoder implements Layer {
 
   /** `[…, dModel]` → logits `[rows, targetVocabSize]`, rows being the product of the leading axes. */
   logits(hidden: Tensor): Tensor {
-    checkArguments('EncoderDecoder.logits', { hidden }, { hidden: option.instance(Tensor) });
+    checkArguments('EncoderDecoder.logits', { hidden }, { hidden: tensorKind });
     const { dModel } = this.configuration;
     const rows = reshape(hidden, [hidden.size / dModel, dModel]);
     return withLabel('target', () => linear(rows, this.#target.tokens));
@@ -174,7 +171,7 @@ export class EncoderDecoder implements Layer {
 
   /** One state per decoder layer, for {@link extend}: an empty past, and the source. The caller disposes them. */
   createStates(encoded: Tensor, sourceMask?: KeyMask): DecoderBlockState[] {
-    checkArguments('EncoderDecoder.createStates', { encoded }, { encoded: option.instance(Tensor) });
+    checkArguments('EncoderDecoder.createStates', { encoded }, { encoded: tensorKind });
     const { dModel, numHeads } = this.configuration;
     const sizes = { batch: encoded.shape[0], heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
     return this.#decoder.map(({ layers }) => ({
@@ -189,7 +186,11 @@ export class EncoderDecoder implements Layer {
    * @returns logits `[batch·length, targetVocabSize]`
    */
   extend(ids: Tensor, states: readonly DecoderBlockState[]): Tensor {
-    checkArguments('EncoderDecoder.extend', { ids, states }, { ids: option.instance(Tensor), states: option.array });
+    checkArguments(
+      'EncoderDecoder.extend',
+      { ids, states },
+      { ids: tensorKind, states: option.listOf(blockStateKind) },
+    );
     return scope(() => {
       const offset = this.#target.isPositional ? states[0].past.position : 0;
       let x = withLabel('target', () => this.#target.forward(ids, { offset }));
@@ -245,8 +246,8 @@ export class EncoderDecoder implements Layer {
 
 function checkPass(where: string, options: EncoderDecoderPass): void {
   checkOptions<EncoderDecoderPass & { weight?: number }>(where, options, {
-    dropout: option.instance(Dropout),
-    sourceMask: option.either(option.instance(Tensor), option.array),
+    dropout: option.made('a Dropout', Dropout.is),
+    sourceMask: option.either(tensorKind, option.array),
     weight: option.number,
   });
 }
@@ -271,12 +272,19 @@ export function translationLoss(
     'translationLoss',
     { model, source, inputs, targets },
     {
-      model: option.having('an EncoderDecoder', 'configuration', 'encode', 'decode'),
-      source: option.instance(Tensor),
-      inputs: option.instance(Tensor),
-      targets: option.instance(Tensor),
+      model: encoderDecoderKind,
+      source: tensorKind,
+      inputs: tensorKind,
+      targets: tensorKind,
     },
   );
   const logits = model.logits(model.decode(inputs, model.encode(source, options), options));
   return softmaxCrossEntropy(logits, reshape(targets, [targets.size]), options.weight);
 }
+
+export const encoderDecoderKind: OptionKind = option.made('an EncoderDecoder', EncoderDecoder.is);
+
+const blockStateKind = option.having('what createStates() gives', {
+  past: decodingStateKind,
+  source: option.object,
+});

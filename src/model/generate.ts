@@ -7,7 +7,7 @@ import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { feedPrompt, isOnePiece } from './prompt.ts';
 import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
-import { checkIds, type Transformer } from './transformer.ts';
+import { checkIds, type Transformer, transformerKind } from './transformer.ts';
 
 /**
  * One sequence being decoded. FAVOR+ keeps a state of constant size and spends the same time on every token; exact
@@ -31,8 +31,8 @@ export class Decoder {
       'Decoder',
       { model, saved },
       {
-        model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-        saved: option.optional(option.array),
+        model: transformerKind,
+        saved: option.optional(option.list),
       },
     );
     this.#states = saved ? restoreStates(model, saved) : model.createStates();
@@ -143,7 +143,7 @@ export function generate(
     'generate',
     { model, prompt },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
       prompt: option.numbers,
     },
   );
@@ -191,8 +191,8 @@ export async function* streamText(
     'streamText',
     { model, tokenizer, prompt },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-      tokenizer: option.having('a tokenizer', 'encode', 'decodeStream'),
+      model: transformerKind,
+      tokenizer: option.having('a tokenizer', { encode: option.function, decodeStream: option.function }),
       prompt: option.string,
     },
   );

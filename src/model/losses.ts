@@ -1,8 +1,9 @@
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments } from '../base/options.ts';
 import { reshape } from '../tensor/ops/layout.ts';
 import { type CrossEntropy, softmaxCrossEntropy } from '../tensor/ops/losses.ts';
-import { Tensor } from '../tensor/tensor.ts';
+import { type Tensor, tensorKind } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
+import { transformerKind } from './transformer.ts';
 
 /** A loss of what the layers give. */
 export type HiddenLoss = (
@@ -30,9 +31,9 @@ export function languageModelLoss(
     'languageModelLoss',
     { model, inputs, targets },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-      inputs: option.instance(Tensor),
-      targets: option.instance(Tensor),
+      model: transformerKind,
+      inputs: tensorKind,
+      targets: tensorKind,
     },
   );
   return tokenLossOf(model, model.forward(inputs, options), targets, options);
@@ -61,9 +62,9 @@ export function classificationLoss(
     'classificationLoss',
     { model, inputs, targets },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-      inputs: option.instance(Tensor),
-      targets: option.instance(Tensor),
+      model: transformerKind,
+      inputs: tensorKind,
+      targets: tensorKind,
     },
   );
   return classLossOf(model, model.forward(inputs, options), targets, options);

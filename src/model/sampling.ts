@@ -1,6 +1,7 @@
 import { DataError } from '../base/errors.ts';
 import { checkArguments, checkOptions, type OptionKinds, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
+import { randomKind } from '../base/random.ts';
 import { z } from '../base/zod.ts';
 
 /** How the next token is chosen from the logits. */
@@ -29,11 +30,7 @@ export const samplingKinds: OptionKinds<SamplingOptions> = {
  * @throws when no logit is finite
  */
 export function sampleToken(logits: ArrayLike<number>, options: Partial<SamplingOptions>, random: Random): number {
-  checkArguments(
-    'sampleToken',
-    { logits, random },
-    { logits: option.numbers, random: option.having('a Random', 'normal', 'uniform', 'fork') },
-  );
+  checkArguments('sampleToken', { logits, random }, { logits: option.numbers, random: randomKind });
   checkOptions<SamplingOptions>('sampleToken', options, samplingKinds);
   const { temperature = 1, topK = 0, topP = 1 } = options;
   const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(

@@ -4,12 +4,12 @@ import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
-import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, checkOptions, describe, type OptionKind, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { permute, reshape, slice } from '../tensor/ops/layout.ts';
 import { adopt, keep, scope } from '../tensor/scope.ts';
-import { checkBackend, checkTensors, Tensor } from '../tensor/tensor.ts';
+import { checkBackend, checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 import { Block } from './layers/block.ts';
 import { Dropout } from './layers/dropout.ts';
@@ -55,6 +55,11 @@ export class Transformer implements Layer {
   readonly #languageHead: LanguageHead | undefined;
   readonly #blocks: Block[];
   readonly #stack: Stack;
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is Transformer {
+    return typeof value === 'object' && value !== null && #stack in value;
+  }
   /** None in post-norm models, whose last block ends with one. */
   readonly #norm: LayerNorm | undefined;
   readonly #pooler: Pooler | undefined;
@@ -390,11 +395,11 @@ export class Transformer implements Layer {
 
 /** Options of a forward pass, and what losses add: every method of a pass takes them all. */
 const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
-  keyMask: option.either(option.instance(Tensor), option.array),
+  keyMask: option.either(tensorKind, option.array),
   segments: option.array,
   tokenTypes: option.array,
   maskedTokens: option.array,
-  dropout: option.instance(Dropout),
+  dropout: option.made('a Dropout', Dropout.is),
   observe: option.function,
   weight: option.number,
 };
@@ -449,3 +454,5 @@ export function checkIds(ids: ArrayLike<number | bigint>, vocabSize: number): vo
     }
   }
 }
+
+export const transformerKind: OptionKind = option.made('a Transformer', Transformer.is);

@@ -6,6 +6,7 @@ import { Random, streams } from '../base/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { EncoderDecoder } from './encoder-decoder.ts';
+import { encoderDecoderKind } from './encoder-decoder.ts';
 import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
 import { checkIds } from './transformer.ts';
 
@@ -37,7 +38,7 @@ export function translate(
     'translate',
     { model, source, options },
     {
-      model: option.having('an EncoderDecoder', 'configuration', 'encode', 'decode'),
+      model: encoderDecoderKind,
       source: option.numbers,
       options: option.object,
     },

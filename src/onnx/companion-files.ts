@@ -1,5 +1,6 @@
 import { checkArguments, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
+import { transformerConfigurationKind } from '../model/configuration.ts';
 import type { OnnxExport } from './export.ts';
 
 /** Ids of special tokens, where a model's tokenizer has such. */
@@ -26,16 +27,9 @@ export function onnxCompanions(
     'onnxCompanions',
     { configuration, specials, exported, kept },
     {
-      configuration: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
+      configuration: transformerConfigurationKind,
       specials: option.object,
-      exported: option.having('what exportOnnx() gives', 'files', 'states'),
+      exported: option.having('what exportOnnx() gives', { files: option.mapOf(option.bytes), states: option.list }),
       kept: option.object,
     },
   );

@@ -2,7 +2,9 @@ import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
+import { transformerConfigurationKind } from '../model/configuration.ts';
 import type { Transformer } from '../model/transformer.ts';
+import { transformerKind } from '../model/transformer.ts';
 import { encodeOnnx, MAX_MODEL_BYTES, type OnnxGraph } from './model-file.ts';
 import { layerAttention } from './nodes/layer-attention.ts';
 import { outputsOf, type SequenceOutput, sequenceGraph } from './sequence-graph.ts';
@@ -48,11 +50,7 @@ export interface OnnxExport {
  * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
-  checkArguments(
-    'exportOnnx',
-    { model },
-    { model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward') },
-  );
+  checkArguments('exportOnnx', { model }, { model: transformerKind });
   checkOptions<OnnxExportOptions>('exportOnnx', options, {
     graphs: option.array,
     outputs: option.array,
@@ -103,14 +101,7 @@ export function onnxChoices(
     'onnxChoices',
     { configuration },
     {
-      configuration: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
+      configuration: transformerConfigurationKind,
     },
   );
   const { auto = 'favor' } = options;

@@ -65,6 +65,42 @@ const LEAST_EXTERNAL_BYTES = 1024;
 const ATTRIBUTE = { float: 1, int: 2, graph: 5, ints: 7 };
 const EXTERNAL = 1;
 
+const valueKind = option.having('an input or output', {
+  name: option.string,
+  type: option.oneOf(...Object.keys(elementTypes)),
+  shape: option.optional(option.listOf(option.either(option.natural, option.string))),
+});
+
+const attributeKind = option.either(
+  option.number,
+  option.listOf(option.number),
+  option.having('a float', { float: option.number }),
+  // Read when a graph inside a graph is checked, by when there is one.
+  { wanted: 'a graph', accepts: (value) => isObjectWithGraph(value) && graphKind.accepts(value.graph) },
+);
+
+const graphKind = option.having('a graph', {
+  name: option.string,
+  nodes: option.listOf(
+    option.having('a node', {
+      op: option.string,
+      inputs: option.strings,
+      outputs: option.strings,
+      attributes: option.optional(option.recordOf(attributeKind)),
+      domain: option.optional(option.string),
+    }),
+  ),
+  inputs: option.listOf(valueKind),
+  outputs: option.listOf(valueKind),
+  initialisers: option.optional(
+    option.mapOf(option.having('a tensor', { dims: option.listOf(option.natural), data: option.array })),
+  ),
+});
+
+function isObjectWithGraph(value: unknown): value is { readonly graph: unknown } {
+  return typeof value === 'object' && value !== null && 'graph' in value;
+}
+
 /**
  * The graph as a model file. Weights move to a second file, `dataName`, which the first names, where the first would have
  * more than `maxBytes`.
@@ -74,8 +110,8 @@ const EXTERNAL = 1;
 export function encodeOnnx(graph: OnnxGraph, dataName: string, maxBytes = MAX_MODEL_BYTES): OnnxFile {
   checkArguments(
     'encodeOnnx',
-    { graph, dataName },
-    { graph: option.having('a graph', 'name', 'nodes', 'inputs', 'outputs'), dataName: option.string },
+    { graph, dataName, maxBytes },
+    { graph: graphKind, dataName: option.string, maxBytes: option.natural },
   );
   const whole = modelMessage(graph);
   if (whole.length <= maxBytes) return { model: toBytes(whole) };

@@ -19,8 +19,8 @@ export function checkTokenizer(
     'checkTokenizer',
     { tokenizer, configuration, where },
     {
-      tokenizer: option.having('a tokenizer', 'vocabSize', 'specials'),
-      configuration: option.having('a configuration of a model', 'vocabSize'),
+      tokenizer: option.having('a tokenizer', { vocabSize: option.natural, specials: option.mapOf(option.natural) }),
+      configuration: option.having('a configuration of a model', { vocabSize: option.natural }),
       where: option.string,
     },
   );

@@ -6,11 +6,13 @@ import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { transformerConfiguration } from '../model/configuration.ts';
 import { Transformer } from '../model/transformer.ts';
+import { backendKind } from '../tensor/tensor.ts';
 import { loadAnyTokenizer } from '../tokenizers/load-any.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
 import { COMPANIONS, classNames, parseCompanions } from './companions.ts';
 import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './model-directory.ts';
+import { entriesKind } from './safetensors.ts';
 import { checkModelSize, loadWeights } from './weights.ts';
 
 /** A model with what is needed to use it on text. */
@@ -39,7 +41,7 @@ export async function loadTransformer(
     'loadTransformer',
     { backend, path },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      backend: backendKind,
       path: option.string,
     },
   );
@@ -60,7 +62,7 @@ export async function loadModel(backend: Backend, path: string, options: Stoppab
     'loadModel',
     { backend, path },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      backend: backendKind,
       path: option.string,
     },
   );
@@ -107,8 +109,8 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
     'restoreModel',
     { backend, files, directory },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-      files: option.having('files of a model, such as loadModelFiles() gives', 'config', 'weights'),
+      backend: backendKind,
+      files: modelFilesKind,
       directory: option.string,
     },
   );
@@ -124,3 +126,8 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
   }
   return model;
 }
+
+const modelFilesKind = option.having('files of a model, such as loadModelFiles() gives', {
+  config: option.plain,
+  weights: entriesKind,
+});

@@ -9,7 +9,7 @@
 import { crc32 } from '../base/crc32.ts';
 import { DataError } from '../base/errors.ts';
 import { parseJsonText } from '../base/json.ts';
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../base/options.ts';
 
 /** The array that holds each element type. F16 and BF16 are read as `F32`. */
 export interface TensorArrays {
@@ -235,7 +235,7 @@ export function encodeSafetensors(
   checkArguments(
     'encodeSafetensors',
     { tensors, metadata },
-    { tensors: option.map, metadata: option.optional(option.object) },
+    { tensors: entriesKind, metadata: option.optional(option.recordOf(option.string)) },
   );
   // Widest elements first, so that every tensor is aligned within the data.
   const layout = [...tensors].sort(([, a], [, b]) => ELEMENT_BYTES[b.dtype]! - ELEMENT_BYTES[a.dtype]!);
@@ -311,3 +311,31 @@ function checksumOf(file: Uint8Array, position: number): string {
   crc = crc32(file.subarray(position + 8), crc);
   return PREFIX + crc.toString(16).padStart(8, '0');
 }
+
+/** Names of the arrays by type. */
+const ARRAYS: { readonly [T in TensorType]: string } = {
+  F64: 'Float64Array',
+  F32: 'Float32Array',
+  I64: 'BigInt64Array',
+  U64: 'BigUint64Array',
+  I32: 'Int32Array',
+  U32: 'Uint32Array',
+  I16: 'Int16Array',
+  U16: 'Uint16Array',
+  I8: 'Int8Array',
+  U8: 'Uint8Array',
+  BOOL: 'Uint8Array',
+};
+
+/** The tensors of a file. */
+export const entriesKind: OptionKind = option.mapOf(
+  option.either(
+    ...Object.entries(ARRAYS).map(([dtype, array]) =>
+      option.having(`a tensor ${dtype} with its shape and a ${array}`, {
+        dtype: option.oneOf(dtype),
+        shape: option.listOf(option.natural),
+        data: option.view(array),
+      }),
+    ),
+  ),
+);

@@ -3,6 +3,7 @@ import { FileError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
+import { transformerKind } from '../model/transformer.ts';
 import { nodeFileSystem, writeDirectoryAtomically } from './atomic-directory.ts';
 import { encodeSafetensors } from './safetensors.ts';
 import { readWeights } from './weights.ts';
@@ -26,12 +27,12 @@ export async function saveModel(directory: string, model: Transformer, options: 
     { directory, model },
     {
       directory: option.string,
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
     },
   );
   checkOptions<SavedModelFiles>('saveModel', options, {
     tokenizer: option.string,
-    others: option.map,
+    others: filesKind,
     signal: option.signal,
   });
   const { tokenizer, others = new Map(), signal } = options;
@@ -55,7 +56,7 @@ export async function saveFiles(
   files: ReadonlyMap<string, Uint8Array | string>,
   options: Stoppable = {},
 ): Promise<void> {
-  checkArguments('saveFiles', { directory, files }, { directory: option.string, files: option.map });
+  checkArguments('saveFiles', { directory, files }, { directory: option.string, files: filesKind });
   checkOptions<Stoppable>('saveFiles', options, { signal: option.signal });
   const { signal } = options;
   signal?.throwIfAborted();
@@ -73,3 +74,5 @@ export async function checkEmpty(directory: string): Promise<void> {
   });
   if (names.length > 0) throw new FileError(`${directory} holds files already: name a directory that is new or empty.`);
 }
+
+const filesKind = option.mapOf(option.either(option.bytes, option.string));

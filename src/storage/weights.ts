@@ -7,7 +7,7 @@ import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { leastNumbers } from '../model/size.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorEntry } from './safetensors.ts';
+import { entriesKind, type TensorEntry } from './safetensors.ts';
 
 /** A model as its parts that a file must hold. */
 export interface StoredModel {
@@ -23,7 +23,7 @@ export interface StoredModel {
  * @param options.signal stops the work: its reason is thrown
  */
 export async function readWeights(model: StoredModel, options: Stoppable = {}): Promise<Map<string, TensorEntry>> {
-  checkArguments('readWeights', { model }, { model: option.having('a model', 'parameters', 'buffers') });
+  checkArguments('readWeights', { model }, { model: storedModelKind });
   checkOptions<Stoppable>('readWeights', options, { signal: option.signal });
   const pauses = new Pauses(options.signal);
   const entries = new Map<string, TensorEntry>();
@@ -43,7 +43,7 @@ export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, Ten
   checkArguments(
     'loadWeights',
     { model, entries, where },
-    { model: option.having('a model', 'parameters', 'buffers'), entries: option.map, where: option.string },
+    { model: storedModelKind, entries: entriesKind, where: option.string },
   );
   const targets = new Map([...model.parameters(), ...model.buffers()]);
   const found = checkEntries(new Map([...targets].map(([name, { shape }]) => [name, shape])), entries, where);
@@ -104,3 +104,5 @@ export function checkEntries(
   }
   return found;
 }
+
+const storedModelKind = option.having('a model', { parameters: option.function, buffers: option.function });

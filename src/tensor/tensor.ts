@@ -1,7 +1,7 @@
 import { countOf, type NumberArray, typeOfNumbers } from '../backend/numbers.ts';
 import type { Backend, DataType, FloatArray, Storage } from '../backend/types.ts';
 import { DataError, LifetimeError, ShapeError } from '../base/errors.ts';
-import { describe } from '../base/options.ts';
+import { checkArguments, describe, type OptionKind, option } from '../base/options.ts';
 import { adopt, type Disposable, keep } from './scope.ts';
 import { asShape, formatShape, type Shape, sizeOf } from './shape.ts';
 
@@ -27,6 +27,11 @@ export class Tensor implements Disposable {
   ) {
     shared.references++;
     adopt(this);
+  }
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && #disposed in value;
   }
 
   /** Wraps memory that the tensor then owns. */
@@ -130,10 +135,21 @@ export function tensor(backend: Backend, data: NumberArray, shape: Shape, type?:
   return Tensor.own(backend, storage, axes, kind === 'float32' ? maskKindOf(data, axes) : undefined);
 }
 
+export const tensorKind: OptionKind = option.made('a Tensor', Tensor.is);
+
+export const backendKind: OptionKind = option.having('a backend, such as createBackend() resolves to', {
+  name: option.string,
+  ...Object.fromEntries(
+    ['allocate', 'upload', 'write', 'read', 'slice', 'release', 'copy', 'fill', 'gemm', 'favor'].map((name) => [
+      name,
+      option.function,
+    ]),
+  ),
+});
+
 /** @throws DataError unless `backend` is one. */
 export function checkBackend(where: string, backend: unknown): asserts backend is Backend {
-  if (typeof backend === 'object' && backend !== null && 'allocate' in backend && 'upload' in backend) return;
-  throw new DataError(`${where}: the backend is ${describe(backend)}; give what createBackend() resolves to.`);
+  checkArguments(where, { backend }, { backend: backendKind });
 }
 
 /**
@@ -148,7 +164,7 @@ export function checkTensors(where: string, tensors: Readonly<Record<string, unk
   let first = '';
   for (const name in tensors) {
     const value = tensors[name];
-    if (!(value instanceof Tensor)) {
+    if (!Tensor.is(value)) {
       const isNumbers = ArrayBuffer.isView(value) || Array.isArray(value);
       const advice = isNumbers ? 'make a tensor with tensor(backend, data, shape)' : 'give a tensor';
       throw new DataError(`${where}: ${name} is ${describe(value)} where a Tensor is wanted; ${advice}.`);

@@ -1,3 +1,4 @@
+import { type OptionKind, option } from '../base/options.ts';
 /** Tokens that are recognised by their text before anything else, and the roles that some of them play. */
 
 import { compileExpression } from './expression.ts';
@@ -60,3 +61,12 @@ export function patternOf(texts: readonly string[]): RegExp {
   const byLength = [...texts].sort((a, b) => b.length - a.length);
   return compileExpression(byLength.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
 }
+
+export const addedTokensKind: OptionKind = option.listOf(
+  option.having('an added token', {
+    id: option.natural,
+    content: option.string,
+    special: option.boolean,
+    normalized: option.boolean,
+  }),
+);

@@ -1,5 +1,6 @@
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../base/options.ts';
 import type { AddedToken } from './added-tokens.ts';
+import { addedTokensKind } from './added-tokens.ts';
 import { ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import { mergePairs } from './byte-level/merge.ts';
 import type { BpeModelJson } from './tokenizer.ts';
@@ -24,14 +25,15 @@ export class BpeTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
     checkArguments(
       'BpeTokenizer',
       { parts },
-      { parts: option.having('tokens, merges and added', 'tokens', 'merges', 'added') },
+      {
+        parts: option.having('tokens, merges and added', {
+          tokens: option.listOf(option.bytes),
+          merges: option.listOf(pairKind),
+          added: addedTokensKind,
+        }),
+      },
     );
     const { tokens, merges, added } = parts;
-    checkArguments(
-      'BpeTokenizer',
-      { tokens, merges, added },
-      { tokens: option.list, merges: option.list, added: option.list },
-    );
     super(tokens, added);
     this.merges = merges;
     const addedIds = new Set(added.map(({ id }) => id));
@@ -83,3 +85,8 @@ export function keyOf(bytes: Uint8Array): string {
   for (const byte of bytes) key += String.fromCharCode(byte);
   return key;
 }
+
+const pairKind: OptionKind = {
+  wanted: 'a pair of ids',
+  accepts: (value) => Array.isArray(value) && value.length === 2 && value.every((id) => option.natural.accepts(id)),
+};

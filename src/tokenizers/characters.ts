@@ -1,5 +1,5 @@
 import { checkArguments, option } from '../base/options.ts';
-import { type AddedToken, addedTokenToJson } from './added-tokens.ts';
+import { type AddedToken, addedTokensKind, addedTokenToJson } from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import type { IdBuffer } from './byte-level/id-buffer.ts';
 import type { CharacterJson } from './tokenizer.ts';
@@ -25,14 +25,15 @@ export class CharacterTokenizer extends VocabularyTokenizer {
     checkArguments(
       'CharacterTokenizer',
       { parts },
-      { parts: option.having('tokens, unknown and added', 'tokens', 'unknown', 'added') },
+      {
+        parts: option.having('tokens, unknown and added', {
+          tokens: option.strings,
+          unknown: option.natural,
+          added: addedTokensKind,
+        }),
+      },
     );
     const { tokens, unknown, added } = parts;
-    checkArguments(
-      'CharacterTokenizer',
-      { tokens, unknown, added },
-      { tokens: option.strings, unknown: option.natural, added: option.list },
-    );
     const encoder = new TextEncoder();
     super(
       tokens.map((text) => encoder.encode(text)),

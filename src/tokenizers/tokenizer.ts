@@ -1,3 +1,4 @@
+import { type OptionKind, option } from '../base/options.ts';
 /** Turns text into token ids and back. */
 export interface Tokenizer {
   /** Number of ids, special tokens included: ids are `0 … vocabSize − 1`. */
@@ -117,3 +118,20 @@ export interface UnigramModelJson {
   /** By id: token and log-probability. */
   vocab: [token: string, score: number][];
 }
+
+const vocabularyKinds = {
+  vocabSize: option.natural,
+  specials: option.mapOf(option.natural),
+  specialTokens: option.object,
+};
+
+/** What is known of a tokenizer's ids. */
+export const vocabularyKind: OptionKind = option.having('a tokenizer', vocabularyKinds);
+
+export const tokenizerKind: OptionKind = option.having('a tokenizer', {
+  ...vocabularyKinds,
+  encode: option.function,
+  decode: option.function,
+  decodeStream: option.function,
+  toJSON: option.function,
+});

@@ -1,5 +1,6 @@
 import { checkArguments, option } from '../base/options.ts';
 import type { AddedToken } from './added-tokens.ts';
+import { addedTokensKind } from './added-tokens.ts';
 import { ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import type { UnigramModelJson } from './tokenizer.ts';
 import { PairMap } from './training/pair-map.ts';
@@ -30,9 +31,17 @@ export class UnigramTokenizer extends ByteLevelTokenizer<UnigramModelJson> {
   private readonly tokenAt: number[] = [-1];
 
   constructor(parts: UnigramParts) {
-    checkArguments('UnigramTokenizer', { parts }, { parts: option.having('tokens and added', 'tokens', 'added') });
+    checkArguments(
+      'UnigramTokenizer',
+      { parts },
+      {
+        parts: option.having('tokens and added', {
+          tokens: option.listOf(option.having('a token', { bytes: option.bytes, score: option.number })),
+          added: addedTokensKind,
+        }),
+      },
+    );
     const { tokens, added } = parts;
-    checkArguments('UnigramTokenizer', { tokens, added }, { tokens: option.list, added: option.list });
     const encoder = new TextEncoder();
     const bytes = tokens.map((token) => token.bytes);
     for (const { id, content } of added) bytes[id] = encoder.encode(content);

@@ -1,3 +1,5 @@
+import { batchKind, rowsKind } from '../data/batches/windows.ts';
+import { transformerKind } from '../model/transformer.ts';
 /** Batches on a backend, and numbers off it. */
 
 import { ConfigurationError } from '../base/errors.ts';
@@ -26,8 +28,8 @@ export function batchOptions(
     'batchOptions',
     { model, batch },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-      batch: option.having('a batch', 'inputs', 'batchSize', 'length'),
+      model: transformerKind,
+      batch: rowsKind,
     },
   );
   const { configuration } = model;
@@ -43,11 +45,7 @@ export function batchOptions(
 
 /** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
 export function checkBatch(batch: Batch, model: TransformerConfiguration, objective: Objective): void {
-  checkArguments(
-    'evaluation or training',
-    { batch },
-    { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length') },
-  );
+  checkArguments('evaluation or training', { batch }, { batch: batchKind });
   const { inputs, targets } = batch;
   checkArguments('evaluation or training', { inputs, targets }, { inputs: option.numbers, targets: option.numbers });
   const { vocabSize, numClasses = 0 } = model;

@@ -1,3 +1,4 @@
+import { type OptionKind, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { z } from '../base/zod.ts';
 import type { Schedule } from './schedule.ts';
@@ -120,3 +121,10 @@ export function parseTrainingConfiguration(
 ): TrainingConfiguration {
   return parseConfiguration(trainingConfiguration, value, where);
 }
+
+export const objectiveKind: OptionKind = option.parsed(
+  'an objective, such as { type: "nextToken" }',
+  z.lazy(objective),
+);
+
+export const trainingKind: OptionKind = option.parsed('what parseTrainingConfiguration() gives', trainingSchema);

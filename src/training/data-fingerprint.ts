@@ -1,3 +1,4 @@
+import { tokenSplitKind } from '../data/tokens/token-store.ts';
 /** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
 
 import { createHash } from 'node:crypto';
@@ -19,8 +20,13 @@ export function dataFingerprint(
     'dataFingerprint',
     { tokens, classes },
     {
-      tokens: option.having('tokenised texts with a fingerprint', 'fingerprint', 'train'),
-      classes: option.optional(option.having('names and classes', 'names', 'train')),
+      tokens: option.having('tokenised texts with a fingerprint', {
+        fingerprint: option.string,
+        train: tokenSplitKind,
+      }),
+      classes: option.optional(
+        option.having('names and classes', { names: option.strings, train: option.listOf(option.number) }),
+      ),
     },
   );
   const { fingerprint, train } = tokens;

@@ -1,3 +1,6 @@
+import { batchKind } from '../data/batches/windows.ts';
+import { transformerConfigurationKind } from '../model/configuration.ts';
+import { transformerKind } from '../model/transformer.ts';
 /**
  * Learning from a teacher (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; attention as in Sun et al.
  * 2020, "MobileBERT"): a model with estimated attention learns what the same model with exact attention gives, layer by
@@ -43,22 +46,8 @@ export function checkTeacher(
     'checkTeacher',
     { teacher, student },
     {
-      teacher: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
-      student: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
+      teacher: transformerConfigurationKind,
+      student: transformerConfigurationKind,
     },
   );
   const { attentionWeight, logitsWeight, hiddenWeight } = options;
@@ -93,7 +82,7 @@ export class Distillation {
       'Distillation',
       { teacher, configuration, objective },
       {
-        teacher: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+        teacher: transformerKind,
         configuration: option.object,
         objective: option.object,
       },
@@ -102,11 +91,7 @@ export class Distillation {
 
   /** What the teacher gives for a batch, without dropout. The caller disposes it. */
   async teach(batch: Batch): Promise<Lesson> {
-    checkArguments(
-      'Distillation.teach',
-      { batch },
-      { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length') },
-    );
+    checkArguments('Distillation.teach', { batch }, { batch: batchKind });
     const { teacher, configuration } = this;
     const { backend } = teacher;
     const { attentionWeight, logitsWeight, hiddenWeight } = configuration;

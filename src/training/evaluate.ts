@@ -4,6 +4,7 @@ import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { HiddenLoss } from '../model/losses.ts';
 import type { Transformer } from '../model/transformer.ts';
+import { transformerKind } from '../model/transformer.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
@@ -60,7 +61,7 @@ export async function evaluate(
     'evaluate',
     { model, batches },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
       batches: option.iterable,
     },
   );

@@ -9,13 +9,21 @@ import {
   trainingWindows,
 } from '../data/batches/windows.ts';
 import type { TokenSplit } from '../data/tokens/token-store.ts';
+import { tokenSplitKind } from '../data/tokens/token-store.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
+import { transformerConfigurationKind } from '../model/configuration.ts';
 import { classificationLoss, classLossOf, type HiddenLoss, languageModelLoss, tokenLossOf } from '../model/losses.ts';
 import type { ForwardOptions, Transformer } from '../model/transformer.ts';
 import type { CrossEntropy } from '../tensor/ops/losses.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
-import type { Objective, TrainingConfiguration } from './configuration.ts';
+import { vocabularyKind } from '../tokenizers/tokenizer.ts';
+import {
+  type Objective,
+  objectiveKind,
+  parseTrainingConfiguration,
+  type TrainingConfiguration,
+} from './configuration.ts';
 
 /** A loss per target from a batch on the backend; that of the objective is the default everywhere. */
 export type LossFunction = (
@@ -27,7 +35,7 @@ export type LossFunction = (
 
 /** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
 export function objectiveLoss(objective: Objective): LossFunction {
-  checkArguments('objectiveLoss', { objective }, { objective: option.having('an objective', 'type') });
+  checkArguments('objectiveLoss', { objective }, { objective: objectiveKind });
   return ofObjective(objective, classificationLoss, languageModelLoss);
 }
 
@@ -51,8 +59,8 @@ export function checkObjective(objective: Objective, model: TransformerConfigura
     'checkObjective',
     { objective, model },
     {
-      objective: option.having('an objective', 'type'),
-      model: option.having('a configuration of a model', 'vocabSize', 'dModel', 'numLayers', 'maxLength', 'attention'),
+      objective: objectiveKind,
+      model: transformerConfigurationKind,
     },
   );
   const { type } = objective;
@@ -100,20 +108,22 @@ export function trainingBatches(
 ): TrainingWindows {
   checkArguments(
     'trainingBatches',
-    { tokens, configuration, vocabulary },
+    { tokens, configuration, vocabulary, classes },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
-      configuration: option.object,
-      vocabulary: option.having('a tokenizer', 'specials', 'specialTokens', 'vocabSize'),
+      classes: option.optional(option.numbers),
+      tokens: tokenSplitKind,
+      configuration: option.plain,
+      vocabulary: vocabularyKind,
     },
   );
-  const { batchSize, seed } = configuration;
-  const plan = planOf(configuration, vocabulary, classes);
+  const training = parseTrainingConfiguration(configuration);
+  const { batchSize, seed } = training;
+  const plan = planOf(training, vocabulary, classes);
   const windows =
     plan.packing === 'windows'
       ? trainingWindows(tokens, { ...plan, batchSize, seed })
       : trainingSequences(tokens, { ...plan, packing: plan.packing, batchSize, seed });
-  const masking = maskingOf(configuration, vocabulary, seed);
+  const masking = maskingOf(training, vocabulary, seed);
   return masking ? maskedTraining(windows, masking) : windows;
 }
 
@@ -129,11 +139,16 @@ export function heldOutBatches(
 ): Omit<EvaluationWindows, 'numPredicted'> {
   checkArguments(
     'heldOutBatches',
-    { tokens, configuration, vocabulary, batchSize },
+    { tokens, configuration, vocabulary, batchSize, classes },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
-      configuration: option.object,
-      vocabulary: option.having('a tokenizer', 'specials', 'specialTokens', 'vocabSize'),
+      classes: option.optional(option.numbers),
+      tokens: tokenSplitKind,
+      configuration: option.having('a training configuration', {
+        objective: objectiveKind,
+        packing: option.optional(option.oneOf('windows', 'pack', 'pad')),
+        length: option.count,
+      }),
+      vocabulary: vocabularyKind,
       batchSize: option.count,
     },
   );

@@ -1,21 +1,24 @@
+import { checkArguments, checkOptions, option } from '../base/options.ts';
+import { entriesKind } from '../storage/safetensors.ts';
+
 /** A training run in a directory: updates, evaluations, metrics.jsonl and checkpoints, interruptible at any moment. */
 
 import { join } from 'node:path';
 import { ConfigurationError } from '../base/errors.ts';
 import { seedWords } from '../base/random.ts';
 import type { Batch } from '../data/batches/windows.ts';
-import type { Transformer } from '../model/transformer.ts';
+import { type Transformer, transformerKind } from '../model/transformer.ts';
 import { type FileSystem, nodeFileSystem } from '../storage/atomic-directory.ts';
 import { checkpointDirectory } from '../storage/model-directory.ts';
 import { readWeights } from '../storage/weights.ts';
 import { type Checkpoint, prepareRun, saveCheckpoint, type TrainingState } from './checkpoint.ts';
-import type { TrainingConfiguration } from './configuration.ts';
+import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
 import { changedParts, type DataFingerprint } from './data-fingerprint.ts';
 import { type Evaluation, evaluate, type LossFunction } from './evaluate.ts';
 import { MetricsLog } from './metrics.ts';
 import { lockRun, type RunLock } from './run-lock.ts';
 import type { Teacher } from './teacher.ts';
-import { type StepResult, Trainer, type TrainingData } from './trainer.ts';
+import { dataKind, type StepResult, Trainer, type TrainingData } from './trainer.ts';
 
 /** Held-out data. */
 export interface HeldOutData {
@@ -73,9 +76,33 @@ export type RunEvent =
  *   `resume` does not belong to this seed and data; checkpoints made before are intact.
  */
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
+  checkArguments('train', { options }, { options: option.plain });
+  checkOptions<RunOptions>('train', options, {
+    out: option.string,
+    model: transformerKind,
+    data: dataKind,
+    dataFingerprint: option.either(option.string, option.recordOf(option.string)),
+    heldOut: option.having('held-out data', { batches: option.function, characters: option.optional(option.number) }),
+    configuration: option.plain,
+    tokenizer: option.string,
+    companions: option.string,
+    resume: option.having('a checkpoint and its directory', { checkpoint: checkpointKind, directory: option.string }),
+    signal: option.signal,
+    loss: option.function,
+    teacher: option.having('what loadTeacher() gives', {
+      model: transformerKind,
+      directory: option.string,
+      fingerprint: option.string,
+    }),
+    minutes: option.number,
+    lock: option.having('what lockRun() gives', { release: option.function }),
+    fileSystem: option.object,
+  });
+  const { out, dataFingerprint } = options;
+  checkArguments('train', { out, dataFingerprint }, { out: option.string, dataFingerprint: option.any });
   const lock = options.lock ?? (await lockRun(options.out));
   try {
-    yield* trainLocked(options);
+    yield* trainLocked({ ...options, configuration: parseTrainingConfiguration(options.configuration) });
   } finally {
     if (lock !== options.lock) lock.release();
   }
@@ -269,3 +296,8 @@ async function timed<T extends object>(work: () => Promise<T>): Promise<T & { se
   const result = await work();
   return { ...result, seconds: (performance.now() - start) / 1000 };
 }
+
+const checkpointKind = option.having('what loadCheckpoint() gives', {
+  training: option.plain,
+  optimizer: entriesKind,
+});

@@ -4,6 +4,7 @@ import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { loadTransformer } from '../storage/load.ts';
 import { readWeights } from '../storage/weights.ts';
+import { backendKind } from '../tensor/tensor.ts';
 
 /** A model to learn from. */
 export interface Teacher {
@@ -26,7 +27,7 @@ export async function loadTeacher(backend: Backend, path: string, options: Stopp
     'loadTeacher',
     { backend, path },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
+      backend: backendKind,
       path: option.string,
     },
   );

@@ -1,17 +1,18 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import { Dropout } from '../model/layers/dropout.ts';
 import { languageModelLoss } from '../model/losses.ts';
-import type { Transformer } from '../model/transformer.ts';
+import { type Transformer, transformerKind } from '../model/transformer.ts';
 import type { TensorEntry } from '../storage/safetensors.ts';
+import { entriesKind } from '../storage/safetensors.ts';
 import { keep } from '../tensor/scope.ts';
 import { valueAndGradients } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
-import type { TrainingConfiguration } from './configuration.ts';
+import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
 import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
 import { checkObjective, type LossFunction, objectiveLoss } from './objective.ts';
@@ -65,14 +66,17 @@ export class Trainer {
 
   /** @throws one sentence when the model cannot learn the configuration's objective, or not from this teacher */
   constructor(options: TrainerOptions) {
+    checkArguments('Trainer', { options }, { options: option.plain });
     checkOptions<TrainerOptions>('Trainer', options, {
-      model: option.object,
-      data: option.object,
-      configuration: option.object,
+      model: transformerKind,
+      data: dataKind,
+      configuration: option.plain,
       loss: option.function,
-      teacher: option.object,
+      teacher: transformerKind,
     });
-    const { model, data, configuration, loss, teacher } = options;
+    const { model, data, loss, teacher } = options;
+    checkArguments('Trainer', { model, data }, { model: transformerKind, data: dataKind });
+    const configuration = parseTrainingConfiguration(options.configuration);
     if (loss && configuration.distillation) {
       throw new ConfigurationError(
         'A loss of your own and a teacher do not go together: leave "distillation" or the loss out.',
@@ -114,7 +118,7 @@ export class Trainer {
     checkArguments(
       'Trainer.restore',
       { step, dataPosition, optimizer, where },
-      { step: option.natural, dataPosition: option.natural, optimizer: option.map, where: option.string },
+      { step: option.natural, dataPosition: option.natural, optimizer: entriesKind, where: option.string },
     );
     this.#optimizer.load(optimizer, where, step);
     this.#step = step;
@@ -129,7 +133,6 @@ export class Trainer {
    *   parameters are then as they were.
    */
   async step(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<StepResult> {
-    checkArguments('Trainer.step', { options }, { options: option.object });
     checkOptions<Stoppable>('Trainer.step', options, { signal: option.signal });
     const pauses = new Pauses(options.signal);
     await pauses.next();
@@ -247,3 +250,7 @@ function distillationOf(
   checkTeacher(teacher.configuration, model.configuration, distillation);
   return new Distillation(teacher, distillation, objective);
 }
+
+export const dataKind: OptionKind = option.having('training data with a function batchAt', {
+  batchAt: option.function,
+});

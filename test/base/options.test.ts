@@ -24,9 +24,9 @@ test.each([
     { layout: 'hbld' },
     'Key "layout" in the options of example is invalid: expected "bhld" or "blhd", received "hbld".',
   ],
-  [null, 'The options of example must be an object; got null.'],
-  [[], 'The options of example must be an object; got an Array.'],
-  [3, 'The options of example must be an object; got 3.'],
+  [null, 'The options of example must be a plain object; got null.'],
+  [[], 'The options of example must be a plain object; got an Array.'],
+  [3, 'The options of example must be a plain object; got 3.'],
 ])('options %o are refused in one sentence', (options, sentence) => {
   expect(() => check(options)).toThrow(new ConfigurationError(sentence));
 });

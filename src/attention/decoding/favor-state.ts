@@ -1,10 +1,10 @@
 import type { Backend, FavorStateArrays } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { keep } from '../../tensor/scope.ts';
-import { Tensor } from '../../tensor/tensor.ts';
+import { backendKind, Tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
-import { checkArray, checkSavedParts, type SavedState } from './saved-state.ts';
+import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
 
 /**
  * The past in constant size: for every (batch, head), `Σ_j φ(k_j)[v_j, 1]` with one power-of-two scale per feature.
@@ -14,6 +14,11 @@ import { checkArray, checkSavedParts, type SavedState } from './saved-state.ts';
 export class FavorState implements DecodingState {
   readonly #tensors: readonly [sums: Tensor, compensation: Tensor, scales: Tensor];
   #positions: readonly number[];
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is FavorState {
+    return typeof value === 'object' && value !== null && #tensors in value;
+  }
 
   private constructor(
     readonly backend: Backend,
@@ -36,10 +41,11 @@ export class FavorState implements DecodingState {
   static empty(backend: Backend, sizes: DecodingSizes, numFeatures: number): FavorState {
     checkArguments(
       'FavorState.empty',
-      { backend, sizes },
+      { backend, sizes, numFeatures },
       {
-        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-        sizes: option.having('sizes of a state', 'batch', 'heads', 'dHead', 'dValue'),
+        backend: backendKind,
+        sizes: decodingSizesKind,
+        numFeatures: option.count,
       },
     );
     const state = new FavorState(backend, sizes, numFeatures, new Array(sizes.batch).fill(0));
@@ -51,15 +57,14 @@ export class FavorState implements DecodingState {
   }
 
   /** @throws when the state is one of exact attention, or its arrays do not fit its sizes. */
-  static restore(backend: Backend, saved: SavedState): FavorState {
-    checkArguments('FavorState.restore', { saved }, { saved: option.object });
+  static restore(backend: Backend, given: SavedState): FavorState {
+    const saved = parseSavedState(given);
     if (saved.type !== 'favor') {
       throw new ConfigurationError(
         'This state is one of exact attention: restore it with the attention that saved it.',
       );
     }
     const { sizes, positions, arrays } = saved;
-    checkSavedParts('FavorState.restore', saved, ['sums', 'compensation', 'scales']);
     const { batch, heads, dValue } = sizes;
     const numFeatures = Math.max(1, Math.floor(arrays.scales.length / (batch * heads)));
     const length = batch * heads * numFeatures;
@@ -79,7 +84,7 @@ export class FavorState implements DecodingState {
    * @throws when the states differ in heads, widths or number of features, or there are none.
    */
   static stack(states: readonly FavorState[]): FavorState {
-    checkArguments('FavorState.stack', { states }, { states: option.array });
+    checkArguments('FavorState.stack', { states }, { states: option.listOf(favorStateKind) });
     const sizes = stackedSizes(states);
     const [{ backend, numFeatures }] = states;
     if (states.some((state) => state.numFeatures !== numFeatures)) {
@@ -170,6 +175,7 @@ export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
 
 /** Sizes of batch rows `start … end − 1`. @throws unless there is at least one and all exist. */
 export function slicedSizes(sizes: DecodingSizes, start: number, end: number): DecodingSizes {
+  checkArguments('slice', { start, end }, { start: option.natural, end: option.natural });
   const isValid = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= sizes.batch;
   if (!isValid) {
     throw new ConfigurationError(
@@ -178,3 +184,5 @@ export function slicedSizes(sizes: DecodingSizes, start: number, end: number): D
   }
   return { ...sizes, batch: end - start };
 }
+
+export const favorStateKind: OptionKind = option.made('a FavorState', FavorState.is);

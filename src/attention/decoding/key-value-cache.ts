@@ -2,10 +2,10 @@ import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { keep, scope } from '../../tensor/scope.ts';
-import { Tensor, tensor } from '../../tensor/tensor.ts';
+import { backendKind, Tensor, tensor, tensorKind } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
 import { slicedSizes, stackedSizes } from './favor-state.ts';
-import { checkArray, checkSavedParts, type SavedState } from './saved-state.ts';
+import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
 
 const initialCapacity = 64;
 
@@ -15,6 +15,11 @@ export class KeyValueCache implements DecodingState {
   #values: Tensor;
   #capacity: number;
   #position = 0;
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is KeyValueCache {
+    return typeof value === 'object' && value !== null && #keys in value;
+  }
 
   /** The state before any token. */
   constructor(
@@ -26,8 +31,8 @@ export class KeyValueCache implements DecodingState {
       'KeyValueCache',
       { backend, sizes, capacity },
       {
-        backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-        sizes: option.having('sizes of a state', 'batch', 'heads', 'dHead', 'dValue'),
+        backend: backendKind,
+        sizes: decodingSizesKind,
         capacity: option.natural,
       },
     );
@@ -36,13 +41,12 @@ export class KeyValueCache implements DecodingState {
   }
 
   /** @throws when the state is one of FAVOR+, its rows differ in position, or its arrays do not fit its sizes. */
-  static restore(backend: Backend, saved: SavedState): KeyValueCache {
-    checkArguments('KeyValueCache.restore', { saved }, { saved: option.object });
+  static restore(backend: Backend, given: SavedState): KeyValueCache {
+    const saved = parseSavedState(given);
     if (saved.type !== 'exact') {
       throw new ConfigurationError('This state is one of FAVOR+: restore it with the attention that saved it.');
     }
     const { sizes, positions, arrays } = saved;
-    checkSavedParts('KeyValueCache.restore', saved, ['keys', 'values']);
     const { batch, heads, dHead, dValue } = sizes;
     const position = commonPosition(positions);
     checkArray('keys', arrays.keys, batch * position * heads * dHead);
@@ -63,7 +67,11 @@ export class KeyValueCache implements DecodingState {
    * @throws when the caches differ in position, heads or widths, or there are none.
    */
   static stack(caches: readonly KeyValueCache[]): KeyValueCache {
-    checkArguments('KeyValueCache.stack', { caches }, { caches: option.array });
+    checkArguments(
+      'KeyValueCache.stack',
+      { caches },
+      { caches: option.listOf(option.made('a KeyValueCache', KeyValueCache.is)) },
+    );
     const sizes = stackedSizes(caches);
     const position = commonPosition(caches.map((cache) => cache.position));
     const [{ backend }] = caches;
@@ -97,11 +105,7 @@ export class KeyValueCache implements DecodingState {
 
   /** Appends `[batch, length, heads, d]`. */
   append(keys: Tensor, values: Tensor): void {
-    checkArguments(
-      'KeyValueCache.append',
-      { keys, values },
-      { keys: option.instance(Tensor), values: option.instance(Tensor) },
-    );
+    checkArguments('KeyValueCache.append', { keys, values }, { keys: tensorKind, values: tensorKind });
     const length = keys.shape[1];
     if (this.#position + length > this.#capacity) this.#grow(this.#position + length);
     for (let b = 0; b < this.sizes.batch; b++) {

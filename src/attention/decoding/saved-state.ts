@@ -1,5 +1,5 @@
 import { DataError, ShapeError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { type OptionKind, option } from '../../base/options.ts';
 import { z } from '../../base/zod.ts';
 
 const savedState = z.lazy(() => {
@@ -44,14 +44,9 @@ export type SavedStateJson = z.input<typeof savedState>;
 
 /** A saved state in a form for `JSON.stringify`; {@link parseSavedState} and `restoreState` read it. */
 export function savedStateToJson(saved: SavedState): SavedStateJson {
-  checkArguments(
-    'savedStateToJson',
-    { saved },
-    { saved: option.having('what a state saves', 'type', 'sizes', 'positions', 'arrays') },
-  );
-  checkArguments('savedStateToJson', { arrays: saved.arrays }, { arrays: option.object });
-  const arrays = Object.entries(saved.arrays).map(([name, array]) => [name, toBase64(array)]);
-  return { ...saved, arrays: Object.fromEntries(arrays) } as SavedStateJson;
+  const state = parseSavedState(saved);
+  const arrays = Object.entries(state.arrays).map(([name, array]) => [name, toBase64(array)]);
+  return { ...state, arrays: Object.fromEntries(arrays) } as SavedStateJson;
 }
 
 /**
@@ -90,15 +85,9 @@ function fromBase64(text: string, payload: z.core.ParsePayload): Float32Array {
   return z.NEVER;
 }
 
-/** Checks that a saved state has its parts; their numbers are checked where they are used. */
-export function checkSavedParts(where: string, saved: SavedState, arrays: readonly string[]): void {
-  checkArguments(
-    where,
-    { sizes: saved.sizes, positions: saved.positions, arrays: saved.arrays },
-    {
-      sizes: option.having('sizes of a state', 'batch', 'heads', 'dHead', 'dValue'),
-      positions: option.numbers,
-      arrays: option.having(`an object of ${arrays.join(', ')}`, ...arrays),
-    },
-  );
-}
+export const decodingSizesKind: OptionKind = option.having('sizes of a state', {
+  batch: option.count,
+  heads: option.count,
+  dHead: option.count,
+  dValue: option.count,
+});

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
-import { checkTensors, Tensor } from '../../tensor/tensor.ts';
+import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
 import type { FeatureOptions } from '../favor.ts';
 import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
 import { withFeatures } from './rows.ts';
@@ -55,9 +55,9 @@ export async function smallestNumFeatures(
     'smallestNumFeatures',
     { queries, keys, values, options },
     {
-      queries: option.instance(Tensor),
-      keys: option.instance(Tensor),
-      values: option.instance(Tensor),
+      queries: tensorKind,
+      keys: tensorKind,
+      values: tensorKind,
       options: option.object,
     },
   );

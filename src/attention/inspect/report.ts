@@ -295,13 +295,32 @@ const columns: readonly [title: string, cell: (row: ApproximationError) => strin
   ['p', (row) => row.p.toPrecision(3)],
 ];
 
+const errorKinds = {
+  outputError: option.number,
+  totalVariation: option.having('numbers', { mean: option.number, worst: option.number }),
+  contrast: option.having('numbers', { estimated: option.number, exact: option.number }),
+  effectiveFeatures: option.number,
+  p: option.number,
+};
+
+const reportKind = option.having('what approximationReport() gives', {
+  ...errorKinds,
+  numFeatures: option.natural,
+  rows: option.array,
+  heads: option.listOf(option.having('a row', { batch: option.natural, head: option.natural, ...errorKinds })),
+  warnings: option.strings,
+  smallestNumFeatures: option.optional(
+    option.having('a search', {
+      error: option.number,
+      numFeatures: option.optional(option.natural),
+      curve: option.listOf(option.having('a point', { numFeatures: option.natural })),
+    }),
+  ),
+});
+
 /** A report as lines of text: one row for each head, one over all, then the warnings. Contrast: estimated (exact). */
 export function formatReport(report: ApproximationReport): string {
-  checkArguments(
-    'formatReport',
-    { report },
-    { report: option.having('what approximationReport() gives', 'heads', 'warnings') },
-  );
+  checkArguments('formatReport', { report }, { report: reportKind });
   const { numFeatures, rows, heads, warnings, smallestNumFeatures: search } = report;
   const cells = [
     ['', ...columns.map(([title]) => title)],

@@ -5,7 +5,7 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type FeatureTensors, featureStorages } from '../../tensor/ops/attention/favor.ts';
 import { attentionSizes } from '../../tensor/ops/attention/shapes.ts';
 import { keep, scope } from '../../tensor/scope.ts';
-import { checkTensors, Tensor } from '../../tensor/tensor.ts';
+import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
 import { drawFeaturesInSteps, type FeatureOptions } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs } from '../packing.ts';
@@ -49,7 +49,7 @@ export async function attentionRows(
   checkArguments(
     'attentionRows',
     { queries, keys, rows },
-    { queries: option.instance(Tensor), keys: option.instance(Tensor), rows: option.numbers },
+    { queries: tensorKind, keys: tensorKind, rows: option.numbers },
   );
   checkTensors('attentionRows', { queries, keys });
   checkOptions<InspectOptions>('attentionRows', options, {
@@ -102,7 +102,7 @@ export async function topKeys(
   checkArguments(
     'topKeys',
     { queries, keys, query, n },
-    { queries: option.instance(Tensor), keys: option.instance(Tensor), query: option.natural, n: option.count },
+    { queries: tensorKind, keys: tensorKind, query: option.natural, n: option.count },
   );
   if (!Number.isInteger(n) || n < 0) throw new ConfigurationError(`topKeys: n is ${n}; give a whole number of keys.`);
   const { shape, data } = await attentionRows(queries, keys, [query], options);

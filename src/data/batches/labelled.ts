@@ -5,7 +5,7 @@ import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { DataRecord } from '../dataset/records.ts';
-import { checkRange, type TokenSplit } from '../tokens/token-store.ts';
+import { checkRange, type TokenSplit, tokenSplitKind } from '../tokens/token-store.ts';
 import { evaluationSequences, trainingSequences } from './sequences.ts';
 import type { EvaluationWindows, TrainingWindows } from './windows.ts';
 
@@ -43,11 +43,7 @@ export async function labelledTokens(
   tokenizer: Pick<Tokenizer, 'encode' | 'vocabSize'>,
   options: LabelledTokensOptions = {},
 ): Promise<LabelledTokens> {
-  checkArguments(
-    'labelledTokens',
-    { records, tokenizer },
-    { records: option.iterable, tokenizer: option.having('a tokenizer', 'vocabSize', 'encode') },
-  );
+  checkArguments('labelledTokens', { records, tokenizer }, { records: option.iterable, tokenizer: encoderKind });
   checkOptions<LabelledTokensOptions>('labelledTokens', options, { maxLength: option.number, signal: option.signal });
   const { maxLength = Number.POSITIVE_INFINITY } = options;
   if (!(maxLength >= 1)) throw new ConfigurationError(`maxLength is ${maxLength}; use a positive number.`);
@@ -131,11 +127,7 @@ export function trainingExamples(
   data: Pick<LabelledTokens, 'tokens' | 'classes'>,
   options: LabelledBatchOptions & { readonly seed: number },
 ): TrainingWindows {
-  checkArguments(
-    'trainingExamples',
-    { data, options },
-    { data: option.having('what labelledTokens() gives', 'tokens', 'classes'), options: option.object },
-  );
+  checkArguments('trainingExamples', { data, options }, { data: labelledKind, options: option.object });
   return trainingSequences(data.tokens, { ...options, packing: 'pad', classes: data.classes });
 }
 
@@ -144,10 +136,13 @@ export function evaluationExamples(
   data: Pick<LabelledTokens, 'tokens' | 'classes'>,
   options: LabelledBatchOptions,
 ): EvaluationWindows {
-  checkArguments(
-    'evaluationExamples',
-    { data, options },
-    { data: option.having('what labelledTokens() gives', 'tokens', 'classes'), options: option.object },
-  );
+  checkArguments('evaluationExamples', { data, options }, { data: labelledKind, options: option.object });
   return evaluationSequences(data.tokens, { ...options, packing: 'pad', classes: data.classes });
 }
+
+const labelledKind = option.having('what labelledTokens() gives', {
+  tokens: tokenSplitKind,
+  classes: option.view('Int32Array'),
+});
+
+const encoderKind = option.having('a tokenizer', { vocabSize: option.natural, encode: option.function });

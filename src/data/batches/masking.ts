@@ -1,3 +1,4 @@
+import { batchKind } from './windows.ts';
 /**
  * Masked-language training (Devlin et al. 2019, section 3.1): some tokens are hidden, and the model predicts these from
  * all the others.
@@ -33,6 +34,11 @@ export class Masking {
   readonly #ordinary: Int32Array;
   readonly #random: Random;
 
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is Masking {
+    return typeof value === 'object' && value !== null && #options in value;
+  }
+
   /** @throws when the fraction is not in (0, 1], the mask token is no id, or all ids are special */
   constructor(options: MaskingOptions) {
     checkOptions<MaskingOptions>('Masking', options, {
@@ -66,11 +72,7 @@ export class Masking {
    * @param firstRow number of the batch's first row
    */
   apply(batch: Batch, firstRow: number): Batch {
-    checkArguments(
-      'Masking.apply',
-      { batch, firstRow },
-      { batch: option.having('a batch', 'inputs', 'targets', 'batchSize', 'length'), firstRow: option.number },
-    );
+    checkArguments('Masking.apply', { batch, firstRow }, { batch: batchKind, firstRow: option.number });
     const { batchSize, length } = batch;
     const inputs = batch.inputs.slice();
     const targets = batch.targets.slice();

@@ -1,3 +1,4 @@
+import { tokenSplitKind } from '../tokens/token-store.ts';
 /**
  * Whole documents, such as proteins, as rows of a batch: packed together, each seeing only itself, or one to a row with
  * padding behind. For text read as one stream see windows.ts.
@@ -41,7 +42,7 @@ export function trainingSequences(
     'trainingSequences',
     { tokens, options },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      tokens: tokenSplitKind,
       options: option.object,
     },
   );
@@ -83,7 +84,7 @@ export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions
     'evaluationSequences',
     { tokens, options },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      tokens: tokenSplitKind,
       options: option.object,
     },
   );

@@ -1,7 +1,8 @@
 import { ConfigurationError, DataError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
+import { tokenSplitKind } from '../tokens/token-store.ts';
 
 /** Rows of tokens with what is to be predicted: at each place, such as the token that follows, or one class per row. */
 export interface Batch {
@@ -45,7 +46,7 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
     'trainingWindows',
     { tokens, options },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      tokens: tokenSplitKind,
       options: option.object,
     },
   );
@@ -105,7 +106,7 @@ export function evaluationWindows(
     'evaluationWindows',
     { tokens, options },
     {
-      tokens: option.having('a part of tokenised texts, such as fromTexts() gives', 'length', 'documents', 'read'),
+      tokens: tokenSplitKind,
       options: option.object,
     },
   );
@@ -173,3 +174,27 @@ export function checkSize(value: number, name: string): void {
   if (!Number.isInteger(value) || value < 1)
     throw new ConfigurationError(`${name} is ${value}; use a positive integer.`);
 }
+
+const rowKinds = {
+  inputs: option.view('Int32Array'),
+  segments: option.optional(option.listOf(option.numbers)),
+  batchSize: option.count,
+  length: option.count,
+};
+
+/** What a forward pass takes of a batch. */
+export const rowsKind: OptionKind = withWholeRows(option.having('a batch', rowKinds));
+
+export const batchKind: OptionKind = withWholeRows(
+  option.having('a batch', { ...rowKinds, targets: option.view('Int32Array') }),
+);
+
+function withWholeRows(kind: OptionKind): OptionKind {
+  return {
+    ...kind,
+    wanted: 'a batch of batchSize·length inputs',
+    accepts: (value) => kind.accepts(value) && hasWholeRows(value as Batch),
+  };
+}
+
+const hasWholeRows = ({ inputs, batchSize, length }: Batch) => inputs.length === batchSize * length;

@@ -1,3 +1,4 @@
+import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 /** One door to data as people have it on disk: what it is, where it lies and how it is divided is a configuration value. */
 
 import { resolve } from 'node:path';
@@ -123,7 +124,7 @@ export async function* datasetText(dataset: Dataset, part: PartName, options: St
     'datasetText',
     { dataset, part },
     {
-      dataset: option.having('a dataset, such as openDataset() gives', 'documents', 'split', 'files', 'configuration'),
+      dataset: datasetKind,
       part: option.string,
     },
   );
@@ -157,9 +158,9 @@ export async function tokenizeDataset(
     'tokenizeDataset',
     { dataset, tokenizer, options },
     {
-      dataset: option.having('a dataset, such as openDataset() gives', 'documents', 'split', 'files', 'configuration'),
-      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
-      options: option.having('options with a file', 'file'),
+      dataset: datasetKind,
+      tokenizer: tokenizerKind,
+      options: option.having('options with a file', { file: option.string }),
     },
   );
   checkOptions<TokenizeDatasetOptions>('tokenizeDataset', options, {
@@ -195,3 +196,10 @@ export async function tokenizeDataset(
 
 const describeFiles = (files: readonly string[]) =>
   files.length === 1 ? files[0]! : `${files.length} files (${files[0]}, …)`;
+
+const datasetKind = option.having('a dataset, such as openDataset() gives', {
+  files: option.strings,
+  configuration: option.object,
+  split: option.plain,
+  documents: option.function,
+});

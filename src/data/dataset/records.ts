@@ -1,4 +1,4 @@
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 /** One text, sequence or image of a data file, as a reader hands it out. */
 export interface DataRecord {
   /** The text: a document, or a sequence of residues. */
@@ -36,6 +36,11 @@ export class BadRecords {
   readonly #examples: BadRecord[] = [];
   #count = 0;
 
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is BadRecords {
+    return typeof value === 'object' && value !== null && #count in value;
+  }
+
   /** What was known of others: their number, and the first of them. */
   static of(count: number, examples: readonly BadRecord[]): BadRecords {
     checkArguments('BadRecords.of', { count, examples }, { count: option.natural, examples: option.array });
@@ -68,3 +73,5 @@ export class BadRecords {
     return (rest > 0 ? [...lines, `… and ${rest} more records that cannot be used`] : lines).join('\n');
   }
 }
+
+export const badRecordsKind: OptionKind = option.made('a BadRecords', BadRecords.is);

@@ -2,7 +2,7 @@
 
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
 import {
   type DocumentPart,
@@ -76,7 +76,8 @@ export async function createSplitter(
   rule: DatasetSplit,
   options: Stoppable = {},
 ): Promise<DatasetSplitter> {
-  checkArguments('createSplitter', { documents, rule }, { documents: option.function, rule: option.object });
+  checkArguments('createSplitter', { documents, rule }, { documents: option.function, rule: option.plain });
+  checkOptions<Stoppable>('createSplitter', options, { signal: option.signal });
   return (await surveySplit(documents, rule, options))();
 }
 
@@ -86,6 +87,7 @@ export async function surveySplit(
   rule: DatasetSplit,
   options: Stoppable = {},
 ): Promise<() => DatasetSplitter> {
+  checkRule(rule);
   const pauses = new Pauses(options.signal);
   switch (rule.by) {
     case 'none':
@@ -101,6 +103,21 @@ export async function surveySplit(
     case 'group':
       return groupSplitter(documents, rule, pauses);
   }
+}
+
+/** @throws ConfigurationError unless `rule` has the keys of one of the rules */
+function checkRule(rule: DatasetSplit): void {
+  const fraction = { fraction: option.number };
+  const keys = {
+    none: {},
+    given: {},
+    tail: fraction,
+    document: { ...fraction, seed: option.natural },
+    group: { ...fraction, seed: option.natural, heldOut: option.number, test: option.number },
+  };
+  const by = option.oneOf(...Object.keys(keys));
+  checkArguments('createSplitter', { 'rule.by': rule.by }, { 'rule.by': by });
+  checkOptions('the split', rule, { by, ...keys[rule.by] });
 }
 
 const whole = (document: DatasetDocument, part: PartName): DatasetPiece => ({

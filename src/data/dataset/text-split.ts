@@ -5,7 +5,7 @@
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, option } from '../../base/options.ts';
 import { permute } from '../../base/random.ts';
 
 /** One document, read as often as needed; it need not fit in memory. */
@@ -59,7 +59,8 @@ export async function planSplit(
   rule: SplitRule,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<SplitPlan> {
-  checkArguments('planSplit', { documents, rule }, { documents: option.array, rule: option.object });
+  checkArguments('planSplit', { documents, rule }, { documents: documentsKind, rule: option.plain });
+  checkSplitRule('planSplit', rule);
   checkOptions<Stoppable>('planSplit', options, { signal: option.signal });
   if (documents.length === 0) throw new DataError('There are no documents to split; give at least one.');
   if (rule.by === 'none') return { documents, cuts: documents.map(() => UNCUT) };
@@ -71,6 +72,24 @@ export async function planSplit(
   return { documents, cuts: await tailCuts(documents, rule.fraction, pauses) };
 }
 
+/** @throws ConfigurationError unless `rule` has the keys of one of the rules */
+export function checkSplitRule(where: string, rule: SplitRule): void {
+  const fraction = { fraction: option.number };
+  const keys = { none: {}, tail: fraction, document: { ...fraction, seed: option.natural } };
+  const by = option.oneOf(...Object.keys(keys));
+  checkArguments(where, { 'rule.by': rule.by }, { 'rule.by': by });
+  checkOptions(`the split of ${where}`, rule, { by, ...keys[rule.by] });
+}
+
+export const documentsKind: OptionKind = option.listOf(
+  option.having('a document with a name and a way to read it', { name: option.string, read: option.function }),
+);
+
+const planKind = option.having('what planSplit() gives', {
+  documents: documentsKind,
+  cuts: option.listOf(option.number),
+});
+
 /** @throws unless `fraction` is in (0, 1) */
 function checkFraction(fraction: number): void {
   if (fraction > 0 && fraction < 1) return;
@@ -79,11 +98,7 @@ function checkFraction(fraction: number): void {
 
 /** The documents, or what the split leaves of them, that make up a part. */
 export function documentParts(plan: SplitPlan, part: Part): DocumentPart[] {
-  checkArguments(
-    'documentParts',
-    { plan, part },
-    { plan: option.having('what planSplit() gives', 'documents', 'cuts'), part: option.string },
-  );
+  checkArguments('documentParts', { plan, part }, { plan: planKind, part: option.oneOf('train', 'heldOut') });
   const { documents, cuts } = plan;
   return documents.flatMap((source, document): DocumentPart[] => {
     const cut = cuts[document]!;

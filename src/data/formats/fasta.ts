@@ -3,6 +3,7 @@ import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
+import { badRecordsKind } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
 import { ResidueBuffer } from './residues.ts';
 
@@ -87,7 +88,7 @@ export async function* readFasta(
   bad: BadRecords,
   options: FastaOptions = {},
 ): AsyncGenerator<DataRecord> {
-  checkArguments('readFasta', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readFasta', { path, bad }, { path: option.string, bad: badRecordsKind });
   const records = parse(path, bad, options.residues ?? RESIDUES);
   if (options.residues !== undefined) yield* records;
   else yield* withoutNucleotides(records, path, bad);

@@ -1,5 +1,6 @@
 import { checkArguments, option } from '../../base/options.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
+import { badRecordsKind } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface FieldOptions {
@@ -24,7 +25,7 @@ export async function* readJsonl(
   bad: BadRecords,
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
-  checkArguments('readJsonl', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readJsonl', { path, bad }, { path: option.string, bad: badRecordsKind });
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (text !== undefined && isBlank(text)) continue;

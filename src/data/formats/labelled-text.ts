@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
-import { type BadRecords, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
 import { isBlank, lineBatches, lineBlocks, NOT_TEXT } from './lines.ts';
 import { type TableRow, TableRows } from './table-rows.ts';
@@ -47,11 +47,7 @@ export async function* readLabelledFolder(
   bad: BadRecords,
   options: LabelledFolderOptions = {},
 ): AsyncGenerator<LabelledRecord> {
-  checkArguments(
-    'readLabelledFolder',
-    { folder, bad },
-    { folder: option.string, bad: option.having('a BadRecords', 'add') },
-  );
+  checkArguments('readLabelledFolder', { folder, bad }, { folder: option.string, bad: badRecordsKind });
   const classes = options.classes ?? (await labelledFolderClasses(folder));
   let count = 0;
   for (const [label, name] of classes.entries()) {
@@ -112,11 +108,7 @@ export async function* readLabelledTable(
   bad: BadRecords,
   options: LabelledTableOptions = {},
 ): AsyncGenerator<LabelledRecord> {
-  checkArguments(
-    'readLabelledTable',
-    { path, bad },
-    { path: option.string, bad: option.having('a BadRecords', 'add') },
-  );
+  checkArguments('readLabelledTable', { path, bad }, { path: option.string, bad: badRecordsKind });
   const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
     const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
     if (typeof result !== 'string') return { ...result, file: path, line };

@@ -2,6 +2,7 @@ import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
 import type { BadRecords } from '../dataset/records.ts';
+import { badRecordsKind } from '../dataset/records.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
 
@@ -15,7 +16,7 @@ import { lineBatches, NOT_TEXT } from './lines.ts';
  * @throws in one sentence, while reading, for a missing, empty or damaged file and for one without that head
  */
 export async function* readListOps(path: string, bad: BadRecords): AsyncGenerator<LabelledRecord> {
-  checkArguments('readListOps', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readListOps', { path, bad }, { path: option.string, bad: badRecordsKind });
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (line === 1) {

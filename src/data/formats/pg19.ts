@@ -2,7 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { stripGutenberg } from './gutenberg.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
@@ -30,7 +30,7 @@ const BOOK = /\.txt(?:\.(?:gz|bz2|zst))?$/i;
  * @throws in one sentence, while reading, if there is no such folder or no book in it
  */
 export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator<DataRecord> {
-  checkArguments('readPg19', { folder, bad }, { folder: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readPg19', { folder, bad }, { folder: option.string, bad: badRecordsKind });
   const books = await bookFiles(folder);
   const metadata = await readMetadata(folder, bad);
   for (const path of books) yield* readBook(path, bad, metadata);

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
@@ -23,7 +23,7 @@ const LONGEST = 2 ** 28;
  * one document and not UTF-8
  */
 export async function* readText(path: string, bad: BadRecords, options: TextOptions = {}): AsyncGenerator<DataRecord> {
-  checkArguments('readText', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readText', { path, bad }, { path: option.string, bad: badRecordsKind });
   const documents = options.documents ?? 'file';
   if (documents === 'file') {
     let text = '';

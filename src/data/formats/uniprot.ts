@@ -3,6 +3,7 @@ import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
+import { badRecordsKind } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
 import { ResidueBuffer } from './residues.ts';
 
@@ -44,7 +45,7 @@ export async function* readUniProt(
   bad: BadRecords,
   options: UniProtOptions = {},
 ): AsyncGenerator<UniProtRecord> {
-  checkArguments('readUniProt', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readUniProt', { path, bad }, { path: option.string, bad: badRecordsKind });
   const parser = new UniProtParser(path, bad, options);
   for await (const block of lineBlocks(path)) {
     for (const record of parser.push(block)) yield record;

@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { wikitextToText } from './wikitext/wikitext.ts';
 
@@ -43,7 +43,7 @@ export async function* readWikipedia(
   bad: BadRecords,
   options: WikipediaOptions = {},
 ): AsyncGenerator<DataRecord> {
-  checkArguments('readWikipedia', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readWikipedia', { path, bad }, { path: option.string, bad: badRecordsKind });
   const parser = await createDumpParser(path);
   const convert = (page: Page): DataRecord | undefined => {
     if (page.fault !== undefined) {

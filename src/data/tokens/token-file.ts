@@ -1,3 +1,4 @@
+import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 /** Tokenised corpora in files, so that a text is tokenised once: see token-footer.ts for the layout. */
 
 import type { Buffer } from 'node:buffer';
@@ -68,8 +69,8 @@ export async function tokenizeFiles(
     { paths, tokenizer, options },
     {
       paths: option.strings,
-      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
-      options: option.having('options with a file and a split', 'file', 'split'),
+      tokenizer: tokenizerKind,
+      options: option.having('options with a file and a split', { file: option.string, split: option.plain }),
     },
   );
   checkOptions<TokenFileOptions>('tokenizeFiles', options, {

@@ -1,8 +1,9 @@
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
+import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 import {
   countCharacters,
   type DocumentPart,
@@ -61,7 +62,7 @@ export async function fromTexts(
     { texts, tokenizer, rule },
     {
       texts: option.strings,
-      tokenizer: option.having('a tokenizer', 'vocabSize', 'encode', 'specials'),
+      tokenizer: tokenizerKind,
       rule: option.object,
     },
   );
@@ -185,3 +186,10 @@ export function checkRange(offset: number, length: number, size: number): void {
     throw new DataError(`Tokens ${offset} to ${offset + length} are not inside the ${size} tokens of this part.`);
   }
 }
+
+export const tokenSplitKind: OptionKind = option.having('a part of tokenised texts, such as fromTexts() gives', {
+  length: option.natural,
+  characters: option.natural,
+  documents: option.numbers,
+  read: option.function,
+});

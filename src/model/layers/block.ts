@@ -34,7 +34,7 @@ export class Block extends Module {
       'Block',
       { layers, norm },
       {
-        layers: option.having('an object of layers', 'attentionNorm', 'attention', 'feedForwardNorm', 'feedForward'),
+        layers: layersKind,
         norm: option.oneOf('pre', 'post'),
       },
     );
@@ -85,3 +85,13 @@ export class Block extends Module {
     for (const layer of Object.values(this.layers)) layer.dispose();
   }
 }
+
+const layersKind = option.having(
+  'an object of layers',
+  Object.fromEntries(
+    ['attentionNorm', 'attention', 'feedForwardNorm', 'feedForward'].map((name) => [
+      name,
+      option.having('a layer', { forward: option.function }),
+    ]),
+  ),
+);

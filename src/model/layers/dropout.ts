@@ -1,10 +1,15 @@
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments } from '../../base/options.ts';
 import { dropout } from '../../tensor/ops/dropout.ts';
-import { Tensor } from '../../tensor/tensor.ts';
+import { type Tensor, tensorKind } from '../../tensor/tensor.ts';
 
 /** The dropout of one forward pass: each use takes the next stream of the pass's own seed. */
 export class Dropout {
   #stream = 0;
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is Dropout {
+    return typeof value === 'object' && value !== null && #stream in value;
+  }
 
   /**
    * @param rate probability of dropping an element; 0 = leave everything
@@ -19,7 +24,7 @@ export class Dropout {
   static readonly off = new Dropout(0, [0, 0]);
 
   forward(x: Tensor): Tensor {
-    checkArguments('Dropout.forward', { x }, { x: option.instance(Tensor) });
+    checkArguments('Dropout.forward', { x }, { x: tensorKind });
     return this.next()(x);
   }
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { checkOptions, describe, option } from '../../base/options.ts';
-import { Random } from '../../base/random.ts';
+import { type Random, randomKind } from '../../base/random.ts';
 import { type Disposable, keep } from '../../tensor/scope.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/shape.ts';
 import { checkBackend, Tensor } from '../../tensor/tensor.ts';
@@ -106,7 +106,7 @@ export interface ResidualWeights extends InitialWeights {
 export function checkInitial(where: string, backend: unknown, initial: unknown): asserts initial is ResidualWeights {
   checkBackend(where, backend);
   checkOptions<ResidualWeights>(where, initial ?? null, {
-    random: option.instance(Random),
+    random: randomKind,
     deviation: option.number,
     outputDeviation: option.number,
   });

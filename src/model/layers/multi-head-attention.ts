@@ -11,7 +11,7 @@ import { Random } from '../../base/random.ts';
 import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';
 import { formatShape } from '../../tensor/shape.ts';
-import { checkTensors, Tensor } from '../../tensor/tensor.ts';
+import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
 import { checkInitial, checkSizes, Module, type ResidualWeights } from './layer.ts';
 import { Linear } from './linear.ts';
 import { positionStretches } from './positions.ts';
@@ -50,7 +50,7 @@ const selfAttendKinds: OptionKinds<SelfAttendOptions> = {
   causal: option.boolean,
   offset: option.integer,
   normalised: option.boolean,
-  keyMask: option.either(option.instance(Tensor), option.array),
+  keyMask: option.either(tensorKind, option.array),
   segments: option.array,
 };
 

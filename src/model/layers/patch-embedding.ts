@@ -78,7 +78,7 @@ export class PatchEmbedding implements InputEmbedding {
  * @throws when the numbers are not those of whole images
  */
 export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Array {
-  checkArguments('imagePatches', { pixels, sizes }, { pixels: option.instance(Float32Array), sizes: option.object });
+  checkArguments('imagePatches', { pixels, sizes }, { pixels: option.view('Float32Array'), sizes: sizesKind });
   const { imageSize, patchSize, channels } = sizes;
   const imageLength = channels * imageSize ** 2;
   if (pixels.length % imageLength !== 0) {
@@ -103,3 +103,9 @@ export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Ar
   }
   return out;
 }
+
+const sizesKind = option.having('the sizes of images', {
+  imageSize: option.count,
+  patchSize: option.count,
+  channels: option.count,
+});

@@ -5,6 +5,7 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { AttentionHeads } from '../../model/layers/multi-head-attention.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { Transformer } from '../../model/transformer.ts';
+import { transformerKind } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
 import { HeadMoments } from './head-moments.ts';
@@ -33,7 +34,7 @@ export async function balanceAttention(
     'balanceAttention',
     { model, batches },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
       batches: option.array,
     },
   );

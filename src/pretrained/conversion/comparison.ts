@@ -2,6 +2,7 @@ import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
+import { transformerKind } from '../../model/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/losses.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -63,8 +64,8 @@ export async function compareModels(
     'compareModels',
     { model, reference, batches },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
-      reference: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
+      reference: transformerKind,
       batches: option.array,
     },
   );

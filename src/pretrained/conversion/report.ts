@@ -4,6 +4,7 @@ import { parseConfiguration } from '../../base/parse.ts';
 import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
+import { transformerKind } from '../../model/transformer.ts';
 import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
 import { Comparison } from './comparison.ts';
 import { LayerInputs } from './layer-errors.ts';
@@ -59,7 +60,7 @@ export async function conversionReport(
     'conversionReport',
     { model, batches },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
       batches: option.array,
     },
   );

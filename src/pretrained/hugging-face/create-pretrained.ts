@@ -1,8 +1,11 @@
 import type { Backend } from '../../backend/types.ts';
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { transformerConfigurationKind } from '../../model/configuration.ts';
 import { type AttentionChoice, Transformer } from '../../model/transformer.ts';
+import { entriesKind } from '../../storage/safetensors.ts';
 import { checkEntries } from '../../storage/weights.ts';
+import { backendKind } from '../../tensor/tensor.ts';
 import type { Pretrained } from './read.ts';
 
 export interface CreateOptions extends AttentionChoice {
@@ -26,8 +29,8 @@ export function createPretrained(
     'createPretrained',
     { backend, pretrained, choice },
     {
-      backend: option.having('a backend, such as createBackend() resolves to', 'allocate', 'upload'),
-      pretrained: option.having('what readHuggingFace() gives', 'configuration', 'weights'),
+      backend: backendKind,
+      pretrained: pretrainedKind,
       choice: option.object,
     },
   );
@@ -56,3 +59,8 @@ export function createPretrained(
     throw error;
   }
 }
+
+const pretrainedKind = option.having('what readHuggingFace() gives', {
+  configuration: transformerConfigurationKind,
+  weights: entriesKind,
+});

@@ -2,10 +2,13 @@ import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { TransformerConfiguration } from '../../model/configuration.ts';
+import { transformerConfigurationKind } from '../../model/configuration.ts';
 import type { Transformer } from '../../model/transformer.ts';
+import { transformerKind } from '../../model/transformer.ts';
 import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from '../../storage/companions.ts';
 import { encodeSafetensors, type TensorEntry } from '../../storage/safetensors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 import { familyOfModel } from './architectures/families.ts';
 import type { NamedTensor, SpecialIds } from './architectures/family.ts';
 
@@ -47,12 +50,12 @@ export async function exportHuggingFace(
     'exportHuggingFace',
     { model, options },
     {
-      model: option.having('a Transformer', 'backend', 'configuration', 'parameters', 'forward'),
+      model: transformerKind,
       options: option.object,
     },
   );
   checkOptions<ExportOptions>('exportHuggingFace', options, {
-    tokenizer: option.having('a tokenizer', 'specials', 'specialTokens', 'toJSON'),
+    tokenizer: tokenizerKind,
     companions: option.object,
     signal: option.signal,
   });
@@ -153,15 +156,8 @@ export function tokenizerFiles(
     'tokenizerFiles',
     { tokenizer, configuration, companions },
     {
-      tokenizer: option.having('a tokenizer', 'specials', 'specialTokens', 'toJSON'),
-      configuration: option.having(
-        'a configuration of a model',
-        'vocabSize',
-        'dModel',
-        'numLayers',
-        'maxLength',
-        'attention',
-      ),
+      tokenizer: tokenizerKind,
+      configuration: transformerConfigurationKind,
       companions: option.object,
     },
   );

@@ -62,7 +62,7 @@ export async function readHuggingFace(
     'readHuggingFace',
     { files, reading },
     {
-      files: option.either(option.map, option.having('files of a directory', 'names', 'read')),
+      files: filesKind,
       reading: option.object,
     },
   );
@@ -264,3 +264,8 @@ function lengthen(
   }
   return { ...configuration, maxLength };
 }
+
+const filesKind = option.either(
+  option.mapOf(option.bytes),
+  option.having('files of a directory', { names: option.strings, read: option.function }),
+);

@@ -2,8 +2,9 @@ import { Buffer } from 'node:buffer';
 import type { Sharp } from 'sharp';
 import type { Entry } from 'yauzl';
 import { ConfigurationError, DataError, FileError, PlatformError } from '../../../base/errors.ts';
-import { checkArguments, option } from '../../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import type { BadRecords } from '../../dataset/records.ts';
+import { badRecordsKind } from '../../dataset/records.ts';
 import { parseNpyHeader } from './npy.ts';
 import { readZipEntry, zipEntries } from './zip.ts';
 
@@ -24,7 +25,9 @@ export interface ImageOptions {
 const defaultSize = 64;
 
 /** Checks and completes the options. @throws unless the size is a positive integer */
-export function imageSize({ size = defaultSize }: ImageOptions): number {
+export function imageSize(where: string, options: ImageOptions): number {
+  checkOptions<ImageOptions>(where, options, { size: option.number });
+  const { size = defaultSize } = options;
   if (!Number.isInteger(size) || size < 1) throw new ConfigurationError(`size is ${size}; use a positive integer.`);
   return size;
 }
@@ -38,7 +41,7 @@ export function imageSize({ size = defaultSize }: ImageOptions): number {
  */
 export async function* readNpzImages(path: string, options: ImageOptions = {}): AsyncGenerator<ImageRecord> {
   checkArguments('readNpzImages', { path }, { path: option.string });
-  const size = imageSize(options);
+  const size = imageSize('readNpzImages', options);
   const entry = dataEntry(await zipEntries(path), path);
   const name = `${entry.fileName} in ${path}`;
   const area = size * size;
@@ -122,12 +125,8 @@ export async function* readImageFiles(
   bad: BadRecords,
   options: ImageOptions = {},
 ): AsyncGenerator<ImageRecord> {
-  checkArguments(
-    'readImageFiles',
-    { paths, bad },
-    { paths: option.iterable, bad: option.having('a BadRecords', 'add') },
-  );
-  const size = imageSize(options);
+  checkArguments('readImageFiles', { paths, bad }, { paths: option.iterable, bad: badRecordsKind });
+  const size = imageSize('readImageFiles', options);
   const sharp = await loadSharp();
   const ahead: { path: string; pixels: Promise<Uint8Array | Error> }[] = [];
   const next = async function* () {
@@ -137,6 +136,7 @@ export async function* readImageFiles(
     else yield { pixels: decoded, file: path, line: 1 };
   };
   for await (const path of paths) {
+    checkArguments('readImageFiles', { path }, { path: option.string });
     const pixels = decode(sharp(path, { failOn: 'warning' }), size).catch((error: unknown) =>
       error instanceof Error ? error : new DataError(String(error)),
     );

@@ -3,6 +3,7 @@ import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError, messageOf } from '../../../base/errors.ts';
 import { checkArguments, option } from '../../../base/options.ts';
 import type { BadRecords, DataRecord } from '../../dataset/records.ts';
+import { badRecordsKind } from '../../dataset/records.ts';
 import { readMagic } from '../../source/files.ts';
 import { type FieldOptions, recordOf } from '../jsonl.ts';
 import { loadDecompressors } from '../parquet-compression.ts';
@@ -24,7 +25,7 @@ export async function* readParquet(
   bad: BadRecords,
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
-  checkArguments('readParquet', { path, bad }, { path: option.string, bad: option.having('a BadRecords', 'add') });
+  checkArguments('readParquet', { path, bad }, { path: option.string, bad: badRecordsKind });
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   // Says what is wrong with a name that is no file.
   if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
