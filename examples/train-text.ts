@@ -25,7 +25,9 @@ const configuration = parseTrainingConfiguration({
   learningRate: 6e-3,
   warmupSteps: 10,
 });
-const trainer = new Trainer({ model, data: trainingWindows(train, configuration), configuration });
+const { batchSize, length, seed } = configuration;
+const data = trainingWindows(train, { batchSize, length, seed });
+const trainer = new Trainer({ model, data, configuration });
 for (let step = 0; step < configuration.steps; step++) {
   const { loss } = await trainer.step();
   if (step % 20 === 0 || step === configuration.steps - 1) console.log(`step ${step}: loss ${loss.toFixed(3)}`);

@@ -20,7 +20,9 @@ const PAGES = {
     const store = await fromTexts([document.body.textContent], tokenizer, { by: 'none' });
     const model = new Transformer(backend, { vocabSize: tokenizer.vocabSize, numLayers: 2 });
     const configuration = parseTrainingConfiguration({ steps: 100 });
-    const trainer = new Trainer({ model, configuration, data: trainingWindows(store.train, configuration) });
+    const { batchSize, length, seed } = configuration;
+    const data = trainingWindows(store.train, { batchSize, length, seed });
+    const trainer = new Trainer({ model, configuration, data });
     for (let step = 0; step < 100; step++) console.log(await trainer.step());
     for await (const text of streamText(model, tokenizer, 'Once')) console.log(text);`,
   'whole library': ['', '/data', '/tokenizers', '/training', '/pretrained', '/onnx', '/inspect']

@@ -146,7 +146,7 @@ async function resolved(flags: ConvertFlags): Promise<object> {
   const settings = {
     from,
     out,
-    attention: attentionConfiguration.parse(attentionOf(flags)),
+    attention: parseConfiguration(attentionConfiguration, attentionOf(flags), '--attention'),
     kernel: kernel ?? null,
     keepExact: keepExact ?? [],
     auto: auto ?? null,

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import pico from 'picocolors';
 import { mobyDickPath } from '../../experiments/sources/moby-dick.ts';
 import { orderKModel, splitText, trainingWindows } from '../../src/entries/data.ts';
-import { brotliBitsPerCharacter, fileDocuments } from '../../src/entries/internal.ts';
+import { brotliBitsPerCharacter, fileDocuments, parseConfiguration } from '../../src/entries/internal.ts';
 import { type Backend, createBackend, streamText } from '../../src/entries/performers.ts';
 import { type Evaluation, evaluate, Trainer } from '../../src/entries/training.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
@@ -40,20 +40,24 @@ interface Contestant {
 const prompt = 'Call me Ishmael.';
 
 /** The one model of the demonstration; `attention` is all that differs between its two trainings. */
-const configuration: RunConfiguration = runSchema.parse({
-  split: { by: 'tail', fraction: 0.1 },
-  tokenizer: { type: 'bpe', vocabSize: 1024 },
-  model: { dModel: 192, numLayers: 4, numHeads: 3, dFeedForward: 768, positions: 'rotary', dropout: 0 },
-  training: {
-    batchSize: 2,
-    length: 512,
-    learningRate: 4e-3,
-    schedule: { kind: 'cosine', finalFraction: 0.05 },
-    evaluateEvery: 500,
-    checkpointEvery: 250,
-    seed: 1,
+const configuration: RunConfiguration = parseConfiguration(
+  runSchema,
+  {
+    split: { by: 'tail', fraction: 0.1 },
+    tokenizer: { type: 'bpe', vocabSize: 1024 },
+    model: { dModel: 192, numLayers: 4, numHeads: 3, dFeedForward: 768, positions: 'rotary', dropout: 0 },
+    training: {
+      batchSize: 2,
+      length: 512,
+      learningRate: 4e-3,
+      schedule: { kind: 'cosine', finalFraction: 0.05 },
+      evaluateEvery: 500,
+      checkpointEvery: 250,
+      seed: 1,
+    },
   },
-});
+  'the configuration of the demonstration',
+);
 
 export function demoCommand(): Command {
   const command = new Command('demo')
@@ -151,9 +155,10 @@ async function openRun(
 async function chooseSteps(run: Run, { minutes, steps }: DemoFlags, signal: AbortSignal): Promise<number> {
   if (steps !== undefined) return steps;
   const { training } = run.configuration;
+  const { batchSize, length, seed } = training;
   const trainer = new Trainer({
     model: run.model,
-    data: trainingWindows(run.corpus.store.train, training),
+    data: trainingWindows(run.corpus.store.train, { batchSize, length, seed }),
     configuration: { ...training, learningRate: Number.MIN_VALUE, weightDecay: 0 },
   });
   await trainer.step({ signal });

@@ -72,7 +72,11 @@ export async function trainModel(
     schedule: { kind: 'cosine' },
     seed,
   });
-  const trainer = new Trainer({ model, data: trainingWindows(store.train, training), configuration: training });
+  const trainer = new Trainer({
+    model,
+    data: trainingWindows(store.train, { batchSize, length, seed }),
+    configuration: training,
+  });
   try {
     for (let step = 1; step <= steps; step++) {
       const { loss } = await trainer.step();

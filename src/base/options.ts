@@ -44,6 +44,11 @@ export const option = {
     wanted: 'a whole number of at least 1',
     accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
   },
+  /** A whole number from 1 to `most`. */
+  countTo: (most: number): OptionKind => ({
+    wanted: `a whole number from 1 to ${most}`,
+    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= most,
+  }),
   /** A whole number of at least 0. */
   natural: {
     wanted: 'a whole number of at least 0',

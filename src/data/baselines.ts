@@ -101,7 +101,7 @@ export async function targetCounts(
   vocabSize: number,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Float64Array> {
-  checkArguments('targetCounts', { batches, vocabSize }, { batches: option.iterable, vocabSize: option.upTo(2 ** 31) });
+  checkArguments('targetCounts', { batches, vocabSize }, { batches: option.iterable, vocabSize: option.upTo(2 ** 24) });
   checkOptions<Stoppable>('targetCounts', options, { signal: option.signal });
   const counts = new Float64Array(vocabSize);
   const pauses = new Pauses(options.signal);

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, type OptionKinds, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { transformerConfigurationKind } from '../model/configuration.ts';
 import type { Transformer } from '../model/transformer.ts';
@@ -30,6 +30,14 @@ export interface OnnxExportOptions extends Stoppable {
   readonly maxModelBytes?: number | undefined;
 }
 
+const exportKinds: OptionKinds<OnnxExportOptions> = {
+  graphs: option.strings,
+  outputs: option.strings,
+  auto: option.oneOf('favor', 'exact'),
+  maxModelBytes: option.number,
+  signal: option.signal,
+};
+
 export interface OnnxExport {
   /** File name → contents: `model.onnx`, for causal models `decoder_model.onnx`, and `….onnx_data` of large ones. */
   readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
@@ -51,13 +59,7 @@ export interface OnnxExport {
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
   checkArguments('exportOnnx', { model }, { model: transformerKind });
-  checkOptions<OnnxExportOptions>('exportOnnx', options, {
-    graphs: option.array,
-    outputs: option.array,
-    auto: option.oneOf('favor', 'exact'),
-    maxModelBytes: option.number,
-    signal: option.signal,
-  });
+  checkOptions<OnnxExportOptions>('exportOnnx', options, exportKinds);
   const { configuration } = model;
   const { maxModelBytes = MAX_MODEL_BYTES } = options;
   const { graphs: kinds, outputs, auto } = onnxChoices(configuration, options);
@@ -104,6 +106,7 @@ export function onnxChoices(
       configuration: transformerConfigurationKind,
     },
   );
+  checkOptions<OnnxExportOptions>('onnxChoices', options, exportKinds);
   const { auto = 'favor' } = options;
   if (options.auto !== undefined && configuration.attention.type !== 'auto') {
     throw new ConfigurationError(

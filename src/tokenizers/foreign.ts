@@ -1,5 +1,6 @@
 import { DataError, PlatformError } from '../base/errors.ts';
 import { checkJsonDepth } from '../base/json.ts';
+import { checkArguments, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 import { rolesOf } from './added-tokens.ts';
 import { tokenToBytes } from './byte-level/byte-level.ts';
@@ -31,6 +32,7 @@ export interface ForeignTokenizer extends Tokenizer {
  *   `@huggingface/tokenizers`, which translates these, is not installed
  */
 export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json'): Promise<ForeignTokenizer> {
+  checkArguments('loadForeignTokenizer', { name }, { name: option.string });
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
   }

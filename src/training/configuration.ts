@@ -126,5 +126,3 @@ export const objectiveKind: OptionKind = option.parsed(
   'an objective, such as { type: "nextToken" }',
   z.lazy(objective),
 );
-
-export const trainingKind: OptionKind = option.parsed('what parseTrainingConfiguration() gives', trainingSchema);

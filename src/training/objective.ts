@@ -121,7 +121,7 @@ export function trainingBatches(
   const plan = planOf(training, vocabulary, classes);
   const windows =
     plan.packing === 'windows'
-      ? trainingWindows(tokens, { ...plan, batchSize, seed })
+      ? trainingWindows(tokens, { length: plan.length, targets: plan.targets, batchSize, seed })
       : trainingSequences(tokens, { ...plan, packing: plan.packing, batchSize, seed });
   const masking = maskingOf(training, vocabulary, seed);
   return masking ? maskedTraining(windows, masking) : windows;
@@ -155,7 +155,7 @@ export function heldOutBatches(
   const plan = planOf(configuration, vocabulary, classes);
   const windows =
     plan.packing === 'windows'
-      ? evaluationWindows(tokens, { ...plan, batchSize })
+      ? evaluationWindows(tokens, { length: plan.length, targets: plan.targets, batchSize })
       : evaluationSequences(tokens, { ...plan, packing: plan.packing, batchSize });
   const masking = maskingOf(configuration, vocabulary, heldOutSeed);
   return masking ? maskedEvaluation(windows, masking, batchSize) : windows;

@@ -1,10 +1,10 @@
 import type { Backend, Storage } from '../backend/types.ts';
 import { ShapeError } from '../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
-import type { TensorEntry } from '../storage/safetensors.ts';
+import { entriesKind, type TensorEntry } from '../storage/safetensors.ts';
 import { checkEntries, floatEntry } from '../storage/weights.ts';
 import { checkShape } from '../tensor/shape.ts';
-import { checkTensors, type Tensor } from '../tensor/tensor.ts';
+import { checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import { parseTrainingConfiguration } from './configuration.ts';
 
 /** Options of {@link AdamW}; defaults are those of training. */
@@ -43,7 +43,7 @@ export class AdamW {
     readonly parameters: ReadonlyMap<string, Tensor>,
     options: AdamWOptions = {},
   ) {
-    checkArguments('AdamW', { parameters }, { parameters: option.map });
+    checkArguments('AdamW', { parameters }, { parameters: option.mapOf(tensorKind) });
     checkTensors('AdamW', Object.fromEntries(parameters));
     checkOptions<AdamWOptions>('AdamW', options, {
       ...{ beta1: option.number, beta2: option.number, epsilon: option.number, weightDecay: option.number },
@@ -117,7 +117,7 @@ export class AdamW {
     checkArguments(
       'AdamW.load',
       { entries, where, numSteps },
-      { entries: option.map, where: option.string, numSteps: option.natural },
+      { entries: entriesKind, where: option.string, numSteps: option.natural },
     );
     const shapes = new Map<string, readonly number[]>();
     for (const [name, { shape }] of this.parameters) {

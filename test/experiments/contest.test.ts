@@ -36,7 +36,11 @@ beforeAll(async () => {
     fraction: 0.3,
   });
   const heldOut = { batches: () => evaluationWindows(store.heldOut, { batchSize: 2, length: 7 }).batches() };
-  const data = trainingWindows(store.train, training);
+  const data = trainingWindows(store.train, {
+    batchSize: training.batchSize,
+    length: training.length,
+    seed: training.seed,
+  });
   contest = { training, data, fingerprint: 'cats', validation: heldOut, tests: { test: heldOut } };
 });
 

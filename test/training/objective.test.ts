@@ -152,7 +152,7 @@ describe('trainingBatches and heldOutBatches', () => {
       const options = { ...sizes, targets: 'itself', begin: 15, padding: 13 } as const;
       const plain =
         packing === 'windows'
-          ? trainingWindows(tokens, { ...options, seed: 4 })
+          ? trainingWindows(tokens, { ...sizes, targets: 'itself', seed: 4 })
           : trainingSequences(tokens, { ...options, packing, seed: 4 });
       const masking = new Masking({ fraction: 0.4, mask: 14, vocabSize: 16, specials: [13, 15], seed: 4 });
       const batches = trainingBatches(tokens, given, vocabulary);
@@ -165,7 +165,7 @@ describe('trainingBatches and heldOutBatches', () => {
       ).toEqual(heldOut);
       const unmasked =
         packing === 'windows'
-          ? evaluationWindows(tokens, options)
+          ? evaluationWindows(tokens, { ...sizes, targets: 'itself' })
           : evaluationSequences(tokens, { ...options, packing });
       const fixed = new Masking({ fraction: 0.4, mask: 14, vocabSize: 16, specials: [13, 15], seed: 0 });
       expect(heldOut[1]).toEqual(fixed.apply(await unmasked.batchAt(1), 3));

@@ -86,7 +86,7 @@ function fromBase64(text: string, payload: z.core.ParsePayload): Float32Array {
 }
 
 export const decodingSizesKind: OptionKind = option.having('sizes of a state', {
-  batch: option.count,
+  batch: option.countTo(2 ** 24),
   heads: option.count,
   dHead: option.count,
   dValue: option.count,

@@ -41,11 +41,12 @@ export class Masking {
 
   /** @throws when the fraction is not in (0, 1], the mask token is no id, or all ids are special */
   constructor(options: MaskingOptions) {
+    checkArguments('Masking', { options }, { options: option.plain });
     checkOptions<MaskingOptions>('Masking', options, {
       fraction: option.number,
       mask: option.number,
-      vocabSize: option.number,
-      specials: option.object,
+      vocabSize: option.upTo(2 ** 24),
+      specials: option.iterable,
       seed: option.number,
     });
     const { fraction = 0.15, mask, vocabSize, specials = [], seed } = options;
@@ -97,7 +98,7 @@ export class Masking {
 
 /** Training batches with tokens hidden, other ones in every epoch. `windows` must have the inputs for targets. */
 export function maskedTraining<T extends TrainingWindows>(windows: T, masking: Masking): T {
-  checkArguments('maskedTraining', { windows, masking }, { windows: option.object, masking: option.object });
+  checkArguments('maskedTraining', { windows, masking }, { windows: windowsKind, masking: maskingKind });
   return {
     ...windows,
     batchAt: async (step: number) => {
@@ -116,7 +117,7 @@ export function maskedEvaluation(
   checkArguments(
     'maskedEvaluation',
     { windows, masking, batchSize },
-    { windows: option.object, masking: option.object, batchSize: option.count },
+    { windows: windowsKind, masking: maskingKind, batchSize: option.count },
   );
   const { numBatches } = windows;
   const batchAt = async (index: number) => masking.apply(await windows.batchAt(index), index * batchSize);
@@ -128,3 +129,7 @@ export function maskedEvaluation(
     },
   };
 }
+
+const windowsKind = option.having('windows, such as trainingWindows() gives', { batchAt: option.function });
+
+const maskingKind = option.made('a Masking', Masking.is);

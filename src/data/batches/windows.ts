@@ -1,5 +1,5 @@
 import { ConfigurationError, DataError } from '../../base/errors.ts';
-import { checkArguments, type OptionKind, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, type OptionKinds, option } from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import { tokenSplitKind } from '../tokens/token-store.ts';
@@ -34,6 +34,14 @@ export interface TrainingWindowsOptions {
   readonly seed: number;
 }
 
+const windowsKinds: OptionKinds<Omit<TrainingWindowsOptions, 'seed'>> = {
+  batchSize: option.number,
+  length: option.number,
+  targets: option.oneOf('following', 'itself'),
+};
+
+const trainingWindowsKinds: OptionKinds<TrainingWindowsOptions> = { ...windowsKinds, seed: option.number };
+
 /**
  * Windows of `length + 1` tokens (the last is only predicted; `length` where tokens are their own targets) that lie end to end from a random offset, drawn anew for
  * each epoch, and come in random order. An epoch leaves out fewer than `2·length` tokens, at the ends; a batch may
@@ -47,9 +55,10 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
     { tokens, options },
     {
       tokens: tokenSplitKind,
-      options: option.object,
+      options: option.plain,
     },
   );
+  checkOptions<TrainingWindowsOptions>('trainingWindows', options, trainingWindowsKinds);
   const { batchSize, length, seed } = options;
   const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');
@@ -107,9 +116,10 @@ export function evaluationWindows(
     { tokens, options },
     {
       tokens: tokenSplitKind,
-      options: option.object,
+      options: option.plain,
     },
   );
+  checkOptions<Omit<TrainingWindowsOptions, 'seed'>>('evaluationWindows', options, windowsKinds);
   const { batchSize, length } = options;
   const ahead = tokensAhead(options);
   checkSize(batchSize, 'batchSize');

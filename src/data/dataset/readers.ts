@@ -77,18 +77,30 @@ async function openRecords(
   titles: BookTitles | undefined,
 ): Promise<AsyncIterable<DataRecord & Partial<Pick<LabelledRecord, 'label'>>>> {
   switch (configuration.format) {
-    case 'text':
-      return (await import('../formats/text.ts')).readText(file, bad, configuration);
-    case 'jsonl':
-      return (await import('../formats/jsonl.ts')).readJsonl(file, bad, configuration);
-    case 'parquet':
-      return (await import('../formats/parquet/parquet.ts')).readParquet(file, bad, configuration);
-    case 'fasta':
-      return (await import('../formats/fasta.ts')).readFasta(file, bad, configuration);
-    case 'uniprot':
-      return (await import('../formats/uniprot.ts')).readUniProt(file, bad, configuration);
-    case 'labelled':
-      return (await import('../formats/labelled-text.ts')).readLabelledTable(file, bad, configuration);
+    case 'text': {
+      const { documents } = configuration;
+      return (await import('../formats/text.ts')).readText(file, bad, { documents });
+    }
+    case 'jsonl': {
+      const { text, id, group } = configuration;
+      return (await import('../formats/jsonl.ts')).readJsonl(file, bad, { text, id, group });
+    }
+    case 'parquet': {
+      const { text, id, group } = configuration;
+      return (await import('../formats/parquet/parquet.ts')).readParquet(file, bad, { text, id, group });
+    }
+    case 'fasta': {
+      const { residues } = configuration;
+      return (await import('../formats/fasta.ts')).readFasta(file, bad, { residues });
+    }
+    case 'uniprot': {
+      const { group, residues } = configuration;
+      return (await import('../formats/uniprot.ts')).readUniProt(file, bad, { group, residues });
+    }
+    case 'labelled': {
+      const { text, label, classes } = configuration;
+      return (await import('../formats/labelled-text.ts')).readLabelledTable(file, bad, { text, label, classes });
+    }
     case 'listops':
       return listOpsRecords(file, bad);
     case 'pg19': {

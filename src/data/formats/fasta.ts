@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { badRecordsKind } from '../dataset/records.ts';
@@ -22,7 +22,7 @@ const RECORD_LETTERS = 200;
 
 export interface FastaOptions {
   /** Letters that sequences may have, in either case. Default {@link RESIDUES}, and nucleotides are refused. */
-  readonly residues?: string;
+  readonly residues?: string | undefined;
 }
 
 /** What a header line says. */
@@ -89,6 +89,7 @@ export async function* readFasta(
   options: FastaOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readFasta', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<FastaOptions>('readFasta', options, { residues: option.string });
   const records = parse(path, bad, options.residues ?? RESIDUES);
   if (options.residues !== undefined) yield* records;
   else yield* withoutNucleotides(records, path, bad);

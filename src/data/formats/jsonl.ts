@@ -1,16 +1,18 @@
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, type OptionKinds, option } from '../../base/options.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { badRecordsKind } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface FieldOptions {
   /** Field, or column, that holds the text. Default `text`. */
-  readonly text?: string;
+  readonly text?: string | undefined;
   /** Field that holds the record's name. Default: none. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Field that holds what the record belongs to, for splits by group. Default: none. */
-  readonly group?: string;
+  readonly group?: string | undefined;
 }
+
+export const fieldKinds: OptionKinds<FieldOptions> = { text: option.string, id: option.string, group: option.string };
 
 /**
  * Records of a JSONL file, plain or compressed: one JSON object a line. Blank lines are skipped. NaN and Infinity, which
@@ -26,6 +28,7 @@ export async function* readJsonl(
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readJsonl', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<FieldOptions>('readJsonl', options, fieldKinds);
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (text !== undefined && isBlank(text)) continue;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { LabelledRecord } from '../batches/labelled.ts';
 import { type BadRecords, badRecordsKind, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
@@ -17,7 +17,7 @@ export interface LabelledFolderOptions {
    * Names of the folders, the first for class 0. Default: neg and pos where both are there (IMDb, whose unsup folder
    * has no labels), else all folders, sorted.
    */
-  readonly classes?: readonly string[];
+  readonly classes?: readonly string[] | undefined;
 }
 
 /** The classes of a folder of folders. @throws in one sentence, if there is none */
@@ -48,6 +48,7 @@ export async function* readLabelledFolder(
   options: LabelledFolderOptions = {},
 ): AsyncGenerator<LabelledRecord> {
   checkArguments('readLabelledFolder', { folder, bad }, { folder: option.string, bad: badRecordsKind });
+  checkOptions<LabelledFolderOptions>('readLabelledFolder', options, { classes: option.strings });
   const classes = options.classes ?? (await labelledFolderClasses(folder));
   let count = 0;
   for (const [label, name] of classes.entries()) {
@@ -86,11 +87,11 @@ async function readWhole(path: string): Promise<{ text: string } | { reason: str
 
 export interface LabelledTableOptions {
   /** Column or field of the text. Default `text`. */
-  readonly text?: string;
+  readonly text?: string | undefined;
   /** Column or field of the label. Default `label`. */
-  readonly label?: string;
+  readonly label?: string | undefined;
   /** Names of the classes, the first for class 0. Default: labels are integers from 0. */
-  readonly classes?: readonly string[];
+  readonly classes?: readonly string[] | undefined;
 }
 
 /**
@@ -109,6 +110,11 @@ export async function* readLabelledTable(
   options: LabelledTableOptions = {},
 ): AsyncGenerator<LabelledRecord> {
   checkArguments('readLabelledTable', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<LabelledTableOptions>('readLabelledTable', options, {
+    text: option.string,
+    label: option.string,
+    classes: option.strings,
+  });
   const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
     const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
     if (typeof result !== 'string') return { ...result, file: path, line };

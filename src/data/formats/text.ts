@@ -1,12 +1,12 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 
 export interface TextOptions {
   /** What is a document: the file, a block of lines between blank lines, or every line that is not blank. Default file. */
-  readonly documents?: 'file' | 'block' | 'line';
+  readonly documents?: 'file' | 'block' | 'line' | undefined;
 }
 
 /** Longest file that is one string, in UTF-16 units. */
@@ -24,6 +24,7 @@ const LONGEST = 2 ** 28;
  */
 export async function* readText(path: string, bad: BadRecords, options: TextOptions = {}): AsyncGenerator<DataRecord> {
   checkArguments('readText', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<TextOptions>('readText', options, { documents: option.oneOf('file', 'block', 'line') });
   const documents = options.documents ?? 'file';
   if (documents === 'file') {
     let text = '';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
@@ -12,9 +12,9 @@ const SPACE = 32;
 
 export interface UniProtOptions {
   /** What a record's group is: its organism, or its Pfam families, of which an entry may have none. Default 'organism'. */
-  readonly group?: 'organism' | 'family';
+  readonly group?: 'organism' | 'family' | undefined;
   /** Letters that sequences may have, in either case. Default {@link RESIDUES}. */
-  readonly residues?: string;
+  readonly residues?: string | undefined;
 }
 
 /** An entry; `id` is its first accession. */
@@ -46,6 +46,10 @@ export async function* readUniProt(
   options: UniProtOptions = {},
 ): AsyncGenerator<UniProtRecord> {
   checkArguments('readUniProt', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<UniProtOptions>('readUniProt', options, {
+    group: option.oneOf('organism', 'family'),
+    residues: option.string,
+  });
   const parser = new UniProtParser(path, bad, options);
   for await (const block of lineBlocks(path)) {
     for (const record of parser.push(block)) yield record;

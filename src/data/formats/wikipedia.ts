@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { wikitextToText } from './wikitext/wikitext.ts';
@@ -44,6 +44,7 @@ export async function* readWikipedia(
   options: WikipediaOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readWikipedia', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<WikipediaOptions>('readWikipedia', options, { onSkip: option.function });
   const parser = await createDumpParser(path);
   const convert = (page: Page): DataRecord | undefined => {
     if (page.fault !== undefined) {

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError, messageOf } from '../../../base/errors.ts';
-import { checkArguments, option } from '../../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import type { BadRecords, DataRecord } from '../../dataset/records.ts';
 import { badRecordsKind } from '../../dataset/records.ts';
 import { readMagic } from '../../source/files.ts';
-import { type FieldOptions, recordOf } from '../jsonl.ts';
+import { type FieldOptions, fieldKinds, recordOf } from '../jsonl.ts';
 import { loadDecompressors } from '../parquet-compression.ts';
 import { checkFooter, planReads } from './structure.ts';
 
@@ -26,6 +26,7 @@ export async function* readParquet(
   options: FieldOptions = {},
 ): AsyncGenerator<DataRecord> {
   checkArguments('readParquet', { path, bad }, { path: option.string, bad: badRecordsKind });
+  checkOptions<FieldOptions>('readParquet', options, fieldKinds);
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   // Says what is wrong with a name that is no file.
   if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
