@@ -1,4 +1,3 @@
-import { tokenSplitKind } from '../data/tokens/token-store.ts';
 /** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
 
 import { createHash } from 'node:crypto';
@@ -22,7 +21,6 @@ export function dataFingerprint(
     {
       tokens: option.having('tokenised texts with a fingerprint', {
         fingerprint: option.string,
-        train: tokenSplitKind,
       }),
       classes: option.optional(
         option.having('names and classes', { names: option.strings, train: option.listOf(option.number) }),
