@@ -21,6 +21,7 @@ export function dataFingerprint(
     {
       tokens: option.having('tokenised texts with a fingerprint', {
         fingerprint: option.string,
+        train: option.having('its training part', { documents: option.listOf(option.number) }),
       }),
       classes: option.optional(
         option.having('names and classes', { names: option.strings, train: option.listOf(option.number) }),

@@ -20,8 +20,9 @@ export function checkFloats(where: string, tensors: Readonly<Record<string, Tens
 
 /** The index from 0 of an axis that may be counted from the end (−1 is the last). @throws ShapeError if there is no such axis. */
 export function axisOf(where: string, axis: unknown, numAxes: number): number {
-  const index = Number(axis) < 0 ? Number(axis) + numAxes : Number(axis);
-  if (typeof axis === 'number' && Number.isInteger(axis) && index >= 0 && index < numAxes) return index;
+  const given = typeof axis === 'number' ? axis : Number.NaN;
+  const index = given < 0 ? given + numAxes : given;
+  if (Number.isInteger(index) && index >= 0 && index < numAxes) return index;
   throw new ShapeError(
     `${where}: axis ${describe(axis)} is not one of ${numAxes}: give a whole number from ${-numAxes} to ${numAxes - 1}.`,
   );

@@ -1,6 +1,6 @@
 /** Numbers in another order or place: nothing is computed, so int32 tensors (token ids) are taken too. */
 import { ShapeError } from '../../base/errors.ts';
-import { checkArguments, describe, option } from '../../base/options.ts';
+import { describe } from '../../base/options.ts';
 import { asShape, formatShape, type Shape, sameShape } from '../shape.ts';
 import { record } from '../tape.ts';
 import { checkTensors, Tensor } from '../tensor.ts';
@@ -53,7 +53,6 @@ function permuted(x: Tensor, axes: readonly number[]): Tensor {
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
   checkTensors('slice', { x });
-  checkArguments('slice', { start, end }, { start: option.integer, end: option.optional(option.integer) });
   const at = axisOf('slice', axis, x.shape.length);
   const length = x.shape[at];
   const [first, last] = [start, end ?? length].map((place) =>
