@@ -1,6 +1,6 @@
 import type { Backend, FavorStateArrays } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
-import { checkArguments, type OptionKind, option } from '../../base/options.ts';
+import { checkArguments, describe, type OptionKind, option } from '../../base/options.ts';
 import { keep } from '../../tensor/scope.ts';
 import { backendKind, Tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
@@ -175,11 +175,10 @@ export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
 
 /** Sizes of batch rows `start … end − 1`. @throws unless there is at least one and all exist. */
 export function slicedSizes(sizes: DecodingSizes, start: number, end: number): DecodingSizes {
-  checkArguments('slice', { start, end }, { start: option.natural, end: option.natural });
   const isValid = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= sizes.batch;
   if (!isValid) {
     throw new ConfigurationError(
-      `slice: rows ${start} to ${end} are not in a batch of ${sizes.batch}; give 0 ≤ start < end ≤ batch.`,
+      `slice: rows ${describe(start)} to ${describe(end)} are not in a batch of ${sizes.batch}; give 0 ≤ start < end ≤ batch.`,
     );
   }
   return { ...sizes, batch: end - start };
