@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TokenSplit } from '../../src/entries/data.ts';
 import {
@@ -102,14 +102,31 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
  * @throws one sentence when another process trains in `out`, or it cannot be written
  */
 export async function withLock(out: string, open: (lock: RunLock) => Promise<Run>): Promise<Run> {
+  const before = await readdir(out).catch((error) => (error.code === 'ENOENT' ? [] : undefined));
   const lock = await lockRun(out);
   if (lock.takenOver) say(lock.takenOver);
   try {
-    return await open(lock);
+    const run = await open(lock);
+    batchesOf(run);
+    return run;
   } catch (error) {
     lock.release();
+    if (before) await removeNew(out, before);
     throw error;
   }
+}
+
+/** Removes what a run that was refused left: everything that was not in `out` before, and `out` if that had nothing. */
+async function removeNew(out: string, before: readonly string[]): Promise<void> {
+  for (const name of await readdir(out).catch(() => [])) {
+    if (!before.includes(name)) await rm(join(out, name), { recursive: true, force: true });
+  }
+  if (before.length === 0) await rmdir(out).catch(() => undefined);
+}
+
+/** The batches of a run's training. @throws one sentence where the text is too short for one */
+function batchesOf({ configuration: { training }, corpus: { store, tokenizer, dataset }, classes }: Run) {
+  return trainingBatches(store.train, training, vocabularyOf(tokenizer, dataset), classes?.train);
 }
 
 /** @throws one sentence when `out` already holds a run */
@@ -231,10 +248,10 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
   const stored = parseConfiguration(runSchema, parseJson(text, path), path);
   checkUnchanged(stored.training, training.configuration, path, 'steps');
   const trained = parseConfiguration(transformerConfiguration, checkpoint.config, join(directory, 'config.json'));
-  checkUnchanged(editedModel(trained, stored.model, path), trained, path);
+  checkUnchanged(editedModel(trained, stored, path), trained, path);
   const configuration = {
     ...stored,
-    training: { ...training.configuration, steps: steps ?? training.configuration.steps },
+    training: { ...training.configuration, steps: steps ?? stored.training.steps },
   };
   if (configuration.training.steps === endless && minutes === undefined) {
     throw new ConfigurationError(
@@ -263,12 +280,14 @@ function checkUnchanged<T extends object>(stored: T, trained: T, path: string, f
 /** A trained model's configuration with the keys of run.json, but for those that follow from the data and the rows. */
 function editedModel(
   trained: TransformerConfiguration,
-  model: RunConfiguration['model'],
+  { model, from }: RunConfiguration,
   path: string,
 ): TransformerConfiguration {
-  const { vocabSize, numClasses } = trained;
+  const isFinetuned = from !== undefined;
+  const { vocabSize, numClasses, causal } = trained;
   const maxLength = Math.max(trained.maxLength, Number(model.maxLength ?? 0));
-  const values = { ...trained, ...model, vocabSize, numClasses, maxLength };
+  // A finetuned model has the keys of its initial model; a new one has the defaults of what is not given.
+  const values = { ...(isFinetuned ? trained : { causal }), ...model, vocabSize, numClasses, maxLength };
   return parseConfiguration(transformerConfiguration, values, path);
 }
 
@@ -350,7 +369,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
     const events = train({
       out,
       model,
-      data: trainingBatches(store.train, training, vocabulary, classes?.train),
+      data: batchesOf(run),
       dataFingerprint: dataFingerprint(store, classes),
       heldOut:
         store.heldOut.length > 1
@@ -363,6 +382,10 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
     });
     for await (const event of events) {
       if (event.kind === 'step') {
+        // Now that nothing refuses to resume, run.json says how long the run is.
+        if (resume && step === startStep && training.steps !== resume.checkpoint.training.configuration.steps) {
+          await storeConfiguration(out, configuration);
+        }
         step = event.step;
         seconds += event.seconds;
         dataSeconds += event.dataSeconds;

@@ -1,5 +1,15 @@
 /** What a resumed run is held to: the data, labels and options that its batches are made of. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -86,8 +96,31 @@ test.each([
   ['attention', '"attention": "exact"', '"attention": "favor"', 'run.json has attention {"numFeatures":256,'],
   ['tokenizer', '"type": "bytes"', '"type": "characters"', 'run.json has the tokenizer characters'],
   ['learningRate', '"learningRate": 0.001', '"learningRate": 0.5', 'run.json has learningRate 0.5'],
+  ['numLayers, which is left out,', /"numLayers": 1,\s*/, '', 'run.json has numLayers'],
 ])('%s in run.json', (_, from, to, message) => {
   refuses(message, (copy) => edit(join(copy, 'run.json'), from, to));
+});
+
+test('steps of run.json count, and --steps is written there', () => {
+  cpSync(at('whole'), at('longer'), { recursive: true });
+  const path = at('longer', 'run.json');
+  edit(path, '"steps": 2', '"steps": 3');
+  const stepOf = (...flags: string[]) =>
+    JSON.parse(run('train', '--resume', '--out', 'longer', '--threads', '1', '--json', ...flags).stdout).step;
+  expect(stepOf()).toBe(3);
+  expect(stepOf('--steps', '4')).toBe(4);
+  expect(JSON.parse(readFileSync(path, 'utf8')).training.steps).toBe(4);
+});
+
+test('a run that is refused leaves nothing, and takes nothing away', () => {
+  writeFileSync(at('short.txt'), 'short');
+  const flags = ['--tokenizer', 'bytes', '--config', 'tiny.json', '--length', '64'];
+  fails('give more text or shorten the window', 'train', '--data', 'short.txt', ...flags, '--out', 'refused');
+  expect(existsSync(at('refused'))).toBe(false);
+  mkdirSync(at('kept'));
+  writeFileSync(at('kept', 'note.txt'), 'mine');
+  fails('give more text or shorten the window', 'train', '--data', 'short.txt', ...flags, '--out', 'kept');
+  expect(readdirSync(at('kept'))).toEqual(['note.txt']);
 });
 
 test('another tokenizer', () => {

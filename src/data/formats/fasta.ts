@@ -18,7 +18,7 @@ const NUCLEOTIDE_SHARE = 0.9;
 /** Letters of a file that decide, and letters of a later record. */
 const FIRST_LETTERS = 10_000;
 const FEWEST_LETTERS = 12;
-const RECORD_LETTERS = 200;
+const RECORD_LETTERS = 30;
 
 export interface FastaOptions {
   /** Letters that sequences may have, in either case. Default {@link RESIDUES}, and nucleotides are refused. */
@@ -104,7 +104,7 @@ async function* parse(path: string, bad: BadRecords, residues: string): AsyncGen
   if (last !== undefined) yield last;
 }
 
-/** The first 10,000 letters decide about a file; later records are looked at one by one, if they are long enough. */
+/** The first 10,000 letters decide about a file. Records of a file of proteins are looked at one by one, if they are long enough. */
 async function* withoutNucleotides(
   records: AsyncIterable<DataRecord>,
   path: string,
@@ -113,6 +113,11 @@ async function* withoutNucleotides(
   let first: DataRecord[] | undefined = [];
   let letters = 0;
   let nucleotides = 0;
+  const isProtein = ({ text, line }: DataRecord) => {
+    if (!isNucleotides(text)) return true;
+    bad.add({ file: path, line, reason: 'nucleotides (DNA or RNA) among proteins' });
+    return false;
+  };
   const decide = () => {
     if (letters >= FEWEST_LETTERS && nucleotides >= NUCLEOTIDE_SHARE * letters) {
       throw new DataError(
@@ -122,18 +127,16 @@ async function* withoutNucleotides(
     }
     const decided = first ?? [];
     first = undefined;
-    return decided;
+    return decided.filter(isProtein);
   };
   for await (const record of records) {
-    const { text, line } = record;
+    const { text } = record;
     if (first !== undefined) {
       first.push(record);
       letters += text.length;
       nucleotides += countNucleotides(text);
       if (letters >= FIRST_LETTERS) yield* decide();
-    } else if (isNucleotides(text)) {
-      bad.add({ file: path, line, reason: 'nucleotides (DNA or RNA) among proteins' });
-    } else yield record;
+    } else if (isProtein(record)) yield record;
   }
   if (first !== undefined) yield* decide();
 }

@@ -106,6 +106,8 @@ export function recordOf(
   }
   if (typeof text !== 'string') return `${JSON.stringify(textField)} is ${text === null ? 'null' : 'no text'}`;
   if (text === '') return `${JSON.stringify(textField)} is empty`;
+  // As in plain text, where a NUL says that a file is something else.
+  if (text.includes('\0')) return `${JSON.stringify(textField)} has a NUL character`;
   const record: { -readonly [K in keyof DataRecord]: DataRecord[K] } = { text, file, line };
   const id = idField === undefined ? undefined : asName(object[idField]);
   const group = groupField === undefined ? undefined : asName(object[groupField]);

@@ -200,4 +200,12 @@ describe('nucleotides', () => {
     expect(records.map(({ id }) => id).slice(-3)).toEqual(['p20', 'chr2', 'gag']);
     expect(bad).toEqual([[43, 'nucleotides (DNA or RNA) among proteins']]);
   });
+
+  test('a record of them at the start of a file of proteins is counted', async () => {
+    const { records, bad } = await read(
+      `>a\nMKVLAWERTYHIPASDFGHKLCVNMQ\n>b\n${'ACGT'.repeat(8)}\n>c\nMKVLAWERTYHIPASDF\n`,
+    );
+    expect(records.map(({ id }) => id)).toEqual(['a', 'c']);
+    expect(bad).toEqual([[3, 'nucleotides (DNA or RNA) among proteins']]);
+  });
 });

@@ -14,7 +14,7 @@ async function read(data: string | Uint8Array, options?: FieldOptions) {
 
 describe('readJsonl', () => {
   test('records come back, wherever chunks end', async () => {
-    const text = fc.string({ unit: 'binary', minLength: 1 }).map((value) => value.replace(/\p{Surrogate}/gu, '?'));
+    const text = fc.string({ unit: 'binary', minLength: 1 }).map((value) => value.replace(/\0|\p{Surrogate}/gu, '?'));
     const record = fc.record({ body: text, name: fc.oneof(text, fc.integer()), other: fc.jsonValue() });
     await fc.assert(
       fc.asyncProperty(
@@ -50,6 +50,7 @@ describe('readJsonl', () => {
       '{}',
       '{"text": "d"}{"text": "e"}',
       '{"text": "f", "group": null}',
+      '{"text": "g\\u0000h"}',
     ];
     const { records, bad, count } = await read(lines.join('\n'), { group: 'group' });
     expect(records).toMatchObject([
@@ -57,7 +58,7 @@ describe('readJsonl', () => {
       { text: 'f', line: 11 },
     ]);
     expect(records[1]).not.toHaveProperty('group');
-    expect(count).toBe(9);
+    expect(count).toBe(10);
     expect(bad).toEqual([
       [2, expect.stringMatching(/^not JSON \(.+\)$/)],
       [3, 'no field "text"; there is "body", "more"'],
@@ -68,6 +69,7 @@ describe('readJsonl', () => {
       [8, 'JSON, but no object'],
       [9, 'no field "text"; there is none'],
       [10, expect.stringMatching(/^not JSON/)],
+      [12, '"text" has a NUL character'],
     ]);
   });
 
