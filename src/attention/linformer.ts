@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { randomKind } from '../base/random.ts';
 import { maskKeys } from '../tensor/ops/attention/mask-keys.ts';
@@ -12,6 +12,7 @@ import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { backendKind, type Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
+import { attendOptions } from './options.ts';
 import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
 import { layerSizesKind } from './types.ts';
@@ -49,6 +50,10 @@ export function linformerAttention(
       given: option.having('options with both projections', { keyProjection: tensorKind, valueProjection: tensorKind }),
     },
   );
+  checkOptions<AttendOptions & LinformerProjections>('linformerAttention', given, {
+    ...attendOptions,
+    ...{ keyProjection: tensorKind, valueProjection: tensorKind },
+  });
   const { keyProjection, valueProjection, segments, keySegments = segments, ...options } = given;
   if (options.causal) {
     throw new ConfigurationError(

@@ -1,5 +1,11 @@
-import { checkArguments, option } from '../base/options.ts';
-import { type AddedToken, type SpecialTokenOptions, specialTexts, specialTokensFrom } from './added-tokens.ts';
+import { checkOptions, option } from '../base/options.ts';
+import {
+  type AddedToken,
+  addedTokensKind,
+  type SpecialTokenOptions,
+  specialTexts,
+  specialTokensFrom,
+} from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import { BYTE_ORDER, ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import type { IdBuffer } from './byte-level/id-buffer.ts';
@@ -19,7 +25,10 @@ export class ByteTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
 
   /** @param options special tokens, with ids from 256 on */
   constructor(options: SpecialTokenOptions & { added?: readonly AddedToken[] } = {}) {
-    checkArguments('ByteTokenizer', { options }, { options: option.object });
+    checkOptions<SpecialTokenOptions & { added?: readonly AddedToken[] }>('ByteTokenizer', options, {
+      ...{ endOfText: option.boolean, mask: option.boolean, padding: option.boolean },
+      added: addedTokensKind,
+    });
     const added = options.added ?? specialTokensFrom(256, specialTexts(options));
     super([...BYTE_TOKENS, ...added.map(({ content }) => new TextEncoder().encode(content))], added);
   }

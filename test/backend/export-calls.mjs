@@ -42,6 +42,7 @@ export const notCalled = {
     [
       ...['attentionConfiguration', 'featureConfiguration', 'transformerConfiguration', 'encoderDecoderConfiguration'],
       'trainingConfiguration',
+      'splitSchema',
     ].map((name) => [name, 'is a schema of zod, for parseConfiguration']),
   ),
   ...Object.fromEntries(
@@ -51,6 +52,29 @@ export const notCalled = {
     ].map((name) => [name, 'is a class of errors']),
   ),
 };
+
+/** Exports whose last object is no options but data, or a result of another export, which may hold more. */
+export const takesData = new Set([
+  ...['snapshotsLength', 'createAttention', 'FavorAttention.createState', 'LshAttention', 'LshAttention.createState'],
+  ...['LinformerAttention', 'FavorState', 'FavorState.empty', 'KeyValueCache', 'formatReport', 'Random.from'],
+  ...['Masking.apply', 'maskedEvaluation', 'maskedTraining', 'GroupSplit.partOf', 'BadRecords.add', 'documentParts'],
+  ...['softmaxKernel', 'regularisedSoftmaxKernel', 'expectedKernel', 'meanSquaredError', 'orthogonalGain'],
+  ...[
+    'Block',
+    'imagePatches',
+    'onnxCompanions',
+    'encodeOnnx',
+    'tokenizerFiles',
+    'classLabels',
+    'classNames',
+    'keptConfig',
+  ],
+  ...['parseCompanions', 'unchangedCompanions', 'BpeTokenizer', 'CharacterTokenizer', 'UnigramTokenizer'],
+  ...['loadTokenizer', 'loadAnyTokenizer', 'loadForeignTokenizer', 'batchOptions', 'checkTeacher', 'Distillation'],
+  ...['Distillation.teach', 'checkObjective', 'objectiveLoss', 'heldOutBatches', 'trainingBatches', 'checkTokenizer'],
+  ...['restoreModel', 'dataFingerprint', 'FavorState.restore', 'KeyValueCache.restore', 'parseSavedState'],
+  ...['savedStateToJson', 'encodeSafetensors'],
+]);
 
 /** Name → [valid arguments, call]; `Class.method` for methods. */
 export async function exportCalls({ library, backend, tensorOf, idsOf }) {

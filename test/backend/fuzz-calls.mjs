@@ -2,7 +2,7 @@
 // A process of its own, as what it looks for would end it. Around every block lie numbers that no call may change.
 import fc from 'fast-check';
 import { publicEntries } from '../../scripts/entries.mjs';
-import { exportCalls, notCalled } from './export-calls.mjs';
+import { exportCalls, notCalled, takesData } from './export-calls.mjs';
 
 const inNode = Object.keys(publicEntries).filter((entry) => !(`${entry}-node` in publicEntries) && entry !== 'index');
 const library = Object.assign({}, ...(await Promise.all(inNode.map((entry) => import(`../../dist/${entry}.js`)))));
@@ -374,6 +374,8 @@ function report(finding) {
   console.error(finding.message);
 }
 
+const isPlain = (value) => Object.getPrototypeOf(value) === Object.prototype;
+
 let calls = 0;
 /** Classes of errors whose message is one sentence. */
 function isProper(error) {
@@ -423,7 +425,27 @@ async function checkRightCalls() {
     }
   }
 }
+/** The last object of each export's arguments is one of options, unless export-calls.mjs says otherwise: a misspelt key is refused. */
+async function checkUnknownKeys() {
+  for (const [what, call, build] of targets) {
+    const args = await build();
+    const at = args.findLastIndex((given) => given !== null && typeof given === 'object' && isPlain(given));
+    if (at < 0 || what.startsWith('backend.') || takesData.has(what)) continue;
+    const [known] = Object.keys(args[at]);
+    const key = known === undefined ? 'unheardOf' : `${known}q`;
+    args[at] = { ...args[at], [key]: 1 };
+    let message = 'nothing';
+    try {
+      await call(...args);
+    } catch (error) {
+      if (isProper(error)) message = error.message;
+    }
+    const isRefused = message.includes(`"${key}"`) && (known === undefined || message.includes(`"${known}"`));
+    if (!isRefused) report(new Error(`${what} says ${message} about the unknown key ${key}`));
+  }
+}
 await checkRightCalls();
+await checkUnknownKeys();
 const property = fc.asyncProperty(
   fc.nat(targets.length - 1),
   fc.array(mutation, { minLength: 1, maxLength: 3 }),

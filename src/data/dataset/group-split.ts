@@ -5,7 +5,7 @@
  */
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
 import type { DataRecord } from './records.ts';
 import type { Part } from './text-split.ts';
@@ -18,7 +18,7 @@ export interface GroupSplitRule {
   /** About this share of the groups is held out; in (0, 1). */
   readonly fraction: number;
   /** Integer in [0, 2^53). Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** What a split by group has seen so far. */
@@ -37,7 +37,12 @@ export interface GroupSplitCounts {
  * @throws if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
  */
 export function partOfGroup(group: string, rule: GroupSplitRule): Part {
-  checkArguments('partOfGroup', { group, rule }, { group: option.string, rule: option.object });
+  checkArguments('partOfGroup', { group, rule }, { group: option.string, rule: option.plain });
+  checkOptions<GroupSplitRule>('the split by group', rule, {
+    by: option.oneOf('group'),
+    fraction: option.number,
+    seed: option.natural,
+  });
   const { fraction, seed = 0 } = rule;
   if (!(fraction > 0 && fraction < 1)) {
     throw new ConfigurationError(`The held-out fraction is ${fraction}; use a number between 0 and 1.`);

@@ -214,7 +214,7 @@ async function surveyGroups(
   rule: GroupSplitRule,
   pauses: Pauses,
 ): Promise<{ only?: string; fixed?: ReadonlyMap<string, Part>; note?: string }> {
-  const split = new GroupSplit(rule);
+  const split = new GroupSplit({ by: 'group', fraction: rule.fraction, seed: rule.seed });
   const seen = new Set<Part>();
   let lowest = { group: '', share: 2 };
   let highest = { group: '', share: -1 };
