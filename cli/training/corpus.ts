@@ -144,5 +144,6 @@ export function fixedTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset
   if (tokenizer.type === 'protein') return new ProteinTokenizer();
   if (tokenizer.type === 'pixels') return new PixelTokenizer();
   if (tokenizer.type !== 'bytes') return undefined;
-  return new ByteTokenizer({ ...tokenizer, endOfText: dataset.numDocuments !== 1 });
+  const { type: _, ...settings } = tokenizer;
+  return new ByteTokenizer({ ...settings, endOfText: dataset.numDocuments !== 1 });
 }
