@@ -142,11 +142,17 @@ export function newModelConfiguration(
 ): TransformerConfiguration {
   checkFollows('vocabSize', options.vocabSize, vocabSize, 'the tokenizer');
   if (numClasses !== undefined) checkFollows('numClasses', options.numClasses, numClasses, 'the classes of the data');
+  const maxLength = Number(options.maxLength ?? training.length);
+  if (maxLength < training.length) {
+    throw new ConfigurationError(
+      `Key "model.maxLength" is ${maxLength}, below the ${training.length} tokens of a window: raise it, or shorten the windows with --length.`,
+    );
+  }
   const values = {
     causal: training.objective.type === 'nextToken',
     ...options,
     ...(numClasses !== undefined && { numClasses }),
-    maxLength: Math.max(training.length, Number(options.maxLength ?? training.length)),
+    maxLength,
     vocabSize,
   };
   const configuration = parseConfiguration(transformerConfiguration, values, 'the model configuration');

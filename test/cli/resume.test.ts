@@ -133,7 +133,12 @@ test('another tokenizer', () => {
 test.each([
   ['vocabSize', 50, 'Key "model.vocabSize" is 50, but 257 follows from the tokenizer: leave the key out.'],
   ['numClasses', 5, 'Key "model.numClasses" is 5, but 2 follows from the classes of the data: leave the key out.'],
-])('a %s that does not follow from the data', (key, value, message) => {
+  [
+    'maxLength',
+    8,
+    'Key "model.maxLength" is 8, below the 512 tokens of a window: raise it, or shorten the windows with --length.',
+  ],
+])('a %s that does not follow from the data, or is too small', (key, value, message) => {
   writeFileSync(at('other.json'), JSON.stringify({ model: { ...model, [key]: value } }));
   const flags = ['--tokenizer', 'bytes', '--objective', 'classification', '--config', 'other.json', '--out', 'other'];
   fails(message, 'train', '--data', 'classes/*/*.txt', ...flags);
