@@ -79,7 +79,11 @@ export function exportCommand(): Command {
 async function resolved({ from, to, out, ...flags }: ExportFlags): Promise<object> {
   const { directory, configuration } = await readModelConfiguration(from);
   if (to === 'huggingface') return { from: directory, to, out };
-  const { graphs, outputs, auto } = onnxChoices(configuration, { ...flags, auto: flags.autoAs });
+  const { graphs, outputs, auto } = onnxChoices(configuration, {
+    graphs: flags.graphs,
+    outputs: flags.outputs,
+    auto: flags.autoAs,
+  });
   const autoAs = configuration.attention.type === 'auto' ? auto : null;
   return { from: directory, to, out, graphs, outputs, autoAs };
 }
