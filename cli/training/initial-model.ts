@@ -21,7 +21,7 @@ import { loadAnyTokenizer, type Tokenizer } from '../../src/entries/tokenizers.t
 import type { Objective, RunLock } from '../../src/entries/training.ts';
 import type { RunConfiguration } from './configuration.ts';
 import { tokenize } from './corpus.ts';
-import { checkNoRun, type Run, storeConfiguration, withLock, withTeacher } from './run.ts';
+import { belowWindow, checkNoRun, type Run, storeConfiguration, withLock, withTeacher } from './run.ts';
 
 /** A model's files, from which a run can start. */
 export interface InitialModel {
@@ -146,6 +146,8 @@ export function changedConfiguration(
       `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
     );
   }
+  // What a configuration says is not raised without a word; what the initial model has is.
+  if (model.maxLength !== undefined && Number(model.maxLength) < length) throw belowWindow(model.maxLength, length);
   const maxLength = Math.max(length, Number(given.maxLength));
   return parseConfiguration(transformerConfiguration, { ...given, maxLength }, 'the model configuration');
 }

@@ -143,11 +143,7 @@ export function newModelConfiguration(
   checkFollows('vocabSize', options.vocabSize, vocabSize, 'the tokenizer');
   if (numClasses !== undefined) checkFollows('numClasses', options.numClasses, numClasses, 'the classes of the data');
   const maxLength = Number(options.maxLength ?? training.length);
-  if (maxLength < training.length) {
-    throw new ConfigurationError(
-      `Key "model.maxLength" is ${maxLength}, below the ${training.length} tokens of a window: raise it, or shorten the windows with --length.`,
-    );
-  }
+  if (maxLength < training.length) throw belowWindow(maxLength, training.length);
   const values = {
     causal: training.objective.type === 'nextToken',
     ...options,
@@ -158,6 +154,12 @@ export function newModelConfiguration(
   const configuration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
   checkObjective(training.objective, configuration);
   return configuration;
+}
+
+export function belowWindow(maxLength: unknown, length: number): ConfigurationError {
+  return new ConfigurationError(
+    `Key "model.maxLength" is ${maxLength}, below the ${length} tokens of a window: raise it, or shorten the windows with --length.`,
+  );
 }
 
 /** @throws ConfigurationError when a key of the model is given, and not as what it follows from has it */
@@ -286,12 +288,13 @@ function checkUnchanged<T extends object>(stored: T, trained: T, path: string, f
 /** A trained model's configuration with the keys of run.json, but for those that follow from the data and the rows. */
 function editedModel(
   trained: TransformerConfiguration,
-  { model, from }: RunConfiguration,
+  { model, from, training: { length } }: RunConfiguration,
   path: string,
 ): TransformerConfiguration {
   const isFinetuned = from !== undefined;
   const { vocabSize, numClasses, causal } = trained;
-  const maxLength = Math.max(trained.maxLength, Number(model.maxLength ?? 0));
+  const usual = isFinetuned ? trained.maxLength : length;
+  const maxLength = Math.max(length, Number(model.maxLength ?? usual));
   // A finetuned model has the keys of its initial model; a new one has the defaults of what is not given.
   const values = { ...(isFinetuned ? trained : { causal }), ...model, vocabSize, numClasses, maxLength };
   return parseConfiguration(transformerConfiguration, values, path);

@@ -25,6 +25,7 @@ import { gather, type Layer } from './layers/layer.ts';
 import { LayerNorm } from './layers/layer-norm.ts';
 import { MultiHeadAttention } from './layers/multi-head-attention.ts';
 import { TokenEmbedding } from './layers/token-embedding.ts';
+import { checkPairBuildable } from './size.ts';
 
 /** Options of one forward pass. */
 export interface EncoderDecoderPass {
@@ -65,6 +66,7 @@ export class EncoderDecoder implements Layer {
   ) {
     checkArguments('EncoderDecoder', { backend }, { backend: backendKind });
     const configuration = parseConfiguration(encoderDecoderConfiguration, options, 'the model configuration');
+    checkPairBuildable(configuration);
     this.configuration = configuration;
     const { dModel, numHeads, maxLength, positions, layerNormEpsilon } = configuration;
     const { numEncoderLayers, numDecoderLayers } = configuration;

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from './configuration.ts';
+import type { EncoderDecoderConfiguration } from './encoder-decoder-configuration.ts';
 
 /**
  * How many numbers the files of a Transformer hold at the least, without building it: matrices of embeddings, attention and
@@ -41,9 +42,22 @@ const MOST_NUMBERS = 2 ** 33;
 
 /** @throws one sentence for sizes that no memory is large enough for, such as a damaged file may state */
 export function checkBuildable(configuration: TransformerConfiguration): void {
-  const least = leastNumbers(configuration);
+  checkNumbers(leastNumbers(configuration));
+}
+
+/** The same for an encoder–decoder: its embeddings, and the matrices of its layers. */
+export function checkPairBuildable(configuration: EncoderDecoderConfiguration): void {
+  const { sourceVocabSize, targetVocabSize, dModel, numEncoderLayers, numDecoderLayers, dFeedForward } = configuration;
+  const feedForward = 2 * dModel * dFeedForward;
+  const encoder = numEncoderLayers * (3 * dModel * dModel + feedForward);
+  // A layer of the decoder attends twice.
+  const decoder = numDecoderLayers * (6 * dModel * dModel + feedForward);
+  checkNumbers((sourceVocabSize + targetVocabSize) * dModel + encoder + decoder);
+}
+
+function checkNumbers(least: number): void {
   if (least <= MOST_NUMBERS) return;
   throw new ConfigurationError(
-    `A model of these sizes has ${least.toPrecision(3)} numbers or more, and ${MOST_NUMBERS} is the most: lower vocabSize, maxLength, dModel, dFeedForward, numLayers or the sizes of its attention.`,
+    `A model of these sizes has ${least.toPrecision(3)} numbers or more, and ${MOST_NUMBERS} is the most: lower vocabSize, maxLength, dModel, dFeedForward, the number of layers or the sizes of its attention.`,
   );
 }

@@ -26,6 +26,8 @@ const backend = await createBackend({ backend: 'reference' });
 const x = tensor(backend, new Float32Array(12), [1, 2, 3, 2]);
 const ids = tensor(backend, [1, 2], [1, 2], 'int32');
 const model = new Transformer(backend, { vocabSize: 5, dModel: 4, numLayers: 1, numHeads: 2, dFeedForward: 4 });
+const layers = { numEncoderLayers: 1, numDecoderLayers: 1, dModel: 4, numHeads: 2, dFeedForward: 4 };
+const translator = new EncoderDecoder(backend, { sourceVocabSize: 5, targetVocabSize: 5, ...layers });
 
 /** Every call takes options of which a key is misspelt; the nearest one. */
 const calls: Record<string, [nearest: string, call: (options: never) => unknown, options: object]> = {
@@ -50,11 +52,7 @@ const calls: Record<string, [nearest: string, call: (options: never) => unknown,
   ],
   forward: ['keyMask', (options) => model.forward(ids, options), { keyMasks: [] }],
   generate: ['maxTokens', (options) => generate(model, [1], options).next(), { maxToken: 5 }],
-  translate: [
-    'start',
-    (options) => translate({ configuration: {}, encode: 1, decode: 1 } as never, [1], options).next(),
-    { starts: 1 },
-  ],
+  translate: ['start', (options) => translate(translator, [1], options).next(), { starts: 1 }],
   sampleToken: ['topK', (options) => sampleToken([1], options, new Random(0)), { topk_: 1 }],
   exportOnnx: ['graphs', (options) => exportOnnx(model, options), { graph: [] }],
   Masking: ['fraction', (options) => new Masking(options), { fractions: 0.1 }],

@@ -96,6 +96,12 @@ test.each([
   ['attention', '"attention": "exact"', '"attention": "favor"', 'run.json has attention {"numFeatures":256,'],
   ['tokenizer', '"type": "bytes"', '"type": "characters"', 'run.json has the tokenizer characters'],
   ['learningRate', '"learningRate": 0.001', '"learningRate": 0.5', 'run.json has learningRate 0.5'],
+  [
+    'maxLength',
+    '"numLayers": 1',
+    '"maxLength": 99, "numLayers": 1',
+    'run.json has maxLength 99, but the run was trained with 16',
+  ],
   ['numLayers, which is left out,', /"numLayers": 1,\s*/, '', 'run.json has numLayers'],
 ])('%s in run.json', (_, from, to, message) => {
   refuses(message, (copy) => edit(join(copy, 'run.json'), from, to));

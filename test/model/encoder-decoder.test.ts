@@ -68,6 +68,12 @@ const attentions = [
 ] as const;
 
 describe.each(attentions)('EncoderDecoder with $attention.type, $crossAttention.type and $positions', (options) => {
+  it('refuses sizes that no memory is large enough for, without building layers', () => {
+    for (const sizes of [{ numDecoderLayers: 1e9 }, { numEncoderLayers: 1e9 }, { dFeedForward: 1e9 }]) {
+      expect(() => new EncoderDecoder(backend, { ...tiny, ...sizes })).toThrow('A model of these sizes has');
+    }
+  });
+
   it('has the gradients of central differences', async () => {
     const made = model({ ...options, numDecoderLayers: 1 });
     const [sources, inputs] = [ids([...source, 2, 9, 1, 1, 7], 2), ids([...target, 3, 3, 0, 1, 4, 6], 2)];

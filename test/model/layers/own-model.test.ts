@@ -144,11 +144,11 @@ describe('layers', () => {
       [
         () => new Linear(backend, 3, 5, undefined as never),
         ConfigurationError,
-        'The options of Linear must be an object',
+        'The options of Linear must be a plain object',
       ],
       [() => new Linear(backend, 3, 5, { rnd: 1 } as never), ConfigurationError, 'Unknown key "rnd"'],
       [() => new Linear(backend, 3.5, 5, drawn()), ConfigurationError, 'Linear: dIn is 3.5; give a whole number'],
-      [() => new Linear({} as never, 3, 5, drawn()), DataError, 'Linear: the backend is a plain object'],
+      [() => new Linear({} as never, 3, 5, drawn()), DataError, 'Linear: backend.name is undefined'],
       [
         () => new LayerNorm(backend, 3, { eps: 1 } as never),
         ConfigurationError,
@@ -243,7 +243,9 @@ describe('AdamW of one’s own', () => {
     expect(() => optimizer.step([good, good], {} as never)).toThrow('learningRate is undefined');
     expect(() => new AdamW(parameters, { decay: 1 } as never)).toThrow('Unknown key "decay" in the options of AdamW');
     expect(() => new AdamW(parameters, { beta1: 2 })).toThrow(ConfigurationError);
-    expect(() => new AdamW([good] as never)).toThrow('AdamW: parameters is an Array; give a Map.');
+    expect(() => new AdamW([good] as never)).toThrow(
+      'AdamW: parameters is an Array; give a Map from strings to a Tensor.',
+    );
     expect([...(await parameters.get('a')!.data()), optimizer.numSteps]).toEqual([1, 2, 0]);
     expect(await globalNorm([tensor(backend, [3], [1]), tensor(backend, [4], [1])])).toBe(5);
   });
