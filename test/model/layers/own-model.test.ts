@@ -181,7 +181,7 @@ describe('layers', () => {
         'Unknown key "layout"',
       ],
       [() => new Embedding(backend, 2 ** 31 - 1, 1000, drawn()), ShapeError, 'has more than 1073741824 numbers'],
-      [() => new Block({} as never), DataError, 'Block: layers is a plain object'],
+      [() => new Block({} as never), DataError, 'Block: layers.attentionNorm is undefined; give a layer.'],
     ];
     for (const [call, type, message] of bad) {
       expect(call).toThrow(type);
