@@ -115,8 +115,8 @@ export class LshAttention implements Attention<KeyValueCache> {
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
     checkArguments(
       'LshAttention.attend',
-      { queries, keys, values },
-      { queries: tensorKind, keys: tensorKind, values: tensorKind },
+      { queries, keys, values, options },
+      { queries: tensorKind, keys: tensorKind, values: tensorKind, options: option.plain },
     );
     if (keys !== queries) {
       throw new ConfigurationError(

@@ -24,9 +24,17 @@ export function projectionLength(
   return Math.ceil(directions / size) * factors * factorLength + numFeatures;
 }
 
+const runSizes = option.having('the sizes of an attention', {
+  numRuns: option.natural,
+  heads: option.natural,
+  lengthQ: option.natural,
+  lengthK: option.natural,
+  dValue: option.natural,
+});
+
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
-  checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: option.object, numFeatures: option.number });
+  checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: runSizes, numFeatures: option.natural });
   const { numRuns, heads, lengthQ, lengthK, dValue } = sizes;
   return numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
 }

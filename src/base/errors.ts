@@ -49,5 +49,10 @@ export class PlatformError extends PerformersError {}
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return String(error.message);
+  try {
+    return String(error);
+  } catch {
+    return 'something that has no text';
+  }
 }

@@ -20,11 +20,13 @@ export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: 
     const known = keysAt(schema, value, issue.path);
     const nearest = nearestKey(key, known);
     const mend = nearest ? `did you mean "${nearest}"?` : `known keys are ${known.join(', ')}.`;
-    throw new ConfigurationError(`Unknown key "${[...issue.path, key].join('.')}" in ${where}: ${mend}`);
+    throw new ConfigurationError(
+      `Unknown key "${[...issue.path, key].map(String).join('.')}" in ${String(where)}: ${mend}`,
+    );
   }
-  const path = issue.path.join('.');
+  const path = issue.path.map(String).join('.');
   const message = issue.message.replace(/^Invalid input: /, '').replace(/\.$/, '');
-  throw new ConfigurationError(`${path ? `Key "${path}" in ${where}` : where} is invalid: ${message}.`);
+  throw new ConfigurationError(`${path ? `Key "${path}" in ${String(where)}` : String(where)} is invalid: ${message}.`);
 }
 
 /** The known key within two edits (or a third of its length) of `key`, ignoring case and punctuation. */

@@ -166,7 +166,7 @@ export class Random {
    */
   integer(below: number): number {
     if (!Number.isInteger(below) || below < 1 || below > TWO_53) {
-      throw new ConfigurationError(`Random.integer: below is ${below}; give an integer from 1 to 2^53.`);
+      throw new ConfigurationError(`Random.integer: below is ${describe(below)}; give an integer from 1 to 2^53.`);
     }
     const range = below <= TWO_32 ? TWO_32 : TWO_53;
     // Draws at or above the largest multiple of `below` would favour the low residues.

@@ -105,6 +105,9 @@ export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
     } finally {
       current = undefined;
     }
+    if (!(value instanceof Tensor || Array.isArray(value))) {
+      throw new DataError('valueAndGradients: the loss must return a tensor, or an array of tensors.');
+    }
     checkTensors('valueAndGradients', value instanceof Tensor ? { value } : { ...value });
     const gradients = backward(tape, value instanceof Tensor ? [value] : value, seed);
     return {

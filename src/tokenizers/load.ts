@@ -1,5 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import { checkJsonDepth } from '../base/json.ts';
+import { checkArguments, option } from '../base/options.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BpeTokenizer } from './bpe.ts';
 import { BYTE_ORDER, BYTE_TO_CHARACTER, tokenToBytes } from './byte-level/byte-level.ts';
@@ -18,6 +19,7 @@ import { UnigramTokenizer } from './unigram.ts';
  * @throws in one sentence, if the file is of another form or contradicts itself
  */
 export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer {
+  checkArguments('loadTokenizer', { name }, { name: option.string });
   const fail: Fail = (what) => {
     throw new DataError(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
@@ -43,7 +45,7 @@ function read<T>(schema: Schema<T>, json: unknown, fail: Fail): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  return fail(`${path.join('.') || 'the file'} is wrong (${message.replace(/\.$/, '')})`);
+  return fail(`${path.map(String).join('.') || 'the file'} is wrong (${message.replace(/\.$/, '')})`);
 }
 
 function loadByteLevelBpe(json: unknown, fail: Fail): Tokenizer {

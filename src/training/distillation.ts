@@ -44,10 +44,11 @@ export function checkTeacher(
 ): void {
   checkArguments(
     'checkTeacher',
-    { teacher, student },
+    { teacher, student, options },
     {
       teacher: transformerConfigurationKind,
       student: transformerConfigurationKind,
+      options: option.plain,
     },
   );
   const { attentionWeight, logitsWeight, hiddenWeight } = options;

@@ -1,4 +1,4 @@
-import { checkArguments } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { dropout } from '../../tensor/ops/dropout.ts';
 import { type Tensor, tensorKind } from '../../tensor/tensor.ts';
 
@@ -12,13 +12,17 @@ export class Dropout {
   }
 
   /**
+   * @throws ConfigurationError, DataError for arguments of another kind
+   *
    * @param rate probability of dropping an element; 0 = leave everything
    * @param seed names the pass, such as (training seed, step)
    */
   constructor(
     readonly rate: number,
     readonly seed: readonly [low: number, high: number],
-  ) {}
+  ) {
+    checkArguments('Dropout', { rate, seed }, { rate: option.number, seed: option.numbers });
+  }
 
   /** For evaluation and generation. */
   static readonly off = new Dropout(0, [0, 0]);
