@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { groupTests } from './scripts/test-groups.mjs';
 import { RELAXED_PROBE } from './src/backend/wasm/module.ts';
@@ -8,6 +9,8 @@ const relaxedFlag = WebAssembly.validate(RELAXED_PROBE) ? [] : ['--experimental-
 export default defineConfig({
   test: {
     execArgv: relaxedFlag,
+    // Vitest leaves a processor to itself, which is half of a machine that has two.
+    maxWorkers: availableParallelism(),
     // Twenty times what the longest test takes alone: machines differ, and what hangs is found all the same.
     testTimeout: 240_000,
     hookTimeout: 240_000,
