@@ -6,15 +6,16 @@ import { randomKind } from '../base/random.ts';
 import { maskKeys } from '../tensor/ops/attention/mask-keys.ts';
 import { projectLength } from '../tensor/ops/attention/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
+import { where } from '../tensor/ops/elementwise.ts';
 import { keep } from '../tensor/scope.ts';
 import { type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { backendKind, type Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
+import { backendKind, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
 import { attendOptions } from './options.ts';
 import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
-import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
+import type { AttendOptions, Attention, AttentionLayerSizes, KeyMask } from './types.ts';
 import { layerSizesKind } from './types.ts';
 
 /** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */
@@ -79,13 +80,31 @@ export function linformerAttention(
     const rows = padding && attentionInputs(queries, keys, values, { layout, keyMask: padding }).keyMask;
     const masks = [keyMask, rows].filter((mask) => mask !== undefined);
     const valid = (x: Tensor) => masks.reduce((kept, mask) => maskKeys(kept, mask, layout), x);
+    const columns = seenColumns([padding, options.keyMask], lengthK, maxLength);
+    // 0 times a NaN of a column for padding alone would be NaN.
+    const seen = (projection: Tensor) =>
+      columns ? where(tensor(backend, columns, [maxLength]), projection, tensor(backend, [0], [])) : projection;
     const mixed = {
-      keys: projectLength(valid(keys), keyProjection, layout),
-      values: projectLength(valid(values), valueProjection, layout),
+      keys: projectLength(valid(keys), seen(keyProjection), layout),
+      values: projectLength(valid(values), seen(valueProjection), layout),
     };
     const runs = denseRuns(backend, queries.shape[0], lengthQ, projectedLength);
     return softmaxAttention({ queries, ...mixed, layout, runs }, { normalised: options.normalised });
   });
+}
+
+/** 0 at columns that stand for places which every batch row leaves out; undefined where there are none, or masks are tensors. */
+function seenColumns(
+  masks: readonly (KeyMask | undefined)[],
+  lengthK: number,
+  maxLength: number,
+): Float32Array | undefined {
+  const columns = new Float32Array(maxLength).fill(1);
+  for (const mask of masks) {
+    if (!mask || mask instanceof Tensor) continue;
+    for (let i = 0; i < lengthK; i++) if (mask.every((row) => row[i] === 0)) columns[i] = 0;
+  }
+  return columns.includes(0) ? columns : undefined;
 }
 
 /** Linformer as a configuration value's meaning: holds the projections of one layer, trained or drawn. */

@@ -33,6 +33,8 @@ export interface EncoderDecoderPass {
   readonly dropout?: Dropout;
   /** 1 = valid place of the source, 0 = padding. */
   readonly sourceMask?: KeyMask | undefined;
+  /** 1 = valid place of the target, 0 = padding, whose targets must be negative. */
+  readonly targetMask?: KeyMask | undefined;
 }
 
 /** GPT-2's initial deviation; residual outputs are scaled down by the number of residual additions. */
@@ -148,16 +150,17 @@ export class EncoderDecoder implements Layer {
    * @param ids int32 `[batch, lengthQ]`, each below targetVocabSize
    * @param encoded `[batch, lengthK, dModel]` from {@link encode}
    * @returns `[batch, lengthQ, dModel]`; place i depends on target tokens up to i alone
-   * @throws when learned positions end before `lengthQ`
+   * @throws when learned positions end before `lengthQ`, or a targetMask with padding in front is a tensor
    */
   decode(ids: Tensor, encoded: Tensor, options: EncoderDecoderPass = {}): Tensor {
     checkArguments('EncoderDecoder.decode', { ids, encoded }, { ids: tensorKind, encoded: tensorKind });
     checkPass('decode', options);
-    const { dropout = Dropout.off, sourceMask } = options;
-    const embedded = withLabel('target', () => dropout.forward(this.#target.forward(ids)));
+    const { dropout = Dropout.off, sourceMask, targetMask } = options;
+    const keyMask = targetMask;
+    const embedded = withLabel('target', () => dropout.forward(this.#target.forward(ids, { keyMask })));
     const x = this.#decoder.reduce(
       (given, block, layer) =>
-        withLabel(`decoder.${layer}`, () => block.forward(given, encoded, {}, sourceMask, dropout)),
+        withLabel(`decoder.${layer}`, () => block.forward(given, encoded, { keyMask }, sourceMask, dropout)),
       embedded,
     );
     return withLabel('decoderNorm', () => this.#decoderNorm.forward(x));
@@ -250,6 +253,7 @@ function checkPass(where: string, options: EncoderDecoderPass): void {
   checkOptions<EncoderDecoderPass & { weight?: number }>(where, options, {
     dropout: option.made('a Dropout', Dropout.is),
     sourceMask: option.either(tensorKind, option.array),
+    targetMask: option.either(tensorKind, option.array),
     weight: option.number,
   });
 }

@@ -3,11 +3,11 @@ import { ShapeError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import type { Random } from '../../base/random.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
-import { broadcastTo, concatenate } from '../../tensor/ops/layout.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { broadcastTo, concatenate, slice } from '../../tensor/ops/layout.ts';
+import { Tensor } from '../../tensor/tensor.ts';
 import { gather, normalParameter } from './layer.ts';
 import { Linear } from './linear.ts';
-import type { InputEmbedding } from './token-embedding.ts';
+import { type EmbeddingOptions, type InputEmbedding, leaveOut } from './token-embedding.ts';
 
 /** Square images cut into square patches. */
 export interface PatchSizes {
@@ -45,10 +45,11 @@ export class PatchEmbedding implements InputEmbedding {
 
   /**
    * @param patches `[batch, numPatches, channels·patchSize²]`, as {@link imagePatches} cuts them
-   * @returns `[batch, 1 + numPatches, dModel]`
+   * @param options their masks count the class token, the first place
+   * @returns `[batch, 1 + numPatches, dModel]`: zeros at places left out
    * @throws when the patches are not those of images of the configured size
    */
-  forward(patches: Tensor): Tensor {
+  forward(patches: Tensor, { keyMask, segments }: EmbeddingOptions = {}): Tensor {
     const [batch, length, width] = patches.shape as [number, number, number];
     const { patchSize, channels } = this.sizes;
     const wanted = [numPatches(this.sizes), patchSize ** 2 * channels];
@@ -58,7 +59,12 @@ export class PatchEmbedding implements InputEmbedding {
       );
     }
     const classTokens = broadcastTo(this.#classToken, [batch, 1, this.#classToken.size]);
-    return add(concatenate([classTokens, this.#patches.forward(patches)], 1), this.#positions);
+    const ofPatches = {
+      keyMask: keyMask instanceof Tensor ? slice(keyMask, 1, 1) : keyMask?.map((row) => Array.from(row).slice(1)),
+      segments: segments?.map((row) => Array.from(row).slice(1)),
+    };
+    const vectors = this.#patches.forward(leaveOut(patches, ofPatches));
+    return leaveOut(add(concatenate([classTokens, vectors], 1), this.#positions), { keyMask, segments });
   }
 
   parameters(): Map<string, Tensor> {

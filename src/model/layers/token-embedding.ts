@@ -1,3 +1,4 @@
+import { checkKeyMask } from '../../attention/packing.ts';
 import type { KeyMask, Segments } from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
@@ -83,13 +84,13 @@ export class TokenEmbedding implements InputEmbedding {
 
   /**
    * @param ids int32 `[batch, length]`, each below vocabSize
-   * @returns `[batch, length, dModel]`
+   * @returns `[batch, length, dModel]`: zeros at padding
    * @throws when learned positions end before the last, a token type does not exist, or a model with token dropout is
    *   not told where mask tokens stand
    */
   forward(ids: Tensor, options: EmbeddingOptions = {}): Tensor {
     const tokens = this.#dropTokens(embedding(this.tokens, ids), options);
-    return this.#addPositions(this.#addTypes(tokens, options), options);
+    return leaveOut(this.#addPositions(this.#addTypes(tokens, options), options), options);
   }
 
   #dropTokens(vectors: Tensor, { maskedTokens, keyMask, segments }: EmbeddingOptions): Tensor {
@@ -155,6 +156,27 @@ export class TokenEmbedding implements InputEmbedding {
     if (this.#tokenTypes) all.set('tokenTypes.weight', this.#tokenTypes);
     return all;
   }
+}
+
+/**
+ * Zeros at padding, selected and not multiplied. A NaN or an infinity of a row that padding alone looks up would otherwise
+ * reach the gradients of weights, as 0·NaN.
+ *
+ * @param vectors `[batch, length, width]`
+ */
+export function leaveOut(
+  vectors: Tensor,
+  { keyMask, segments }: Pick<EmbeddingOptions, 'keyMask' | 'segments'>,
+): Tensor {
+  const [batch, length] = vectors.shape;
+  const masked = keyMask instanceof Tensor ? scaleRows(vectors, keyMask) : vectors;
+  const rows = keyMask instanceof Tensor ? undefined : keyMask;
+  if (rows) checkKeyMask(rows, batch, length);
+  const valid = Float32Array.from({ length: batch * length }, (_, at) => {
+    const [row, i] = [Math.floor(at / length), at % length];
+    return (segments?.[row]?.[i] ?? 0) < 0 || rows?.[row][i] === 0 ? 0 : 1;
+  });
+  return valid.includes(0) ? scaleRows(masked, tensor(vectors.backend, valid, [batch, length])) : masked;
 }
 
 /** What each token's vector is multiplied by: 0 at mask tokens, and one number for the others of its sequence. */
