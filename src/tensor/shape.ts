@@ -6,11 +6,15 @@ export type Shape = readonly number[];
 
 /** Number of elements of a tensor of this shape. */
 export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, length) => product * length, 1);
+  let product = 1;
+  for (const length of shape) product *= length;
+  return product;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
 }
 
 /** Axes whose product a backend could still count. */

@@ -20,11 +20,15 @@ export type MaskKind = 'trailing' | 'leading';
  * `scope` lives until the scope ends; one made outside lives until `dispose()`.
  */
 export class Tensor implements Disposable {
+  /** Number of elements. */
+  readonly size: number;
+
   private constructor(
     readonly backend: Backend,
     private readonly shared: SharedStorage,
     readonly shape: Shape,
   ) {
+    this.size = sizeOf(shape);
     shared.references++;
     adopt(this);
   }
@@ -77,10 +81,6 @@ export class Tensor implements Disposable {
   /** Undefined unless the tensor was made, by {@link tensor}, of floats that are all 0 or 1. */
   get maskKind(): MaskKind | undefined {
     return this.shared.maskKind;
-  }
-
-  get size(): number {
-    return sizeOf(this.shape);
   }
 
   /** True when no other tensor shares this memory. */
@@ -149,8 +149,13 @@ export const backendKind: OptionKind = option.having('a backend, such as createB
 
 /** @throws DataError unless `backend` is one. */
 export function checkBackend(where: string, backend: unknown): asserts backend is Backend {
+  // Every tensor asks, and the members of an object that passed are still there.
+  if (typeof backend === 'object' && backend !== null && backends.has(backend)) return;
   checkArguments(where, { backend }, { backend: backendKind });
+  backends.add(backend as Backend);
 }
+
+const backends = new WeakSet<object>();
 
 /**
  * Checks that arguments are tensors that are alive and of one backend; undefined ones are left to the caller.

@@ -14,6 +14,8 @@ import type { Backend } from '../types.ts';
 export interface UncheckedBackend extends Backend {
   /** @throws LifetimeError if the backend is closed, or `storage` is another's or released. */
   own(storage: Storage): void;
+  /** Whether {@link UncheckedBackend.own} would pass: the question of every array of every call, so it costs little. */
+  owns(storage: unknown): storage is Storage;
   /** The first `count` numbers of storage of its own, now. */
   peek(storage: Storage, count: number): Int32Array | FloatArray;
 }
@@ -63,6 +65,7 @@ export abstract class ContentChecks {
   }
 
   protected any(where: string, name: string, storage: Storage): void {
+    if (this.inner.owns(storage)) return;
     this.storage(where, name, storage);
     this.inner.own(storage);
   }

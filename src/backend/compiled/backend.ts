@@ -17,7 +17,7 @@ import type { DataType, FloatArray, Storage } from '../storage.ts';
 import { CachingAllocator } from './allocator.ts';
 import { type AddressOf, fillSlots, type KernelArguments, type KernelName, SingleKernels } from './kernel-calls.ts';
 import { indexKernels, type KernelModule } from './module.ts';
-import { addressOf, BYTES, CompiledStorage, ownStorage } from './storage.ts';
+import { addressOf, BYTES, CompiledStorage } from './storage.ts';
 
 /** gemv takes products of at most this many rows. */
 const FEW_ROWS = 4;
@@ -53,7 +53,7 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
   allocate(length: number, type: DataType = 'float32'): Storage {
     this.#checkOpen();
     const address = this.#memory.allocate(length * BYTES[type]);
-    return new CompiledStorage(this, type, length, { address });
+    return CompiledStorage.at(address, this, type, length);
   }
 
   upload(data: PlainNumbers): Storage {
@@ -77,7 +77,11 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
 
   own(storage: Storage): void {
     this.#checkOpen();
-    ownStorage(storage, this);
+    CompiledStorage.of(storage, this);
+  }
+
+  owns(storage: unknown): storage is Storage {
+    return !this.#closed && CompiledStorage.belongs(storage, this);
   }
 
   peek(storage: Storage, count: number): Int32Array | FloatArray {
@@ -91,16 +95,12 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
 
   slice(storage: Storage, offset: number, length: number): Storage {
     this.#checkOpen();
-    const { type, block, offset: start } = ownStorage(storage, this);
-    return new CompiledStorage(this, type, length, block, { offset: start + offset * BYTES[type] });
+    return CompiledStorage.of(storage, this).part(offset, length);
   }
 
   release(storage: Storage): void {
     if (this.#closed) return;
-    const { block, isSlice } = ownStorage(storage, this);
-    if (isSlice) throw new LifetimeError('A slice cannot be released: release the storage it was cut from.');
-    this.#memory.release(block.address);
-    block.address = 0;
+    this.#memory.release(CompiledStorage.of(storage, this).end());
   }
 
   trim(): void {
@@ -170,11 +170,8 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
 
   /** Integers too, whose bits the kernel moves as it moves those of floats. */
   override stridedCopy(args: StridedCopyArguments): void {
-    const asFloats = (storage: Storage): Storage => {
-      if (storage.type !== 'int32') return storage;
-      const { block, offset } = ownStorage(storage, this);
-      return new CompiledStorage(this, 'float32', storage.length, block, { offset });
-    };
+    const asFloats = (storage: Storage): Storage =>
+      storage.type === 'int32' ? CompiledStorage.of(storage, this).part(0, storage.length, 'float32') : storage;
     super.stridedCopy({ ...args, x: asFloats(args.x), out: asFloats(args.out) });
   }
 

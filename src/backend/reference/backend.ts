@@ -57,6 +57,7 @@ export function createReferenceBackend(watch = (inner: UncheckedBackend) => inne
     slice: (storage, offset, length) => memory.slice(storage, offset, length),
     release: (storage) => memory.release(storage),
     own: (storage) => memory.own(storage),
+    owns: (storage): storage is Storage => memory.owns(storage),
     peek: (storage, count) => memory.peek(storage, count),
     trim: () => memory.checkOpen(),
     close: () => memory.close(),

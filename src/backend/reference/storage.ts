@@ -124,6 +124,11 @@ export class ReferenceMemory {
     throw new LifetimeError('This storage does not belong to the reference backend that is asked to use it.');
   }
 
+  owns(storage: unknown): storage is Storage {
+    const isOwn = storage instanceof ReferenceStorage && storage.block.owner === this;
+    return isOwn && !storage.block.released && !this.#closed;
+  }
+
   peek(storage: Storage, count: number): Int32Array | FloatArray {
     return own(storage).data.slice(0, count);
   }

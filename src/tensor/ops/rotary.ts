@@ -1,3 +1,4 @@
+import type { Storage } from '../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
@@ -39,15 +40,16 @@ export function rotary(x: Tensor, { offset = 0, base = 10_000, stretches }: Rota
   const rotate = (from: Tensor, inverse: boolean) => {
     const { backend } = from;
     const out = Tensor.empty(backend, from.shape);
-    const common = { heads, dHead, layout: 'blhd', offset, base, inverse } as const;
+    const run = (x: Storage, out: Storage, batch: number, length: number) =>
+      backend.rotary({ x, out, batch, heads, length, dHead, layout: 'blhd', offset, base, inverse });
     if (!stretches) {
-      backend.rotary({ ...common, x: from.storage, out: out.storage, batch, length });
+      run(from.storage, out.storage, batch, length);
       return out;
     }
     for (const { row, start, length: size } of stretches) {
       const part = ({ storage }: Tensor) =>
         backend.slice(storage, (row * length + start) * heads * dHead, size * heads * dHead);
-      backend.rotary({ ...common, x: part(from), out: part(out), batch: 1, length: size });
+      run(part(from), part(out), 1, size);
     }
     return out;
   };
