@@ -9,7 +9,8 @@
  *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
  *   `below n or negative`: negative ones too. `checked as runs`: a check of src/backend/contents.ts reads the elements.
  *   `with infinities`: these may be sound results, though never NaN; `partly written`: some elements are left as they were.
- * - `size`: a whole number of at least 0; `size from 1 to n`, `even`: with other bounds; `size = length of x`: taken from the array x.
+ * - `size`: a whole number of at least 0. `size from 1 to n` and `even` have other bounds. `size = length of x` is
+ *   taken from the array x.
  * - `integer from a to b`, `number`, `number from a below b`, `word` (32 bits without sign), `flag`: scalars.
  * - `one of E`: the place of a name in the enumeration E.
  * - `= expression` after a scalar is the default of callers; kernels always get a value.
@@ -63,7 +64,7 @@ export const enumerations = {
   },
   FeatureMapKind: {
     meaning:
-      'With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf).',
+      'With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D). The others are f(u) + epsilon (gelu by erf).',
     names: [
       'exponential',
       'sine',
@@ -83,8 +84,8 @@ export const enumerations = {
     meaning: [
       'How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked).',
       '`dense`: W [numFeatures, dHead]; factors unused.',
-      '`hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂ padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order; stored: diagonals D [blocks, factors, P], then lengths [numFeatures].',
-      '`givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all.',
+      '`hadamard`: blocks of P rows, P the least power of two ≥ dHead; the last block is cut. There u = lengths ∘ (H D_factors … H D_1 x̂), with x̂ padded with zeros to P. H is the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order. Stored are the diagonals D [blocks, factors, P], then lengths [numFeatures].',
+      '`givens`: blocks of dHead rows; the last block is cut. There u = lengths ∘ (R_factors … R_1 x̂). A rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j). Stored are rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1 mean no projection at all.',
     ].join(' '),
     names: ['dense', 'hadamard', 'givens'],
   },
@@ -542,7 +543,7 @@ export const kernels = {
   },
   dropout: {
     about:
-      'out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x.',
+      'out = x ∘ keep/(1 − rate). Element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³². The output may be x.',
     arguments: {
       x: 'in [count]',
       out: 'out [count]',
@@ -640,7 +641,7 @@ export const kernels = {
   // — LSH attention (Reformer): queries serve as keys, at unit length; runs have their keys where their queries are, offset 0 —
   lsh_sort: {
     about:
-      'Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.',
+      'Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.',
     arguments: {
       q: 'in [batch, heads, length, dHead]',
       rotations: 'in [numHashes, numRotations, dHead]',
@@ -663,7 +664,7 @@ export const kernels = {
   },
   lsh_attention: {
     about:
-      'One call for each hash, in order: after the last, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v, and its own value for a valid query that sees none; references and sums are a row’s largest score and Σ exp(score − reference).',
+      'One call for each hash, in order. After the last call, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v. A valid query that sees no key gets its own value. References and sums are a row’s largest score and Σ exp(score − reference).',
     arguments: {
       ...LSH,
       out: 'inout [batch, heads, length, dValue]',
@@ -765,7 +766,7 @@ export const kernels = {
   },
   favor_causal: {
     about:
-      'Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients.',
+      'Causal, in chunks. Starts from the given states, or from empty states. Leaves the states after the last key there if updateState. For the gradients, snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key.',
     arguments: {
       ...QUERIES,
       ...KEYS_AND_VALUES,

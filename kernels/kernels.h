@@ -1,9 +1,11 @@
-// The boundary between the numeric code and the rest of the project. Every kernel with its arguments and the conventions of all:
-// description.mjs, from which generated/kernels.h declares them.
+// The boundary between the numeric code and the rest of the project. Every kernel, with its arguments and the
+// conventions of all kernels, is described in description.mjs. The declarations in generated/kernels.h are made from
+// that file.
 //
-// A kernel K is two functions: PLAN(K) says how many units the job has and how many bytes of scratch one thread needs, RUN(K)
-// computes the units [work.first, work.last). Both have the described arguments by their names. Scratch is 64-byte aligned,
-// uninitialised, private to the thread. Kernels allocate nothing. Pointers that are described as optional may be null.
+// A kernel K is two functions. PLAN(K) says how many units the job has and how many bytes of scratch one thread needs.
+// RUN(K) computes the units [work.first, work.last). Both have the described arguments by their names. Scratch is
+// 64-byte aligned, uninitialised, private to the thread. Kernels allocate nothing. Pointers that are described as
+// optional may be null.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

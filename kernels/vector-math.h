@@ -4,8 +4,9 @@
 
 namespace KERNELS_NAMESPACE {
 
-// 2Φ(x) = 1 + erf(x/√2). With z = |x|/√2: erf z = z·P(z²) where z is small, else 1 - exp(R(z)); for negative x the sum
-// 1 - erf z is exp(R(z)) itself, so nothing cancels. Coefficients after N. Juffa's erff, error about one unit in the last place.
+// 2Φ(x) = 1 + erf(x/√2). With z = |x|/√2, erf z = z·P(z²) where z is small, else 1 - exp(R(z)). For negative x the sum
+// 1 - erf z is exp(R(z)) itself, so nothing cancels. Coefficients after N. Juffa's erff; error about one unit in the
+// last place.
 static inline Vector twiceNormalCdf(Vector x) {
   const Vector y = x * splat(0.70710678118654752f);
   const Vector z = minimum(splat(9.0f), maximum(y, -y)), s = z * z;
@@ -69,7 +70,8 @@ static inline Vector tanh(Vector x, Vector& slope) {
   return size > splat(0.625f) ? (x < Vector{} ? -outer : outer) : fma(p * s, x, x);
 }
 
-// e^x over the whole range, infinity and subnormal results included: far from 0 the square of e^(x/2), as exp stops before both ends.
+// e^x over the whole range, infinity and subnormal results included. Far from 0 this is the square of e^(x/2), as exp
+// stops before both ends.
 static inline Vector wholeExp(Vector x) {
   const Vector root = exp(splat(0.5f) * x);
   return maximum(x, -x) > splat(87.0f) ? root * root : exp(x);
@@ -99,8 +101,9 @@ static inline Vector log(Vector x) {
   return isOrdinary ? result : special;
 }
 
-// sin x and cos x, error about 1e-7 for |x| < 8000 (beyond it grows, but neither leaves [-1.1, 1.1]): π/2 is subtracted in three
-// parts, the first two short enough for exact products; polynomials after S. Moshier's sinf and cosf.
+// sin x and cos x, error about 1e-7 for |x| < 8000. Beyond, the error grows, but the results stay within [-1.1, 1.1].
+// π/2 is subtracted in three parts, the first two short enough for exact products. Polynomials after S. Moshier's sinf
+// and cosf.
 static inline Vector sinCos(Vector x, Vector& cosine) {
   const Vector quarters = roundNearest(x * splat(0.63661977236758134f));
   Vector r = fma(quarters, splat(-1.5703125f), x);

@@ -41,8 +41,10 @@ function paragraphsOf(lines) {
   for (const [line, text] of lines) {
     const isStart = !current || line !== current.last + 1 || /^\s*([-*+]|\d+\.|@\w+|#+) /.test(text);
     if (text.trim() === '') current = undefined;
-    else if (isStart) paragraphs.push((current = { line, last: line, text }));
-    else Object.assign(current, { last: line, text: `${current.text} ${text}` });
+    else if (isStart) {
+      current = { line, last: line, text };
+      paragraphs.push(current);
+    } else Object.assign(current, { last: line, text: `${current.text} ${text}` });
     if (/^#/.test(text)) current = undefined;
   }
   return paragraphs;
@@ -62,12 +64,18 @@ function markdown(text) {
 function comments(text) {
   const lines = [];
   let isBlock = false;
+  let isList = false;
   for (const [i, line] of text.split('\n').entries()) {
     const opens = /^\s*\/\*/.test(line);
-    const own = isBlock || opens ? /^\s*(?:\/\*+|\*(?!\/))?(.*?)(?:\*\/.*)?$/.exec(line)[1] : /^\s*\/\/+(.*)/.exec(line)?.[1];
+    const own =
+      isBlock || opens ? /^\s*(?:\/\*+|\*(?!\/))?(.*?)(?:\*\/.*)?$/.exec(line)[1] : /^\s*\/\/+(.*)/.exec(line)?.[1];
     if (own !== undefined) {
-      // Indented lines are code or tables.
-      lines.push([i + 1, /^\s{4,}/.test(own) || /(biome|eslint|ts)-(ignore|expect-error)/.test(own) ? '' : own]);
+      isList = /^\s?[-*] /.test(own) || (isList && /^\s{2,}\S/.test(own));
+      // Indented lines are code or tables, unless they continue a list item.
+      lines.push([
+        i + 1,
+        (!isList && /^\s{3,}/.test(own)) || /(biome|eslint|ts)-(ignore|expect-error)/.test(own) ? '' : own,
+      ]);
     } else if (/\s\/\/ (.*)/.test(line)) lines.push([i + 1, ''], [i + 1, /\s\/\/ (.*)/.exec(line)[1]], [i + 1, '']);
     isBlock = (isBlock || opens) && !line.includes('*/');
   }
@@ -80,7 +88,8 @@ function messages(path, text) {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const join = (node) => {
     if (ts.isStringLiteralLike(node)) return node.text;
-    if (ts.isTemplateExpression(node)) return node.head.text + node.templateSpans.map((span) => `x${span.literal.text}`).join('');
+    if (ts.isTemplateExpression(node))
+      return node.head.text + node.templateSpans.map((span) => `x${span.literal.text}`).join('');
     if (ts.isParenthesizedExpression(node)) return join(node.expression);
     if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.PlusToken) return undefined;
     const [left, right] = [join(node.left), join(node.right)];
@@ -111,7 +120,8 @@ export function checkProse(path, text) {
       const found = PLAINER.filter(([pattern]) => pattern.test(sentence)).map(
         ([pattern, instead]) => `"${pattern.exec(sentence)[0].trim()}": write ${instead}`,
       );
-      if (words > MOST_WORDS) found.push(`a sentence of ${words} words; divide the sentence, as ${MOST_WORDS} is the limit`);
+      if (words > MOST_WORDS)
+        found.push(`a sentence of ${words} words; divide the sentence, as ${MOST_WORDS} is the limit`);
       return found.map((fault) => `${path}:${line}: ${fault}: ${sentence.slice(0, 70)}`);
     }),
   );

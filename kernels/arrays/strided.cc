@@ -1,10 +1,12 @@
-// Copies, arithmetic and selection over arrays whose axes have any strides, 0 included: NumPy's broadcasting, and permutations.
-// Elements are counted in row-major order of the axes; a unit is a chunk of them, walked in stretches of the innermost axis.
+// Copies, arithmetic and selection over arrays whose axes have any strides, 0 included. NumPy's broadcasting and
+// permutations are made of these. Elements are counted in row-major order of the axes. A unit is a chunk of elements,
+// walked in stretches of the innermost axis.
 #include "map.h"
 
 namespace KERNELS_NAMESPACE {
 
-// Where each of N arrays is at an element; layout has a row {length, strides of the arrays} for each axis, outermost first.
+// Where each of N arrays is at an element. layout has a row {length, strides of the arrays} for each axis, the
+// outermost axis first.
 template <int N> class Walk {
  public:
   Walk(const int32_t* layout, Index numAxes, Index element) : layout_(layout), last_(numAxes - 1) {
@@ -19,7 +21,7 @@ template <int N> class Walk {
   Index stride(int n) const { return strideOf(last_, n); }
   // Elements up to the end of the innermost axis.
   Index left() const { return length(last_) - index_[last_]; }
-  // Goes `count` elements on, at most left().
+  // Moves ahead by `count` elements, at most left().
   void advance(Index count) {
     step(last_, count);
     for (Index axis = last_; axis > 0 && index_[axis] == length(axis); axis--) {
@@ -61,8 +63,8 @@ static inline Vector loadStrided(const float* p, Index stride, int lanes) {
   return x;
 }
 
-// A transposition: out is dense along the innermost axis q, x along another axis p. It goes by squares of kWidth × kWidth, which are
-// read along p, turned in registers and written along q.
+// A transposition: out is dense along the innermost axis q, and x is dense along another axis p. The loops go by
+// squares of kWidth × kWidth. Each square is read along p, turned in registers and written along q.
 struct Transposition {
   Index p, lengthP, lengthQ, strideQ, strideP;  // of q in x, of p in out
 

@@ -2,8 +2,9 @@
 //
 //   P = exp(scale·q·k̂ - reference) / (sum · N)   D_i = dO_i · O_i   dS = scale · P ∘ (dO Vᵀ - D)
 //   dV = Pᵀ dO     dq (as a query) = dS K̂     dk̂ = dSᵀ Q,   dq (as a key) = (dk̂ - (dk̂·k̂) k̂) · k̂/q
-// A unit is a piece of a (run, head)'s order: it owns the rows of its chunks. Their keys meet the queries of the next piece's
-// first chunk, and its queries the keys of the chunk before: these two blocks of scores are computed by both neighbours.
+// A unit is a piece of a (run, head)'s order and owns the rows of its chunks. The keys of a unit meet the queries of
+// the next piece's first chunk. The queries of a unit meet the keys of the chunk before. Both neighbours compute these
+// two blocks of scores.
 #include "lsh-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -108,7 +109,7 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
   for (Index i = 0; i < numQueries; i++) blendRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1, 1);
 }
 
-// What the keys of the chunk [first, end) gain from its own queries and the next chunk's, and those queries from them.
+// What the keys of the chunk [first, end) gain from the queries of their own chunk and the next, and the reverse.
 void differentiateKeys(const LshOrder& order, const Arrays& arrays, Index first, Index end, Index owned, const Buffers& buffers) {
   const LshPair& pair = order.pair;
   const Index dHead = pair.job.queries.width, dValue = pair.job.values.width, count = end - first;
@@ -132,7 +133,7 @@ void differentiateKeys(const LshOrder& order, const Arrays& arrays, Index first,
   }
 }
 
-// Before the first hash: no gradient, but for a query that saw nothing that of its own value.
+// Before the first hash: a query that saw nothing has the gradient of its own value, every other query none.
 void startRows(const LshOrder& order, const Arrays& arrays, Index first, Index end) {
   const LshPair& pair = order.pair;
   for (Index slot = first; slot < end; slot++) {

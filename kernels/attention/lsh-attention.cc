@@ -1,6 +1,7 @@
-// LSH attention of one hash: every chunk of queries attends to the keys of its own and of the previous chunk, and what it finds
-// is merged into what earlier hashes left (out, references, sums), relative to each row's largest score so far. The last hash
-// divides by the sums; a query that saw nothing gets its own value. A unit is a piece of a (run, head)'s order.
+// LSH attention of one hash: every chunk of queries attends to the keys of its own and of the previous chunk. The
+// result is merged into what earlier hashes left (out, references, sums), relative to each row's largest score so far.
+// The last hash divides by the sums. A query that saw nothing gets its own value. A unit is a piece of a (run, head)'s
+// order.
 #include "lsh-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -30,7 +31,7 @@ struct Buffers {
 
 struct Row { float reference, sum; };
 
-// scores of one query to probabilities relative to the largest.
+// Turns the scores of one query into probabilities relative to the largest.
 Row softmaxRow(const LshJob& job, const int32_t* queryIds, Index lanes, float* scores, const Buffers& buffers) {
   const Index stride = 2 * job.lanes;
   Vector highest = splat(kMasked), total{};
@@ -97,7 +98,7 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
       }
       if (hash == job.numHashes - 1) {
         inverse = sum > 0 ? 1 / sum : 0;
-        if (sum == 0 && pair.isValid(position)) {  // nothing else: itself
+        if (sum == 0 && pair.isValid(position)) {  // the query saw nothing else: its own value
           output = buffers.values + (first - start + i + l) * dValue;
           inverse = 1;
         }

@@ -1,8 +1,9 @@
 // What the passes of LSH attention share: chunks of the sorted order, and which keys a query sees how often.
 //
-// A hash lists the positions of a run in an order, cut into chunks. With c(i) the chunk of position i, query i sees key j in
-// this hash iff 0 <= c(i) - c(j) <= 1: chunks that must not see each other have numbers further apart. N(i, j) counts the
-// hashes in which i sees j; summing exp(score)/N over all hashes is one softmax over the union of what they show.
+// A hash lists the positions of a run in an order, which is cut into chunks. With c(i) the chunk of position i, query i
+// sees key j in this hash iff 0 <= c(i) - c(j) <= 1. Chunks that must not see each other have numbers further apart.
+// N(i, j) counts the hashes in which i sees j. Summing exp(score)/N over all hashes gives one softmax over all keys
+// that any hash shows.
 #pragma once
 #include "softmax-attention.h"
 
@@ -76,7 +77,7 @@ struct LshJob {
   Index perHash() const { return batch * queries.heads * length; }
 };
 
-// One (run, head): where its rows lie, and its order and chunks of hash 0.
+// One (run, head): where its rows are, and the order and chunks of hash 0.
 struct LshPair {
   const LshJob& job;
   Index count, row, query, value;  // row: of arrays [batch, heads, length]
@@ -125,7 +126,8 @@ SHARED void gatherIds(const LshOrder& order, Index slot, Index count, int32_t* i
   }
 }
 
-// Makes keys of slots that no query may see: masked ones among the first `count`, and all from there to `lanes`.
+// Turns slots into keys that no query may see: masked slots among the first `count`, and all slots from there to
+// `lanes`.
 SHARED void hideKeys(const LshPair& pair, Index count, Index lanes, int32_t* ids, Index stride) {
   for (Index j = 0; j < lanes; j++) {
     if (j < count && pair.isValid(ids[j])) continue;

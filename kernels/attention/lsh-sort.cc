@@ -1,9 +1,9 @@
-// The orders of LSH attention (Kitaev, Kaiser & Levskaya 2020; hashing by random rotations after Andoni et al. 2015): a
-// position's bucket in a hash is the argmax of [R q; -R q]; positions are sorted by (bucket, position) by counting, and cut into
-// chunks of chunkLength. A unit is (run, head, hash).
+// The orders of LSH attention (Kitaev, Kaiser & Levskaya 2020), with hashes by random rotations (Andoni et al. 2015).
+// The bucket of a position in a hash is the argmax of [R q; -R q]. Positions are sorted by (bucket, position) by
+// counting, then cut into chunks of chunkLength. A unit is (run, head, hash).
 //
-// Masked positions come last, in chunks that nothing sees. Causal: chunks are also cut where a bucket ends, and see the
-// previous one only in the same bucket; then what a position sees depends on no later one.
+// Masked positions come last, in chunks that no query sees. If causal, chunks are also cut where a bucket ends, and see
+// the previous chunk only in the same bucket. What a position sees then depends on no later position.
 #include "lsh-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -23,7 +23,7 @@ struct Buffers {
   }
 };
 
-// Buckets of up to kTileColumns positions, which lie in the lanes.
+// Buckets of up to kTileColumns positions, one position in a lane.
 void hashRows(const float* q, Index stride, Index rows, Index dHead, const float* rotations, Index half, const Buffers& buffers,
               int32_t* buckets) {
   packTransposed(rows, dHead, q, stride, buffers.panel);

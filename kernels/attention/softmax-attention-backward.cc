@@ -4,9 +4,10 @@
 //   dV = Pᵀ dO                        dQ = dS K          dK = dSᵀ Q
 // Where rows are not normalised, logSumExp and D are 0.
 //
-// Everything lies [queries, keys]; only a block of keys and values is transposed, once for all the queries that meet it.
-// With enough (run, head) pairs to keep the threads busy a unit is one pair: five products per block of scores. With fewer,
-// each pair is split into units for blocks of dK and dV and units for blocks of dQ: seven products, but no shared output.
+// All blocks are [queries, keys]. Only a block of keys and values is transposed, once for all the queries that meet the
+// block. With enough (run, head) pairs to keep the threads busy, a unit is one pair: five products per block of scores.
+// With fewer pairs, each pair has units for blocks of dK and dV and units for blocks of dQ: seven products, but no
+// shared output.
 #include "softmax-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -150,8 +151,8 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
 
 struct Wanted { bool dQ, dKV; };
 
-// The products of addBlock over the pairs that see each other, one row after the other: for a block on the diagonal whose numbers are
-// not all finite.
+// The products of addBlock over the pairs that see each other, row by row. Used for a block on the diagonal that has a
+// number that is not finite.
 void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const float* q, const float* dOut,
                   Wanted wanted, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, queryStride = job.queries.rowStride();
@@ -180,7 +181,7 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
   }
   float *p = buffers.probabilities, *dS = buffers.dScores;
   const Index columns = roundUp(block.count, kTileColumns);
-  // As in the forward pass, so that the scores equal the first ones.
+  // As in the forward pass, so that the scores equal those of the forward pass.
   chainedMultiply(rows, columns, dHead, q, dHead, 1, buffers.keysTransposed, kTileColumns, dHead * kTileColumns, p, kKeys);
   tileMultiplyPacked(rows, columns, dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
   const bool diagonal = job.causal && pair.run.visibleKeys(row, true) < block.start + block.count;
@@ -201,7 +202,7 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
     tileMultiply(rows, dHead, block.count, dS, kKeys, 1, block.keys, dHead, pair.dQ + row * queryStride, queryStride, Mode::add);
 }
 
-// dK and dV of keys [start, start + kKeys); with dQ wanted, also what these keys add to dQ of every query.
+// dK and dV of keys [start, start + kKeys). If dQ is wanted, also what these keys add to dQ of every query.
 void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ, const Buffers& buffers) {
   const Index count = atMost(kKeys, pair.run.keyLength - start), dHead = job.keys.width, dValue = job.values.width;
   zeroRows(buffers.dKeys, dHead, count, dHead);

@@ -1,14 +1,14 @@
 // Exact attention in blocks with an online softmax (Milakov & Gimelshein 2018; FlashAttention, Dao et al. 2022).
 //
-// Scores are kept transposed, [keys, queries], in panels of kTileColumns queries. Then a query's maximum and sum run down a
-// vector lane, keys and values are read as they lie, the probabilities are already the packed right operand of
-// Vᵀ P, and only the queries are transposed, once per unit. A unit is (run, head, kQueries queries).
+// Scores are kept transposed, [keys, queries], in panels of kTileColumns queries. A query's maximum and sum then run
+// down a vector lane, and keys and values are read without a copy. The probabilities are already the packed right
+// operand of Vᵀ P. Only the queries are transposed, once per unit. A unit is (run, head, kQueries queries).
 //
-// Runs of a few queries (decoding) go row by row instead, reading every key and value once per query.
+// Runs of a few queries (decoding) are computed row by row instead: every key and value is read once per query.
 //
-// A lane's maximum moves only when a score exceeds it by kSlack in base 2: any reference serves as long as nothing overflows,
-// and the accumulators are rescaled less often. At the end a row is divided by its sum, or, if it is not normalised, multiplied
-// by the exponential of its reference.
+// A lane's maximum moves only when a score exceeds the maximum by kSlack in base 2. Any reference serves as long as
+// nothing overflows, and the accumulators are rescaled less often. At the end a row is divided by its sum, or
+// multiplied by the exponential of its reference if not normalised.
 #include "softmax-attention.h"
 
 namespace KERNELS_NAMESPACE {
@@ -75,8 +75,8 @@ struct Arrays {
   float *out, *logSumExp;
 };
 
-// Marks scores [numKeys, kPanel] whose key is masked, or beyond lane's last visible key: key j is seen by lane l iff
-// j < visible + l (visible of lane 0, counted from the block's first key).
+// Marks scores [numKeys, kPanel] whose key is masked or beyond the lane's last visible key. Lane l sees key j iff j <
+// visible + l, where visible is that of lane 0, counted from the block's first key.
 void maskScores(float* scores, Index numKeys, const float* mask, bool causal, Index visible) {
   const Vector masked = splat(kMasked);
   IntVector lane;
@@ -91,7 +91,8 @@ void maskScores(float* scores, Index numKeys, const float* mask, bool causal, In
   }
 }
 
-// scores [numKeys, kPanel] to probabilities relative to each lane's reference; moves references, and sums and outputs with them.
+// Turns scores [numKeys, kPanel] into probabilities relative to each lane's reference. Moves the references, and sums
+// and outputs with them.
 template <bool MASKED>
 void softmaxPanel(float* scores, Index numKeys, float rate, float* references, float* sums, float* outputs, Index dValue) {
   const Vector slack = splat(kSlack) / splat(rate), rates = splat(rate);
@@ -132,8 +133,8 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
   UNROLL for (int x = 0; x < kTileVectors; x++) store(sums + x * kWidth, total[x] + part[x]);
 }
 
-// One vector of lanes: columns of outputs [dValue, kPanel], over their sums or times the exponential of their reference, become
-// rows of out.
+// One vector of lanes: columns of outputs [dValue, kPanel] become rows of out, divided by their sums or times the
+// exponential of their reference.
 void writeOutputs(const Job& job, const float* outputs, const float* references, const float* sums, Index dValue, float* out, Index rows) {
   const Vector sum = load(sums), inverse = sum == Vector{} ? Vector{} : splat(1.0f) / sum, exponent = load(references) * splat(job.rate);
   const Index stride = job.outputs.rowStride();

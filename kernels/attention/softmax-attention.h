@@ -1,11 +1,12 @@
-// What the forward and the backward pass of exact attention share: where a run lies, which keys it sees, the exponential.
+// What the forward and the backward pass of exact attention share: where a run is, which keys a query sees, the
+// exponential.
 #pragma once
 #include "dense/chained-product.h"
 #include "kernels.h"
 
 namespace KERNELS_NAMESPACE {
 
-// A score that is masked. Finite, so that differences of scores are never NaN; no valid score comes near it.
+// A score that is masked: finite, so that differences of scores are never NaN. No valid score comes near this number.
 constexpr float kMasked = -1e30f;
 
 static inline Index atMost(Index a, Index b) { return a < b ? a : b; }
@@ -37,7 +38,7 @@ struct HeadLayout {
 
 struct Run {
   Index batch, queryStart, queryLength, keyStart, keyLength;
-  Index offset;  // kept where sums with it stay small; beyond these bounds every query sees all keys, or none
+  Index offset;  // clamped so that sums stay small: beyond these bounds every query sees all keys, or no key.
   explicit Run(const int32_t* r)
       : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
         offset(atLeast(-queryLength, atMost(keyLength, r[5]))) {}
@@ -75,7 +76,7 @@ static inline void clearMasked(const float* mask, Index count, float* rows, Inde
     for (Index x = 0; mask[j] == 0.0f && x < width; x++) rows[j * width + x] = 0;
 }
 
-// Copies rows that lie `stride` apart to a dense block.
+// Copies rows that are `stride` apart to a dense block.
 static inline void copyRows(const float* source, Index stride, Index rows, Index width, float* target) {
   for (Index i = 0; i < rows; i++, source += stride, target += width) {
     Index x = 0;

@@ -103,7 +103,7 @@ napi_value text(napi_env env, const char* value) {
   return result;
 }
 
-// allocate(bytes): an address, 64-byte aligned, or 0
+// allocate(bytes): an address aligned to 64 bytes, or 0 if memory is exhausted
 napi_value allocate(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   void* block = allocateAligned(static_cast<size_t>(arguments.number(0)));

@@ -1,7 +1,7 @@
-// The product behind log-features and attention scores, more accurate than tile.h's: a log-feature or a score may be hundreds of
-// bits, and its error becomes the relative error of a feature or a probability. Summing short chains and then adding these keeps
-// partial sums small: with 64 terms the error is 2.6 times less. The totals stay in registers too: through memory they took a
-// tenth of the time.
+// The product behind log-features and attention scores, more accurate than tile.h's. A log-feature or a score may be
+// hundreds of bits, and its error becomes the relative error of a feature or a probability. Short chains are summed
+// first, then added, which keeps partial sums small. With 64 terms the error is 2.6 times less. The totals stay in
+// registers too: through memory they took a tenth of the time.
 #pragma once
 #include "tile.h"
 

@@ -1,7 +1,7 @@
-// Matrix product. A unit of work is one block of c; it walks k in steps of kBlockK: copies its piece of A into scratch
-// (dense, so that no leading dimension can thrash the cache), then runs the tile over every panel of B. A block of A stays
-// in L2, a kBlockK × kTileColumns panel of B in L1; each k-step's sums are added to c in order, so results depend on the
-// shapes alone.
+// Matrix product. A unit of work is one block of c, which walks k in steps of kBlockK. A step copies its piece of A
+// into scratch, then runs the tile over every panel of B. The copy is dense, so that no leading dimension can thrash
+// the cache. A block of A stays in L2, a kBlockK × kTileColumns panel of B in L1. The sums of each step are added to c
+// in order, so results depend on the shapes alone.
 #include "map.h"
 #include "tile.h"
 
@@ -43,8 +43,8 @@ static Blocks split(Index m, Index n, Index k, Index batch) {
 
 Index gemm_packed_size(Index n, Index k) { return packedPanelsSize(n, k); }
 
-// A unit packs so many positions along k of so many columns that memory is walked in order: all columns when b is [k, n],
-// few rows of b at a time; all of k when b is [n, k], a few panels at a time.
+// A unit packs so many positions along k, of so many columns, that memory is walked in order. If b is [k, n], a unit
+// takes all columns of few rows of b. If b is [n, k], a unit takes all of k of a few panels.
 struct PackBlock {
   Index positions, columns, blocks;
 };

@@ -17,8 +17,8 @@ static inline void finish(float& c, float sum, float alpha, const float* bias, b
   c = accumulate ? c + value : value;
 }
 
-// c[ROWS, last - first]: dot products of the rows of a with rows of b [n, k], one row of b after the other: several at a time
-// are several short streams, which the processor's prefetching follows at half the speed of one.
+// c[ROWS, last - first]: dot products of the rows of a with rows of b [n, k], one row of b after the other. Several
+// rows at a time would be several short streams, which the processor prefetches at half the speed of one stream.
 template <int ROWS>
 static void gemvTransposed(const float* a, const float* b, const float* bias, float* c, Index first, Index last, Index k, Index lda,
                            Index ldb, Index ldc, float alpha, bool accumulate) {

@@ -1,18 +1,18 @@
 // The register-blocked micro-kernel of every matrix product (gemm, FAVOR+, exact attention) and the loops around it.
 //
-// A product here is c[m, n] (+)= A B of operands that already lie in cache:
+// A product here is c[m, n] (+)= A B of operands that are already in cache:
 // - A(i, p) = a[i·aRow + p·aK]. Row-major A [m, k]: aRow = lda, aK = 1. Aᵀ of an array [k, m]: aRow = 1, aK = lda.
 //   Elements of A are broadcast, so either way costs the same while a tile's piece of A stays in L1.
-// - B(p, j) = b[p·ldb + j] (plain), or packed: panel t holds columns [t·kTileColumns, (t + 1)·kTileColumns) as a dense
-//   [k, kTileColumns] block, the last panel padded with zeros; packPanels writes this form.
+// - B(p, j) = b[p·ldb + j] (plain), or packed by packPanels. A packed panel t is a dense [k, kTileColumns] block of the
+//   columns from t·kTileColumns on. The last panel is padded with zeros.
 // - c(i, j) = c[i·ldc + j]. c overlaps neither a nor b.
 // Promises:
-// - Any m, n, k >= 0. Nothing outside the m×k, k×n and m×n elements is read or written (packed: nothing outside the panels).
-//   k = 0 stores zeros, or leaves c alone when adding.
-// - Every element is one sum over p = 0, 1, …, k - 1 in this order, started from zero, with one accumulator, and stored in c
-//   (Mode::store), or added to what c holds (Mode::add), or started from what c holds (Mode::carry: then splitting k into
-//   consecutive calls changes no bit). So a value depends neither on its position nor on m and n, and appended terms that
-//   are zero change nothing.
+// - Any m, n, k >= 0. Only the m×k, k×n and m×n elements are read or written, or, if packed, the panels. With k = 0, c
+//   gets zeros, or stays as it is when adding.
+// - Every element is one sum over p = 0, 1, …, k - 1 in this order, with one accumulator. The sum starts from zero and
+//   is stored in c (Mode::store) or added to c (Mode::add), or starts from c (Mode::carry). With carry, splitting k
+//   into consecutive calls changes no bit. A value depends neither on its position nor on m and n, and appended terms
+//   of zero change nothing.
 #pragma once
 #include "simd.h"
 
@@ -109,7 +109,7 @@ static inline void tileMultiplyPacked(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, con
 // Floats that the panels of B [k, n] take.
 constexpr ptrdiff_t packedPanelsSize(ptrdiff_t n, ptrdiff_t k) { return (n + kTileColumns - 1) / kTileColumns * kTileColumns * k; }
 
-// Packs B(p, j) = b[p·bK + j·bColumn] into panels: plain B [k, n] has bK = ldb, bColumn = 1; W [n, k] packed as Wᵀ has
+// Packs B(p, j) = b[p·bK + j·bColumn] into panels. Plain B [k, n] has bK = ldb, bColumn = 1. W [n, k] packed as Wᵀ has
 // bK = 1, bColumn = ldb. One of bK and bColumn must be 1. Rows [first, last) of every panel are written.
 static inline void packPanelRows(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels,
                                  ptrdiff_t first, ptrdiff_t last) {

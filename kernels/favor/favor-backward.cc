@@ -1,10 +1,11 @@
 // Gradients of bidirectional FAVOR+. With G_i = [dOut_i, -dOut_i·out_i] / denominator_i:
 //   queries: dQ′ = G·Sᵀ, du = dQ′∘∂Q′/∂u, dQ = du·W;   dS = Q′ᵀ·G
 //   keys:    dK′ = [V 1]·dSᵀ, du = dK′∘∂K′/∂u, dK = du·W ± (Σ_r dK′_r K′_r)·x̂;   dV = K′·dS
-// Features are computed again, tile by tile. Scales cancel in the quotient, so nothing flows into them; nor does a query's D, but
-// where rows are not divided, dQ has the same last term as dK.
-// Roofline: 16·L·m·d flops a head, of which 12 count (the rest are features computed again), for 32·L·d bytes: arithmetic; 63 % of
-// the multiply-add peak by what counts (d = 64, m = 256, AVX-512, one thread).
+// Features are computed again, tile by tile. Scales cancel in the quotient, so no gradient flows into scales. A query's
+// D cancels too where rows are divided; elsewhere dQ has the same last term as dK.
+//
+// Roofline: 16·L·m·d flops a head for 32·L·d bytes, so arithmetic sets the pace. Only 12 of the 16 count; the rest are
+// features computed again. What counts is 63 % of the multiply-add peak (d = 64, m = 256, AVX-512, one thread).
 #include "favor-gradients.h"
 
 namespace KERNELS_NAMESPACE {

@@ -2,11 +2,15 @@
 //   dQ′_i = S_before·G_i + Σ_{j <= i} B_ij K′_j              (S_before: state of the keys before the chunk)
 //   dK′_j = R_after·[v_j, 1] + Σ_{i >= j} B_ij Q′_i          (R_after: Σ Q′_i ⊗ G_i over the queries after the chunk)
 //   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
-// and dq, dk follow as in favor-backward.cc; where rows are not divided by their sums, the last entry of G_i is 0. A run is worked
-// off in segments of kSnapshotKeys rows, the last one first. Inside a segment the features are computed once, on the way forward (dQ),
-// and kept for the way back (dK, dV). The states at the segments' starts are those that the forward pass left.
-// Roofline: 21·L·m·d flops a head, of which 12 count (features and states again, the quadratic forms), for 32·L·d bytes and a
-// segment's features twice through L2: arithmetic; 45 % of the multiply-add peak by what counts (as in favor-causal.cc).
+// and dq, dk follow as in favor-backward.cc. The last entry of G_i is 0 where rows are not divided by their sums.
+//
+// A run is cut into segments of kSnapshotKeys rows; the last segment comes first. Inside a segment the features are
+// computed once, on the way forward (dQ), and kept for the way back (dK, dV). The forward pass left the states at the
+// starts of the segments.
+//
+// Roofline: 21·L·m·d flops a head for 32·L·d bytes and a segment's features twice through L2, so arithmetic sets the
+// pace. Only 12 of the 21 count; the rest are features and states again, and the quadratic forms. What counts is 45 %
+// of the multiply-add peak (as in favor-causal.cc).
 #include "favor-causal.h"
 #include "favor-gradients.h"
 
@@ -74,7 +78,8 @@ struct Scratch {
     return slopeStore ? slopeStore + (block * featureBlocks + r / kFeatureBlock) * kFeatureBlock * kRows : nullptr;
   }
 
-  // Gradient in the inputs x of the queries [first, end), rowSums if rows are not divided, and the state moved past them.
+  // Gradient in the inputs x of the queries [first, end), rowSums if rows are not divided. Moves the state past these
+  // queries.
   void forwardChunk(Index block, Index first, Index end) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
     const bool isExponential = projection.estimator.isExponential(), keysAreFinite = isExponential && !keys.tile.isFar;
@@ -140,8 +145,8 @@ struct Scratch {
     }
   }
 
-  // Over gradientBlock [features, kRows], the columns of the keys [keep, end): rowSums (+)= Σ_r dK′_r K′_r, dK′ ∘= ∂K′/∂u; K′ and
-  // its slopes (null: K′) lie row by row.
+  // Over gradientBlock [features, kRows], the columns of the keys [keep, end): rowSums (+)= Σ_r dK′_r K′_r, then dK′ ∘=
+  // ∂K′/∂u. K′ and its slopes (null: K′ itself) are row by row.
   void multiplyKeysAcross(const float* keyRows, const float* slopeRows, Index features, Index keep, Index end, bool isFirst) {
     for (Index c = keep; c < end; c += kWidth) {
       Vector total = isFirst ? Vector{} : load(rowSums + c);
@@ -166,7 +171,7 @@ struct Scratch {
     transpose(square);
   }
 
-  // Gradient in the inputs x, rowSums and dV of the keys [first, end), and `later` moved before them.
+  // Gradient in the inputs x, rowSums and dV of the keys [first, end). Moves `later` before these keys.
   void reverseChunk(Index block, Index first, Index end, const float* start) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
     later.moveTo(start, -1);

@@ -1,6 +1,8 @@
-// Causal FAVOR+ in chunks: the quadratic form over features inside a chunk, the state of the keys before it for the rest.
-// Roofline: 9·L·m·d flops a head, of which 8 count (the rest is the quadratic form), for 16·L·d bytes: arithmetic; 67 % of the
-// multiply-add peak by what counts (d = 64, m = 256, AVX-512, one thread).
+// Causal FAVOR+ in chunks: the quadratic form over features inside a chunk, the state of the keys before the chunk for
+// the rest.
+//
+// Roofline: 9·L·m·d flops a head for 16·L·d bytes, so arithmetic sets the pace. Only 8 of the 9 count; the rest is the
+// quadratic form. What counts is 67 % of the multiply-add peak (d = 64, m = 256, AVX-512, one thread).
 #include "favor-causal.h"
 
 namespace KERNELS_NAMESPACE {
@@ -48,7 +50,8 @@ struct Scratch {
     }
   }
 
-  // Rows [first, end) of the block: reads the state before them and, if there are keys, these too; with `update`, adds them to it.
+  // Rows [first, end) of the block: reads the state before them and, if there are keys, these keys too. With `update`,
+  // adds the keys to the state.
   void chunk(Index first, Index end, bool hasKeys, bool update) {
     const Index numFeatures = projection.numFeatures, keep = first / kWidth * kWidth;
     const Index columns = roundUp(end, kWidth) - keep;  // the queries' columns [keep, keep + columns)
@@ -98,8 +101,9 @@ struct Scratch {
     }
   }
 
-  // Of queries, from rows.first on, of the chunk that starts at `first`. Their own scale, which the stabiliser counts in, may be
-  // higher than the chunk's; not so for the exponential map, whose sums no sensible stabiliser meets in either.
+  // Of queries, from rows.first on, of the chunk that starts at `first`. Their own scale, which the stabiliser counts
+  // in, may be higher than the chunk's. The exponential map uses the chunk's scale: no sensible stabiliser meets its
+  // sums in either.
   void toDivisors(const RowRule& rule, const Rows<const float>& rowsOfQueries, Index first, Range rows, bool hasKeys) const {
     const auto convert = [&](const RowRule& own, Index from, Index end) {
       own.toDivisors(projection.estimator, {rowsOfQueries[from - rows.first], rowsOfQueries.stride}, projection.dHead, end - from,

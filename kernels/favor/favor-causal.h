@@ -1,13 +1,13 @@
 // What the causal kernels share: a block of keys cut into chunks, each with one scale per feature, and the running state. Maps other
 // than the exponential have one scale for all features: D for the map sine, 0 for the rest.
 //
-// Everything is counted in positions: key j stands at position j, query i at position i + offset, and a query sees the keys at
+// Everything is counted in positions: key j is at position j, query i at position i + offset. A query sees the keys at
 // positions up to its own. A position without a key counts as masked.
 //
-// Whatever row i uses may depend on rows <= i only, to the last bit. A chunk therefore works in the scale in force at its first
-// key: c = max(running maximum before it, n of that key). Later keys of the chunk may exceed it by up to 2^kHeadroom, which
-// float32 bears; where one would exceed it further, the chunk ends before that key. Blocks of kRows positions start at
-// multiples of kRows, and chunks never cross them.
+// Whatever row i uses may depend on rows <= i only, to the last bit. A chunk therefore works in the scale in force at
+// its first key: c = max(running maximum before it, n of that key). Later keys of the chunk may exceed c by up to
+// 2^kHeadroom, which float32 bears. The chunk ends before a key that would exceed c further. Blocks of kRows positions
+// start at multiples of kRows, and chunks never cross blocks.
 #pragma once
 #include "favor-rows.h"
 
@@ -24,7 +24,7 @@ static inline void clear(float* row, Index from, Index end) {
   if (from < end) fillZero(row + from, end - from);
 }
 
-// The rows [first, end) of a block at whose positions something stands.
+// The rows [first, end) of a block whose positions hold a key or a query.
 struct Range {
   Index first, end;
   Range(Index from, Index to, Index block, Index count) : first(larger(from - block, 0)), end(smaller(to - block, count)) {}
@@ -34,7 +34,7 @@ struct Range {
 
 struct CausalRun {
   Index batch, queryStart, queryLength, keyStart, keyLength;
-  Index offset;  // beyond these bounds every query sees all keys, or none
+  Index offset;  // beyond these bounds every query sees all keys, or no key
   explicit CausalRun(const int32_t* r)
       : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
         offset(larger(-queryLength, smaller(keyLength, r[5]))) {}
@@ -114,8 +114,8 @@ struct CausalKeys {
     return end;
   }
 
-  // K′ of rows [first, end), features [r, r + features), relative to the chunk's scale, and their sums over the rows; slopes, null or
-  // for maps other than the exponential, get dK′/du. out and slopes are [kRows, kFeatureBlock].
+  // K′ of rows [first, end), features [r, r + features), relative to the chunk's scale, and their sums over the rows.
+  // `slopes` gets dK′/du, and is null or unused for the exponential map. Both outputs are [kRows, kFeatureBlock].
   void features(Index first, Index end, Index r, Index features, float* out, float* totals, float* slopes = nullptr) const {
     keyFeatures(estimator, tile, u + r, stride, start + r, first, end, roundUp(features, kTileColumns), out, kFeatureBlock, totals,
                 slopes);
@@ -170,7 +170,7 @@ struct CausalKeys {
 
 };
 
-// Queries of a block: those that stand in it, zeros at its other positions.
+// Queries of a block: those at its positions, zeros at positions without a query.
 static inline void gatherBlock(QueryTile& tile, const Rows<const float>& queries, const CausalRun& run, Index block, Index count,
                                Projection& p, float* staging) {
   const Range present = run.queriesOf(block, count);
@@ -200,7 +200,7 @@ struct CausalState {
     fillZero(compensation, numFeatures * stride);
     fillValue(scale, numFeatures, -kInfinity);
   }
-  // As exported, to the bit: a sequence in pieces of whole blocks gives what it gives at once.
+  // As exported, to the bit: a sequence in pieces of whole blocks gives the same state as the whole sequence.
   void import(const float* fromSums, const float* fromCompensation, const float* fromScales) {
     reset();
     copyRow(scale, fromScales, numFeatures);
@@ -253,8 +253,9 @@ struct CausalState {
     return !any(moved);
   }
 
-  // += Σ_i features_i ⊗ [values_i, total] over rows [first, end): feature r of row i is at features[i·rowStride + r·featureStride],
-  // values are [kRows, stride], totals what the last column gains; delta [kFeatureBlock, stride] is scratch, zero beyond width.
+  // += Σ_i features_i ⊗ [values_i, total] over rows [first, end). Feature r of row i is at features[i·rowStride +
+  // r·featureStride]. The values are [kRows, stride]; the totals are what the last column gains. The scratch `delta`
+  // [kFeatureBlock, stride] is zero beyond width.
   void add(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
            Index featureStride, const float* totals, float* delta) {
     tileMultiply(count, width - 1, end - first, features + first * rowStride, featureStride, rowStride, values + first * stride, stride,

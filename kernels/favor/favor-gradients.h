@@ -45,8 +45,9 @@ struct QueryGradients {
   void turn(Index count) { transpose(rows, stride, count, dValue + 1, transposed, kRows); }
 };
 
-// Over [features, kRows], the first `columns`: dQ′ ∘= ∂Q′/∂u (slopes; Q′ itself for the exponential map); normalisers [features,
-// kWidth] += Q′·pull, to be summed across: the share of a tile in the gradient of Z, where pull is the last row of the transposed G.
+// Over [features, kRows], the first `columns`: dQ′ ∘= ∂Q′/∂u (slopes; Q′ itself for the exponential map). Also
+// normalisers [features, kWidth] += Q′·pull, to be summed across: the share of a tile in the gradient of Z. The last
+// row of the transposed G is `pull`.
 static inline void multiplyQueries(float* gradient, const float* query, const float* slopes, const float* pull, Index features,
                                    Index columns, float* normalisers) {
   for (Index r = 0; r < features; r++) {

@@ -9,8 +9,9 @@ namespace KERNELS_NAMESPACE {
 struct RowRule {
   float weight, stabiliser;
 
-  // denominators [count], the sums of the rows in units of exp(normSign·D)·2^M, become what the numerators are divided by: 0 for a
-  // row without a valid key (highest = -inf). rows are the queries; highest and M as raiseHighest and roundHighest leave them.
+  // Turns denominators [count] into what the numerators are divided by. On entry they are the sums of the rows, in
+  // units of exp(normSign·D)·2^M. A row without a valid key (highest = -inf) gets 0. rows are the queries. highest and
+  // M are as raiseHighest and roundHighest leave them.
   void toDivisors(const Estimator& estimator, const Rows<const float>& queries, Index dHead, Index count, const float* highest,
                   const int32_t* whole, float* denominators) const {
     if (weight == 0 && stabiliser == 0) return;

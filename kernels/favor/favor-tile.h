@@ -1,15 +1,17 @@
 // The features of FAVOR+: tiles of keys and of queries, their projections and the map to features.
 //
-// An exponential feature is exp(W x̂ + b - ‖x̂‖²/2), worked out in bits (base 2): u = W x̂ + b and D = ‖x̂‖²/2, both times
-// log2(e). A key's log-feature is t = u - D; D, which may be thousands, is split into a whole part (kept apart, exact) and a
-// fraction (summed with u), so t keeps the accuracy of u. Then 2^t = 2^f · 2^n with n integral, and a scale c is an integer
-// that is subtracted from n: changing it later multiplies by a power of two, which is exact.
+// An exponential feature is exp(W x̂ + b - ‖x̂‖²/2), computed in bits (base 2): u = W x̂ + b and D = ‖x̂‖²/2, both
+// times log2(e). A key's log-feature is t = u - D. D may be thousands, so D is split into a whole part (kept apart,
+// exact) and a fraction (summed with u). The log-feature then keeps the accuracy of u. Then 2^t = 2^f · 2^n with n
+// integral, and a scale c is an integer that is subtracted from n. Changing the scale later multiplies by a power of
+// two, which is exact.
 //
-// The other maps are f(u)·2^(n - c) with u in nats and one scale c for all features: n is D in bits for the map sine, its
-// fraction a factor of the row, and 0 for the rest. A query's D cancels where rows are divided by their sums.
+// The other maps are f(u)·2^(n - c) with u in nats and one scale c for all features. For the map sine, n is D in bits,
+// and the fraction of D is a factor of the row. For the rest n is 0. A query's D cancels where rows are divided by
+// their sums.
 //
-// Keys lie row by row, [keys, features]; queries lie transposed, [features, queries]. Then every product has its operands as
-// tile.h wants them, maxima and sums run down the rows, and nothing is reduced across a vector:
+// Keys are row by row, [keys, features]; queries are transposed, [features, queries]. Every product then has its
+// operands as tile.h wants them. Maxima and sums run down the rows, and nothing is reduced across a vector:
 //   K′ = X·Wᵀ   Q′ᵀ = W·Xᵀ   S += K′ᵀ·V   out = (Q′ᵀ)ᵀ·S   scoresᵀ = K′·Q′ᵀ
 #pragma once
 #include "favor/features/favor-map.h"
@@ -34,8 +36,8 @@ struct HalfNorm {
   }
 };
 
-// Keys of a tile: rows {-fraction of D if it is part of u, 1 if there is a bias, x} for Projection::panels, the whole part n of
-// log φ that is not part of u, and {v, 1}.
+// Keys of a tile. Rows for Projection::panels are {-fraction of D if D is part of u, 1 if there is a bias, x}. Beside
+// them are {v, 1} and n, the whole part of log φ that is not part of u.
 struct KeyTile {
   Index dHead, dValue, count;
   float* x;         // [kRows, xStride()], x at column kWidth
@@ -93,7 +95,7 @@ struct KeyTile {
     fraction[i] = 0;
     shift[i] = -(1 << 30);
   }
-  // The next valid keys of a run, from `next` on: masked ones are left out. Returns where the tile after this one starts.
+  // The next valid keys of a run, from `next` on, without masked keys. Returns where the tile after this tile starts.
   Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
                Projection& p) {
     isFar = false;
@@ -120,7 +122,7 @@ struct KeyTile {
       p.scaleDirectionsAcross(first, columns, count, p.estimator.isExponential() ? fraction : nullptr, u, ldu);
     }
   }
-  // The largest n of the rows [first, end): what raises the scale that all features of a map that is not exponential share.
+  // The largest n of the rows [first, end), which raises the shared scale of maps that are not exponential.
   float largestWhole(Index first, Index end) const {
     float largest = -kInfinity;
     for (Index i = first; i < end; i++) largest = -wholeD[i] > largest ? -wholeD[i] : largest;
@@ -128,8 +130,8 @@ struct KeyTile {
   }
 };
 
-// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels): u has rows of ldu, out of ldOut floats; totals (nullable)
-// get the sums over the rows. May run in place. FAR where the tile is.
+// K′ = 2^(u - D - c) of rows [first, end), `columns` features (whole panels). Rows of u have ldu floats, rows of out
+// ldOut; totals (nullable) get the sums over the rows. The output may be u. FAR says that the tile is.
 template <bool FAR>
 static inline void exponentialKeys(const KeyTile& tile, const float* u, Index ldu, const float* scale, Index first, Index end,
                                    Index columns, float* out, Index ldOut, float* totals) {
@@ -166,9 +168,10 @@ static inline void columnTotals(const float* x, Index ldx, Index first, Index en
   }
 }
 
-// K′ = φ·2^-c of rows [first, end) of the tile, `columns` features (whole panels), from u as KeyTile::logFeatures leaves it: u has
-// rows of ldu, out of ldOut floats; totals (nullable) get the sums over the rows, slopes (nullable, like out) ∂K′/∂u. Where the
-// map is exponential, that is K′ itself and slopes are left alone. May run in place.
+// K′ = φ·2^-c of rows [first, end) of the tile, `columns` features (whole panels), from u as KeyTile::logFeatures
+// leaves it. Rows of u have ldu floats, rows of out ldOut; totals (nullable) get the sums over the rows. `slopes`
+// (nullable, laid out like out) get ∂K′/∂u. For the exponential map that is K′ itself, and slopes are left alone. The
+// output may be u.
 static inline void keyFeatures(const Estimator& estimator, const KeyTile& tile, const float* u, Index ldu, const float* scale,
                                Index first, Index end, Index columns, float* out, Index ldOut, float* totals, float* slopes) {
   if (estimator.isExponential()) {
@@ -225,8 +228,8 @@ struct QueryTile {
     for (; j_ < (columns); j_ += kWidth) body.template operator()<1>(j_);                   \
   }
 
-// highest [kRows] = the larger of itself and max_r (u_r + c_r) of every query: u [features, kRows], scales [features]; of c alone
-// where the map is not exponential.
+// highest [kRows] = the larger of itself and max_r (u_r + c_r) of every query: u [features, kRows], scales [features].
+// Where the map is not exponential, c alone counts.
 static inline void raiseHighest(const Estimator& estimator, const float* u, const float* scales, Index features, Index columns,
                                 float* highest) {
   if (!estimator.isExponential()) {
@@ -287,8 +290,8 @@ static inline void exponentialQueries(const float* u, const QueryScales& by, Ind
   COLUMN_GROUPS(columns, group)
 }
 
-// Q′ of the features of a tile, from u as QueryTile::logFeatures leaves it: 2^(u + c - M), or φ without D (M = c) where the map is
-// not exponential; then slopes (nullable, like out) get ∂Q′/∂u.
+// Q′ of the features of a tile, from u as QueryTile::logFeatures leaves it: 2^(u + c - M). Maps that are not
+// exponential give φ without D (M = c), and slopes (nullable, laid out like out) get ∂Q′/∂u.
 template <bool NORMALISE>
 static inline void queryFeatures(const Estimator& estimator, const float* u, const QueryScales& by, Index features, Index columns,
                                  float* out, const float* normalisers, Index ldz, float* denominators, float* slopes) {

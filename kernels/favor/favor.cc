@@ -1,7 +1,8 @@
-// Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features live only
-// in tiles of kRows rows.
-// Roofline: 8·L·m·d flops a head for 16·L·d bytes, so arithmetic sets the pace; 78 % of the multiply-add peak for the keys, 81 % for
-// the queries (d = 64, m = 256, AVX-512, one thread).
+// Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features
+// exist only in tiles of kRows rows.
+//
+// Roofline: 8·L·m·d flops a head for 16·L·d bytes, so arithmetic sets the pace. The keys reach 78 % of the multiply-add
+// peak, the queries 81 % (d = 64, m = 256, AVX-512, one thread).
 #include "favor-rows.h"
 
 namespace KERNELS_NAMESPACE {

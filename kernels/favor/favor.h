@@ -1,4 +1,4 @@
-// What the FAVOR+ kernels stand on: scratch, rows, powers of two, and sums that do not drift.
+// What the FAVOR+ kernels are built on: scratch, rows, powers of two, and sums that do not drift.
 #pragma once
 #include "kernels.h"
 #include "dense/tile.h"
@@ -10,7 +10,7 @@ static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
 static inline Index larger(Index a, Index b) { return a > b ? a : b; }
 constexpr double kBits = 1.44269504088896340736;  // log2(e)
 constexpr Index kRows = 64;           // keys or queries in a tile
-constexpr Index kFeatureBlock = 128;  // features of a tile that are worked off together
+constexpr Index kFeatureBlock = 128;  // features of a tile that are processed together
 static_assert(kFeatureBlock % kTileColumns == 0 && kRows % kTileColumns == 0);
 constexpr float kInfinity = __builtin_inff();
 
@@ -64,8 +64,8 @@ static inline Vector sumAcross(Vector* rows) {
   return rows[0];
 }
 
-// to[c][r] = from[r][c] for r < count, c < width; the columns of `to` up to the next multiple of kWidth become zeros, and so do
-// its rows from width up to the next multiple.
+// to[c][r] = from[r][c] for r < count, c < width. The columns of `to` up to the next multiple of kWidth become zeros.
+// The rows of `to` from width up to the next multiple become zeros too.
 [[maybe_unused]] __attribute__((noinline)) static void transpose(const float* from, Index ldFrom, Index count, Index width, float* to, Index ldTo) {
   for (Index r = 0; r < count; r += kWidth) {
     for (Index c = 0; c < width; c += kWidth) {
@@ -104,13 +104,14 @@ static inline double sumOfSquares(const float* x, Index count) {
   return total;
 }
 
-// Integer near x, for a scale: which of the neighbours does not matter.
+// An integer near x, for a scale: either of the neighbours serves.
 static inline Vector wholeNear(Vector x) {
   const IntVector small = (x < splat(8388608.0f)) & (x > splat(-8388608.0f));
   return small ? __builtin_convertvector(__builtin_convertvector(small ? x : Vector{}, IntVector), Vector) : x;
 }
 
-// Scales as integers for exp2Shifted. -inf (no key yet) becomes far below anything, so what depends on it vanishes.
+// Scales as integers for exp2Shifted. -inf (no key yet) becomes an integer so low that what depends on the scale
+// vanishes.
 constexpr float kFar = 1e9f;
 static inline IntVector wholeNumbers(Vector x) {
   return __builtin_convertvector(minimum(maximum(x, splat(-kFar)), splat(kFar)), IntVector);
@@ -122,8 +123,9 @@ static inline void wholeNumbers(const float* x, Index count, int32_t* out) {
   }
 }
 
-// 2^(u + shift - kShiftOrigin) for |u| < kFarU, exactly shifted; 0 below 2^-126. Adding 1.5·2^23 leaves the integer nearest to u
-// in the low bits of the sum, whence the exponent of the result takes one addition, a maximum and a shift. Sums of shifts may wrap.
+// 2^(u + shift - kShiftOrigin) for |u| < kFarU, exactly shifted; 0 below 2^-126. Adding 1.5·2^23 leaves the integer
+// nearest to u in the low bits of the sum. The exponent of the result then takes one addition, a maximum and a shift.
+// Sums of shifts may wrap.
 constexpr uint32_t kShiftOrigin = 127u - 0x4b400000u;
 static inline WordVector asShift(IntVector whole) { return (WordVector)whole; }
 static inline Vector exp2Shifted(Vector u, WordVector shift) {
@@ -137,8 +139,9 @@ static inline Vector exp2Shifted(Vector u, WordVector shift) {
 constexpr float kFarWhole = 0x1p29f, kFarU = 0x1p21f;
 static inline IntVector isBelow(Vector x, float bound) { return (x < splat(bound)) & (x > splat(-bound)); }
 
-// 2^(u + a - b) for whole numbers a and b of any size, where b is about the largest u + a: the bits of exp2Shifted where that can tell
-// them apart. Beyond, u + a is what float32 holds of it, so the largest wins, and those that float32 cannot tell apart count alike.
+// 2^(u + a - b) for whole numbers a and b of any size, where b is about the largest u + a. The bits are those of
+// exp2Shifted where exp2Shifted can tell the exponents apart. Beyond, u + a is what float32 holds of the sum: the
+// largest wins, and sums that are equal in float32 count alike.
 static inline Vector exp2Far(Vector u, Vector a, Vector b) {
   const IntVector near = isBelow(a, kFarWhole) & isBelow(u, kFarU);
   const Vector difference = (u + a) - maximum(splat(-0x1.fffffep127f), b);
@@ -158,7 +161,7 @@ static inline bool anyFar(const float* scales, Index count) {
   return any(far);
 }
 
-// The largest magnitude of some numbers as bits, which order magnitudes as integers: finite ones, infinity, NaN.
+// The largest magnitude of some numbers as bits. As integers, bits order magnitudes: finite numbers, infinity, NaN.
 struct LargestMagnitude {
   IntVector bits{};
 
@@ -186,8 +189,8 @@ static inline float powerOfTwo(float n) {
   return x;
 }
 
-// sum += x + compensation, where the rounding error of the addition becomes the new compensation (Kahan: the error is exact if
-// what is added is no larger than the sum, and within one rounding of it otherwise).
+// sum += x + compensation, where the rounding error of the addition becomes the new compensation (Kahan). The error is
+// exact if what is added is no larger than the sum, and within one rounding of exact otherwise.
 static inline void addCompensated(Vector x, Vector& sum, Vector& compensation) {
   const Vector y = x + compensation, total = sum + y;
   compensation = y - (total - sum);

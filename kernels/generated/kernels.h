@@ -283,7 +283,7 @@ RUN(embedding_backward);
 PLAN(rotary);
 RUN(rotary);
 
-// out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x.
+// out = x ∘ keep/(1 − rate). Element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³². The output may be x.
 #define ARGUMENTS_dropout \
   [[maybe_unused]] const float* x, \
   [[maybe_unused]] float* out, \
@@ -388,7 +388,7 @@ RUN(softmax_attention);
 PLAN(softmax_attention_backward);
 RUN(softmax_attention_backward);
 
-// Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.
+// Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.
 #define ARGUMENTS_lsh_sort \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* rotations, \
@@ -410,7 +410,7 @@ RUN(softmax_attention_backward);
 PLAN(lsh_sort);
 RUN(lsh_sort);
 
-// One call for each hash, in order: after the last, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v, and its own value for a valid query that sees none; references and sums are a row’s largest score and Σ exp(score − reference).
+// One call for each hash, in order. After the last call, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v. A valid query that sees no key gets its own value. References and sums are a row’s largest score and Σ exp(score − reference).
 #define ARGUMENTS_lsh_attention \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* v, \
@@ -574,7 +574,7 @@ RUN(favor_queries);
 PLAN(favor_backward);
 RUN(favor_backward);
 
-// Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients.
+// Causal, in chunks. Starts from the given states, or from empty states. Leaves the states after the last key there if updateState. For the gradients, snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key.
 #define ARGUMENTS_favor_causal \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \

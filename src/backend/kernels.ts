@@ -39,7 +39,7 @@ export const featureMapKinds = [
 ] as const;
 export type FeatureMapKind = (typeof featureMapKinds)[number];
 
-/** How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked). `dense`: W [numFeatures, dHead]; factors unused. `hadamard`: blocks of P rows, P the least power of two ≥ dHead, the last block cut: u = lengths ∘ (H D_factors … H D_1 x̂), x̂ padded with zeros to P, H the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order; stored: diagonals D [blocks, factors, P], then lengths [numFeatures]. `givens`: blocks of dHead rows, the last block cut: u = lengths ∘ (R_factors … R_1 x̂), where a rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j); stored: rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1: no projection at all. */
+/** How a projection W is stored. Feature r has the direction r mod directions (directions = numFeatures if they are not stacked). `dense`: W [numFeatures, dHead]; factors unused. `hadamard`: blocks of P rows, P the least power of two ≥ dHead; the last block is cut. There u = lengths ∘ (H D_factors … H D_1 x̂), with x̂ padded with zeros to P. H is the Walsh–Hadamard matrix with entries ±1 in Sylvester’s order. Stored are the diagonals D [blocks, factors, P], then lengths [numFeatures]. `givens`: blocks of dHead rows; the last block is cut. There u = lengths ∘ (R_factors … R_1 x̂). A rotation R takes (x_i, x_j) to (cos·x_i − sin·x_j, sin·x_i + cos·x_j). Stored are rotations [blocks, factors, 4] of rows {i, j, cos, sin}, i and j whole numbers, then lengths [numFeatures]. No factors and lengths of 1 mean no projection at all. */
 export const projectionForms = ['dense', 'hadamard', 'givens'] as const;
 export type ProjectionForm = (typeof projectionForms)[number];
 
@@ -629,7 +629,7 @@ export interface RotaryArguments {
   readonly inverse: boolean;
 }
 
-/** out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x. */
+/** out = x ∘ keep/(1 − rate). Element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³². The output may be x. */
 export interface DropoutArguments {
   /** float32 `[count]`, read: what the kernel works on. */
   readonly x: Storage;
@@ -771,7 +771,7 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly normalise: boolean;
 }
 
-/** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+/** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
 export interface LshSortArguments {
   /** float32 `[batch, heads, length, dHead]`, read: queries. */
   readonly q: Storage;
@@ -907,7 +907,7 @@ export interface FavorBackwardArguments {
   readonly weight: number;
 }
 
-/** Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients. */
+/** Causal, in chunks. Starts from the given states, or from empty states. Leaves the states after the last key there if updateState. For the gradients, snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key. */
 export interface FavorCausalArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -1133,7 +1133,7 @@ export interface Operations {
   embeddingBackward(args: EmbeddingBackwardArguments): void;
   /** Rotates the pairs (x[2i], x[2i + 1]) of every head by (offset + position)·base^(−2i/dHead), back if inverse; out may be x. */
   rotary(args: RotaryArguments): void;
-  /** out = x ∘ keep/(1 − rate); element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³²; out may be x. */
+  /** out = x ∘ keep/(1 − rate). Element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³². The output may be x. */
   dropout(args: DropoutArguments): void;
   /** loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax. */
   softmaxCrossEntropy(args: SoftmaxCrossEntropyArguments): void;
@@ -1143,13 +1143,13 @@ export interface Operations {
   softmaxAttention(args: SoftmaxAttentionArguments): void;
   /** Gradients of softmax_attention. */
   softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void;
-  /** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], R the first rows of the rotations: numBuckets/2 if causal, else as many as make the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+  /** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
   lshSort(args: LshSortArguments): void;
   /** log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others. */
   favorFeatures(args: FavorFeaturesArguments): void;
   /** Gradients of the bidirectional form. */
   favorBackward(args: FavorBackwardArguments): void;
-  /** Causal, in chunks. Starts from the given states, or empty ones; leaves the states after the last key there if updateState. snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key, for the gradients. */
+  /** Causal, in chunks. Starts from the given states, or from empty states. Leaves the states after the last key there if updateState. For the gradients, snapshots keep {sums, normaliser, scale} before every SNAPSHOT_KEYS-th key. */
   favorCausal(args: FavorCausalArguments): void;
   /** Gradients of favor_causal started from empty states, from the snapshots that it left. */
   favorCausalBackward(args: FavorCausalBackwardArguments): void;

@@ -1,5 +1,5 @@
-// Directions of a projection that is kept as factors, applied to a tile of rows that lies transposed, [components, kRows]: a factor
-// then works on whole vectors of rows and nothing is shuffled.
+// Directions of a projection that is kept as factors, applied to a transposed tile of rows, [components, kRows]. A
+// factor then works on whole vectors of rows, and nothing is shuffled.
 #pragma once
 #include "favor-estimator.h"
 

@@ -1,5 +1,6 @@
-// The projection u = W x̂ + b of a tile of keys or of queries and its adjoint, behind one face for all forms: a dense matrix is
-// packed for matrix products, factors are applied as they are (favor-directions.h) and feature r takes direction r mod directions.
+// The projection u = W x̂ + b of a tile of keys or of queries and its adjoint, one interface for all forms. A dense
+// matrix is packed for matrix products. Factors are applied without a matrix (favor-directions.h), and feature r takes
+// direction r mod directions.
 #pragma once
 #include "favor-directions.h"
 #include "dense/chained-product.h"
@@ -124,8 +125,8 @@ struct ProjectionGradient {
     across = arena.floats(kFeatureBlock * kRows);
   }
 
-  // dU of the rows [firstRow, endRow) and the features [r, r + features), r = 0 first: row i, feature f at
-  // dU[i·rowStride + f·featureStride], where one stride is 1 and the other kRows (transposed) or more.
+  // dU of the rows [firstRow, endRow) and the features [r, r + features), where the first call has r = 0. Row i,
+  // feature f is at dU[i·rowStride + f·featureStride]. One stride is 1; the other is kRows (transposed) or more.
   void add(const Projection& p, const float* dU, Index rowStride, Index featureStride, Index firstRow, Index endRow, Index r,
            Index features) {
     if (p.isDense()) {

@@ -324,7 +324,7 @@ export interface AdamwKernel {
   readonly gradientScale: number;
 }
 
-/** One call for each hash, in order: after the last, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v, and its own value for a valid query that sees none; references and sums are a row’s largest score and Σ exp(score − reference). */
+/** One call for each hash, in order. After the last call, out is the softmax of scale·q·k̂ over the keys that any hash shows, times v. A valid query that sees no key gets its own value. References and sums are a row’s largest score and Σ exp(score − reference). */
 export interface LshAttentionKernel {
   /** float32 `[batch, heads, length, dHead]`, read: queries. */
   readonly q: Storage;
