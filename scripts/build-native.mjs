@@ -54,7 +54,7 @@ export const sanitizedAddonPath = `build/sanitize/performers-${process.platform}
 
 export const isClang = ({ version }) => /clang/i.test(version);
 
-/** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. CXX=none: no compiler. */
+/** The first C++ compiler that answers: $CXX, else c++, g++ or clang++ on the PATH. CXX=none means no compiler. */
 export function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
   for (const program of candidates) {

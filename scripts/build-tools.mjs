@@ -97,9 +97,9 @@ export function runProgram(program, args, options = {}) {
 }
 
 /**
- * Runs a step and prints one line with its time. `work` returns what it did in a few words, or undefined if there was
- * nothing to do. Quiet: prints only steps that did something, to standard error; words that
- * start with `skipped` count as nothing.
+ * Runs a step and prints one line with its time. `work` returns what was done in a few words, or undefined if there was
+ * nothing to do. Quiet: prints only steps that did something, to standard error; words that start with `skipped` count
+ * as nothing.
  */
 export async function step(name, quiet, work) {
   const start = performance.now();

@@ -1,7 +1,11 @@
-// Holds the source to the arrows of ARCHITECTURE.md: `node scripts/check-layers.mjs [root]` prints one line per fault and
-// fails if there is one. A layer imports only from its left; no import cycles, those by types included; no layer without files;
-// no folder of more than 15 files; entries for browsers reach nothing that a browser lacks, and entries have few names, each
-// documented; every package is one of package.json's; src/ throws errors with a class.
+// Holds the source to the arrows of ARCHITECTURE.md. `node scripts/check-layers.mjs [root]` prints one line per fault
+// and fails if there is one:
+// - A layer imports only from its left, and has files.
+// - Imports form no cycle, imports of types included.
+// - A folder has 15 files at most.
+// - Entries for browsers reach nothing that a browser lacks. Entries have few names, each documented.
+// - Every package is listed in package.json.
+// - src/ throws errors that have a class.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix } from 'node:path';
@@ -32,8 +36,8 @@ const MOST_NAMES = 42;
 /** Programs: they import entry points, nothing imports them, except as below. */
 const PROGRAMS = ['cli', 'demo', 'experiments', 'bench', 'examples'];
 /**
- * What a program may import besides: `performers reproduce` runs the experiments; `demo` reads the book that they read; the
- * bench measures what checking costs.
+ * What a program may import besides. `performers reproduce` runs the experiments. The demonstration reads the book that
+ * the experiments read. The bench measures what checking costs.
  */
 const SHARED_PROGRAMS = {
   bench: ['src/backend/checked.ts'],
@@ -138,7 +142,7 @@ function checkArrows(graph, faults) {
       continue;
     }
     if (path.startsWith('src/') && !layer) {
-      faults.push(`${path}: lies in no layer; move it into one.`);
+      faults.push(`${path}: is in no layer; move it into one.`);
     }
     for (const { specifier, line, target } of edges) {
       const fault = target && arrowFault(path, target);
@@ -177,7 +181,9 @@ function checkRequiredLayers(graph, faults) {
   }
 }
 
-/** A package that lies in some folder above, or that only the bench installs, has no types on a machine without it. */
+/**
+ * A package of some folder above, or one that only the bench installs, has no types on a machine without the package.
+ */
 function checkPackages(root, graph, faults) {
   const manifest = join(root, 'package.json');
   if (!existsSync(manifest)) return;

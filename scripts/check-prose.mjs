@@ -1,5 +1,6 @@
-// Holds comments, Markdown and messages to the rules of prose in CONTRIBUTING.md: `node scripts/check-prose.mjs [root]` prints
-// one line per fault and fails if there is one. A sentence has 25 words at most; some words are replaced by plainer words.
+// Holds comments, Markdown and messages to the rules of prose in CONTRIBUTING.md. `node scripts/check-prose.mjs [root]`
+// prints one line per fault and fails if there is one. A sentence has 25 words at most, and some words have plainer
+// ones.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -31,7 +32,7 @@ function sentencesOf(paragraph) {
     .replace(/https?:\S+/g, '')
     .replace(/\s+/g, ' ')
     .trim();
-  return plain.split(/(?<=[.!?]["”)*]*) (?=["“(*]*\p{Lu}|`)/u);
+  return plain.split(/(?<=[.!?]["”)*]*)(?<!\b(?:Fig|Eq|No|pp?|al|vs)\.) (?=["“(*]*[\p{Lu}\d]|`)/u);
 }
 
 /** Groups lines of prose, [line number, text] each, into paragraphs: an empty line, a list item or a tag begins the next. */

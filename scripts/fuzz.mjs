@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Rolldown } from 'tsdown';
 import { root } from './build-tools.mjs';
 
-/** As deep as src/backend/native/, from where the kernels are looked for. */
+/** As deep as src/backend/native/: the kernels are looked for from there. */
 export const program = join(root, 'build/test/fuzz');
 
 /** Bundles the program and the process that it starts, so that plain Node runs them. */

@@ -37,8 +37,8 @@ function formatted(path, text) {
 }
 
 /**
- * The generated files that are not as the description has them; writes them unless `check`, and then compares nothing while
- * neither the description nor the files have changed.
+ * Returns the generated files that differ from what the description says, and writes them unless `check`. With `check`,
+ * nothing is compared while neither the description nor the files have changed.
  */
 export function generateKernels({ check = false } = {}) {
   const files = generate();

@@ -1,4 +1,5 @@
-// Asks `performers serve` as many clients at once would, and says what came of it. Every answer is checked for being whole.
+// Asks `performers serve` as many clients at once would, and says what came back. Every answer is checked for being
+// whole.
 //   node scripts/load-serve.mjs [--model DIR] [--clients 64] [--seconds 60] [--positions rotary] [--tokens 64] [-- OPTIONS OF SERVE]
 // Without --model: a random model of the size of the preset `compact`, over bytes.
 import { spawn } from 'node:child_process';

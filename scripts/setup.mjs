@@ -1,5 +1,6 @@
-// Makes a fresh clone ready: installs packages, builds the kernels and dist/. Needs only Node and npm; skips what is done.
-// `--quiet` prints only what there was to do, to standard error. `--kernels` leaves out what only programs run from dist/.
+// Makes a fresh clone ready: installs packages, builds the kernels and dist/. Needs only Node and npm; skips what is
+// done. `--quiet` prints only what had to be done, to standard error. `--kernels` leaves out what only programs run
+// from dist/.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildKernels } from './build-kernels.mjs';
@@ -37,8 +38,8 @@ function isInstalled() {
 
 async function install() {
   if (isInstalled()) return undefined;
-  // Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, as one made through a
-  // partial registry mirror does. This installs the locked versions too, and leaves the lock file alone.
+  // Not `npm ci`, which refuses a lock file that lacks the optional packages of other platforms. A partial registry
+  // mirror makes such lock files. This call installs the locked versions too, and leaves the lock file alone.
   const args = ['install', '--no-save', '--no-audit', '--no-fund'];
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const npm = process.env.npm_execpath;

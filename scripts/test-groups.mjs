@@ -1,13 +1,13 @@
-// Divides the tests by what they need, which follows from what a test file and the files of test/ that it reaches import:
-// no file has a mark that could be wrong. Only files that compute for long are named, as nothing else tells them.
-// Used by vitest.config.ts (a project for each group) and scripts/test.mjs.
+// Divides the tests by what they need. The need follows from what a test file imports, and from what the files of test/
+// that it reaches import. No file has a mark that could be wrong. Only files that compute for long are named, as
+// nothing else tells them apart. vitest.config.ts (a project for each group) and scripts/test.mjs use the groups.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 
 /** The groups in the order in which they run. */
 export const testGroups = ['fast', 'thorough', 'training', 'processes', 'browser'];
 
-/** The most demanding group first: a file belongs to the first group of which it has a sign. */
+/** The most demanding group comes first: a file belongs to the first group of which the file has a sign. */
 const SIGNS = [
   ['browser', ({ specifier }) => /^playwright/.test(specifier)],
   ['processes', ({ specifier }) => /^(node:)?(child_process|cluster)$/.test(specifier)],

@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { buildNative, findCompiler, isClang, sanitizedAddonPath } from './build-native.mjs';
 import { root, step } from './build-tools.mjs';
 
-/** The sanitizers' library, which must be in the process before the addon; undefined if the compiler has none. */
+/**
+ * The sanitizers' library, which must be in the process before the addon. Undefined if the compiler has no sanitizers.
+ */
 function sanitizerLibrary(compiler) {
   const architecture = { x64: 'x86_64', arm64: 'aarch64' }[process.arch];
   const names = isClang(compiler)
@@ -21,7 +23,7 @@ const compiler = process.platform === 'win32' ? undefined : findCompiler();
 const library = compiler && sanitizerLibrary(compiler);
 if (!library) {
   process.stderr.write(
-    'test:sanitize needs g++ or clang++ with its sanitizers (on Debian: apt install g++): install them, or set CXX to such a compiler.\n',
+    'test:sanitize needs g++ or clang++ with sanitizers: install g++ (on Debian: apt install g++), or set CXX to a compiler that has them.\n',
   );
   process.exit(1);
 }
@@ -39,7 +41,8 @@ const { status } = spawnSync(
       ...process.env,
       PERFORMERS_KERNELS: join(root, dirname(sanitizedAddonPath)),
       [process.platform === 'darwin' ? 'DYLD_INSERT_LIBRARIES' : 'LD_PRELOAD']: library,
-      // Node itself leaves memory to the end of the process; what the kernels use they are given.
+      // Node itself leaves memory to the end of the process; a kernel's memory is given to the kernel, so leaks say
+      // nothing.
       ASAN_OPTIONS: 'detect_leaks=0',
       UBSAN_OPTIONS: 'print_stacktrace=1',
     },

@@ -66,7 +66,7 @@ function orthogonalTable({ orthogonal }: TheoremsNumbers): string {
   const holds = orthogonal.filter(({ orthogonal, bound }) => orthogonal.closedForm <= bound).length;
   const note =
     `Over all ${orthogonal.length} points, the closed form keeps the promise at ${holds}; ` +
-    `the measured interval lies wholly below the promised error at ${kept}.`;
+    `the measured interval is wholly below the promised error at ${kept}.`;
   return `${table(head, rows)}\n\n${note}`;
 }
 

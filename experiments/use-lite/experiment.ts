@@ -21,8 +21,8 @@ function tabulate({ numSentences, meanTokens, longestTokens, own, layers, ladder
   const { sameTokens, meanDistance, worstDistance, largestDifference } = own;
   const heads = layers[0].outputErrors.map(({ numFeatures }) => `error at ${numFeatures} features`);
   return [
-    `${numSentences} sentences of ${formatNumber(meanTokens)} tokens (the longest ${longestTokens}). Tokens are those of its own runtime in ${sameTokens} of them;`,
-    `with exact attention, 1 − cosine to its own runtime's embedding is ${formatNumber(meanDistance)} in the mean and ${formatNumber(worstDistance)} at worst, the largest difference of a number ${formatNumber(largestDifference)}.`,
+    `${numSentences} sentences of ${formatNumber(meanTokens)} tokens (the longest ${longestTokens}). Tokens are those of its own runtime in ${sameTokens} of them.`,
+    `With exact attention, 1 − cosine to its own runtime's embedding is ${formatNumber(meanDistance)} in the mean and ${formatNumber(worstDistance)} at worst. The largest difference of a number is ${formatNumber(largestDifference)}.`,
     '',
     ladderTables(ladder),
     '',

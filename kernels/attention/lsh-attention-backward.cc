@@ -83,8 +83,8 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
   const LshJob& job = pair.job;
   const Index dHead = job.queries.width, dValue = job.values.width, lanes = job.lanes;
   float *p = buffers.probabilities, *dS = buffers.dScores;
-  productPacked(numQueries, numKeys, dHead, buffers.queries, buffers.keyPanels, p, lanes);
-  productPacked(numQueries, numKeys, dValue, buffers.dOut, buffers.valuePanels, dS, lanes);
+  productPacked({.rows = numQueries, .columns = numKeys, .depth = dHead}, buffers.queries, buffers.keyPanels, {p, lanes});
+  productPacked({.rows = numQueries, .columns = numKeys, .depth = dValue}, buffers.dOut, buffers.valuePanels, {dS, lanes});
   const Vector rate = splat(job.scale * kLog2E), scale = splat(job.scale);
   for (Index i = 0; i < numQueries; i++) {
     const Vector reference = splat(-buffers.references[i] * kLog2E), inverse = splat(buffers.inverses[i]), delta = splat(buffers.deltas[i]);
@@ -98,14 +98,14 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
     }
   }
   if (wantKV) {
-    productOfSeen(allFinite(buffers.dOut, dValue, numQueries, dValue), numKeys, dValue, numQueries, p, 1, lanes, buffers.dOut, dValue,
-                  buffers.dValues, dValue, Mode::add);
-    productOfSeen(allFinite(buffers.queries, dHead, numQueries, dHead), numKeys, dHead, numQueries, dS, 1, lanes, buffers.queries, dHead,
-                  buffers.dKeys, dHead, Mode::add);
+    productOfSeen(allFinite(buffers.dOut, dValue, numQueries, dValue), {.rows = numKeys, .columns = dValue, .depth = numQueries},
+                  transposeOf(p, lanes), rowsOf(buffers.dOut, dValue), {buffers.dValues, dValue}, Mode::add);
+    productOfSeen(allFinite(buffers.queries, dHead, numQueries, dHead), {.rows = numKeys, .columns = dHead, .depth = numQueries},
+                  transposeOf(dS, lanes), rowsOf(buffers.queries, dHead), {buffers.dKeys, dHead}, Mode::add);
   }
   if (!wantQ) return;
-  productOfSeen(allFinite(buffers.keys, dHead, numKeys, dHead), numQueries, dHead, numKeys, dS, lanes, 1, buffers.keys, dHead,
-                buffers.dQueries, dHead, Mode::store);
+  productOfSeen(allFinite(buffers.keys, dHead, numKeys, dHead), {.rows = numQueries, .columns = dHead, .depth = numKeys},
+                rowMajor(dS, lanes), rowsOf(buffers.keys, dHead), {buffers.dQueries, dHead}, Mode::store);
   for (Index i = 0; i < numQueries; i++) blendRow(arrays.dQ + pair.queryAt(buffers.queryIds[i]), buffers.dQueries + i * dHead, dHead, 1, 1);
 }
 

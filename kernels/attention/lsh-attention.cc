@@ -73,14 +73,15 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
   gatherIds(order, first, rows, buffers.queryIds, job.lanes);
   gatherIds(order, start, numKeys, buffers.keyIds, stride);
   hideKeys(pair, numKeys, lanes, buffers.keyIds, stride);
-  productPacked(rows, numKeys, dHead, buffers.queries + (first - start) * dHead, buffers.panels, buffers.scores, stride);
+  productPacked({.rows = rows, .columns = numKeys, .depth = dHead}, buffers.queries + (first - start) * dHead, buffers.panels,
+                {buffers.scores, stride});
   const bool finite = allFinite(buffers.values, dValue, numKeys, dValue);
   Row found[kWidth];
   for (Index i = 0; i < rows; i += kWidth) {
     const Index group = atMost(kWidth, rows - i);
     for (Index l = 0; l < group; l++) found[l] = softmaxRow(job, buffers.queryIds + i + l, lanes, buffers.scores + (i + l) * stride, buffers);
-    productOfSeen(finite, group, dValue, numKeys, buffers.scores + i * stride, stride, 1, buffers.values, dValue, buffers.outputs, dValue,
-                  Mode::store);
+    productOfSeen(finite, {.rows = group, .columns = dValue, .depth = numKeys}, rowMajor(buffers.scores + i * stride, stride),
+                  rowsOf(buffers.values, dValue), {buffers.outputs, dValue}, Mode::store);
     for (Index l = 0; l < group; l++) {
       const Index position = buffers.queryIds[i + l];
       float &reference = arrays.references[pair.row + position], &sum = arrays.sums[pair.row + position];

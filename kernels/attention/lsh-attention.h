@@ -14,32 +14,34 @@ constexpr float kNormEpsilon = 1e-6f;      // of the mean square of a query made
 
 // One copy for all of LSH attention: inlined, these loops would be most of its code.
 #define SHARED __attribute__((noinline)) inline
-SHARED void product(Index m, Index n, Index k, const float* a, Index aRow, Index aK, const float* b, Index ldb, float* c, Index ldc, Mode mode) {
-  tileMultiply(m, n, k, a, aRow, aK, b, ldb, c, ldc, mode);
-}
-// The same without the terms whose a is 0: where b is not finite.
-SHARED void productOfSeen(bool finite, Index m, Index n, Index k, const float* a, Index aRow, Index aK, const float* b, Index ldb, float* c,
-                          Index ldc, Mode mode) {
+SHARED void product(ProductSizes sizes, Matrix a, RightOperand b, Output c, Mode mode) { tileMultiply(sizes, a, b, c, mode); }
+// The same without the terms whose a is 0: where b, whose rows are plain, is not finite.
+SHARED void productOfSeen(bool finite, ProductSizes sizes, Matrix a, RightOperand b, Output c, Mode mode) {
   if (finite) {
-    product(m, n, k, a, aRow, aK, b, ldb, c, ldc, mode);
+    product(sizes, a, b, c, mode);
     return;
   }
-  for (Index i = 0; i < m; i++)
-    for (Index x = 0; x < n; x += kWidth) {
-      const int lanes = int(atMost(kWidth, n - x));
+  for (Index i = 0; i < sizes.rows; i++)
+    for (Index x = 0; x < sizes.columns; x += kWidth) {
+      const int lanes = int(atMost(kWidth, sizes.columns - x));
       const auto part = [&](const float* row) { return lanes == kWidth ? load(row + x) : loadPartial(row + x, lanes); };
       Vector total{};
-      for (Index p = 0; p < k; p++)
-        if (const float weight = a[i * aRow + p * aK]; weight != 0.0f) total = fma(splat(weight), part(b + p * ldb), total);
-      if (mode == Mode::add) total = part(c + i * ldc) + total;
-      if (lanes == kWidth) store(c + i * ldc + x, total);
-      else storePartial(c + i * ldc + x, total, lanes);
+      for (Index p = 0; p < sizes.depth; p++) {
+        const float weight = a.data[i * a.rowStride + p * a.columnStride];
+        if (weight != 0.0f) total = fma(splat(weight), part(b.data + p * b.rowStride), total);
+      }
+      float* row = c.data + i * c.rowStride;
+      if (mode == Mode::add) total = part(row) + total;
+      if (lanes == kWidth) store(row + x, total);
+      else storePartial(row + x, total, lanes);
     }
 }
-SHARED void productPacked(Index m, Index n, Index k, const float* a, const float* panels, float* c, Index ldc) {
-  tileMultiplyPacked(m, n, k, a, k, 1, panels, c, ldc, Mode::store);
+SHARED void productPacked(ProductSizes sizes, const float* a, const float* panels, Output c) {
+  tileMultiply(sizes, rowMajor(a, sizes.depth), panelsOf(panels, sizes.depth), c, Mode::store);
 }
-SHARED void packTransposed(Index rows, Index width, const float* x, Index stride, float* panels) { packPanels(rows, width, x, 1, stride, panels); }
+SHARED void packTransposed(Index rows, Index width, const float* x, Index stride, float* panels) {
+  packPanels(rows, width, transposeOf(x, stride), panels);
+}
 
 // out = a · out + b · x; out need not hold numbers where a is 0
 SHARED void blendRow(float* out, const float* x, Index width, float a, float b) {

@@ -27,7 +27,7 @@ struct Buffers {
 void hashRows(const float* q, Index stride, Index rows, Index dHead, const float* rotations, Index half, const Buffers& buffers,
               int32_t* buckets) {
   packTransposed(rows, dHead, q, stride, buffers.panel);
-  productPacked(half, kTileColumns, dHead, rotations, buffers.panel, buffers.rotated, kTileColumns);
+  productPacked({.rows = half, .columns = kTileColumns, .depth = dHead}, rotations, buffers.panel, {buffers.rotated, kTileColumns});
   for (Index x = 0; x < rows; x += kWidth) {
     Vector best = load(buffers.rotated + x);
     IntVector bucket{};

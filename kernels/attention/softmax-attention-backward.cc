@@ -106,8 +106,8 @@ struct KeyBlock {
 
 KeyBlock prepareKeys(const Job& job, const Pair& pair, Index start, Index count, const Buffers& buffers) {
   const Index dHead = job.keys.width, dValue = job.values.width, keyStride = job.keys.rowStride(), valueStride = job.values.rowStride();
-  packPanels(count, dHead, pair.k + start * keyStride, 1, keyStride, buffers.keysTransposed);
-  packPanels(count, dValue, pair.v + start * valueStride, 1, valueStride, buffers.valuesTransposed);
+  packPanels(count, dHead, transposeOf(pair.k + start * keyStride, keyStride), buffers.keysTransposed);
+  packPanels(count, dValue, transposeOf(pair.v + start * valueStride, valueStride), buffers.valuesTransposed);
   const float* keys = pair.k + start * keyStride;
   const float* mask = pair.mask ? pair.mask + start : nullptr;
   if (keyStride != dHead || mask) {
@@ -160,12 +160,15 @@ void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index
   for (Index j = 0; wanted.dKV && j < block.count; j++) {
     const Index first = atLeast(0, block.start + j - pair.run.offset - row), at = first * kKeys + j;
     if (first >= rows) continue;
-    tileMultiply(1, dValue, rows - first, p + at, 1, kKeys, dOut + first * dValue, dValue, buffers.dValues + j * dValue, dValue, Mode::add);
-    tileMultiply(1, dHead, rows - first, dS + at, 1, kKeys, q + first * dHead, dHead, buffers.dKeys + j * dHead, dHead, Mode::add);
+    tileMultiply({.rows = 1, .columns = dValue, .depth = rows - first}, transposeOf(p + at, kKeys),
+                 rowsOf(dOut + first * dValue, dValue), {buffers.dValues + j * dValue, dValue}, Mode::add);
+    tileMultiply({.rows = 1, .columns = dHead, .depth = rows - first}, transposeOf(dS + at, kKeys),
+                 rowsOf(q + first * dHead, dHead), {buffers.dKeys + j * dHead, dHead}, Mode::add);
   }
   for (Index i = 0; wanted.dQ && i < rows; i++) {
     const Index seen = atLeast(0, atMost(block.count, pair.run.visibleKeys(row + i, true) - block.start));
-    tileMultiply(1, dHead, seen, dS + i * kKeys, kKeys, 1, block.keys, dHead, pair.dQ + (row + i) * queryStride, queryStride, Mode::add);
+    tileMultiply({.rows = 1, .columns = dHead, .depth = seen}, rowMajor(dS + i * kKeys, kKeys), rowsOf(block.keys, dHead),
+                 {pair.dQ + (row + i) * queryStride, queryStride}, Mode::add);
   }
 }
 
@@ -182,8 +185,10 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
   float *p = buffers.probabilities, *dS = buffers.dScores;
   const Index columns = roundUp(block.count, kTileColumns);
   // As in the forward pass, so that the scores equal those of the forward pass.
-  chainedMultiply(rows, columns, dHead, q, dHead, 1, buffers.keysTransposed, kTileColumns, dHead * kTileColumns, p, kKeys);
-  tileMultiplyPacked(rows, columns, dValue, dOut, dValue, 1, buffers.valuesTransposed, dS, kKeys, Mode::store);
+  chainedMultiply({.rows = rows, .columns = columns, .depth = dHead}, rowMajor(q, dHead), panelsOf(buffers.keysTransposed, dHead),
+                  {p, kKeys});
+  tileMultiply({.rows = rows, .columns = columns, .depth = dValue}, rowMajor(dOut, dValue),
+               panelsOf(buffers.valuesTransposed, dValue), {dS, kKeys}, Mode::store);
   const bool diagonal = job.causal && pair.run.visibleKeys(row, true) < block.start + block.count;
   if (!job.normalise || block.mask || diagonal)
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
@@ -195,11 +200,14 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
     return;
   }
   if (wanted.dKV) {
-    tileMultiply(block.count, dValue, rows, p, 1, kKeys, dOut, dValue, buffers.dValues, dValue, Mode::add);
-    tileMultiply(block.count, dHead, rows, dS, 1, kKeys, q, dHead, buffers.dKeys, dHead, Mode::add);
+    tileMultiply({.rows = block.count, .columns = dValue, .depth = rows}, transposeOf(p, kKeys), rowsOf(dOut, dValue),
+                 {buffers.dValues, dValue}, Mode::add);
+    tileMultiply({.rows = block.count, .columns = dHead, .depth = rows}, transposeOf(dS, kKeys), rowsOf(q, dHead),
+                 {buffers.dKeys, dHead}, Mode::add);
   }
   if (wanted.dQ)
-    tileMultiply(rows, dHead, block.count, dS, kKeys, 1, block.keys, dHead, pair.dQ + row * queryStride, queryStride, Mode::add);
+    tileMultiply({.rows = rows, .columns = dHead, .depth = block.count}, rowMajor(dS, kKeys), rowsOf(block.keys, dHead),
+                 {pair.dQ + row * queryStride, queryStride}, Mode::add);
 }
 
 // dK and dV of keys [start, start + kKeys). If dQ is wanted, also what these keys add to dQ of every query.

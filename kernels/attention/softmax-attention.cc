@@ -155,7 +155,7 @@ void writeOutputs(const Job& job, const float* outputs, const float* references,
 void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index head, Index first, Index rows, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, panels = blocksOf(rows, kPanel);
   const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + first);
-  packPanels(rows, dHead, q, 1, job.queries.rowStride(), buffers.queries);
+  packPanels(rows, dHead, transposeOf(q, job.queries.rowStride()), buffers.queries);
   if (job.sign < 0)
     for (Index i = 0; i < panels * kPanel * dHead; i++) buffers.queries[i] = -buffers.queries[i];
   for (Index i = 0; i < panels * kPanel; i++) {
@@ -192,7 +192,8 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
       float* references = buffers.references + panel * kPanel;
       float* sums = buffers.sums + panel * kPanel;
       const float* queries = buffers.queries + panel * dHead * kPanel;
-      chainedMultiply(numKeys, kPanel, dHead, k, dHead, 1, queries, kPanel, dHead * kPanel, buffers.scores, kPanel);
+      chainedMultiply({.rows = numKeys, .columns = kPanel, .depth = dHead}, rowMajor(k, dHead), panelsOf(queries, dHead),
+                      {buffers.scores, kPanel});
       if (diagonal || blockMask) {
         maskScores(buffers.scores, numKeys, blockMask, diagonal, visible);
         softmaxPanel<true>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
@@ -201,11 +202,12 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
       }
       const Index seenByAll = diagonal ? atLeast(0, visible) : numKeys;
       if (allFinite(v + seenByAll * dValue, dValue, numKeys - seenByAll, dValue)) {
-        tileMultiplyPacked(dValue, kPanel, numKeys, v, 1, dValue, buffers.scores, outputs, kPanel, Mode::add);
+        tileMultiply({.rows = dValue, .columns = kPanel, .depth = numKeys}, transposeOf(v, dValue),
+                     panelsOf(buffers.scores, numKeys), {outputs, kPanel}, Mode::add);
       } else {
         for (Index lane = 0; lane < kPanel; lane++)
-          tileMultiply(dValue, 1, atLeast(0, atMost(numKeys, visible + lane)), v, 1, dValue, buffers.scores + lane, kPanel, outputs + lane,
-                       kPanel, Mode::add);
+          tileMultiply({.rows = dValue, .columns = 1, .depth = atLeast(0, atMost(numKeys, visible + lane))}, transposeOf(v, dValue),
+                       rowsOf(buffers.scores + lane, kPanel), {outputs + lane, kPanel}, Mode::add);
       }
     }
   }

@@ -45,20 +45,22 @@ __attribute__((noinline)) void chainedTile(ptrdiff_t k, ptrdiff_t chain, const f
     UNROLL for (int j = 0; j < VECTORS; j++) store(c + i * ldc + j * kWidth, totals[i][j]);
 }
 
-// c = A B for whole vectors of columns; panel t of B starts at b + t·panelStride.
-static inline void chainedMultiply(ptrdiff_t m, ptrdiff_t columns, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
-                                   const float* b, ptrdiff_t ldb, ptrdiff_t panelStride, float* c, ptrdiff_t ldc) {
-  const ptrdiff_t chains = k / kChain > 0 ? k / kChain : 1, chain = (k + chains - 1) / chains;
-  for (; columns > 0; columns -= kTileColumns, b += panelStride, c += kTileColumns) {
-    const bool whole = columns >= kTileColumns;
+// c = A B for whole vectors of columns.
+static inline void chainedMultiply(ProductSizes sizes, Matrix a, RightOperand b, Output c) {
+  const ptrdiff_t chains = sizes.depth / kChain > 0 ? sizes.depth / kChain : 1, chain = (sizes.depth + chains - 1) / chains;
+  ptrdiff_t columns = sizes.columns;
+  for (; columns > 0; columns -= kTileColumns, b.data += b.panelStride, c.data += kTileColumns) {
+    const bool isWhole = columns >= kTileColumns;
     ptrdiff_t i = 0;
-#define ROWS_OF(rows)                                                                                          \
-  (whole ? chainedTile<rows, kTileVectors>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc)          \
-         : chainedTile<rows, 1>(k, chain, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc))
-    for (; i + kChainRows <= m; i += kChainRows) ROWS_OF(kChainRows);
-    for (; i + 2 <= m; i += 2) ROWS_OF(2);
-    if (i < m) ROWS_OF(1);
+#define TILE(rows, vectors)                                                                                    \
+  chainedTile<rows, vectors>(sizes.depth, chain, a.data + i * a.rowStride, a.rowStride, a.columnStride, b.data, \
+                             b.rowStride, c.data + i * c.rowStride, c.rowStride)
+#define ROWS_OF(rows) (isWhole ? TILE(rows, kTileVectors) : TILE(rows, 1))
+    for (; i + kChainRows <= sizes.rows; i += kChainRows) ROWS_OF(kChainRows);
+    for (; i + 2 <= sizes.rows; i += 2) ROWS_OF(2);
+    if (i < sizes.rows) ROWS_OF(1);
 #undef ROWS_OF
+#undef TILE
   }
   static_assert(kTileVectors == 2);
 }

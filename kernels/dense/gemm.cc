@@ -71,11 +71,11 @@ RUN(gemm_pack) {
     float* to = packed + entry * gemm_packed_size(n, k);
     if (transposeB) {
       const Index column = block * s.columns;
-      packPanels(smaller(s.columns, n - column), k, from + column * ldb, 1, ldb, to + column * k);
+      packPanels(smaller(s.columns, n - column), k, transposeOf(from + column * ldb, ldb), to + column * k);
     } else {
       const Index last = smaller((block + 1) * s.positions, k);
       for (Index p = block * s.positions; p < last; p += kPackPositions)
-        packPanelRows(n, k, from, ldb, 1, to, p, smaller(p + kPackPositions, last));
+        packPanelRows(n, k, rowMajor(from, ldb), to, p, smaller(p + kPackPositions, last));
     }
   }
 }
@@ -121,8 +121,9 @@ RUN(gemm) {
       const Index depth = smaller(kBlockK, k - p);
       if (transposeA) copyScaled(depth, rows, blockA + p * lda, lda, alpha, scratch);
       else copyScaled(rows, depth, blockA + p, lda, alpha, scratch);
-      tilePanels(rows, columns, depth, scratch, transposeA ? 1 : depth, transposeA ? rows : 1, blockB + p * kTileColumns,
-                 kTileColumns, k * kTileColumns, blockC, ldc, mode);
+      tileMultiply({.rows = rows, .columns = columns, .depth = depth},
+                   transposeA ? transposeOf(scratch, rows) : rowMajor(scratch, depth),
+                   panelsOf(blockB + p * kTileColumns, k), {blockC, ldc}, mode);
       mode = Mode::add;
       p += depth;
     } while (p < k);

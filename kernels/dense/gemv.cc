@@ -1,4 +1,4 @@
-// The product for few rows: every element of b is read once, where it lies, so memory sets the pace. Units are blocks of columns.
+// The product for few rows: every element of b is read once and never copied, so memory sets the pace. Units are blocks of columns.
 #include "map.h"
 
 namespace KERNELS_NAMESPACE {
@@ -11,20 +11,31 @@ static Index gemvColumns(Index n, Index k, bool transposeB) {
   return divideUp(divideUp(kUnitElements, larger(1, k)), 16) * 16;
 }
 
-static inline void finish(float& c, float sum, float alpha, const float* bias, bool accumulate) {
-  float value = alpha * sum;
-  if (bias) value += *bias;
-  c = accumulate ? c + value : value;
-}
+// The arguments of the call that every row and column shares.
+struct Gemv {
+  const float *a, *b, *bias;
+  float* c;
+  Index k, lda, ldb, ldc;
+  float alpha;
+  bool accumulate;
+
+  void finish(Index row, Index column, float sum) const {
+    float& element = c[row * ldc + column];
+    float value = alpha * sum;
+    if (bias) value += bias[column];
+    element = accumulate ? element + value : value;
+  }
+};
 
 // c[ROWS, last - first]: dot products of the rows of a with rows of b [n, k], one row of b after the other. Several
 // rows at a time would be several short streams, which the processor prefetches at half the speed of one stream.
 template <int ROWS>
-static void gemvTransposed(const float* a, const float* b, const float* bias, float* c, Index first, Index last, Index k, Index lda,
-                           Index ldb, Index ldc, float alpha, bool accumulate) {
+static void gemvTransposed(const Gemv& call, Index first, Index last) {
+  const Index k = call.k, lda = call.lda;
+  const float* a = call.a;
   constexpr int kChains = ROWS == 1 ? 4 : 2;
   for (Index j = first; j < last; j++) {
-    const float* row = b + j * ldb;
+    const float* row = call.b + j * call.ldb;
     Vector partial[ROWS][kChains] = {};
     Index p = 0;
     for (; p + kChains * kWidth <= k; p += kChains * kWidth)
@@ -43,7 +54,7 @@ static void gemvTransposed(const float* a, const float* b, const float* bias, fl
     UNROLL for (int i = 0; i < ROWS; i++) {
       Vector total = partial[i][0];
       UNROLL for (int q = 1; q < kChains; q++) total += partial[i][q];
-      finish(c[i * ldc + j], sum(total), alpha, bias ? bias + j : nullptr, accumulate);
+      call.finish(i, j, sum(total));
     }
   }
 }
@@ -69,17 +80,16 @@ static void outer(const float* a, Index lda, const float* b, Index ldb, Index co
 }
 
 template <int ROWS>
-static void gemvPlain(const float* a, const float* b, const float* bias, float* c, Index first, Index last, Index k, Index lda,
-                      Index ldb, Index ldc, float alpha, bool accumulate) {
+static void gemvPlain(const Gemv& call, Index first, Index last) {
+  const Index k = call.k, lda = call.lda, ldb = call.ldb;
   float sums[ROWS * kMaxColumns];
   const Index columns = last - first;
   for (int i = 0; i < ROWS; i++) __builtin_memset(sums + i * kMaxColumns, 0, sizeof(float) * kMaxColumns);
   Index p = 0;
-  for (; p + 4 <= k; p += 4) outer<ROWS, 4>(a + p, lda, b + p * ldb + first, ldb, columns, sums);
-  for (; p < k; p++) outer<ROWS, 1>(a + p, lda, b + p * ldb + first, ldb, columns, sums);
+  for (; p + 4 <= k; p += 4) outer<ROWS, 4>(call.a + p, lda, call.b + p * ldb + first, ldb, columns, sums);
+  for (; p < k; p++) outer<ROWS, 1>(call.a + p, lda, call.b + p * ldb + first, ldb, columns, sums);
   for (int i = 0; i < ROWS; i++)
-    for (Index j = 0; j < columns; j++)
-      finish(c[i * ldc + first + j], sums[i * kMaxColumns + j], alpha, bias ? bias + first + j : nullptr, accumulate);
+    for (Index j = 0; j < columns; j++) call.finish(i, first + j, sums[i * kMaxColumns + j]);
 }
 
 PLAN(gemv) {
@@ -88,13 +98,11 @@ PLAN(gemv) {
 
 RUN(gemv) {
   const Index each = gemvColumns(n, k, transposeB);
+  const Gemv call{.a = a, .b = b, .bias = bias, .c = c, .k = k, .lda = lda, .ldb = ldb, .ldc = ldc, .alpha = alpha, .accumulate = accumulate};
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index first = unit * each, last = smaller(first + each, n);
-#define ROWS(rows)                                                                                                       \
-  case rows:                                                                                                             \
-    if (transposeB) gemvTransposed<rows>(a, b, bias, c, first, last, k, lda, ldb, ldc, alpha, accumulate);               \
-    else gemvPlain<rows>(a, b, bias, c, first, last, k, lda, ldb, ldc, alpha, accumulate);                               \
-    break;
+#define ROWS(rows) \
+  case rows: transposeB ? gemvTransposed<rows>(call, first, last) : gemvPlain<rows>(call, first, last); break;
     switch (m) { ROWS(1) ROWS(2) ROWS(3) ROWS(4) }
 #undef ROWS
   }

@@ -1,18 +1,14 @@
 // The register-blocked micro-kernel of every matrix product (gemm, FAVOR+, exact attention) and the loops around it.
 //
-// A product here is c[m, n] (+)= A B of operands that are already in cache:
-// - A(i, p) = a[i·aRow + p·aK]. Row-major A [m, k]: aRow = lda, aK = 1. Aᵀ of an array [k, m]: aRow = 1, aK = lda.
-//   Elements of A are broadcast, so either way costs the same while a tile's piece of A stays in L1.
-// - B(p, j) = b[p·ldb + j] (plain), or packed by packPanels. A packed panel t is a dense [k, kTileColumns] block of the
-//   columns from t·kTileColumns on. The last panel is padded with zeros.
-// - c(i, j) = c[i·ldc + j]. c overlaps neither a nor b.
+// A product is c[rows, columns] (+)= A B over `depth` terms, of operands that are already in cache. c overlaps neither a
+// nor b.
 // Promises:
-// - Any m, n, k >= 0. Only the m×k, k×n and m×n elements are read or written, or, if packed, the panels. With k = 0, c
-//   gets zeros, or stays as it is when adding.
-// - Every element is one sum over p = 0, 1, …, k - 1 in this order, with one accumulator. The sum starts from zero and
-//   is stored in c (Mode::store) or added to c (Mode::add), or starts from c (Mode::carry). With carry, splitting k
-//   into consecutive calls changes no bit. A value depends neither on its position nor on m and n, and appended terms
-//   of zero change nothing.
+// - Sizes may be 0. Only the elements of the three matrices are read or written, or, if packed, the panels. With a depth
+//   of 0, c gets zeros, or stays as it is when adding.
+// - Every element is one sum over p = 0, 1, …, depth - 1 in this order, with one accumulator. The sum starts from zero and
+//   is stored in c (Mode::store) or added to c (Mode::add), or starts from c (Mode::carry). With carry, splitting
+//   the depth into consecutive calls changes no bit. A value depends neither on its position nor on rows and columns.
+//   Appended terms of zero change nothing.
 #pragma once
 #include "simd.h"
 
@@ -31,6 +27,31 @@ constexpr int kTileRows = 4, kTileVectors = 2;
 constexpr int kTileColumns = kTileVectors * kWidth;
 
 enum class Mode { store, add, carry };
+
+struct ProductSizes {
+  ptrdiff_t rows, columns, depth;
+};
+
+// Element (i, j) is data[i·rowStride + j·columnStride]. As A, elements are broadcast, so either order of the axes costs the
+// same while a tile's piece of A stays in L1.
+struct Matrix {
+  const float* data;
+  ptrdiff_t rowStride, columnStride;
+};
+static inline Matrix rowMajor(const float* data, ptrdiff_t stride) { return {data, stride, 1}; }
+// The transpose of a row-major matrix.
+static inline Matrix transposeOf(const float* data, ptrdiff_t stride) { return {data, 1, stride}; }
+
+// B: panel t holds kTileColumns columns and starts at data + t·panelStride, with rows rowStride apart.
+struct RightOperand {
+  const float* data;
+  ptrdiff_t rowStride, panelStride;
+};
+
+struct Output {
+  float* data;
+  ptrdiff_t rowStride;
+};
 
 // One tile: ROWS rows, VECTORS vectors of columns; with PARTIAL the last vector has only `lanes` columns.
 // A function of its own: inlined, compilers run out of registers and spill accumulators.
@@ -68,73 +89,66 @@ __attribute__((noinline)) void tile(ptrdiff_t k, const float* a, ptrdiff_t aRow,
     }
 }
 
-// A column of tiles: m rows, VECTORS vectors of columns.
+// A column of tiles: all rows, VECTORS vectors of columns.
 template <int VECTORS, bool PARTIAL>
-static inline void tileColumn(ptrdiff_t m, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
-                              ptrdiff_t ldb, float* c, ptrdiff_t ldc, Mode mode, int lanes) {
+static inline void tileColumn(ProductSizes sizes, Matrix a, RightOperand b, Output c, Mode mode, int lanes) {
   ptrdiff_t i = 0;
-  for (; i + kTileRows <= m; i += kTileRows)
-    tile<kTileRows, VECTORS, PARTIAL>(k, a + i * aRow, aRow, aK, b, ldb, c + i * ldc, ldc, mode, lanes);
-  a += i * aRow;
-  c += i * ldc;
+#define TILE(rows)                                                                                                        \
+  tile<rows, VECTORS, PARTIAL>(sizes.depth, a.data + i * a.rowStride, a.rowStride, a.columnStride, b.data, b.rowStride, \
+                               c.data + i * c.rowStride, c.rowStride, mode, lanes)
 #define REMAINDER(rows) \
-  case rows: if constexpr (rows < kTileRows) tile<rows, VECTORS, PARTIAL>(k, a, aRow, aK, b, ldb, c, ldc, mode, lanes); break;
-  switch (m - i) { REMAINDER(1) REMAINDER(2) REMAINDER(3) REMAINDER(4) REMAINDER(5) REMAINDER(6) REMAINDER(7) }
+  case rows: if constexpr (rows < kTileRows) TILE(rows); break;
+  for (; i + kTileRows <= sizes.rows; i += kTileRows) TILE(kTileRows);
+  switch (sizes.rows - i) { REMAINDER(1) REMAINDER(2) REMAINDER(3) REMAINDER(4) REMAINDER(5) REMAINDER(6) REMAINDER(7) }
 #undef REMAINDER
+#undef TILE
 }
 
-// Panel t of B starts at b + t·panelStride: kTileColumns when B is plain, k·kTileColumns (and ldb = kTileColumns) when packed.
-static inline void tilePanels(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK, const float* b,
-                              ptrdiff_t ldb, ptrdiff_t panelStride, float* c, ptrdiff_t ldc, Mode mode) {
-  for (; n >= kTileColumns; n -= kTileColumns, b += panelStride, c += kTileColumns)
-    tileColumn<kTileVectors, false>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, 0);
+static inline RightOperand rowsOf(const float* data, ptrdiff_t stride) { return {data, stride, kTileColumns}; }
+// Panels that packPanels made: dense [depth, kTileColumns] blocks, the last one padded with zeros.
+static inline RightOperand panelsOf(const float* panels, ptrdiff_t depth) { return {panels, kTileColumns, depth * kTileColumns}; }
+
+// c (+)= A B
+static inline void tileMultiply(ProductSizes sizes, Matrix a, RightOperand b, Output c, Mode mode) {
+  ptrdiff_t columns = sizes.columns;
+  for (; columns >= kTileColumns; columns -= kTileColumns, b.data += b.panelStride, c.data += kTileColumns)
+    tileColumn<kTileVectors, false>(sizes, a, b, c, mode, 0);
   static_assert(kTileVectors == 2);
-  if (n > kWidth) tileColumn<2, true>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, int(n - kWidth));
-  else if (n == kWidth) tileColumn<1, false>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, 0);
-  else if (n > 0) tileColumn<1, true>(m, k, a, aRow, aK, b, ldb, c, ldc, mode, int(n));
+  if (columns > kWidth) tileColumn<2, true>(sizes, a, b, c, mode, int(columns - kWidth));
+  else if (columns == kWidth) tileColumn<1, false>(sizes, a, b, c, mode, 0);
+  else if (columns > 0) tileColumn<1, true>(sizes, a, b, c, mode, int(columns));
 }
 
-// c (+)= A B, B plain.
-static inline void tileMultiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
-                                const float* b, ptrdiff_t ldb, float* c, ptrdiff_t ldc, Mode mode) {
-  tilePanels(m, n, k, a, aRow, aK, b, ldb, kTileColumns, c, ldc, mode);
+// Floats that the panels of B [depth, columns] take.
+constexpr ptrdiff_t packedPanelsSize(ptrdiff_t columns, ptrdiff_t depth) {
+  return (columns + kTileColumns - 1) / kTileColumns * kTileColumns * depth;
 }
 
-// c (+)= A B, B packed in panels.
-static inline void tileMultiplyPacked(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float* a, ptrdiff_t aRow, ptrdiff_t aK,
-                                      const float* panels, float* c, ptrdiff_t ldc, Mode mode) {
-  tilePanels(m, n, k, a, aRow, aK, panels, kTileColumns, k * kTileColumns, c, ldc, mode);
-}
-
-// Floats that the panels of B [k, n] take.
-constexpr ptrdiff_t packedPanelsSize(ptrdiff_t n, ptrdiff_t k) { return (n + kTileColumns - 1) / kTileColumns * kTileColumns * k; }
-
-// Packs B(p, j) = b[p·bK + j·bColumn] into panels. Plain B [k, n] has bK = ldb, bColumn = 1. W [n, k] packed as Wᵀ has
-// bK = 1, bColumn = ldb. One of bK and bColumn must be 1. Rows [first, last) of every panel are written.
-static inline void packPanelRows(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels,
-                                 ptrdiff_t first, ptrdiff_t last) {
-  for (; n > 0; n -= kTileColumns, b += kTileColumns * bColumn, panels += k * kTileColumns) {
-    const ptrdiff_t columns = n < kTileColumns ? n : kTileColumns;
+// Packs B [depth, columns] into panels. One of the strides of B must be 1. Rows [first, last) of every panel are written.
+static inline void packPanelRows(ptrdiff_t columns, ptrdiff_t depth, Matrix b, float* panels, ptrdiff_t first, ptrdiff_t last) {
+  const float* x = b.data;
+  for (; columns > 0; columns -= kTileColumns, x += kTileColumns * b.columnStride, panels += depth * kTileColumns) {
+    const bool isWhole = columns >= kTileColumns;
     ptrdiff_t p = first;
-    if (columns == kTileColumns && bColumn == 1) {
+    if (isWhole && b.columnStride == 1) {
       for (; p < last; p++)
-        UNROLL for (int j = 0; j < kTileColumns; j += kWidth) store(panels + p * kTileColumns + j, load(b + p * bK + j));
-    } else if (columns == kTileColumns && bK == 1) {
+        UNROLL for (int j = 0; j < kTileColumns; j += kWidth) store(panels + p * kTileColumns + j, load(x + p * b.rowStride + j));
+    } else if (isWhole && b.rowStride == 1) {
       for (; p + kWidth <= last; p += kWidth)
         for (int j = 0; j < kTileColumns; j += kWidth) {
           Vector square[kWidth];
-          UNROLL for (int i = 0; i < kWidth; i++) square[i] = load(b + (j + i) * bColumn + p);
+          UNROLL for (int i = 0; i < kWidth; i++) square[i] = load(x + (j + i) * b.columnStride + p);
           transpose(square);
           UNROLL for (int i = 0; i < kWidth; i++) store(panels + (p + i) * kTileColumns + j, square[i]);
         }
     }
     for (; p < last; p++)
       for (ptrdiff_t j = 0; j < kTileColumns; j++)
-        panels[p * kTileColumns + j] = j < columns ? b[p * bK + j * bColumn] : 0.0f;
+        panels[p * kTileColumns + j] = j < columns ? x[p * b.rowStride + j * b.columnStride] : 0.0f;
   }
 }
-static inline void packPanels(ptrdiff_t n, ptrdiff_t k, const float* b, ptrdiff_t bK, ptrdiff_t bColumn, float* panels) {
-  packPanelRows(n, k, b, bK, bColumn, panels, 0, k);
+static inline void packPanels(ptrdiff_t columns, ptrdiff_t depth, Matrix b, float* panels) {
+  packPanelRows(columns, depth, b, panels, 0, depth);
 }
 
 }  // namespace KERNELS_NAMESPACE

@@ -79,9 +79,10 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures - r);
       const QueryScales by{scale + r, wholeScale + r, highest, wholeHighest, queries.isFar || scalesAreFar};
       queryFeatures<false>(estimator, u + r * kRows, by, features, columns, block, nullptr, 0, nullptr, slopes);
-      tileMultiply(features, columns, dValue + 1, state + r * stride, stride, 1, gradients.transposed, kRows, gradientBlock, kRows,
-                   Mode::store);
-      tileMultiply(features, dValue, count, block, kRows, 1, gradients.rows, stride, partial + r * stride, stride, Mode::add);
+      tileMultiply({.rows = features, .columns = columns, .depth = dValue + 1}, rowMajor(state + r * stride, stride),
+                   rowsOf(gradients.transposed, kRows), {gradientBlock, kRows}, Mode::store);
+      tileMultiply({.rows = features, .columns = dValue, .depth = count}, rowMajor(block, kRows), rowsOf(gradients.rows, stride),
+                   {partial + r * stride, stride}, Mode::add);
       if (needsQueryTotals()) sumProducts(gradientBlock, block, features, columns, queryTotals);
       multiplyQueries(gradientBlock, block, slopes, gradients.transposed + dValue * kRows, features, columns, normalisers + r * kWidth);
       projected.add(projection, gradientBlock, 1, kRows, 0, count, r, features);
@@ -98,10 +99,10 @@ struct Scratch {
       const Index features = smaller(kFeatureBlock, numFeatures - r), whole = roundUp(features, kTileColumns);
       keys.logFeatures(projection, r, whole, block, kFeatureBlock);
       keyFeatures(estimator, keys, block, kFeatureBlock, scale + r, 0, count, whole, block, kFeatureBlock, nullptr, slopes);
-      tileMultiply(count, whole, dValue + 1, keys.values, stride, 1, transposedSums + r, padded, gradientBlock, kFeatureBlock,
-                   Mode::store);
-      tileMultiply(count, dValue, features, block, kFeatureBlock, 1, sums + r * stride, stride, dV, stride,
-                   r == 0 ? Mode::store : Mode::carry);
+      tileMultiply({.rows = count, .columns = whole, .depth = dValue + 1}, rowMajor(keys.values, stride),
+                   rowsOf(transposedSums + r, padded), {gradientBlock, kFeatureBlock}, Mode::store);
+      tileMultiply({.rows = count, .columns = dValue, .depth = features}, rowMajor(block, kFeatureBlock),
+                   rowsOf(sums + r * stride, stride), {dV, stride}, r == 0 ? Mode::store : Mode::carry);
       multiplyKeys(gradientBlock, block, slopes, count, features, rowSums);
       projected.add(projection, gradientBlock, kFeatureBlock, 1, 0, count, r, features);
     }

@@ -95,8 +95,9 @@ struct Scratch {
     // products[j, i] = B_ij for keys j <= queries i, zero above the diagonal.
     for (Index g = first; g < end; g += kGroup) {
       const Index from = g / kWidth * kWidth;
-      tileMultiply(smaller(kGroup, end - g), last - from, dValue + 1, keys.tile.values + g * stride, stride, 1,
-                   gradients.transposed + from, kRows, products + g * kRows + from, kRows, Mode::store);
+      tileMultiply({.rows = smaller(kGroup, end - g), .columns = last - from, .depth = dValue + 1},
+                   rowMajor(keys.tile.values + g * stride, stride), rowsOf(gradients.transposed + from, kRows),
+                   {products + g * kRows + from, kRows}, Mode::store);
     }
     for (Index j = first; j < end; j++)
       clear(products + j * kRows, keep + (j - keep) / kGroup * kGroup, j);
@@ -110,13 +111,14 @@ struct Scratch {
       for (Index i = 0; query != stored && i < features; i++)
         copyRow(stored + i * kRows + first, query + i * kRows + first, last - first);
       keys.features(first, end, r, features, keyRows, totals, keySlopesOf(block, r));
-      tileMultiply(features, columns, dValue + 1, rows, stride, 1, gradients.transposed + keep, kRows, gradientBlock + keep, kRows,
-                   Mode::store);
+      tileMultiply({.rows = features, .columns = columns, .depth = dValue + 1}, rowMajor(rows, stride),
+                   rowsOf(gradients.transposed + keep, kRows), {gradientBlock + keep, kRows}, Mode::store);
       for (Index c = keep; c < last; c += kGroup) {
         const Index groupEnd = smaller(c + kGroup, end), from = larger(c, first);
         const auto sum = [&](Index i, Index count, Index numKeys) {
-          tileMultiply(features, count, numKeys, keyRows + first * kFeatureBlock, 1, kFeatureBlock, products + first * kRows + i, kRows,
-                       gradientBlock + i, kRows, Mode::carry);
+          tileMultiply({.rows = features, .columns = count, .depth = numKeys},
+                       transposeOf(keyRows + first * kFeatureBlock, kFeatureBlock), rowsOf(products + first * kRows + i, kRows),
+                       {gradientBlock + i, kRows}, Mode::carry);
         };
         if (keysAreFinite || allFinite(keyRows + from * kFeatureBlock, kFeatureBlock, groupEnd - from, features)) sum(c, smaller(kGroup, last - c), groupEnd - first);
         else for (Index i = from; i < groupEnd; i++) sum(i, 1, i + 1 - first);
@@ -181,8 +183,9 @@ struct Scratch {
     // products[i, j] = B_ij for queries i >= keys j, zero above the diagonal.
     for (Index g = first; g < end; g += kGroup) {
       const Index rows = smaller(kGroup, end - g);
-      tileMultiply(rows, roundUp(g + rows, kWidth) - keep, dValue + 1, gradients.rows + g * stride, stride, 1, valuesAcross + keep,
-                   kRows, products + g * kRows + keep, kRows, Mode::store);
+      tileMultiply({.rows = rows, .columns = roundUp(g + rows, kWidth) - keep, .depth = dValue + 1},
+                   rowMajor(gradients.rows + g * stride, stride), rowsOf(valuesAcross + keep, kRows),
+                   {products + g * kRows + keep, kRows}, Mode::store);
     }
     for (Index i = first; i < end; i++)
       clear(products + i * kRows, i + 1, smaller(last, keep + roundUp(i + 1 - keep, kGroup)));
@@ -190,24 +193,27 @@ struct Scratch {
     for (Index r = 0; r < numFeatures(); r += kFeatureBlock) {
       const Index features = smaller(kFeatureBlock, numFeatures() - r);
       const float *rows = later.sums + r * stride, *query = queryFeaturesOf(block, r), *keyRows = keyFeaturesOf(block, r);
-      tileMultiply(features, columns, dValue + 1, rows, stride, 1, valuesAcross + keep, kRows, gradientBlock + keep, kRows,
-                   Mode::store);
+      tileMultiply({.rows = features, .columns = columns, .depth = dValue + 1}, rowMajor(rows, stride),
+                   rowsOf(valuesAcross + keep, kRows), {gradientBlock + keep, kRows}, Mode::store);
       for (Index c = keep; c < last; c += kGroup) {
         const Index from = larger(c, first), groupEnd = smaller(c + kGroup, end);
         const auto sum = [&](Index j, Index count, Index i) {
-          tileMultiply(features, count, end - i, query + i, kRows, 1, products + i * kRows + j, kRows, gradientBlock + j, kRows, Mode::carry);
+          tileMultiply({.rows = features, .columns = count, .depth = end - i}, rowMajor(query + i, kRows),
+                       rowsOf(products + i * kRows + j, kRows), {gradientBlock + j, kRows}, Mode::carry);
         };
         if (queriesAreFinite[block] || allFinite(query + from, kRows, features, groupEnd - from)) sum(c, smaller(kGroup, last - c), from);
         else for (Index j = from; j < groupEnd; j++) sum(j, 1, j);
       }
       multiplyKeysAcross(keyRows, keySlopesOf(block, r), features, keep, end, r == 0);
       inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
-      tileMultiply(end - first, dValue, features, keyRows + first * kFeatureBlock, kFeatureBlock, 1, rows, stride, dV + first * stride,
-                   stride, r == 0 ? Mode::store : Mode::carry);
+      tileMultiply({.rows = end - first, .columns = dValue, .depth = features},
+                   rowMajor(keyRows + first * kFeatureBlock, kFeatureBlock), rowsOf(rows, stride), {dV + first * stride, stride},
+                   r == 0 ? Mode::store : Mode::carry);
       for (Index g = first; g < end; g += kGroup) {
         const Index from = g / kWidth * kWidth;
-        tileMultiply(smaller(kGroup, end - g), last - from, features, keyRows + g * kFeatureBlock, kFeatureBlock, 1, query + from,
-                     kRows, scores + g * kRows + from, kRows, r == 0 ? Mode::store : Mode::carry);
+        tileMultiply({.rows = smaller(kGroup, end - g), .columns = last - from, .depth = features},
+                     rowMajor(keyRows + g * kFeatureBlock, kFeatureBlock), rowsOf(query + from, kRows),
+                     {scores + g * kRows + from, kRows}, r == 0 ? Mode::store : Mode::carry);
       }
       sumQueries(query, features, keep, last);
       later.addPlainly(gradients.rows, first, end, r, features, query, 1, kRows, totals);
@@ -217,8 +223,8 @@ struct Scratch {
       const Index rows = smaller(kGroup, end - g);
       for (Index j = g; j < g + rows; j++) clear(scores + j * kRows, g, j);
       const auto sum = [&](Index j, Index count) {
-        tileMultiply(count, dValue, end - j, scores + j * kRows + j, kRows, 1, gradients.rows + j * stride, stride, dV + j * stride, stride,
-                     Mode::carry);
+        tileMultiply({.rows = count, .columns = dValue, .depth = end - j}, rowMajor(scores + j * kRows + j, kRows),
+                     rowsOf(gradients.rows + j * stride, stride), {dV + j * stride, stride}, Mode::carry);
       };
       if (allFinite(gradients.rows + g * stride, stride, rows, dValue)) sum(g, rows);
       else for (Index j = g; j < g + rows; j++) sum(j, 1);

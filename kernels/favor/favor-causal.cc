@@ -70,14 +70,15 @@ struct Scratch {
       const QueryScales by{keys.start + r, keys.wholeStart + r, highest + keep, wholeHighest + keep, queries.isFar || keys.startIsFar};
       queryFeatures<true>(projection.estimator, u + r * kRows + keep, by, features, columns, queryBlock + keep, rows + dValue, stride,
                           denominators + keep, nullptr);
-      tileMultiply(end - first, dValue, features, queryBlock + first, 1, kRows, rows, stride, numerators + first * stride, stride,
-                   Mode::carry);
+      tileMultiply({.rows = end - first, .columns = dValue, .depth = features}, transposeOf(queryBlock + first, kRows),
+                   rowsOf(rows, stride), {numerators + first * stride, stride}, Mode::carry);
       if (!hasKeys) continue;
       keys.features(first, end, r, features, keyBlock, totals);
       for (Index g = first; g < end; g += kGroup) {
         const Index from = g / kWidth * kWidth;
-        tileMultiply(smaller(kGroup, end - g), keep + columns - from, features, keyBlock + g * kFeatureBlock, kFeatureBlock, 1,
-                     queryBlock + from, kRows, scores + g * kRows + from, kRows, r == 0 ? Mode::store : Mode::carry);
+        tileMultiply({.rows = smaller(kGroup, end - g), .columns = keep + columns - from, .depth = features},
+                     rowMajor(keyBlock + g * kFeatureBlock, kFeatureBlock), rowsOf(queryBlock + from, kRows),
+                     {scores + g * kRows + from, kRows}, r == 0 ? Mode::store : Mode::carry);
       }
       if (update) state.add(keys.tile.values, first, end, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
     }
@@ -94,7 +95,8 @@ struct Scratch {
       const Index rows = smaller(kGroup, end - g);
       const float* values = keys.tile.values + first * stride;
       const auto sum = [&](Index i, Index count, Index numKeys) {
-        tileMultiply(count, dValue, numKeys, scores + first * kRows + i, 1, kRows, values, stride, numerators + i * stride, stride, Mode::carry);
+        tileMultiply({.rows = count, .columns = dValue, .depth = numKeys}, transposeOf(scores + first * kRows + i, kRows),
+                     rowsOf(values, stride), {numerators + i * stride, stride}, Mode::carry);
       };
       if (allFinite(keys.tile.values + g * stride, stride, rows, dValue)) sum(g, rows, g + rows - first);
       else for (Index i = g; i < g + rows; i++) sum(i, 1, i + 1 - first);

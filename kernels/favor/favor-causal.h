@@ -258,8 +258,9 @@ struct CausalState {
   // [kFeatureBlock, stride] is zero beyond width.
   void add(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
            Index featureStride, const float* totals, float* delta) {
-    tileMultiply(count, width - 1, end - first, features + first * rowStride, featureStride, rowStride, values + first * stride, stride,
-                 delta, stride, Mode::store);
+    tileMultiply({.rows = count, .columns = width - 1, .depth = end - first},
+                 {features + first * rowStride, featureStride, rowStride}, rowsOf(values + first * stride, stride), {delta, stride},
+                 Mode::store);
     for (Index i = 0; i < count; i++) {
       delta[i * stride + width - 1] = totals[i];
       addCompensatedRow(delta + i * stride, sums + (r + i) * stride, compensation + (r + i) * stride, stride, 1);
@@ -269,8 +270,9 @@ struct CausalState {
   void addPlainly(const float* values, Index first, Index end, Index r, Index count, const float* features, Index rowStride,
                   Index featureStride, const float* totals) {
     float* rows = sums + r * stride;
-    tileMultiply(count, width - 1, end - first, features + first * rowStride, featureStride, rowStride, values + first * stride, stride,
-                 rows, stride, Mode::add);
+    tileMultiply({.rows = count, .columns = width - 1, .depth = end - first},
+                 {features + first * rowStride, featureStride, rowStride}, rowsOf(values + first * stride, stride), {rows, stride},
+                 Mode::add);
     for (Index i = 0; i < count; i++) rows[i * stride + width - 1] += totals[i];
   }
 };

@@ -116,8 +116,8 @@ struct KeyTile {
   void logFeatures(const Projection& p, Index first, Index columns, float* u, Index ldu) const {
     const Index depth = p.keyDepth();
     if (p.isDense()) {
-      chainedMultiply(count, columns, depth, x + kWidth - 1 - p.hasBias, xStride(), 1, p.panels + (first - p.first) * depth,
-                      kTileColumns, depth * kTileColumns, u, ldu);
+      chainedMultiply({.rows = count, .columns = columns, .depth = depth}, rowMajor(x + kWidth - 1 - p.hasBias, xStride()),
+                      panelsOf(p.panels + (first - p.first) * depth, depth), {u, ldu});
     } else {
       p.scaleDirectionsAcross(first, columns, count, p.estimator.isExponential() ? fraction : nullptr, u, ldu);
     }
@@ -212,8 +212,8 @@ struct QueryTile {
   // u [count of features, kRows] of the features from `first` on.
   void logFeatures(const Projection& p, Index first, Index features, float* u) const {
     if (p.isDense()) {
-      chainedMultiply(features, columns, p.queryDepth(), p.weights + kWidth - p.hasBias + first * p.stride(), p.stride(), 1, x, kRows,
-                      kTileColumns, u, kRows);
+      chainedMultiply({.rows = features, .columns = columns, .depth = p.queryDepth()},
+                      rowMajor(p.weights + kWidth - p.hasBias + first * p.stride(), p.stride()), rowsOf(x, kRows), {u, kRows});
     } else {
       p.scaleDirections(first, features, columns, nullptr, u);
     }

@@ -49,7 +49,8 @@ struct KeysScratch {
       float totals[kTileColumns];
       keyFeatures(estimator, tile, u, kTileColumns, scale + r, 0, count, kTileColumns, u, kTileColumns, totals, nullptr);
       float* sums = partial + r * stride;
-      tileMultiply(columns, dValue, count, u, 1, kTileColumns, tile.values, stride, sums, stride, Mode::add);
+      tileMultiply({.rows = columns, .columns = dValue, .depth = count}, transposeOf(u, kTileColumns), rowsOf(tile.values, stride),
+                   {sums, stride}, Mode::add);
       for (Index j = 0; j < columns; j++) sums[j * stride + dValue] += totals[j];
     }
   }
@@ -116,7 +117,8 @@ struct QueriesScratch {
       float *block = u + r * kRows, *rows = state + r * stride;
       const QueryScales by{floatScales + r, scales + r, highest, wholeHighest, tile.isFar || scalesAreFar};
       queryFeatures<true>(estimator, block, by, features, tile.columns, block, rows + dValue, stride, denominators, nullptr);
-      tileMultiply(tile.count, dValue, features, block, 1, kRows, rows, stride, numerators, stride, Mode::carry);
+      tileMultiply({.rows = tile.count, .columns = dValue, .depth = features}, transposeOf(block, kRows), rowsOf(rows, stride),
+                   {numerators, stride}, Mode::carry);
     }
   }
 };

@@ -190,7 +190,7 @@ function checkedOperation(operation) {
   const written = arrays.filter(
     (argument) => isWritten(argument) && (!argument.isOptional || argument.role === 'inout'),
   );
-  // A product that continues another is above 0 only if the other is.
+  // A product that continues another product is above 0 only if the other is.
   const extents = [...new Set(written.map(extent))].filter(
     (each, _, all) => !all.some((other) => each.startsWith(`${other} * `)),
   );
@@ -234,7 +234,7 @@ import type { Storage } from '../storage.ts';
 import { ${helpers.join(', ')} } from './arguments.ts';
 import { ContentChecks } from './contents.ts';
 
-/** Every call with its checks: what passes goes on to the backend behind, if there is anything to write. */
+/** Every call with its checks: a call that passes goes to the backend behind, if there is anything to write. */
 export abstract class CheckedOperations extends ContentChecks implements Operations {
 ${body}
 }

@@ -22,7 +22,7 @@ export type UnaryKind = (typeof unaryKinds)[number];
 export const binaryKinds = ['add', 'subtract', 'multiply', 'divide'] as const;
 export type BinaryKind = (typeof binaryKinds)[number];
 
-/** With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D), the others are f(u) + epsilon (gelu by erf). */
+/** With u = W x̂ + bias, x̂ = x·dHead^(−1/4) and D = ‖x̂‖²/2: `exponential` is exp(u − D), `sine` is sin(u)·exp(D). The others are f(u) + epsilon (gelu by erf). */
 export const featureMapKinds = [
   'exponential',
   'sine',

@@ -165,7 +165,7 @@ describe('check-layers', () => {
     [
       'a folder that is no layer, and a file in none',
       { 'src/utils/misc.ts': '', 'src/helpers.ts': '' },
-      [/^src\/helpers\.ts: lies in no layer/, /^src\/utils\/misc\.ts: src\/utils\/ is no known layer/],
+      [/^src\/helpers\.ts: is in no layer/, /^src\/utils\/misc\.ts: src\/utils\/ is no known layer/],
     ],
     [
       'a Node module behind the browser entry',

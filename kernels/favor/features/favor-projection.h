@@ -130,8 +130,9 @@ struct ProjectionGradient {
   void add(const Projection& p, const float* dU, Index rowStride, Index featureStride, Index firstRow, Index endRow, Index r,
            Index features) {
     if (p.isDense()) {
-      tileMultiply(endRow - firstRow, p.dHead, features, dU + firstRow * rowStride, rowStride, featureStride,
-                   p.weights + r * stride + kWidth, stride, dX + firstRow * stride, stride, r == 0 ? Mode::store : Mode::carry);
+      tileMultiply({.rows = endRow - firstRow, .columns = p.dHead, .depth = features},
+                   {dU + firstRow * rowStride, rowStride, featureStride}, rowsOf(p.weights + r * stride + kWidth, stride),
+                   {dX + firstRow * stride, stride}, r == 0 ? Mode::store : Mode::carry);
       return;
     }
     const Index keep = firstRow / kWidth * kWidth, columns = roundUp(endRow, kWidth) - keep;

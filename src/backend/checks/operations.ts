@@ -47,7 +47,7 @@ import type { Storage } from '../storage.ts';
 import { argumentsOf, choice, evenSize, extent, flag, number, numberBelow, size, together } from './arguments.ts';
 import { ContentChecks } from './contents.ts';
 
-/** Every call with its checks: what passes goes on to the backend behind, if there is anything to write. */
+/** Every call with its checks: a call that passes goes to the backend behind, if there is anything to write. */
 export abstract class CheckedOperations extends ContentChecks implements Operations {
   gemm(args: GemmArguments): void {
     const where = 'gemm';
