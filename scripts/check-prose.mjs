@@ -32,7 +32,7 @@ function sentencesOf(paragraph) {
     .replace(/https?:\S+/g, '')
     .replace(/\s+/g, ' ')
     .trim();
-  return plain.split(/(?<=[.!?]["”)*]*)(?<!\b(?:Fig|Eq|No|pp?|al|vs)\.) (?=["“(*]*[\p{Lu}\d]|`)/u);
+  return plain.split(/(?<=[.!?]["”)*]*)(?<!\b(?:Fig|Eq|No|pp?|al|vs)\.) (?=["“(*]*[\p{Lu}\d]|[`@])/u);
 }
 
 /** Groups lines of prose, [line number, text] each, into paragraphs: an empty line, a list item or a tag begins the next. */
@@ -75,7 +75,7 @@ function comments(text) {
       // Indented lines are code or tables, unless they continue a list item.
       lines.push([
         i + 1,
-        (!isList && /^\s{3,}/.test(own)) || /(biome|eslint|ts)-(ignore|expect-error)/.test(own) ? '' : own,
+        (!isList && /^\s{3,}|^\s*\|/.test(own)) || /(biome|eslint|ts)-(ignore|expect-error)/.test(own) ? '' : own,
       ]);
     } else if (/\s\/\/ (.*)/.test(line)) lines.push([i + 1, ''], [i + 1, /\s\/\/ (.*)/.exec(line)[1]], [i + 1, '']);
     isBlock = (isBlock || opens) && !line.includes('*/');

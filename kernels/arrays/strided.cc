@@ -63,8 +63,8 @@ static inline Vector loadStrided(const float* p, Index stride, int lanes) {
   return x;
 }
 
-// A transposition: out is dense along the innermost axis q, and x is dense along another axis p. The loops go by
-// squares of kWidth × kWidth. Each square is read along p, turned in registers and written along q.
+// A transposition: out is dense along the innermost axis q, x along another axis p. The loops go by squares of kWidth ×
+// kWidth. Each square is read along p, turned in registers and written along q.
 struct Transposition {
   Index p, lengthP, lengthQ, strideQ, strideP;  // of q in x, of p in out
 

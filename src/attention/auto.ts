@@ -55,12 +55,13 @@ export class AutoState implements DecodingState {
 }
 
 /**
- * Exact attention below the length at which FAVOR+ becomes faster on this backend ({@link crossoverLength}, or the
- * configuration's `crossover`), FAVOR+ from there on. The choice depends on lengths alone: the longest run decides for all
- * of a call; with cross-attention, the length at which as many queries as keys would cost the same.
+ * Exact attention below the length at which FAVOR+ becomes faster on this backend, FAVOR+ from there on. The length is
+ * {@link crossoverLength}, or the configuration's `crossover`. The choice depends on lengths alone: the longest run
+ * decides for all of a call. With cross-attention, the length is that at which as many queries as keys would cost the
+ * same.
  *
- * While decoding, keys and values are kept until the past and the new positions reach the crossover; then they are folded
- * into the sums of FAVOR+, and the outputs are those of FAVOR+ over the whole past from there on.
+ * While decoding, keys and values are kept until the past and the new positions reach the crossover. Then they are
+ * folded into the sums of FAVOR+, and from there on the outputs are those of FAVOR+ over the whole past.
  */
 export class AutoAttention implements Attention<AutoState> {
   readonly #exact: ExactAttention;

@@ -8,9 +8,9 @@ export const attentionConfiguration = z.lazy(() => {
   const size = z.int().check(z.minimum(1));
   /**
    * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
-   * its authors' code leaves it to the user. 1,000 is what later implementations settled on, rare enough to cost nothing:
-   * to draw 256 orthogonal features of 64 takes 6 ms a layer, 6 µs a step. Runs of a few hundred steps want less, or they see
-   * one draw only (Figure 5 here takes 50).
+   * its authors' code leaves the number to the user. Later implementations settled on 1,000, rare enough to cost
+   * nothing: drawing 256 orthogonal features of 64 takes 6 ms a layer, 6 µs a step. Runs of a few hundred steps want
+   * less, or they see one draw only (Figure 5 here takes 50).
    */
   const redrawInterval = z._default(z.int().check(z.minimum(0)), 1000);
   return z.discriminatedUnion('type', [
@@ -37,7 +37,7 @@ export const attentionConfiguration = z.lazy(() => {
           error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',
         }),
       ),
-    /** The Reformer's LSH attention, O(length): queries serve as keys, near ones are found by hashing. */
+    /** The Reformer's LSH attention, O(length): queries serve as keys, and hashing finds near keys. */
     z.strictObject({
       type: z.literal('lsh'),
       /** Rounds of hashing: keys are missed less often, time grows in proportion. */
@@ -58,10 +58,12 @@ export const attentionConfiguration = z.lazy(() => {
       sharing: z._default(z.enum(['heads', 'none']), 'heads'),
       /** Trained, or random and redrawn, as in the Performer paper's comparison. */
       projections: z._default(z.enum(['learned', 'random']), 'learned'),
-      /** Means nothing for learned projections. */
+      /** Has no meaning for learned projections. */
       redrawInterval,
     }),
-    /** Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and no model. */
+    /**
+     * Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and not a model.
+     */
     z.strictObject({ type: z.literal('identity') }),
   ]);
 });

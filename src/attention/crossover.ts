@@ -2,8 +2,9 @@ import type { BackendName } from '../backend/types.ts';
 import { checkArguments, option } from '../base/options.ts';
 
 /**
- * Time of a flop of exact attention over that of one of FAVOR+, forward, as measured on two Zen 4 cores with 8 heads of 64
- * and 256 features (`npm run bench -- lengths softmax-attention favor-causal`). The reference backend stands in for the native one, whose oracle it is.
+ * Time of a flop of exact attention over that of a flop of FAVOR+, forward. Measured on two Zen 4 cores with 8 heads of
+ * 64 and 256 features (`npm run bench -- lengths softmax-attention favor-causal`). The reference backend has the
+ * numbers of the native backend, whose oracle it is.
  */
 const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: number }> = {
   native: { bidirectional: 0.97, causal: 0.91 },
@@ -12,12 +13,12 @@ const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: numb
 };
 
 /**
- * The length from which FAVOR+ with `numFeatures` features is the faster one, forward, with as many queries as keys.
+ * The length from which FAVOR+ with `numFeatures` features is faster, forward, with as many queries as keys.
  *
- * For every query exact attention takes 2·(dHead + dValue) flops and an exponential for each key it sees: all of the
- * `length`, or half of them if causal. FAVOR+ takes the same for each feature twice, once for the query and once for
- * a key. So the lengths at which the flops are equal are 2·numFeatures and, causal, 4·numFeatures, whatever the widths; the
- * measured cost of a flop shifts them.
+ * For every query exact attention takes 2·(dHead + dValue) flops and an exponential for each key it sees. A query sees
+ * all of the `length`, or half of it if causal. FAVOR+ takes the same for each feature twice, once for the query and
+ * once for a key. The flops are therefore equal at 2·numFeatures and, causal, at 4·numFeatures, whatever the widths.
+ * The measured cost of a flop shifts these lengths.
  */
 export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean): number {
   checkArguments(

@@ -128,7 +128,7 @@ function isDrawn(features: FeatureTensors | FeatureOptions): features is Feature
 
 type FavorAttentionConfiguration = FeatureConfiguration & {
   readonly normalised?: boolean;
-  /** Of the model's configuration, and none of the features'. */
+  /** The options of the model's configuration, without those of the features. */
   readonly type?: string;
   readonly redrawInterval?: number;
   readonly crossover?: number | undefined;

@@ -5,8 +5,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Attention } from './types.ts';
 
 /**
- * The bar "X" of the paper's Figure 3: returns the values, in no time and without memory. It attends to nothing, so no
- * attention can be faster; a bound on speed, not a model. Masks and causality change nothing, and queries and keys get no
+ * The bar "X" of the paper's Figure 3: returns the values, in no time and without memory. Attending to nothing, this is
+ * a bound on the speed of any attention, not a model. Masks and causality change nothing, and queries and keys get no
  * gradient.
  */
 export class IdentityAttention implements Attention<never> {

@@ -26,8 +26,9 @@ export interface LinformerProjections {
 
 /**
  * Linformer (Wang et al. 2020, arXiv 2006.04768): `softmax(Q(EK)ᵀ/√dHead)(FV)`, exact attention to projectedLength
- * mixtures of keys and of values, in O(length·projectedLength) time. A mixture holds later positions too, so it is
- * bidirectional only. Masked keys, padding and their values count as zeros; a length below maxLength uses the first columns.
+ * mixtures of keys and of values, in O(length·projectedLength) time. A mixture holds later positions too, so Linformer
+ * is bidirectional only. Masked keys, padding and their values count as zeros. A length below maxLength uses the first
+ * columns.
  *
  * @param queries `[batch, heads, lengthQ, dHead]`
  * @param keys `[batch, heads, lengthK, dHead]`, lengthK ≤ maxLength

@@ -19,15 +19,15 @@ import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } fro
 import { layerSizesKind } from './types.ts';
 
 /**
- * LSH attention of the Reformer (Kitaev, Kaiser & Levskaya 2020, arXiv 2001.04451), with queries for keys. In each hash a
- * sequence is sorted by (bucket, position) and cut into chunks of chunkLength; a chunk attends to itself and to the one
- * before it. As the paper's N_ij asks, a key that several hashes show counts once: the result is one softmax over the
- * union. A position attends to itself only where it sees nothing else.
+ * LSH attention of the Reformer (Kitaev, Kaiser & Levskaya 2020, arXiv 2001.04451), with queries for keys. In each hash
+ * a sequence is sorted by (bucket, position) and cut into chunks of chunkLength. A chunk attends to itself and to the
+ * chunk before. As the paper's N_ij asks, a key that several hashes show counts once: the result is one softmax over
+ * the union. A position attends to itself only where it sees nothing else.
  *
- * Bidirectional, a sequence of n valid positions has the least even number of buckets ≥ n/chunkLength, at most
- * numBuckets. Causal, it has numBuckets, and a chunk also ends with its bucket and sees the one before only in the same
- * bucket: were chunks to run on, as in the authors' code, each token would move the chunks of earlier ones, and so change
- * what they see. Segments are hashed and sorted each on its own; masked positions neither see nor are seen.
+ * A bidirectional sequence of n valid positions has the least even number of buckets ≥ n/chunkLength, at most
+ * numBuckets. A causal sequence has numBuckets. There a chunk also ends with its bucket, and sees the chunk before only
+ * in the same bucket. Otherwise, as in the authors' code, each token would move the chunks of earlier tokens, and so
+ * change what they see. Segments are hashed and sorted each on its own; masked positions neither see nor are seen.
  *
  * @param queries `[batch, heads, length, dHead]`
  * @param values `[batch, heads, length, dValue]`

@@ -83,7 +83,7 @@ function covers(found: Pieces, length: number): boolean {
 
 /**
  * The key mask that means the same as `segments`, where no row holds more than one sequence: 0 on padding. Undefined
- * where one does.
+ * where a row holds more.
  */
 export function paddingMask(segments: Segments): Float32Array[] | undefined {
   const isSingle = segments.every((ids) => new Set(Array.from(ids).filter((id) => id >= 0)).size <= 1);

@@ -5,8 +5,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { SavedState, SavedStateJson } from './decoding/saved-state.ts';
 
 /**
- * Ids of packed sequences, one array per batch row: neighbouring positions with equal ids form one sequence that attends
- * only within itself; a negative id is padding.
+ * Ids of packed sequences, one array per batch row. Neighbouring positions with equal ids form one sequence that
+ * attends only within itself. A negative id is padding.
  */
 export type Segments = readonly ArrayLike<number>[];
 
@@ -17,7 +17,10 @@ export type KeyMask = Tensor | readonly ArrayLike<number>[];
 export interface AttendOptions {
   /** Query i sees only keys j ≤ i + offset of its sequence. Default false. */
   readonly causal?: boolean | undefined;
-  /** With `causal`: any integer. Default: lengthK − lengthQ of each sequence, so that its last query sees all its keys. */
+  /**
+   * With `causal`: any integer. Default: lengthK − lengthQ of each sequence, so that the last query of a sequence sees
+   * all its keys.
+   */
   readonly offset?: number | undefined;
   /**
    * Divide every row by its sum over the keys. Default true; false gives `Σ_j K(q, k_j) v_j`, which may overflow where
@@ -26,7 +29,7 @@ export interface AttendOptions {
   readonly normalised?: boolean | undefined;
   /** `bhld` = `[batch, heads, length, d]` (default) or `blhd` = `[batch, length, heads, d]`. */
   readonly layout?: AttentionLayout;
-  /** 1 = valid key, 0 = masked, such as padding: a masked key takes part in neither a row's sum nor its divisor. */
+  /** 1 = valid key, 0 = masked, such as padding: a masked key takes part neither in a row's sum nor in its divisor. */
   readonly keyMask?: KeyMask | undefined;
   /** Packed or padded sequences that attend only within themselves. */
   readonly segments?: Segments | undefined;
@@ -90,17 +93,21 @@ export interface Attention<State extends DecodingState = DecodingState> {
    */
   restoreState(saved: SavedState | SavedStateJson): State;
   /**
-   * One state whose batch rows are those of `states`, in order: sequences that go on together. `states` stay as they are.
+   * One state whose batch rows are those of `states`, in order: sequences that continue together. `states` stay as they
+   * are.
    *
-   * @throws one sentence when their sizes do not fit, or exact ones differ in position.
+   * @throws ShapeError when their sizes do not fit, or exact states differ in position.
    */
   stackStates(states: readonly State[]): State;
   /**
    * Causal attention of new positions to the past and to themselves; the state then includes them. Axes
-   * `[batch, length, heads, d]`; any length ≥ 1, so a prompt and a single token go the same way.
+   * `[batch, length, heads, d]`, any length ≥ 1. A prompt and a single token are called alike.
    */
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: State): Tensor;
-  /** Says that `length` positions follow, perhaps in several calls of {@link extend}, which give what a single one would. */
+  /**
+   * Says that `length` positions follow, perhaps in several calls of {@link extend}, which give what a single call
+   * would.
+   */
   expect?(state: State, length: number): void;
   /** Positions in several calls of {@link extend} give other numbers than in a single one. Default false. */
   readonly extendsWhole?: boolean;

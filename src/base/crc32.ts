@@ -11,7 +11,7 @@ const CRC_TABLES: readonly Uint32Array[] = (() => {
   return tables;
 })();
 
-/** CRC-32 (IEEE 802.3, as in zip and PNG), unsigned; `previous` is that of the bytes before these. */
+/** CRC-32 (IEEE 802.3, as in zip and PNG), unsigned; `previous` is the CRC of the bytes before these. */
 export function crc32(bytes: Uint8Array, previous = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = CRC_TABLES as [
     Uint32Array,

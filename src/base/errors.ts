@@ -9,7 +9,7 @@ export class PerformersError extends Error {
   }
 }
 
-/** Characters of a message at most: what it quotes from a file or an argument may have any length. */
+/** Most characters of a message: what a message quotes from a file or an argument may have any length. */
 const LONGEST = 2000;
 const TAIL = 500;
 
@@ -35,7 +35,7 @@ export class DataError extends PerformersError {}
 /** A file or folder is missing, locked, not readable or not writable. */
 export class FileError extends PerformersError {}
 
-/** A server of models or data gave no answer, or not the one that was asked for. */
+/** A server of models or data gave no answer, or not the answer that was asked for. */
 export class NetworkError extends PerformersError {}
 
 /** A tensor, state or backend was used after its end, or together with those of another backend. */

@@ -1,6 +1,6 @@
 /**
- * Long work shares the event loop: JavaScript has one thread, so that timers, signals, requests and frames wait for as long
- * as a function keeps it. Every function that can take long holds a {@link Pauses} and awaits it between pieces of work.
+ * Long work shares the event loop. JavaScript has one thread, so timers, signals, requests and frames wait while a
+ * function runs. Every function that can take long holds a {@link Pauses} and awaits it between pieces of work.
  */
 
 /** Longest stretch of work between two pauses, in milliseconds: a frame at 60 Hz has 16. */
@@ -12,7 +12,7 @@ export interface Stoppable {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** When the event loop last turned for anybody's pause: many short calls in a row count as one stretch. */
+/** When the event loop last turned for any pause: many short calls in a row count as one stretch. */
 let lastTurn = Number.NEGATIVE_INFINITY;
 
 /** Lets timers, signals, requests and frames happen. */
@@ -65,7 +65,7 @@ export class Pauses {
 }
 
 /**
- * Runs a generator that ends when its signal aborts: what it gave until then is whole, so that nothing is thrown.
+ * Runs a generator that ends when its signal aborts. Nothing is thrown, as what the generator gave until then is whole.
  * A promise, whose result would be a part, rejects with the signal's reason instead.
  */
 export async function* untilAborted<T>(

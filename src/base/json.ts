@@ -1,4 +1,7 @@
-/** JSON that comes from outside: what is deeper than any file of use would exhaust the stack of whatever walks over it. */
+/**
+ * JSON that comes from outside. A value that is deeper than any useful file would exhaust the stack of whatever walks
+ * over it.
+ */
 import { DataError } from './errors.ts';
 
 /** Arrays and objects within each other, at most. */
@@ -27,7 +30,10 @@ export function checkJsonDepth(value: unknown, where: string): void {
   }
 }
 
-/** Level by level, as a recursion would be what this is to prevent; ends at the limit also for a value that holds itself. */
+/**
+ * Goes level by level, as a recursion would exhaust the stack itself. The limit also ends the walk over a value that
+ * holds itself.
+ */
 function isDeep(value: unknown): boolean {
   let level: object[] = isObject(value) ? [value] : [];
   for (let depth = 1; level.length > 0; depth++) {

@@ -1,6 +1,6 @@
 /**
- * The door for objects of options: unknown keys are refused with the nearest known key, as in configuration files, and
- * values of another type are refused by name. What a value means is checked where the value is used.
+ * The door for objects of options. Unknown keys are refused with the nearest known key, as in configuration files.
+ * Values of another type are refused by name. What a value means is checked where the value is used.
  */
 import { ConfigurationError, DataError, messageOf } from './errors.ts';
 import { nearestKey } from './parse.ts';
@@ -176,7 +176,7 @@ function everyElement(values: readonly unknown[], accepts: (value: unknown) => b
 
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
-/** No proxy or object with the prototype alone: those have no size. */
+/** Not a proxy or an object with the prototype alone: those have no size. */
 function isMap(value: unknown): value is Map<unknown, unknown> {
   return value instanceof Map && isSizeReadable(value);
 }
@@ -265,8 +265,8 @@ export function describe(value: unknown): string {
 }
 
 /**
- * Checks the arguments of `where` by their names, as {@link checkOptions} does options: for values that the engine would
- * only refuse later, in words about something else.
+ * Checks the arguments of `where` by their names, as {@link checkOptions} checks options. For values that the engine
+ * would only refuse later, in words about something else.
  *
  * @throws DataError naming the argument that is of another kind.
  */

@@ -9,7 +9,7 @@ import { z } from './zod.ts';
 export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: unknown, where: string): z.output<S> {
   if (typeof schema !== 'object' || schema === null || !('_zod' in schema) || typeof schema._zod.run !== 'function') {
     throw new ConfigurationError(
-      'parseConfiguration: the schema is none of zod; give one such as trainingConfiguration.',
+      'parseConfiguration: the schema is not one of zod; give a schema such as trainingConfiguration.',
     );
   }
   const result = z.safeParse(schema, value);

@@ -1,6 +1,6 @@
 /**
- * Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a bijection
- * of 128 bits keyed by 64. Every random number of the project is a word of `philox(counter, key)`, so that it is a pure
+ * Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a bijection of
+ * 128 bits keyed by 64. Every random number of the project is a word of `philox(counter, key)`. A number is thus a pure
  * function of what it is for, on every backend. The dropout kernel computes the same function.
  */
 
@@ -34,7 +34,7 @@ export function philoxInto(
   key0: number,
   key1: number,
 ): void {
-  // Words are signed inside: V8 keeps those without allocating, also before it optimises.
+  // Words are signed inside: V8 keeps signed words without allocating, also before it optimises.
   let c0 = counter0 | 0;
   let c1 = counter1 | 0;
   let c2 = counter2 | 0;

@@ -1,10 +1,15 @@
 /**
  * Seeded random numbers. Everything random in the project is a word of Philox4x32-10 at a counter that says what the
- * word is for, so a run is a pure function of its seed: nothing depends on what was drawn before or on which backend.
+ * word is for. A run is thus a pure function of its seed: nothing depends on what was drawn before or on which backend.
  *
- * The 128-bit counter is {block low, block high, stream, use}, the key is the seed's two words. The last word keeps the
- * uses apart: 0 the dropout kernel (whose stream is its own argument), 1 {@link Random}, 2 {@link permute},
- * 3 {@link Random.fork}. Within one use, {@link streams} keeps the purposes apart.
+ * The 128-bit counter is {block low, block high, stream, use}; the key is the seed's two words. The last word keeps the
+ * uses apart:
+ * - 0: the dropout kernel, whose stream is its own argument
+ * - 1: {@link Random}
+ * - 2: {@link permute}
+ * - 3: {@link Random.fork}
+ *
+ * Within one use, {@link streams} keeps the purposes apart.
  */
 
 import { ConfigurationError } from './errors.ts';
@@ -20,7 +25,10 @@ const USE_FORK = 3;
 const TWO_32 = 2 ** 32;
 const TWO_53 = 2 ** 53;
 
-/** Stream numbers of a seed, one for each purpose. Fork one further (by layer, epoch or step) rather than adding to it. */
+/**
+ * Stream numbers of a seed, one for each purpose. Fork a stream further (by layer, epoch or step) rather than adding to
+ * its number.
+ */
 export const streams = {
   /** Initial parameters. */
   initialisation: 1,
@@ -81,7 +89,7 @@ function integer53(high: number, low: number): number {
 
 /** A sequence of random numbers: a pure function of seed, stream and position. */
 export class Random {
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is Random {
     return typeof value === 'object' && value !== null && #key in value;
   }
@@ -121,8 +129,8 @@ export class Random {
   }
 
   /**
-   * A generator for a part of this one's purpose, such as one layer. It depends on this one's seed and stream and on
-   * `stream`, not on how much was drawn.
+   * A generator for a part of this generator's purpose, such as one layer. The result depends on the seed and stream of
+   * this generator and on `stream`, not on how much was drawn.
    *
    * @param stream integer in [0, 2^53)
    * @throws {RangeError} when it is out of range.

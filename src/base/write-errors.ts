@@ -20,7 +20,7 @@ const fixes: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error: check it or name another directory',
 };
 
-/** Turns a failed write to `path` into one sentence with a fix; errors that have one already pass unchanged. */
+/** Turns a failed write to `path` into one sentence with a fix; errors that already have a class pass unchanged. */
 export function explainWriteError(error: unknown, path: string): unknown {
   const { code = '', syscall } = (error ?? {}) as NodeJS.ErrnoException;
   const fix = fixes[code] ?? (syscall && `the system refuses (${code}, ${syscall}): name another directory`);

@@ -1,10 +1,11 @@
 /**
  * What the estimators are known to do on average: kernels and mean squared errors in closed form, for tests and figures.
  *
- * For rows ω of W, z = x + y, Δ = x − y and X = ‖x‖² + ‖y‖², an estimate averages one term per direction ω. Its mean squared
- * error is the variance of a term over the number of directions, plus the covariance of two terms of one block, which is 0
- * for independent rows and negative for orthogonal and simplex ones (paper Lemma 2, Theorem 2, and their extension to the
- * other maps). Expectations over directions uniform on the sphere are ₀F₁ series in their lengths.
+ * For rows ω of W, z = x + y, Δ = x − y and X = ‖x‖² + ‖y‖², an estimate averages one term per direction ω. Its mean
+ * squared error is the variance of a term over the number of directions, plus the covariance of two terms of one block.
+ * The covariance is 0 for independent rows and negative for orthogonal and simplex rows. (Paper Lemma 2, Theorem 2, and
+ * their extension to the other maps.) Expectations over directions uniform on the sphere are ₀F₁ series in their
+ * lengths.
  */
 
 import { blockSize } from '../backend/estimator.ts';
@@ -120,9 +121,9 @@ export function expectedKernel(estimator: EstimatorDescription, pair: Pair): num
 }
 
 /**
- * `E[(K̂(x, y) − K(x, y))²]` of an estimate from numFeatures features, blocks of dHead rows, the last one cut. Exact for
- * gaussian, orthogonal and simplex projections; givens and hadamard are taken for the orthogonal ones they come close
- * to. Alternating series leave about 1e-6 of the value for ‖x − y‖² up to 8, less beyond.
+ * `E[(K̂(x, y) − K(x, y))²]` of an estimate from numFeatures features, blocks of dHead rows, the last one cut. Exact
+ * for gaussian, orthogonal and simplex projections; givens and hadamard are taken for the orthogonal projections that
+ * they come close to. Alternating series leave about 1e-6 of the value for ‖x − y‖² up to 8, less beyond.
  *
  * @throws for FAVOR++ over Hadamard rows that are padded, of which no closed form is known here.
  */
@@ -217,8 +218,9 @@ function termCovariance(featureMap: EstimatorDescription['featureMap'], pair: Pa
 }
 
 /**
- * `E exp((ω_1 + ω_2)ᵀz)` at ‖z‖² = `square`, for χ_d lengths a, b at an angle of this cosine and a uniform direction:
- * `Σ_k (square/4)^k·E(a² + b² + 2ab·cosine)^k / ((d/2)_k k!)`. With z imaginary (square < 0), the cosine in place of exp.
+ * `E exp((ω_1 + ω_2)ᵀz)` at ‖z‖² = `square`, for χ_d lengths a, b at an angle of this cosine and a uniform direction.
+ * The series is `Σ_k (square/4)^k·E(a² + b² + 2ab·cosine)^k / ((d/2)_k k!)`. With z imaginary (square < 0), the cosine
+ * takes the place of exp.
  */
 function sumMoment(dHead: number, cosine: number, square: number): number {
   if (cosine === 0) return hypergeometric1F1(dHead, dHead / 2, square / 2);

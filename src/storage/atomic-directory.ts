@@ -56,12 +56,13 @@ const TEMPORARY = '.temporary-';
 const REPLACED = '.replaced-';
 
 /**
- * Writes `files` (name, also in a folder → contents) as the directory `target`, replacing it if it exists: under a temporary name beside
- * it, synced, then renamed. Until this resolves `target` is what it was before.
+ * Writes `files` (name, also in a folder → contents) as the directory `target`, replacing it if it exists. The files
+ * are written under a temporary name beside it, synced, then renamed. Until this resolves `target` is what it was
+ * before.
  *
  * @param options.signal stops the work until the directory is renamed: its reason is thrown, and nothing is left behind
  * @param options.replaces false: a directory that holds files is an error, even if they came meanwhile. Default true.
- * @throws one sentence that names the path and the mend when the disk is full or not writable; nothing is left behind.
+ * @throws FileError that names the path and the fix when the disk is full or not writable; nothing is left behind.
  */
 export async function writeDirectoryAtomically(
   target: string,

@@ -4,8 +4,8 @@ import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 
 /**
- * Checks that a model has a row for every token. Special tokens may go beyond, as in the library transformers: a model that
- * is fed such an id refuses it.
+ * Checks that a model has a row for every token. Special tokens may go beyond, as in the library transformers: a model
+ * that is fed a special token like that refuses it.
  *
  * @param where names the tokenizer in errors
  * @throws one sentence when ordinary tokens go beyond the model's table

@@ -1,4 +1,7 @@
-/** Checksums of files that hold none themselves: a line for each, `<SHA-256>  <name>`, as `sha256sum -c` reads them. */
+/**
+ * Checksums of files that hold no checksum themselves: a line for each, `<SHA-256> <name>`, as `sha256sum -c` reads
+ * them.
+ */
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { DataError } from '../base/errors.ts';
@@ -9,7 +12,7 @@ export function checksumsOf(files: ReadonlyMap<string, Uint8Array | string>): st
 }
 
 /**
- * @param path of a file; the checksums lie beside it
+ * @param path of a file; the checksums are beside it
  * @param checksums text of SHA256SUMS. A file without a line there is not checked.
  * @throws {DataError} one sentence when the file is not what it was when it was written
  */
@@ -18,7 +21,7 @@ export function verifyChecksum(path: string, bytes: Uint8Array, checksums: strin
   const line = checksums.split('\n').find((each) => each.endsWith(`  ${name}`));
   if (line === undefined || line === `${sha256(bytes)}  ${name}`) return;
   throw new DataError(
-    `${path} is damaged (its checksum does not match): restore it from a copy or use an earlier checkpoint, or remove ${join(dirname(path), 'SHA256SUMS')} if you have changed the file yourself.`,
+    `${path} is damaged (its checksum does not match): restore a copy, use an earlier checkpoint, or remove ${join(dirname(path), 'SHA256SUMS')} if you changed the file yourself.`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** What a model's directory keeps of the files that lay beside a model of the library transformers. */
+/** What a model's directory keeps of the files that were beside a model of the library transformers. */
 
 import { DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
@@ -23,7 +23,7 @@ export function parseCompanions(json: unknown, where: string): Companions {
   throw new DataError(`${where} is no object of JSON files by name: restore it from a copy, or remove it.`);
 }
 
-/** Contents of a companion that is an object; an empty one where there is none. */
+/** Contents of a companion that is an object; an empty object where there is no companion. */
 export function companion(companions: Companions, name: string): Readonly<Record<string, unknown>> {
   const value = companions[name];
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
@@ -38,7 +38,7 @@ export function unchangedCompanions(companions: Companions): [name: string, cont
 /** Keys of config.json that are no longer true of a model that is written: its numbers are float32. */
 const STALE = ['torch_dtype', 'dtype', 'quantization_config', 'auto_map', '_name_or_path', 'transformers_version'];
 
-/** What config.json said, save for what is no longer true. */
+/** What config.json said, except for what is no longer true. */
 export function keptConfig(companions: Companions): Record<string, unknown> {
   checkArguments('keptConfig', { companions }, { companions: option.object });
   return Object.fromEntries(
@@ -46,7 +46,9 @@ export function keptConfig(companions: Companions): Record<string, unknown> {
   );
 }
 
-/** Names of the classes as config.json gave them, by index; undefined where it gave none, or not as many. */
+/**
+ * Names of the classes as config.json gave them, by index. Undefined where config.json gave no names, or not as many.
+ */
 export function classNames(
   companions: Companions,
   configuration: Pick<TransformerConfiguration, 'numClasses'>,

@@ -2,7 +2,7 @@ import { DataError } from '../base/errors.ts';
 import { parseJsonText } from '../base/json.ts';
 import { checkArguments, option } from '../base/options.ts';
 
-/** The files of a model, wherever they lie. Reading a part of a large one does not read all of it. */
+/** The files of a model, wherever they are. Reading a part of a large file does not read all of it. */
 export interface PretrainedFiles {
   /** What error messages put in front of a name, such as the directory. */
   readonly where: string;

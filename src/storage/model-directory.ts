@@ -29,7 +29,7 @@ export interface ModelFiles {
   /** Parsed config.json; the model's own parser validates it. */
   readonly config: unknown;
   readonly weights: ReadonlyMap<string, TensorEntry>;
-  /** Text of tokenizer.json; undefined when the directory has none. */
+  /** Text of tokenizer.json; undefined when the directory has no such file. */
   readonly tokenizer: string | undefined;
   /** Text of hugging-face.json, what lay beside the pretrained model that this one comes from; undefined without one. */
   readonly companions?: string | undefined;
@@ -95,8 +95,8 @@ export function isCheckpoint(directory: string): Promise<boolean> {
 }
 
 /**
- * Reads the model that `path` means, which {@link findCheckpoint} finds. A run that trains removes checkpoints while they
- * are read: then the newest is looked for again.
+ * Reads the model that `path` means, which {@link findCheckpoint} finds. A run that trains removes checkpoints while
+ * they are read: this function then looks for the newest again.
  *
  * @param read reads a directory, such as {@link loadModelFiles} does
  * @throws one sentence when there is no model, or a file of it is missing or damaged and no newer checkpoint has come
@@ -144,7 +144,7 @@ class DamagedCheckpoint extends DataError {
     super(`${intactBeside(reason, older)}: name that directory to use it.`, { cause: reason });
   }
 
-  /** The same, for whoever named the run and not the checkpoint: advice that every command can follow. */
+  /** The same, for callers that named the run and not the checkpoint: advice that every command can follow. */
   inRun(): DataError {
     const { reason, directories, older } = this;
     const moves = directories.map((directory) => `mv ${quoted(directory)} ${quoted(`${directory}.damaged`)}`);
@@ -200,8 +200,8 @@ function refuseForeign(config: unknown, directory: string): void {
 export const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /**
- * The bytes of the files `names` and of those that a directory may have besides, as one state of the directory: all are
- * opened before any is read, and an open file can be read even where the directory is removed meanwhile.
+ * The bytes of the files `names`, and of those that a directory may have besides, as one state of the directory. All
+ * are opened before any is read: an open file can be read even after the directory is removed.
  */
 export async function readFiles(
   directory: string,

@@ -2,8 +2,8 @@
 /**
  * The safetensors format: an 8-byte little-endian header length, a JSON header, then the tensors' bytes end to end.
  *
- * Files written here carry a CRC-32 of the whole file (its own eight digits read as zeros), so that any flipped bit is
- * found when the file is read; files written elsewhere have none and are checked for structure only.
+ * Files written here carry a CRC-32 of the whole file (its own eight digits read as zeros). Any flipped bit is
+ * therefore found when the file is read. Files written elsewhere have no checksum; only their structure is checked.
  */
 
 import { crc32 } from '../base/crc32.ts';
@@ -84,7 +84,7 @@ export function headerLength(start: Uint8Array, fileBytes: number, damaged: Dama
   return Number(length);
 }
 
-/** A header whose tensors lie end to end and fill the `dataBytes` that follow it. */
+/** A header whose tensors are end to end and fill the `dataBytes` that follow it. */
 export function checkedHeader(bytes: Uint8Array, dataBytes: number, damaged: Damaged): SafetensorsHeader {
   const header = parseHeader(bytes, damaged);
   let position = 0;
@@ -170,7 +170,7 @@ export function decodeTensor({ name, dtype, shape }: HeaderEntry, bytes: Uint8Ar
       return { dtype, shape, data: bytes };
     default:
       throw new DataError(
-        `Tensor ${name} has the type ${dtype}, which is none of ${Object.keys(ELEMENT_BYTES).join(', ')}: take weights of one of these.`,
+        `Tensor ${name} has the type ${dtype}, which is not one of ${Object.keys(ELEMENT_BYTES).join(', ')}: take weights of one of these.`,
       );
   }
 }
@@ -296,7 +296,7 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
   return { tensors, metadata };
 }
 
-/** Where the checksum's digits lie in the file; undefined when the header does not spell them as we do. */
+/** Where the checksum's digits are in the file. Undefined when the header does not spell them as we do. */
 function checksumPosition(file: Uint8Array, headerBytes: number): number | undefined {
   // Latin-1 keeps one character per byte, so that the match's index is a byte offset.
   const text = new TextDecoder('latin1').decode(file.subarray(8, 8 + headerBytes));

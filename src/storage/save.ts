@@ -11,13 +11,13 @@ import { readWeights } from './weights.ts';
 export interface SavedModelFiles extends Stoppable {
   /** Text of tokenizer.json. Default: none. */
   readonly tokenizer?: string | undefined;
-  /** Files to lie beside the model, by name. */
+  /** Files to be beside the model, by name. */
   readonly others?: ReadonlyMap<string, Uint8Array | string> | undefined;
 }
 
 /**
- * Writes a model as a directory that `loadModel` reads: config.json, model.safetensors with weights and projections, and
- * the files given. It appears whole or not at all.
+ * Writes a model as a directory that `loadModel` reads: config.json, model.safetensors with weights and projections,
+ * and the files given. The directory appears whole or not at all.
  *
  * @throws one sentence when `directory` holds files already, or cannot be written; nothing is left behind
  */

@@ -9,7 +9,7 @@ import { leastNumbers } from '../model/size.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { entriesKind, type TensorEntry } from './safetensors.ts';
 
-/** A model as its parts that a file must hold. */
+/** A model as the parts that a file must hold. */
 export interface StoredModel {
   /** Trained parameters by name. */
   parameters(): Map<string, Tensor>;

@@ -24,8 +24,8 @@ export function keep<T extends Disposable>(item: T): T {
 }
 
 /**
- * Runs `fn` and disposes what it made, except disposables found in its result (the result itself, or one level down in
- * an array or object), which pass to the enclosing scope.
+ * Runs `fn` and disposes what it made, except disposables found in its result: the result itself, or one level down in
+ * an array or object. Those pass to the enclosing scope.
  *
  * @throws when `fn` is asynchronous: await `tensor.data()` outside a scope.
  */

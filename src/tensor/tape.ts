@@ -1,5 +1,5 @@
 /**
- * Reverse-mode differentiation: while a tape is on, every op that touches a tracked tensor records its adjoint; the
+ * Reverse-mode differentiation. While a tape is on, every op that touches a tracked tensor records its adjoint; the
  * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
  */
 import { ConfigurationError, DataError } from '../base/errors.ts';

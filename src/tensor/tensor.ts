@@ -12,12 +12,14 @@ interface SharedStorage {
   readonly maskKind?: MaskKind | undefined;
 }
 
-/** What is known of numbers that are all 0 or 1: `leading` if some row, along the last axis, has a 0 before its first 1. */
+/**
+ * What is known of numbers that are all 0 or 1: `leading` if some row, along the last axis, has a 0 before its first 1.
+ */
 export type MaskKind = 'trailing' | 'leading';
 
 /**
  * A dense, row-major array on a backend. Its numbers come out only through {@link Tensor.data}. A tensor made inside a
- * `scope` lives until the scope ends; one made outside lives until `dispose()`.
+ * `scope` lives until the scope ends; a tensor made outside lives until `dispose()`.
  */
 export class Tensor implements Disposable {
   /** Number of elements. */
@@ -33,7 +35,7 @@ export class Tensor implements Disposable {
     adopt(this);
   }
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is Tensor {
     return typeof value === 'object' && value !== null && #disposed in value;
   }

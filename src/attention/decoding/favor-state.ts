@@ -8,14 +8,14 @@ import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from 
 
 /**
  * The past in constant size: for every (batch, head), `Σ_j φ(k_j)[v_j, 1]` with one power-of-two scale per feature.
- * `sums` and `compensation` (low-order parts) are `[batch, heads, numFeatures, dValue + 1]`, `scales` (integers, base 2)
- * `[batch, heads, numFeatures]`; the true sum is `(sums + compensation)·2^scale`.
+ * `sums` and `compensation` (low-order parts) are `[batch, heads, numFeatures, dValue + 1]`, `scales` (integers, base
+ * 2) `[batch, heads, numFeatures]`. The true sum is `(sums + compensation)·2^scale`.
  */
 export class FavorState implements DecodingState {
   readonly #tensors: readonly [sums: Tensor, compensation: Tensor, scales: Tensor];
   #positions: readonly number[];
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is FavorState {
     return typeof value === 'object' && value !== null && #tensors in value;
   }
@@ -81,7 +81,7 @@ export class FavorState implements DecodingState {
   /**
    * One state whose batch rows are those of `states`, in order; these stay as they are. Their positions may differ.
    *
-   * @throws when the states differ in heads, widths or number of features, or there are none.
+   * @throws ShapeError when the states differ in heads, widths or number of features, or the list is empty.
    */
   static stack(states: readonly FavorState[]): FavorState {
     checkArguments('FavorState.stack', { states }, { states: option.listOf(favorStateKind) });
@@ -158,7 +158,7 @@ export class FavorState implements DecodingState {
   }
 }
 
-/** Sizes of states stacked along the batch. @throws when they differ otherwise, or there are none. */
+/** Sizes of states stacked along the batch. @throws ShapeError when they differ otherwise, or the list is empty. */
 export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
   if (states.length === 0) throw new ConfigurationError('stack: there are no states; pass at least one.');
   const [{ sizes }] = states;

@@ -16,7 +16,7 @@ export class KeyValueCache implements DecodingState {
   #capacity: number;
   #position = 0;
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is KeyValueCache {
     return typeof value === 'object' && value !== null && #keys in value;
   }
@@ -64,7 +64,7 @@ export class KeyValueCache implements DecodingState {
   /**
    * One cache whose batch rows are those of `caches`, in order; these stay as they are.
    *
-   * @throws when the caches differ in position, heads or widths, or there are none.
+   * @throws ShapeError when the caches differ in position, heads or widths, or the list is empty.
    */
   static stack(caches: readonly KeyValueCache[]): KeyValueCache {
     checkArguments(

@@ -20,8 +20,8 @@ export interface SourceMemory {
 }
 
 /**
- * Takes in a source sequence. FAVOR+ keeps sums whose size and time per query do not depend on its length; every other
- * attention keeps copies of the keys and values.
+ * Takes in a source sequence. FAVOR+ keeps sums whose size and time per query do not depend on the source's length.
+ * Every other attention keeps copies of the keys and values.
  *
  * @param keys `[batch, lengthK, heads, dHead]`
  * @param values `[batch, lengthK, heads, dValue]`

@@ -30,17 +30,19 @@ export interface FeatureError {
 export interface FeatureSearch {
   /** The wanted error. */
   readonly error: number;
-  /** The least number of features found to meet it, a multiple of 16; left out if none up to the limit does. */
+  /**
+   * The least number of features found to meet the error, a multiple of 16. Left out if no number up to the limit does.
+   */
   readonly numFeatures?: number;
   /** Everything tried, by rising number of features. */
   readonly curve: readonly FeatureError[];
 }
 
 /**
- * How many features these queries, keys and values need for a wanted error: measured by drawing features anew, doubling
- * their number from 16 until the error is met, then by bisection in steps of 16. The error of a draw is random, so the
- * number found is where the measured curve crosses the wanted error, within the noise of its medians. Costs one FAVOR+
- * forward pass for each draw, and exact attention at the measured queries once.
+ * How many features these queries, keys and values need for a wanted error. Features are drawn anew, doubling their
+ * number from 16 until the error is met, then by bisection in steps of 16. The error of a draw is random. The number
+ * found is where the measured curve crosses the wanted error, within the noise of its medians. Costs one FAVOR+ forward
+ * pass for each draw, and exact attention at the measured queries once.
  *
  * @throws RangeError for a wanted error, limit or number of draws that is not positive; an Error for features without a
  *   projection, whose number is fixed.

@@ -128,7 +128,7 @@ export class MeasuredOutputs {
   async #estimateWhole(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
     const { causal, offset, segments, keySegments = segments } = this.options;
     const { lengthQ, lengthK } = this.reader.sizes;
-    // Without a causal order no query changes another, so that the measured ones suffice.
+    // Without a causal order no query changes another, so the measured queries suffice.
     const asked = causal ? range(lengthQ) : this.rows;
     const data = await scope(() => {
       const [queries, keys, values] = this.#tensors(batch, head, asked, range(lengthK));
@@ -225,7 +225,9 @@ export function relativeError(estimates: readonly Float64Array[], exact: readonl
   return error === 0 ? 0 : Math.sqrt(error / size);
 }
 
-/** The middle of the sorted numbers; the mean of the middle two if they are even in number. 0 of none. */
+/**
+ * The middle of the sorted numbers; the mean of the middle two if there is an even number of them. 0 for an empty list.
+ */
 export function median(numbers: readonly number[]): number {
   if (numbers.length === 0) return 0;
   const sorted = [...numbers].sort((a, b) => a - b);

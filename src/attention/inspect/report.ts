@@ -23,11 +23,11 @@ interface MeasuredHead {
 }
 
 /**
- * Compares FAVOR+ with exact softmax attention on given inputs: what the estimate gets wrong, for every head and over all.
- * Exact attention is computed at the measured queries only: O(rows·lengthK·(dHead + numFeatures + dValue)) for each head,
- * and one FAVOR+ forward pass; extra memory of 2·rows·lengthK float64 numbers.
+ * Compares FAVOR+ with exact softmax attention on given inputs: what the estimate gets wrong, for every head and over
+ * all. Exact attention is computed at the measured queries only. That costs O(rows·lengthK·(dHead + numFeatures +
+ * dValue)) for each head, and one FAVOR+ forward pass. Extra memory is 2·rows·lengthK float64 numbers.
  *
- * The figures hold for these features: another draw gives others.
+ * The figures hold for these features; another draw gives other figures.
  *
  * @param queries `[batch, heads, lengthQ, dHead]`
  * @param keys `[batch, heads, lengthK, dHead]`
@@ -141,7 +141,7 @@ function distance(a: Float64Array, b: Float64Array): number {
   return a.reduce((sum, x, j) => sum + Math.abs(x - b[j]), 0) / 2;
 }
 
-/** Distance from 1/n on the n keys that are seen; the others, where the row is zero, are counted out. */
+/** Distance from 1/n on the n keys that are seen. The other keys, where the row is zero, are not counted. */
 function contrastOf(row: Float64Array, seenKeys: number): number {
   const all = row.reduce((sum, x) => sum + Math.abs(x - 1 / seenKeys), 0);
   return (all - (row.length - seenKeys) / seenKeys) / 2;
@@ -164,7 +164,7 @@ function summarise(numbers: readonly number[]): ApproximationError['totalVariati
   return { mean: mean(numbers), median: median(numbers), worst: numbers.reduce((a, b) => Math.max(a, b), 0) };
 }
 
-/** 0 of none. */
+/** 0 for an empty list. */
 function mean(numbers: readonly number[]): number {
   return weightedMean(
     numbers,
@@ -182,13 +182,13 @@ export interface ApproximationError {
   /** ‖out − exact‖/‖exact‖: 0 is exact, 1 as wrong as returning zeros. */
   readonly outputError: number;
   /**
-   * ½Σ_j |Â_ij − A_ij| of a row, over rows: the share of the attention that is on the wrong keys, 0 to 1 if the estimated
-   * rows are positive.
+   * ½Σ_j |Â_ij − A_ij| of a row, over rows: the share of the attention that is on the wrong keys. From 0 to 1 if the
+   * estimated rows are positive.
    */
   readonly totalVariation: { readonly mean: number; readonly median: number; readonly worst: number };
   /**
-   * How far rows are from plain averaging: the mean of ½Σ_j |A_ij − 1/n| over the n keys that a query sees, of the
-   * estimated and of the exact rows. Noise raises the estimate's; only bias lowers it.
+   * How far rows are from plain averaging: the mean of ½Σ_j |A_ij − 1/n| over the n keys that a query sees. Given for
+   * the estimated and for the exact rows. Noise raises the estimate's figure; only bias lowers it.
    */
   readonly contrast: { readonly estimated: number; readonly exact: number };
   /**
@@ -222,10 +222,10 @@ export interface ApproximationReport extends ApproximationError {
 }
 
 /**
- * An estimate whose rows are this many times closer to plain averaging than the exact ones has collapsed. The estimate is a
- * mean over random features, whose noise makes rows more uneven, never less; so what evens them out is bias, such as a
- * constant added to features that are small beside it, and a healthy estimate lies at or above 1. A kernel that is merely
- * another one, such as ReLU's, is flagged too where it no longer tells keys apart that softmax does.
+ * An estimate has collapsed if its rows are this many times closer to plain averaging than the exact rows. The estimate
+ * is a mean over random features, whose noise makes rows more uneven, never less. So bias evens rows out, such as a
+ * constant added to features that are small beside it; a healthy estimate is at or above 1. A kernel that is merely
+ * another kernel, such as ReLU's, is flagged too where it no longer tells keys apart that softmax does.
  */
 const collapsedContrast = 1 / 4;
 
@@ -250,7 +250,7 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ contrast }) => contrast.exact > uniformContrast && contrast.estimated < collapsedContrast * contrast.exact,
     () =>
-      'the estimate has collapsed towards the mean of the values: its rows are nearly uniform where the exact ones are not; ' +
+      'the estimate has collapsed towards the mean of the values, as its rows are nearly uniform; ' +
       'use positive features without an epsilon, or scale queries and keys down.',
   );
   warn(
@@ -264,7 +264,7 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
     ({ negativeDenominators }) => negativeDenominators > 0,
     (concerned) =>
       `the sum of a row is negative for up to ${percent(concerned)} of the queries, whose outputs have the wrong sign; ` +
-      'use positive features, or draw more.',
+      'use positive features or more.',
   );
   return warnings;
 }

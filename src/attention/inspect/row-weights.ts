@@ -2,7 +2,7 @@ import type { Backend, FavorFeatures, FloatArray } from '../../backend/types.ts'
 
 /**
  * Weighs keys against single queries, one block of keys at a time, in float64: what rows of attention are made of.
- * Weights of a block come relative to exp(a scale in nats) that suits the query and the block, so nothing overflows.
+ * Weights of a block are relative to exp(a scale in nats) that suits the query and the block, so nothing overflows.
  */
 export interface RowWeights {
   /** Features that the weights come from; 0 if they are exact. */
@@ -59,8 +59,8 @@ export class ExactWeights implements RowWeights {
 interface ScaledKeys {
   readonly count: number;
   /**
-   * `[numFeatures]`: about the largest logarithm among the valid keys, rounded to a power of two, which is the kernels'
-   * unit and so that of a stabiliser; −∞ if no key is valid.
+   * `[numFeatures]`: about the largest logarithm among the valid keys, rounded to a power of two. That is the kernels'
+   * unit, and so the unit of a stabiliser. −∞ if no key is valid.
    */
   readonly scales: Float64Array;
   /** `[count, numFeatures]` */
@@ -129,7 +129,7 @@ export class FeatureWeights implements RowWeights {
   }
 
   /**
-   * The first `count` keys in scales of their own: an unseen later key must not make the seen ones vanish. Kept for the
+   * The first `count` keys in scales of their own: an unseen later key must not make the seen keys vanish. Kept for the
    * next query, which mostly sees as many.
    */
   #scaledKeys(count: number): ScaledKeys {

@@ -30,10 +30,10 @@ export interface AttentionRows {
 }
 
 /**
- * Rows of the attention matrix, as estimated from features or exact, without the other rows: times the values they are
+ * Rows of the attention matrix, as estimated from features or exact, without the other rows. A row times the values is
  * the attention's output. Normalised rows sum to 1; from features that may be negative, entries may be negative too.
- * Works in float64 outside the kernels, for looking rather than for speed: O(batch·heads·rows·lengthK·numFeatures), or dHead
- * in place of numFeatures if exact.
+ * Works in float64 outside the kernels, for looking rather than for speed: O(batch·heads·rows·lengthK·numFeatures), or
+ * dHead in place of numFeatures if exact.
  *
  * @param queries `[batch, heads, lengthQ, dHead]`
  * @param keys `[batch, heads, lengthK, dHead]`
@@ -277,7 +277,7 @@ export class RowReader {
     return this.keyMask?.[batch * this.sizes.lengthK + key] !== 0;
   }
 
-  /** The key mask of a batch row: 1 = valid, 0 = masked; undefined if there is none. */
+  /** The key mask of a batch row: 1 = valid, 0 = masked; undefined without a mask. */
   maskOf(batch: number): FloatArray | undefined {
     const { lengthK } = this.sizes;
     return this.keyMask?.slice(batch * lengthK, (batch + 1) * lengthK);
@@ -314,7 +314,8 @@ export class RowReader {
 }
 
 /**
- * Makes room for numbers relative to exp(scale) beside those of the row so far: what has the smaller scale shrinks.
+ * Makes room for numbers relative to exp(scale) beside those of the row so far. The numbers with the smaller scale
+ * shrink.
  *
  * @returns what to multiply the new numbers by
  */

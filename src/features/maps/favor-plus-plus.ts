@@ -7,8 +7,8 @@ import { squaredLengths } from '../projections/squared-lengths.ts';
 
 /**
  * Optimal positive features (FAVOR++, Likhosherstov et al. 2022, after the paper):
- * `φ_r(x) = (1−4A)^(d/4)·exp(A‖ω_r‖² + √(1−4A)·ω_rᵀx − ‖x‖²/2)/√m`, unbiased for exp(xᵀy) and positive for every A < 1/8,
- * with the least variance at {@link optimalA}. A = 0 gives the positive features.
+ * `φ_r(x) = (1−4A)^(d/4)·exp(A‖ω_r‖² + √(1−4A)·ω_rᵀx − ‖x‖²/2)/√m`. The estimate is unbiased for exp(xᵀy) and positive
+ * for every A < 1/8, with the least variance at {@link optimalA}. A = 0 gives the positive features.
  *
  * @param projection with Gaussian norms
  * @param p mean of ‖x + y‖²/d over scaled queries x and keys y; see {@link measureP}

@@ -14,12 +14,12 @@ export interface GeneralisedOptions {
 }
 
 /**
- * Generalised attention (paper section 2.2): `φ_r(x) = (f(ω_rᵀx) + ε)/√m`, which defines a kernel of its own; with f =
- * ReLU the paper's Performer-ReLU.
+ * Generalised attention (paper section 2.2): `φ_r(x) = (f(ω_rᵀx) + ε)/√m`, which defines a kernel of its own. With f =
+ * ReLU this is the paper's Performer-ReLU.
  */
 export function generalisedMap(projection: Projection, options: GeneralisedOptions): Features {
   const { activation, epsilon, stabiliser, scaleInputs } = options;
-  // The kernels scale by dHead^(−1/4) always.
+  // The kernels always scale by dHead^(−1/4).
   const rows = stackRows(projection, [scaleInputs ? 1 : projection.dHead ** 0.25]);
   return { ...rows, map: activation, epsilon, weight: 1 / rows.numFeatures, stabiliser };
 }

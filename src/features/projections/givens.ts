@@ -3,8 +3,8 @@ import { normalLength } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';
 
 /**
- * Rounds of rotations. In each, every coordinate meets one other (all but one if dHead is odd), so a block has
- * ⌊dHead/2⌋·rounds rotations: dHead·log₂ dHead if that is whole.
+ * Rounds of rotations. In each round every coordinate meets one other (all but one if dHead is odd), so a block has
+ * ⌊dHead/2⌋·rounds rotations. That is dHead·log₂ dHead where whole.
  */
 export function givensRounds(dHead: number): number {
   return 2 * Math.ceil(Math.log2(dHead));
@@ -12,15 +12,15 @@ export function givensRounds(dHead: number): number {
 
 /**
  * Givens random features: directions are the rows of a product of O(dHead·log dHead) random rotations of coordinate
- * pairs, different in every block of dHead rows; faster to apply than a matrix from dHead = 64 on
- * (docs/performance-bench.md). Exactly orthogonal inside a block; lengths as a Gaussian vector's or
- * √dHead, with random signs.
+ * pairs, different in every block of dHead rows. From dHead = 64 on they are faster to apply than a matrix
+ * (docs/performance-bench.md). Exactly orthogonal inside a block; lengths as a Gaussian vector's or √dHead, with random
+ * signs.
  *
  * The paper says neither how many rotations nor which. Pairs are random perfect matchings, so that a round costs
- * dHead/2 rotations and leaves no coordinate out. Angles are 45° in a random quadrant: that halves the excess of a coordinate's
- * fourth moment over a uniform direction's, where angles uniform on the circle take only a quarter off. Angles of the
- * last round are uniform, without which two coordinates would only know multiples of 45°. Measured bias of K(x, y) with x + y along
- * an axis, ‖x + y‖² = 1.5, in % (± 0.06):
+ * dHead/2 rotations and leaves no coordinate out. Angles are 45° in a random quadrant. That halves the excess of a
+ * coordinate's fourth moment over a uniform direction's, where angles uniform on the circle take only a quarter off.
+ * Angles of the last round are uniform; otherwise two coordinates would only know multiples of 45°. Measured bias of
+ * K(x, y) with x + y along an axis, ‖x + y‖² = 1.5, in % (± 0.06):
  *
  * | rounds | angles | d = 8 | 16 | 37 | 64 |
  * |---|---|---|---|---|---|
@@ -29,7 +29,8 @@ export function givensRounds(dHead: number): number {
  * | 4·log₂ d | uniform | 0.3 | 0.5 | 0.2 | 0.3 |
  * | 2·log₂ d | 45°, last uniform | 0.03 | 0.15 | 0.03 | 0.09 |
  *
- * That is of a whole block. Row r alone keeps a part of axis r: its square there is 4 % above 1/d at d = 8, 1 % at 64.
+ * These figures are of a whole block. Row r alone keeps a part of axis r: its square there is 4 % above 1/d at d = 8, 1
+ * % at 64.
  */
 export function givensProjection({ directions, dHead, norms }: ProjectionSizes, random: Random): Projection {
   const rounds = givensRounds(dHead);

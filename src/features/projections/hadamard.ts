@@ -4,13 +4,13 @@ import { normalLength } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';
 
 /**
- * Number of HD blocks for blocks of P rows: three (the usual choice, on which the paper is silent) from P = 32 on, more
- * for narrower heads.
+ * Number of HD blocks for blocks of P rows. From P = 32 on there are three (the usual choice, on which the paper is
+ * silent), more for narrower heads.
  *
- * One is not enough: all entries of HD are of one size. The excess of a coordinate's fourth moment over a uniform
- * direction's shrinks by −2/P with each further block, which bounds the bias at P = 8 and above by about 0.04 % of K. Where
- * P ≤ 4, products of HD form a finite group and never become uniform: prefer orthogonal rows. Measured bias of K(x, y) with
- * x + y along an axis, ‖x + y‖² = 1.5, in % (± 0.08):
+ * One block is not enough: all entries of HD are of one size. The excess of a coordinate's fourth moment over a uniform
+ * direction's shrinks by −2/P with each further block. That bounds the bias at P = 8 and above by about 0.04 % of K.
+ * Where P ≤ 4, products of HD form a finite group and never become uniform: prefer orthogonal rows. Measured bias of
+ * K(x, y) with x + y along an axis, ‖x + y‖² = 1.5, in % (± 0.08):
  *
  * | HD blocks | P = 2 | 4 | 8 | 16 | 64 |
  * |---|---|---|---|---|---|
@@ -24,14 +24,14 @@ export function hadamardFactors(size: number): number {
 }
 
 /**
- * Hadamard random features: directions are the rows of `(HD_n … HD_1)·P^(−n/2)`, D_i random signs, H the Walsh–Hadamard
- * matrix of order P, the least power of two that holds dHead (inputs are padded with zeros). Exactly orthogonal inside a
- * block of P rows. O(P·log P) per block to apply, O(directions) numbers to keep: faster than a matrix from dHead = 64 on, slower
- * below 32 (docs/performance-bench.md).
+ * Hadamard random features: directions are the rows of `(HD_n … HD_1)·P^(−n/2)` with random signs D_i. H is the
+ * Walsh–Hadamard matrix of order P, the least power of two that holds dHead (inputs are padded with zeros). Exactly
+ * orthogonal inside a block of P rows. O(P·log P) per block to apply, O(directions) numbers to keep. Faster than a
+ * matrix from dHead = 64 on, slower below 32 (docs/performance-bench.md).
  *
- * Lengths are those of rows in the padded space: χ_P for `gaussian`, so that what a row has in the dHead coordinates of an
- * input is a Gaussian vector; √P for `regularised`, which is the regularised kernel of inputs of P dimensions, and lies
- * between that of dHead dimensions and the softmax kernel.
+ * Lengths are those of rows in the padded space. They are χ_P for `gaussian`, so that what a row has in the dHead
+ * coordinates of an input is a Gaussian vector. For `regularised` they are √P: the regularised kernel of inputs of P
+ * dimensions, between that of dHead dimensions and the softmax kernel.
  */
 export function hadamardProjection({ directions, dHead, norms }: ProjectionSizes, random: Random): Projection {
   const size = blockSize('hadamard', dHead);

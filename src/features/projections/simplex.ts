@@ -4,8 +4,8 @@ import { haarRows } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';
 
 /**
- * Simplex random features (SimRF, Reid et al. 2023, after the paper): in each block of dHead rows the directions are the
- * corners of a randomly rotated regular simplex, `ω̂_iᵀω̂_j = −1/(dHead − 1)`, the most that dHead directions can lie
+ * Simplex random features (SimRF, Reid et al. 2023, after the paper). In each block of dHead rows the directions are
+ * the corners of a randomly rotated regular simplex, `ω̂_iᵀω̂_j = −1/(dHead − 1)`. No dHead directions can be farther
  * apart. Every direction is uniform on the sphere, lengths as a Gaussian vector's. O(directions·dHead²).
  *
  * With the rows b_i of a Haar matrix, the corners are those of `(b_i − mean b)·√(dHead/(dHead − 1))`.

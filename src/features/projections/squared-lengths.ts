@@ -3,8 +3,8 @@ import { applyHadamardBlock } from './hadamard.ts';
 import type { Projection } from './projection.ts';
 
 /**
- * `‖ω_r‖²` of every row, in the dHead coordinates of an input: of a padded Hadamard row, the part that meets the input.
- * O(directions·dHead), or O(directions·dHead·log dHead) for Hadamard.
+ * `‖ω_r‖²` of every row, in the dHead coordinates of an input: for a padded Hadamard row, the part that meets the
+ * input. O(directions·dHead), or O(directions·dHead·log dHead) for Hadamard.
  */
 export function squaredLengths(projection: Projection): Float64Array {
   const { form, dHead, directions, values, lengths } = projection;

@@ -18,7 +18,10 @@ export function checkFloats(where: string, tensors: Readonly<Record<string, Tens
   }
 }
 
-/** The index from 0 of an axis that may be counted from the end (−1 is the last). @throws ShapeError if there is no such axis. */
+/**
+ * The index from 0 of an axis that may be counted from the end (−1 is the last). @throws ShapeError if the axis does
+ * not exist.
+ */
 export function axisOf(where: string, axis: unknown, numAxes: number): number {
   const given = typeof axis === 'number' ? axis : Number.NaN;
   const index = given < 0 ? given + numAxes : given;
@@ -69,8 +72,8 @@ interface Layout {
 }
 
 /**
- * Calls a kernel on arrays with strides along `shape`, which are walked along as few axes as describe them: axes of length 1 go,
- * and neighbours that all arrays walk alike are one.
+ * Calls a kernel on arrays with strides along `shape`, which are walked along as few axes as describe them. Axes of
+ * length 1 are dropped, and neighbours that all arrays walk alike become one axis.
  *
  * @param strides of every array, in the kernel's order
  * @throws ShapeError when more axes are left than the kernels take
@@ -115,13 +118,13 @@ export function stridedCopy(where: string, x: Tensor, shape: Shape, strides: rea
   return out;
 }
 
-/** Sums over given axes (indices from 0), of which length 1 is left. Not recorded. */
+/** Sums over given axes (indices from 0), which keep length 1. Not recorded. */
 export function sumOver(x: Tensor, axes: readonly number[]): Tensor {
   const { backend, shape } = x;
   const isSummed = shape.map((length, axis) => axes.includes(axis) && length !== 1);
   const product = (lengths: Shape) => lengths.reduce((total, length) => total * length, 1);
   let sum = x.view();
-  // Neighbouring axes are one; the last come first.
+  // Neighbouring axes become one; the last axes come first.
   for (let last = shape.length - 1; last >= 0; last--) {
     if (!isSummed[last]) continue;
     let first = last;

@@ -74,9 +74,9 @@ export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
 }
 
 /**
- * How far the softmax of each row of logits is from a teacher's: with temperature T, p = softmax(targets/T) and
- * q = softmax(logits/T), `T²·KL(p ‖ q)`, nats, fused with its gradient. That is the cross-entropy of soft targets less
- * their own entropy, so that it is 0 where the two agree; T² keeps the size of gradients whatever T is (Hinton et al. 2015,
+ * How far the softmax of each row of logits is from a teacher's, fused with its gradient. With temperature T, p =
+ * softmax(targets/T) and q = softmax(logits/T): `T²·KL(p ‖ q)`, nats. That is the cross-entropy of soft targets less
+ * their own entropy, so it is 0 where the two agree. T² keeps the size of gradients whatever T is (Hinton et al. 2015,
  * "Distilling the Knowledge in a Neural Network", section 2). When a tape tracks `logits`, the memory of `targets` is
  * overwritten by the gradient: do not read them afterwards.
  *

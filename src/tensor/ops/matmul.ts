@@ -64,7 +64,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean,
     backend.gemm({ ...common, a: a.storage, b: b.storage, c: out.storage, m: sizeOf(batch) * m, k });
     return like ? sumTo(out, like.shape) : out;
   }
-  // The gradient of such a matrix: a sum over all rows.
+  // The gradient of a matrix that all of a share: a sum over all rows.
   if (like && sizeOf(like.shape.slice(0, -2)) === 1 && transposeA && !transposeB && sameShape(batchA, batchB)) {
     const out = Tensor.empty(backend, like.shape);
     backend.gemm({ ...common, a: a.storage, b: b.storage, c: out.storage, m, k: sizeOf(batch) * k });

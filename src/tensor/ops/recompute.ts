@@ -3,11 +3,11 @@ import { accumulate, record, untaped, valueAndGradients } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
 /**
- * `fn(x)`, keeping none of what `fn` makes on the way: the backward pass runs `fn` again (gradient checkpointing; Chen et
- * al. 2016, "Training Deep Nets with Sublinear Memory Cost"). Costs one more run of `fn`.
+ * `fn(x)`, without keeping what `fn` makes on the way. The backward pass runs `fn` again (gradient checkpointing; Chen
+ * et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). Costs one more run of `fn`.
  *
- * With several pieces, `fn` is run on some rows of `x` after the others, both ways, so that memory is that of one piece.
- * Each piece then adds to the gradients of the parameters, in the order of the pieces.
+ * With several pieces, `fn` runs on one piece of the rows of `x` after another, both ways, so that memory is that of
+ * one piece. Each piece then adds to the gradients of the parameters, in the order of the pieces.
  *
  * @param fn must give the same whenever it is called; with several pieces, every row of its result must depend on the
  *   same row of its argument alone
@@ -43,7 +43,7 @@ interface Piece {
 
 const rowsOf = ({ shape }: Tensor): number => shape.slice(0, -1).reduce((product, size) => product * size, 1);
 
-/** As even as can be, none empty. */
+/** As even as can be; no piece is empty. */
 function piecesOf(x: Tensor, numPieces: number): Piece[] {
   const rows = rowsOf(x);
   const count = Math.max(1, Math.min(numPieces, rows));

@@ -10,7 +10,7 @@ import { scale, scaleRows } from './elementwise.ts';
 export interface ReduceOptions {
   /** Counted from the end where negative. Default: all axes, which gives a tensor of shape `[]`. */
   readonly axes?: readonly number[] | undefined;
-  /** Leave summed axes with length 1. Default false: they go. */
+  /** Leave summed axes with length 1. Default false: they are dropped. */
   readonly keepDims?: boolean | undefined;
 }
 

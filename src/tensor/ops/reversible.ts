@@ -1,8 +1,8 @@
 /**
  * Reversible residual layers (Gomez et al. 2017, "The Reversible Residual Network"; Reformer: Kitaev et al. 2020,
  * section 3). Two streams take turns: `to ← to + f(from)`, then they change roles. A step can be undone,
- * `to ← to − f(from)`, so nothing need be kept for the backward pass: it goes from the last step to the first, makes the
- * streams before each step out of those after it, and differentiates the step's f on the way.
+ * `to ← to − f(from)`, so nothing need be kept for the backward pass. That pass goes from the last step to the first.
+ * On the way it makes the streams before each step from those after the step, and differentiates the step's f.
  */
 import type { Pauses } from '../../base/event-loop.ts';
 import { scope } from '../scope.ts';
@@ -19,9 +19,9 @@ export interface ReversibleStep {
 }
 
 /**
- * Both streams start as `x`; the steps are made in order, `a += f₀(b)`, `b += f₁(a)`, `a += f₂(b)`, …; the result is the
- * mean of the two (as in trax's Reformer, where width is to stay as it is). Memory does not grow with the number of steps.
- * Costs one more run of every step in the backward pass.
+ * Both streams start as `x`; the steps are made in order, `a += f₀(b)`, `b += f₁(a)`, `a += f₂(b)`, …. The result is
+ * the mean of the two (as in trax's Reformer, where width is to stay as it is). Memory does not grow with the number of
+ * steps. Costs one more run of every step in the backward pass.
  *
  * The streams made backwards differ from those of the forward pass by rounding: in float32 gradients agree with those of
  * kept activations to about 1e-5.

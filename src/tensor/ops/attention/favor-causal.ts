@@ -15,8 +15,8 @@ import {
 
 /**
  * Causal FAVOR+ attention in chunks: query i sees keys j ≤ i + offset of its run, and no later token changes an earlier
- * output. O((lengthQ + lengthK)·numFeatures·(dHead + dValue)) time; extra memory independent of the length, but for one state per
- * 2,048 positions where gradients are recorded.
+ * output. O((lengthQ + lengthK)·numFeatures·(dHead + dValue)) time. Extra memory is independent of the length, except
+ * for one state per 2,048 positions where gradients are recorded.
  *
  * @param options.state where the runs start from; updated in place to the state after their last key. Not differentiable.
  * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key

@@ -12,7 +12,10 @@ export interface LshOptions {
   readonly rotations: Tensor;
   /** Most positions of a chunk. */
   readonly chunkLength: number;
-  /** Even, at most 2·numRotations. Causal: how many there are. Bidirectional: at most; see `lshAttention`. */
+  /**
+   * Even, at most 2·numRotations. Causal: the number of buckets. Bidirectional: at most this number; see
+   * `lshAttention`.
+   */
   readonly numBuckets: number;
   /** Query i sees only keys j < i. Default false. */
   readonly causal?: boolean | undefined;
@@ -21,9 +24,9 @@ export interface LshOptions {
 }
 
 /**
- * LSH attention (Reformer): positions are sorted by hash bucket, several times over, and each attends to its own chunk of
- * the order and to the one before it; keys are the queries at unit length. What several hashes show counts once, so the
- * result is one softmax over all keys that any hash shows. Gradients hold the hashes fixed.
+ * LSH attention (Reformer): positions are sorted by hash bucket, several times over. Each position attends to its own
+ * chunk of the order and to the chunk before; keys are the queries at unit length. What several hashes show counts
+ * once, so the result is one softmax over all keys that any hash shows. Gradients hold the hashes fixed.
  * O(numHashes·length·(chunkLength + numBuckets)·d) time, O(numHashes·length) extra memory.
  *
  * @returns shaped like the queries, with dValue for dHead; a query that sees no other position gets its own value, a

@@ -25,7 +25,7 @@ export function projectLength(x: Tensor, projection: Tensor, layout: AttentionLa
     );
   }
   const out = Tensor.empty(backend, attentionShape(layout, batch, heads, rows, d));
-  // Products of one batch row: heads that share a projection and lie side by side are one product.
+  // Products of one batch row: heads that share a projection and are side by side are one product.
   const [products, width] = isShared && layout === 'blhd' ? [1, heads * d] : [heads, d];
   const stride = layout === 'blhd' ? heads * d : d;
   const strideOf = (positions: number) => (layout === 'blhd' ? d : positions * d);
