@@ -13,7 +13,7 @@ interface SharedStorage {
 }
 
 /**
- * What is known of numbers that are all 0 or 1: `leading` if some row, along the last axis, has a 0 before its first 1.
+ * What is known of numbers that are all 0 or 1: `leading` if some row along the last axis has a 0 before its first 1.
  */
 export type MaskKind = 'trailing' | 'leading';
 

@@ -250,7 +250,7 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ contrast }) => contrast.exact > uniformContrast && contrast.estimated < collapsedContrast * contrast.exact,
     () =>
-      'the estimate has collapsed towards the mean of the values, as its rows are nearly uniform; ' +
+      'the estimate collapsed towards the mean of the values: its rows are nearly uniform; ' +
       'use positive features without an epsilon, or scale queries and keys down.',
   );
   warn(
@@ -263,8 +263,8 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ negativeDenominators }) => negativeDenominators > 0,
     (concerned) =>
-      `the sum of a row is negative for up to ${percent(concerned)} of the queries, whose outputs have the wrong sign; ` +
-      'use positive features or more.',
+      `the sum of a row is negative for up to ${percent(concerned)} of the queries, whose outputs get the wrong sign; ` +
+      'use positive features, or draw more.',
   );
   return warnings;
 }
