@@ -71,7 +71,7 @@ function comments(text) {
     const own =
       isBlock || opens ? /^\s*(?:\/\*+|\*(?!\/))?(.*?)(?:\*\/.*)?$/.exec(line)[1] : /^\s*\/\/+(.*)/.exec(line)?.[1];
     if (own !== undefined) {
-      isList = /^\s?[-*] /.test(own) || (isList && /^\s{2,}\S/.test(own));
+      isList = /^\s?([-*] |@)/.test(own) || (isList && /^\s{2,}\S/.test(own));
       // Indented lines are code or tables, unless they continue a list item.
       lines.push([
         i + 1,

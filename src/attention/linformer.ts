@@ -94,7 +94,10 @@ export function linformerAttention(
   });
 }
 
-/** 0 at columns that stand for places which every batch row leaves out; undefined where there are none, or masks are tensors. */
+/**
+ * 0 at columns that stand for places which every batch row leaves out. Undefined where no column does, or masks are
+ * tensors.
+ */
 function seenColumns(
   masks: readonly (KeyMask | undefined)[],
   lengthK: number,

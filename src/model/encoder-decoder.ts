@@ -41,14 +41,14 @@ export interface EncoderDecoderPass {
 const initialDeviation = 0.02;
 
 /**
- * A pre-norm Transformer from one sequence to another (Vaswani et al. 2017): a bidirectional encoder of the source and a
- * causal decoder of the target that attends to what the encoder made. All three attentions may be FAVOR+, so that time is
- * linear in both lengths. The output layer is the transposed embedding of target tokens.
+ * A pre-norm Transformer from one sequence to another (Vaswani et al. 2017): a bidirectional encoder of the source and
+ * a causal decoder of the target. The decoder attends to what the encoder made. All three attentions may be FAVOR+, so
+ * that time is linear in both lengths. The output layer is the transposed embedding of target tokens.
  *
  * @throws ConfigurationError when the configuration is not valid.
  */
 export class EncoderDecoder implements Layer {
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is EncoderDecoder {
     return typeof value === 'object' && value !== null && #decoder in value;
   }

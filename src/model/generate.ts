@@ -44,8 +44,8 @@ export class Decoder {
   }
 
   /**
-   * Feeds tokens after those seen so far. A long prompt is fed in pieces between which timers, signals and frames happen; the
-   * logits are those of the whole prompt at once, to the bit.
+   * Feeds tokens after those seen so far. A long prompt is fed in pieces between which timers, signals and frames
+   * happen. The logits are those of the whole prompt at once, to the bit.
    *
    * @param options.signal stops it: its reason is thrown
    * @returns the logits of the next token, `[vocabSize]`
@@ -116,7 +116,10 @@ export interface GenerateOptions extends Partial<SamplingOptions> {
   readonly seed?: number;
   /** Ends generation early, such as an end-of-text id. */
   readonly stopToken?: number;
-  /** Ends the generation at the next token, or within a long prompt; nothing is thrown, as all that came is whole. */
+  /**
+   * Ends the generation at the next token, or within a long prompt. Nothing is thrown, as everything that came is
+   * whole.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 

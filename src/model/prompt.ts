@@ -12,8 +12,9 @@ const largestPiece = 4096;
 const wanted = { least: 2, most: 8 };
 
 /**
- * Feeds a prompt in pieces between which the event loop may turn. The logits are those of the whole prompt at once, to the bit,
- * however long the pieces are; those of the reference backend to float64's rounding. LSH attention takes the prompt whole, as its buckets depend on the length.
+ * Feeds a prompt in pieces between which the event loop may turn. The logits are those of the whole prompt at once,
+ * however long the pieces are: to the bit, on the reference backend to float64's rounding. LSH attention takes the
+ * prompt whole, as its buckets depend on the length.
  *
  * @returns logits of the last position, `[1, vocabSize]`; the caller disposes them
  * @throws as `Transformer.extend` does, or the signal's reason; the states may then have taken a part

@@ -3,8 +3,9 @@ import type { TransformerConfiguration } from './configuration.ts';
 import type { EncoderDecoderConfiguration } from './encoder-decoder-configuration.ts';
 
 /**
- * How many numbers the files of a Transformer hold at the least, without building it: matrices of embeddings, attention and
- * feed-forward layers, and the draws of its attention. Weights with fewer numbers belong to another configuration. O(1).
+ * The least count of numbers that the files of a Transformer hold, without building the model. Counted are the matrices
+ * of embeddings, attention and feed-forward layers, and the draws of its attention. Weights with fewer numbers belong
+ * to another configuration. O(1).
  */
 export function leastNumbers(configuration: TransformerConfiguration): number {
   const { vocabSize, dModel, numLayers, dFeedForward, maxLength, positions, patches, tokenTypes } = configuration;
@@ -58,6 +59,6 @@ export function checkPairBuildable(configuration: EncoderDecoderConfiguration): 
 function checkNumbers(least: number): void {
   if (least <= MOST_NUMBERS) return;
   throw new ConfigurationError(
-    `A model of these sizes has ${least.toPrecision(3)} numbers or more, and ${MOST_NUMBERS} is the most: lower vocabSize, maxLength, dModel, dFeedForward, the number of layers or the sizes of its attention.`,
+    `A model of these sizes has ${least.toPrecision(3)} numbers or more, and ${MOST_NUMBERS} is the most: lower vocabSize, maxLength, dModel, dFeedForward or the number of layers.`,
   );
 }

@@ -56,11 +56,11 @@ export class Transformer implements Layer {
   readonly #blocks: Block[];
   readonly #stack: Stack;
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is Transformer {
     return typeof value === 'object' && value !== null && #stack in value;
   }
-  /** None in post-norm models, whose last block ends with one. */
+  /** Undefined in post-norm models, whose last block ends with a norm. */
   readonly #norm: LayerNorm | undefined;
   readonly #pooler: Pooler | undefined;
   readonly #classifier: Linear | undefined;
@@ -121,8 +121,8 @@ export class Transformer implements Layer {
   }
 
   /**
-   * @param input token ids, int32 `[batch, length]`, each below vocabSize; or image patches,
-   *   `[batch, numPatches, channels·patchSize²]`, to which the model adds a class token in front
+   * @param input token ids, int32 `[batch, length]`, each below vocabSize. Or image patches,
+   *   `[batch, numPatches, channels·patchSize²]`; the model adds a class token in front.
    * @returns `[batch, length, dModel]` after the final norm
    * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
@@ -158,8 +158,9 @@ export class Transformer implements Layer {
   }
 
   /**
-   * What the attention of every layer is given in one forward pass, after rotary positions: queries, keys and values
-   * `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes them.
+   * What the attention of every layer is given in one forward pass, after rotary positions. Queries, keys and values
+   * are `[batch, heads, length, dModel/heads]`, for reports on a trained model. The caller (or its scope) disposes
+   * them.
    *
    * @param input as for {@link forward}
    * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
@@ -232,8 +233,8 @@ export class Transformer implements Layer {
   }
 
   /**
-   * Class logits of one sequence per row, of which the pooler or, in a model without one, the configuration's `pooling`
-   * makes one vector.
+   * Class logits of one sequence per row. The pooler makes one vector of the sequence or, in a model without a pooler,
+   * the configuration's `pooling` does.
    *
    * @param hidden `[batch, length, dModel]` from {@link forward}
    * @param options those of `forward`: padding and masked places do not count
@@ -291,7 +292,7 @@ export class Transformer implements Layer {
     return scope(() => this.logits(slice(this.#normalise(this.#continue(ids, states)), 1, -1)));
   }
 
-  /** As {@link extend}, for a part of a prompt of which no logits are wanted. */
+  /** As {@link extend}, for a part of a prompt whose logits are not wanted. */
   advance(ids: Tensor, states: readonly DecodingState[]): void {
     scope(() => {
       this.#continue(ids, states);
@@ -334,8 +335,8 @@ export class Transformer implements Layer {
    * The same weights under another attention, such as exact softmax for FAVOR+; what was drawn for the old one is freed.
    *
    * @param seed determines the projections
-   * @throws ConfigurationError when the configuration is not valid, and one sentence when the old or the new attention has
-   *   weights of its own; the model is then unchanged
+   * @throws ConfigurationError when the configuration is not valid, or the old or the new attention has weights of its
+   *   own. The model is then unchanged.
    */
   replaceAttention(choice: AttentionChoice, seed = 0): void {
     checkArguments('Transformer.replaceAttention', { choice }, { choice: option.object });

@@ -19,9 +19,12 @@ export interface OnnxExportOptions extends Stoppable {
   /** Default: all that the model has. */
   readonly graphs?: readonly OnnxGraphKind[] | undefined;
   /**
-   * Outputs of the graph over sequences: `last_hidden_state` `[batch, length, dModel]`; `logits`, of the classification head
-   * `[batch, numClasses]`, in a model without one over tokens `[batch, length, vocabSize]`; `token_logits`, the latter of a
-   * model with classes; `pooler_output` `[batch, dModel]`. Default: all that the model has but `token_logits`.
+   * Outputs of the graph over sequences. Default: all that the model has but `token_logits`.
+   * - `last_hidden_state` `[batch, length, dModel]`
+   * - `logits`, of the classification head `[batch, numClasses]`, in a model without one over tokens
+   *   `[batch, length, vocabSize]`
+   * - `token_logits`, over tokens in a model with classes
+   * - `pooler_output` `[batch, dModel]`
    */
   readonly outputs?: readonly SequenceOutput[] | undefined;
   /** What attention `auto` becomes, as a graph leaves lengths open. Default: favor. */
@@ -49,10 +52,11 @@ export interface OnnxExport {
  * A model as ONNX graphs of standard operators (operator set 17), for any batch and length. Parameters and projections are
  * initialisers under their own names.
  *
- * Inputs are `input_ids`, `attention_mask` (1 = valid, 0 = padding) and, where the model has token types, `token_type_ids`,
- * int64 `[batch, length]`; or `pixel_values` `[batch, channels, imageSize, imageSize]`. The graph `step` also takes
- * `position_ids` of models with positions, `num_logits_to_keep` (0 = all) and the past; its attention_mask may cover earlier
- * tokens and must where exact layers hold them. FAVOR+ takes O(length) in both.
+ * Inputs are `input_ids`, `attention_mask` (1 = valid, 0 = padding) and, where the model has token types,
+ * `token_type_ids`, int64 `[batch, length]`. Image models take `pixel_values`
+ * `[batch, channels, imageSize, imageSize]`. The graph `step` also takes `position_ids` of models with positions,
+ * `num_logits_to_keep` (0 = all) and the past. Its attention_mask may cover earlier tokens, and must where exact layers
+ * hold them. FAVOR+ takes O(length) in both.
  *
  * @returns `model.onnx`: of a bidirectional model the graph `sequence`; of a causal one `step`, with `sequence` in `decoder_model.onnx`
  * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
@@ -87,7 +91,8 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
 }
 
 /**
- * The graphs and outputs that an export of such a model has: those that the options name, else all that it can have.
+ * The graphs and outputs that an export of a model has: those that the options name, else everything that the model can
+ * give.
  *
  * @throws one sentence for graphs or outputs that the model does not have, and for options that change nothing
  */

@@ -1,7 +1,7 @@
 /**
  * Protocol buffers, written only: varints, fixed floats and length-delimited fields
- * (https://protobuf.dev/programming-guides/encoding). A message keeps its parts apart until {@link toBytes}, so that
- * gigabytes of weights inside nested messages are copied once.
+ * (https://protobuf.dev/programming-guides/encoding). A message keeps its parts apart until {@link toBytes}. Gigabytes
+ * of weights inside nested messages are therefore copied once.
  */
 
 import { ConfigurationError } from '../base/errors.ts';

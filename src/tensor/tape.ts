@@ -78,12 +78,12 @@ export function untaped<T>(fn: () => T): T {
 /**
  * Runs `loss` and differentiates the sum of its elements by each of `parameters`. An adjoint may call this.
  *
- * @param loss builds a tensor, or several that are parts of one loss, from the parameters by ops; everything else it makes
- *   is freed before this returns.
+ * @param loss builds a tensor, or several that are parts of one loss, from the parameters by ops. Everything else that
+ *   `loss` makes is freed before this returns.
  * @param seed weighs the elements in that sum (a vector–Jacobian product); shaped like the one tensor of the loss. Default:
  *   all ones.
- * @returns what `loss` gave and one gradient for each parameter, in order (zeros where the loss does not depend on it);
- *   the caller (or its scope) disposes them.
+ * @returns what `loss` gave and one gradient for each parameter, in order. Gradients are zeros where the loss does not
+ *   depend on a parameter. The caller (or its scope) disposes them.
  */
 export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
   loss: () => Loss,

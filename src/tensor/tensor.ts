@@ -13,7 +13,7 @@ interface SharedStorage {
 }
 
 /**
- * What is known of numbers that are all 0 or 1: `leading` if some row along the last axis has a 0 before its first 1.
+ * What is known of a tensor of ones and zeros: `leading` if some row along the last axis has a 0 before its first 1.
  */
 export type MaskKind = 'trailing' | 'leading';
 
@@ -118,11 +118,11 @@ export class Tensor implements Disposable {
 /**
  * Copies numbers to `backend`.
  *
- * @param data row-major. Typed arrays of integers and bigint give an int32 tensor (token ids); typed arrays of floats and plain
- *   arrays of numbers give float32, to which fractions are rounded.
+ * @param data row-major. Typed arrays of integers and bigint give an int32 tensor (token ids). Typed arrays of floats
+ *   and plain arrays of numbers give float32, to which fractions are rounded.
  * @param type overrides that: `tensor(backend, [5, 2, 9], [1, 3], 'int32')` makes ids of a plain array.
- * @throws ShapeError when `data` does not have as many elements as `shape`; DataError when it is no array of numbers, or holds
- *   a number that the type cannot.
+ * @throws ShapeError when `data` does not have as many elements as `shape`
+ * @throws DataError when `data` is no array of numbers, or holds a number that the type cannot
  */
 export function tensor(backend: Backend, data: NumberArray, shape: Shape, type?: 'float32' | 'int32'): Tensor {
   checkBackend('tensor', backend);

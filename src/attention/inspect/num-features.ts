@@ -44,8 +44,8 @@ export interface FeatureSearch {
  * found is where the measured curve crosses the wanted error, within the noise of its medians. Costs one FAVOR+ forward
  * pass for each draw, and exact attention at the measured queries once.
  *
- * @throws RangeError for a wanted error, limit or number of draws that is not positive; an Error for features without a
- *   projection, whose number is fixed.
+ * @throws ConfigurationError for a wanted error, limit or number of draws that is not positive
+ * @throws ConfigurationError for features without a projection, whose number is fixed
  */
 export async function smallestNumFeatures(
   queries: Tensor,

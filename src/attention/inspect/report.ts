@@ -250,8 +250,8 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ contrast }) => contrast.exact > uniformContrast && contrast.estimated < collapsedContrast * contrast.exact,
     () =>
-      'the estimate collapsed towards the mean of the values: its rows are nearly uniform; ' +
-      'use positive features without an epsilon, or scale queries and keys down.',
+      'the estimate collapsed towards the mean of the values, its rows being nearly uniform; ' +
+      'use positive features without an epsilon, or shorten queries and keys.',
   );
   warn(
     ({ effectiveFeatures, totalVariation }) =>
@@ -263,7 +263,7 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ negativeDenominators }) => negativeDenominators > 0,
     (concerned) =>
-      `the sum of a row is negative for up to ${percent(concerned)} of the queries, whose outputs get the wrong sign; ` +
+      `for up to ${percent(concerned)} of the queries the row's sum is negative and outputs have the wrong sign; ` +
       'use positive features, or draw more.',
   );
   return warnings;

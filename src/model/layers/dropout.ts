@@ -6,7 +6,7 @@ import { type Tensor, tensorKind } from '../../tensor/tensor.ts';
 export class Dropout {
   #stream = 0;
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is Dropout {
     return typeof value === 'object' && value !== null && #stream in value;
   }

@@ -14,13 +14,13 @@ export interface FeedForwardSizes {
   /** Default gelu. */
   readonly activation?: ActivationKind | undefined;
   /**
-   * Pieces of the batch's positions that are computed one after another, both ways, so that `[…, dFeedForward]` is only
-   * ever held for one of them; the backward pass computes it again. Default 1: all at once, kept for the backward pass.
+   * Pieces of the batch's positions that are computed one after another, both ways. `[…, dFeedForward]` is then only
+   * held for one piece, and the backward pass computes it again. Default 1: all at once, kept for the backward pass.
    */
   readonly feedForwardChunks?: number | undefined;
 }
 
-/** Of a model's configuration what its feed-forward layers need. */
+/** What feed-forward layers need of a model's configuration. */
 export function feedForwardSizes(configuration: FeedForwardSizes): FeedForwardSizes {
   const { dModel, dFeedForward, activation, feedForwardChunks } = configuration;
   return { dModel, dFeedForward, activation, feedForwardChunks };

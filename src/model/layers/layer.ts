@@ -9,14 +9,16 @@ import { checkBackend, Tensor } from '../../tensor/tensor.ts';
 /** Something with named trained parameters. Names are dotted paths, such as `blocks.0.attention.query.weight`. */
 export interface Layer {
   parameters(): Map<string, Tensor>;
-  /** Tensors that belong in a file but are not trained, such as projections; absent where a layer has none. */
+  /**
+   * Tensors that belong in a file but are not trained, such as projections; absent where a layer holds no such tensors.
+   */
   buffers?(): Map<string, Tensor>;
 }
 
 /**
- * Base of layers and models of one's own. What a public field holds belongs to the module: a tensor is a trained parameter, a
- * layer brings its own, an array of layers brings those of each. Names are paths of fields, such as `blocks.0.weight`. A tensor in
- * two places counts once, under the first name. Fields with `#` are left out.
+ * Base of layers and models of one's own. What a public field holds belongs to the module. A tensor is a trained
+ * parameter, a layer brings its own, an array of layers brings those of each. Names are paths of fields, such as
+ * `blocks.0.weight`. A tensor in two places counts once, under the first name. Fields with `#` are left out.
  *
  * `readWeights`, `loadWeights` and `AdamW` take any module.
  */
@@ -52,7 +54,7 @@ export class Module implements Layer {
     return [...this.parameters().values()].reduce((total, { size }) => total + size, 0);
   }
 
-  /** Frees all that the module holds. */
+  /** Frees everything that the module holds. */
   dispose(): void {
     for (const [, value] of fieldsOf(this)) {
       if (value instanceof Tensor || 'dispose' in value) (value as Disposable).dispose();

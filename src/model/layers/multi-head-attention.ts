@@ -98,7 +98,7 @@ export class MultiHeadAttention extends Module {
     this.output = project(outputDeviation);
   }
 
-  /** What attends. Another takes its place without the weights of this one being freed. */
+  /** What attends. Another attention takes its place without the weights of this one being freed. */
   get attention(): Attention {
     return this.#attention;
   }

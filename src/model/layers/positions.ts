@@ -59,8 +59,8 @@ export function segmentPositions(segments: Segments): Int32Array {
 }
 
 /**
- * Stretches that a batch's positions are counted in: sequences of `segments`, else what follows the padding that a keyMask has
- * in front of a row, and that padding. Undefined where whole rows are.
+ * Stretches that a batch's positions are counted in. They are sequences of `segments`, or the padding that a keyMask
+ * has in front of a row and what follows. Undefined where whole rows are counted.
  *
  * @throws where the mask is a tensor, whose numbers cannot be read here, and has padding in front
  */
@@ -73,7 +73,7 @@ export function positionStretches({
   if (keyMask instanceof Tensor) {
     if (keyMask.maskKind !== 'leading') return undefined;
     throw new ConfigurationError(
-      'The keyMask has padding in front, and positions are counted from behind it: give the mask as arrays, one per batch row, not as a tensor.',
+      'The keyMask has padding in front, and positions are counted from behind it: give the mask as arrays, one per batch row.',
     );
   }
   const first = keyMask.map((mask) => Math.max(0, Array.prototype.indexOf.call(mask, 1)));

@@ -85,8 +85,8 @@ export class TokenEmbedding implements InputEmbedding {
   /**
    * @param ids int32 `[batch, length]`, each below vocabSize
    * @returns `[batch, length, dModel]`: zeros at padding
-   * @throws when learned positions end before the last, a token type does not exist, or a model with token dropout is
-   *   not told where mask tokens stand
+   * @throws when learned positions end before the last, or a token type does not exist
+   * @throws when a model with token dropout is not told where mask tokens are
    */
   forward(ids: Tensor, options: EmbeddingOptions = {}): Tensor {
     const tokens = this.#dropTokens(embedding(this.tokens, ids), options);

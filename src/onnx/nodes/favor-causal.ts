@@ -1,10 +1,10 @@
 /**
- * Causal FAVOR+ as nodes: a Scan over chunks of positions, O(length). Inside a chunk the masked quadratic form over features,
- * between chunks a state: for every feature a scale c_r, the largest logarithm of a key so far, and
- * `S_r = Σ_j exp(ℓ_jr − c_r)[v_j, 1]` with ℓ_jr = u_r − D_j.
+ * Causal FAVOR+ as nodes: a Scan over chunks of positions, O(length). Inside a chunk attention is the masked quadratic
+ * form over features; the state carries from chunk to chunk. The state has for every feature a scale c_r, the largest
+ * logarithm of a key so far. Its sums are `S_r = Σ_j exp(ℓ_jr − c_r)[v_j, 1]` with ℓ_jr = u_r − D_j.
  *
- * A chunk works in the scale at its start, `max(c_r, ℓ_first,r)`, so that no later key can make earlier ones vanish. Should a
- * key rise by more than {@link MOST_RISE} above it, the chunk is computed row by row instead.
+ * A chunk works in the scale at its start, `max(c_r, ℓ_first,r)`, so that no later key can make earlier keys vanish. If
+ * a key rises by more than {@link MOST_RISE} above it, the chunk is computed row by row instead.
  */
 
 import type { Graph } from '../graph.ts';
@@ -23,7 +23,10 @@ export interface FavorPast {
   readonly sums: string;
   /** c: `[batch, heads, 1, numFeatures]`; one for all features, `[batch, heads, 1, 1]`, where the map is not exponential. */
   readonly scales: string;
-  /** What additions to the sums have rounded off, shaped like them; none: it is lost, which does no harm over whole chunks. */
+  /**
+   * What additions to the sums have rounded off, shaped like them. Undefined: the rounding is lost, which does no harm
+   * over whole chunks.
+   */
   readonly compensation?: string | undefined;
 }
 
@@ -51,7 +54,7 @@ export function emptyPast(graph: Graph, { batch }: Places, heads: number, featur
   };
 }
 
-/** A past as it is given from outside, where zeros mean that there is none: a feature that has seen a key counts it. */
+/** A past as given from outside, where zeros mean an empty past: a feature that has seen a key counts it. */
 export function givenPast(graph: Graph, past: FavorPast, { map, dHead }: LayerFeatures): FavorPast {
   if (map !== 'exponential') return past;
   const counts = graph.transpose(graph.slice(past.sums, 3, dHead, dHead + 1), 0, 1, 3, 2);
@@ -163,7 +166,7 @@ function keyColumns(
 interface Rows {
   /** u of an exponential map, features of another. */
   readonly queries: string;
-  /** Features without their exponential; none for an exponential map. */
+  /** Features without their exponential; undefined for an exponential map. */
   readonly keys?: string;
   /** ℓ `[…, numFeatures]`, or for the map `sine` D `[…, 1]`. */
   readonly logarithms?: string;
@@ -242,7 +245,10 @@ function attendRowByRow(
   return { out, past: pastOf(scanned.slice(0, -1)) };
 }
 
-/** @param at what the features are relative to, and the logarithms of the keys relative to that; none: to 1 */
+/**
+ * @param at what the features are relative to, and the logarithms of the keys relative to that; undefined: relative to
+ * 1
+ */
 function attendAtScale(
   graph: Graph,
   { queries, keys, values, norms }: Rows,

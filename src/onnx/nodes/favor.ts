@@ -11,9 +11,9 @@ export function favor(graph: Graph, heads: Heads, features: LayerFeatures, place
 }
 
 /**
- * With u of queries and ℓ_jr = u_r − D_j of keys, `out = softmax_r(u_r + log Σ_j exp ℓ_jr) · (softmax_j(ℓ_jr) V)`: what the
- * quotient of sums is, in a form that neither overflows nor vanishes and that runtimes have fused kernels for. −D, the bias
- * and the mask of the keys are more columns of their products, and so is the shift of the queries.
+ * With u of queries and ℓ_jr = u_r − D_j of keys, `out = softmax_r(u_r + log Σ_j exp ℓ_jr) · (softmax_j(ℓ_jr) V)`. That
+ * is the quotient of sums, in a form that neither overflows nor vanishes and that runtimes have fused kernels for. The
+ * bias, the mask of the keys and −D are more columns of their products, and so is the shift of the queries.
  */
 function exponential(graph: Graph, heads: Heads, features: LayerFeatures, { batch, length, valid }: Places): string {
   const { numFeatures, dHead, directions, bias, weight } = features;

@@ -21,7 +21,7 @@ function pairFrequencies(width: number): number[] {
   return Array.from({ length: width }, (_, i) => 10_000 ** (-(i - (i % 2)) / width));
 }
 
-/** Sinusoidal positions, as `sinusoidalPositions` of src/nn computes them: `[…, length, dModel]`. */
+/** Sinusoidal positions, as `sinusoidalPositions` of src/model computes them: `[…, length, dModel]`. */
 export function sinusoids(graph: Graph, positions: string, dModel: number): string {
   const frequencies = pairFrequencies(dModel);
   return sines(

@@ -16,8 +16,8 @@ export interface BalanceMap {
 const ridge = 1e-3;
 
 /**
- * The map that makes the mean of ‖q + k‖² least. With Σq = L·Lᵀ and Lᵀ·Σk·L = U·D·Uᵀ it is A = D^¼·Uᵀ·L⁻¹ for queries and
- * A⁻ᵀ = D^(−¼)·Uᵀ·Lᵀ for keys, both of which then have the covariance D^½; the shift is the mean of the sum.
+ * The map that makes the mean of ‖q + k‖² least. With Σq = L·Lᵀ and Lᵀ·Σk·L = U·D·Uᵀ, queries take A = D^¼·Uᵀ·L⁻¹ and
+ * keys A⁻ᵀ = D^(−¼)·Uᵀ·Lᵀ. Both then have the covariance D^½. The shift is the mean of the sum.
  */
 export function balanceMap(queries: HeadMoments, keys: HeadMoments): BalanceMap {
   const n = queries.width;

@@ -14,11 +14,11 @@ import type { MeasuredBatch } from './types.ts';
 /**
  * Rewrites the weights of queries and keys such that exact attention gives the same and random features estimate it better.
  *
- * Softmax sees queries and keys only through `qᵀk`, and not at all what is the same for all keys. So any invertible A may
- * turn `q` to `A q` and `k` to `A⁻ᵀ k`, and any c may be taken off all keys. The variance of positive features grows as
- * exp ‖q + k‖² (paper, Lemma 2), so A and c are those that make the mean of ‖q + k − c‖² over the given sequences least:
- * both get the same, diagonal covariance, and q + k the mean zero. Rotary positions allow neither c nor any A but a factor for
- * each rotated pair.
+ * Softmax sees queries and keys only through `qᵀk`, and does not see what is the same for all keys. So any invertible A
+ * may turn `q` to `A q` and `k` to `A⁻ᵀ k`, and any c may be taken off all keys. The variance of positive features
+ * grows as exp ‖q + k‖² (paper, Lemma 2). A and c therefore make the mean of ‖q + k − c‖² over the given sequences
+ * least. Queries and keys get the same, diagonal covariance, and q + k the mean zero. Rotary positions allow no c, and
+ * as A only a factor for each rotated pair.
  *
  * The model may have any attention; its moments are measured as it is. O(L·dHead²) for each head, and O(dHead³).
  *

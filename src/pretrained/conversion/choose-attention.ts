@@ -23,9 +23,9 @@ interface ChoiceOptions {
 }
 
 /**
- * The cheapest attention that meets a wanted error of the embeddings, as measured: as few exact layers as can be, for they
- * alone are quadratic in the length, then as few features. Layers become exact in the order of what they do alone. Where
- * nothing meets the error, all layers stay exact.
+ * The cheapest attention that meets a wanted error of the embeddings, as measured. Exact layers come first, as few as
+ * can be, for they alone are quadratic in the length; then as few features. Layers become exact in the order of what
+ * they do alone. Where nothing meets the error, all layers stay exact.
  *
  * @throws RangeError for a wanted error that is not positive
  */

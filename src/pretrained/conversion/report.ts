@@ -31,7 +31,7 @@ export interface ConversionOptions extends AttentionChoice {
   /** Relative error of the embeddings that one layer may cause. Default 0.1. */
   readonly tolerance?: number | undefined;
   /**
-   * Find the number of features and the exact layers for this relative error of the embeddings, in place of those that
+   * Find the number of features and the exact layers for this relative error of the embeddings. They replace those that
    * the attention and `exactLayers` give. Default: keep those.
    */
   readonly error?: number | undefined;
@@ -45,8 +45,8 @@ export interface ConversionOptions extends AttentionChoice {
  * What a model with exact attention loses by FAVOR+: for every estimator and number of features, in the whole and by layer
  * and head. Leaves the model with the chosen attention.
  *
- * Costs a forward pass over all batches for every estimator, number of features and layer, and the rows of
- * `approximationReport` on the first batch for each of the first two.
+ * Costs a forward pass over all batches for every estimator, number of features and layer. For each of the first two it
+ * also costs the rows of `approximationReport` on the first batch.
  *
  * @param model whose attention has no weights of its own; whatever it is, the reference is exact attention
  * @throws one sentence when there is no batch, or the attention cannot take the place of exact attention.
@@ -138,7 +138,7 @@ export async function conversionReport(
   }
 }
 
-/** What the features of an attention are drawn from; those of an attention without any are the paper's. */
+/** What the features of an attention are drawn from; the paper's where an attention has no features. */
 function featuresOf(attention: AttentionConfiguration): FeatureMapOptions {
   if (attention.type !== 'favor' && attention.type !== 'auto') return {};
   const { numFeatures, featureMap, projection, norms }: FeatureConfiguration = attention;

@@ -27,9 +27,9 @@ export interface ExportedTokenizer {
 }
 
 export interface ExportOptions extends Stoppable {
-  /** Its files go beside the model's. Default: none. */
+  /** Its files go beside the model's. Default: no tokenizer. */
   readonly tokenizer?: ExportedTokenizer | undefined;
-  /** What lay beside the model that this one comes from: its settings and files are kept. Default: none. */
+  /** What was beside the model that this model comes from: its settings and files are kept. Default: nothing. */
   readonly companions?: Companions | undefined;
 }
 
@@ -37,10 +37,11 @@ export interface ExportOptions extends Stoppable {
  * A model as the files of Hugging Face's layout, by name: config.json, model.safetensors with the library's names, and
  * tokenizer.json with tokenizer_config.json. The family (BERT, RoBERTa, GPT-2, ESM-2, ViT) follows from the configuration.
  *
- * The library computes exact attention with these weights, whatever attention the model has here: with `exact` it gives
- * the same numbers; under FAVOR+ the projections are left out, and it gives those that FAVOR+ approximates.
+ * The library computes exact attention with these weights, whatever attention the model has here. With `exact` it gives
+ * the same numbers. Under FAVOR+ the projections are left out, and the library gives the numbers that FAVOR+
+ * approximates.
  *
- * @throws one sentence when no family has such a model
+ * @throws ConfigurationError when no family has a model of this form
  */
 export async function exportHuggingFace(
   model: Transformer,

@@ -26,7 +26,7 @@ export interface Pretrained {
   readonly configuration: TransformerConfiguration;
   /** Every parameter of a Transformer of this configuration, by its name there. */
   readonly weights: ReadonlyMap<string, TensorEntry>;
-  /** The contents of tokenizer.json, for `loadAnyTokenizer`; undefined where there is none. */
+  /** The contents of tokenizer.json, for `loadAnyTokenizer`; undefined for a model without a tokenizer. */
   readonly tokenizer: TokenizerFile | undefined;
   /** The files that the tokenizer was read of, for errors. */
   readonly tokenizerFrom: string | undefined;
@@ -51,8 +51,10 @@ const CONFIG = 'config.json';
  * Tensors are read one at a time, so that memory holds the weights once.
  *
  * @param files a directory's files, in memory by name or wherever they lie
- * @throws one sentence, with the file it is about: a file is missing, damaged or a pickle; the architecture or a setting is
- *   not supported; a tensor is missing, or of another shape or type
+ * @throws FileError when a file is missing
+ * @throws DataError, with the file it is about, when a file is damaged or a pickle, or a tensor is missing or of
+ *   another shape or type
+ * @throws DataError when the architecture or a setting is not supported
  */
 export async function readHuggingFace(
   files: PretrainedFiles | ReadonlyMap<string, Uint8Array>,
@@ -145,8 +147,8 @@ function canonicalNames(stored: StoredTensors, family: Family): Map<string, stri
 }
 
 /**
- * What wrapping code has put before the names of all tensors, such as `module.`: up to the family's own prefix, or all parts
- * that all names share.
+ * What wrapping code has put before the names of all tensors, such as `module.`. That is what comes before the family's
+ * own prefix, or all parts that all names share.
  */
 function sharedPrefix(names: readonly string[], { prefix }: Family): string {
   let shared = '';

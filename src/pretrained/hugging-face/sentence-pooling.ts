@@ -2,7 +2,7 @@ import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
-/** How sentence-transformers makes the vector of a sentence of a model's hidden states. */
+/** How sentence-transformers makes the vector of a sentence from a model's hidden states. */
 export interface SentencePooling {
   /** Of the places, special tokens included. */
   readonly pooling: 'mean' | 'first' | 'last';
@@ -49,7 +49,7 @@ export async function readSentencePooling(
   const body = modules.find(({ type }) => kindOfModule(type) === 'Transformer');
   if (body && body.path !== '' && body.path !== '.') {
     throw new DataError(
-      `${pathOf(files, 'modules.json')} says that the model lies in ${body.path}, the layout of older sentence-transformers: move the files of that folder beside modules.json, with its path "".`,
+      `${pathOf(files, 'modules.json')} says that the model is in ${body.path}, as older sentence-transformers wrote: move that folder's files beside modules.json, with its path "".`,
     );
   }
   const pooling = modules.find(({ type }) => kindOfModule(type) === 'Pooling');
@@ -70,7 +70,7 @@ export async function readSentencePooling(
   };
 }
 
-/** Which of the modules that are read a type is. */
+/** Which of the modules that this package reads a type is. */
 export function kindOfModule(type: string): 'Transformer' | 'Pooling' | 'Normalize' | undefined {
   return (['Transformer', 'Pooling', 'Normalize'] as const).find((kind) => type.endsWith(`.${kind}`));
 }

@@ -35,7 +35,8 @@ const indexSchema = z.lazy(() => z.object({ weight_map: z.record(z.string(), z.s
 /**
  * Opens model.safetensors, or the shards that model.safetensors.index.json names, and checks their headers.
  *
- * @throws one sentence when there are none, a shard lies elsewhere or is missing, a header is damaged, or the index and
+ * @throws FileError when no file holds weights, or a shard is elsewhere or missing
+ * @throws DataError when a header is damaged, or the index and the shards disagree
  *   the shards disagree
  */
 export async function openTensors(files: PretrainedFiles): Promise<StoredTensors> {

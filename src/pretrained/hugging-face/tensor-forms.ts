@@ -1,4 +1,4 @@
-/** How the numbers of a tensor lie in a file of the library transformers, and how here. */
+/** How the numbers of a tensor are ordered in a file of the library transformers, and how here. */
 
 export type Shape = readonly number[];
 
@@ -38,7 +38,7 @@ function transpose(data: Float32Array, rows: number, columns: number): Float32Ar
 }
 
 /**
- * Rows of queries and keys for rotary positions: pair i of a head is its rows i and i + d/2 there, 2i and 2i + 1 here.
+ * Rows of queries and keys for rotary positions. Pair i of a head is its rows i and i + d/2 there, 2i and 2i + 1 here.
  * Scores do not change, as queries and keys are permuted alike.
  */
 export function rotaryHalves(numHeads: number): TensorForm {
@@ -75,8 +75,8 @@ export function afterRows(count: number): TensorForm {
 }
 
 /**
- * A table of learned positions for another length: a longer one is interpolated linearly with the ends kept, so that row i
- * is the old row i·(rows − 1)/(length − 1); a shorter one is cut.
+ * A table of learned positions for another length. A longer table is interpolated linearly with the ends kept, so that
+ * row i is the old row i·(rows − 1)/(length − 1). A shorter table is cut.
  *
  * @param table `[rows, width]`
  * @returns `[length, width]`

@@ -35,7 +35,7 @@ const CLASSES: Readonly<Record<string, Exclude<FamilyName, 'vit'>>> = {
  * tokenizer.json; else what vocab.txt (BERT, ESM-2) or vocab.json and merges.txt (GPT-2, RoBERTa) amount to under the
  * settings of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
  *
- * @returns undefined where there is none
+ * @returns undefined for a directory without files of a tokenizer
  * @throws one sentence when a file is not valid, or a file or setting of a tokenizer is not supported
  */
 export async function readTokenizer(files: PretrainedFiles, family: FamilyName): Promise<TokenizerSource | undefined> {

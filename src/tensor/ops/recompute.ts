@@ -9,8 +9,8 @@ import { Tensor } from '../tensor.ts';
  * With several pieces, `fn` runs on one piece of the rows of `x` after another, both ways, so that memory is that of
  * one piece. Each piece then adds to the gradients of the parameters, in the order of the pieces.
  *
- * @param fn must give the same whenever it is called; with several pieces, every row of its result must depend on the
- *   same row of its argument alone
+ * @param fn must give the same whenever it is called. With several pieces, every row of its result must depend on the
+ *   same row of its argument alone.
  * @param x `[…, width]`; its rows are the product of the leading axes
  * @param parameters what else of what `fn` uses is to be differentiated
  * @param numPieces at least 1; more than there are rows is one piece for every row

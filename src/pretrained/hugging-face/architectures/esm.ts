@@ -120,7 +120,7 @@ export const esm: Family = {
       ...(tokenDropout ? { mask_token_id: tokenDropout.maskToken } : {}),
       is_folding_model: false,
       tie_word_embeddings: configuration.tiedEmbeddings,
-      // The library reads the padding's id even where there is none.
+      // The library reads the padding's id even where no token is padding.
       ...specialIds({ ...ids, padding: ids.padding ?? 1 }),
     };
   },

@@ -15,7 +15,7 @@ const schema = z.lazy(() => z.object({ model_type: z.string() }));
 /**
  * The family that config.json says.
  *
- * @throws one sentence when it says none, or one that is not known
+ * @throws DataError when config.json names no family, or one that is not known
  */
 export function familyOfFile({ where, json }: ConfigFile): Family {
   const known = families.flatMap(({ modelTypes }) => modelTypes).join(', ');

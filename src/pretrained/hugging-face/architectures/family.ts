@@ -14,7 +14,7 @@ export interface NamedTensor {
   readonly form: TensorForm;
   /** Other names under which files hold the same numbers once more, or instead. */
   readonly copies: readonly string[];
-  /** The name among all of them whose numbers are taken where they differ; without such a name they must agree. */
+  /** The name whose numbers are taken where the copies differ; without a name here they must agree. */
   readonly decides: string | undefined;
   /** Whether files that are written have the copies too. */
   readonly writesCopies: boolean;
