@@ -16,7 +16,7 @@ import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './t
 export class AutoState implements DecodingState {
   constructor(public held: KeyValueCache | FavorState) {}
 
-  /** @throws when some states are below the crossover and some beyond, or as stacking either kind does. */
+  /** @throws ConfigurationError when some states are below the crossover and some beyond, or as stacking either kind does. */
   static stack(states: readonly AutoState[]): AutoState {
     const held = states.map((state) => state.held);
     const caches = held.filter((state) => state instanceof KeyValueCache);

@@ -12,7 +12,7 @@ import type { Attention } from './types.ts';
 export class IdentityAttention implements Attention<never> {
   constructor(readonly backend: Backend) {}
 
-  /** @throws one sentence unless there are as many queries as values. */
+  /** @throws ShapeError unless there are as many queries as values. */
   attend(queries: Tensor, _keys: Tensor, values: Tensor): Tensor {
     const [q, v] = [queries, values].map(({ shape }) => shape.slice(0, 3).join(' × '));
     if (q !== v) {

@@ -34,7 +34,7 @@ export interface LinformerProjections {
  * @param keys `[batch, heads, lengthK, dHead]`, lengthK ≤ maxLength
  * @param values `[batch, heads, lengthK, dValue]`
  * @returns `[batch, heads, lengthQ, dValue]`
- * @throws one sentence for causal attention, for packed sequences, and where lengthK exceeds maxLength.
+ * @throws ConfigurationError for causal attention, for packed sequences, and where lengthK exceeds maxLength.
  */
 export function linformerAttention(
   queries: Tensor,

@@ -32,7 +32,7 @@ import { layerSizesKind } from './types.ts';
  * @param queries `[batch, heads, length, dHead]`
  * @param values `[batch, heads, length, dValue]`
  * @returns `[batch, heads, length, dValue]`
- * @throws one sentence for options that mean nothing here: keySegments, offset, normalised: false.
+ * @throws ConfigurationError for options that mean nothing here: keySegments, offset, normalised: false.
  */
 export function lshAttention(queries: Tensor, values: Tensor, given: LshAttentionOptions): Tensor {
   checkTensors('lshAttention', { queries, values });
@@ -111,7 +111,7 @@ export class LshAttention implements Attention<KeyValueCache> {
     return { rotations: this.rotations, chunkLength, numBuckets, causal };
   }
 
-  /** @throws one sentence unless `keys` is `queries`, or as {@link lshAttention} does. */
+  /** @throws ConfigurationError unless `keys` is `queries`, or as {@link lshAttention} does. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
     checkArguments(
       'LshAttention.attend',

@@ -103,7 +103,7 @@ export function paddedSegments(lengths: readonly number[], maxLength: number): S
 /**
  * Turns an attention's arguments into those of the ops.
  *
- * @throws one sentence naming the option that is not valid or does not fit.
+ * @throws ConfigurationError naming the option that is not valid or does not fit.
  */
 export function attentionInputs(
   queries: Tensor,
@@ -160,7 +160,7 @@ function maskTensor(backend: Backend, keyMask: KeyMask, batch: number, lengthK: 
   return tensor(backend, Float32Array.from(keyMask.flatMap((row) => Array.from(row))), [batch, lengthK]);
 }
 
-/** @throws one sentence unless `keyMask` holds, for each batch row, `length` numbers that are 0 or 1. */
+/** @throws DataError unless `keyMask` holds, for each batch row, `length` numbers that are 0 or 1. */
 export function checkKeyMask(keyMask: readonly ArrayLike<number>[], batch: number, length: number): void {
   checkRows('keyMask', keyMask, batch, length);
   for (const [row, mask] of keyMask.entries()) {

@@ -96,7 +96,7 @@ export interface Attention<State extends DecodingState = DecodingState> {
    * One state whose batch rows are those of `states`, in order: sequences that continue together. `states` stay as they
    * are.
    *
-   * @throws ShapeError when their sizes do not fit, or exact states differ in position.
+   * @throws ConfigurationError when their sizes do not fit, or exact states differ in position.
    */
   stackStates(states: readonly State[]): State;
   /**

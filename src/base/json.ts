@@ -23,7 +23,7 @@ export function parseJsonText(text: string, fault: (why: string, cause?: unknown
   return value;
 }
 
-/** @throws one sentence unless `value` is nested at most {@link MAX_JSON_DEPTH} levels deep */
+/** @throws DataError unless `value` is nested at most {@link MAX_JSON_DEPTH} levels deep */
 export function checkJsonDepth(value: unknown, where: string): void {
   if (isDeep(value)) {
     throw new DataError(`${where} is nested deeper than ${MAX_JSON_DEPTH} levels: give a file that is not damaged.`);

@@ -75,7 +75,7 @@ function checkInteger(value: number, limit: number, name: string, where: string)
 /**
  * The Philox key of a seed, also what the dropout kernel takes.
  *
- * @throws {RangeError} unless `seed` is an integer in [0, 2^53).
+ * @throws ConfigurationError unless `seed` is an integer in [0, 2^53).
  */
 export function seedWords(seed: number): [low: number, high: number] {
   checkInteger(seed, TWO_53, 'seed', 'random');
@@ -103,7 +103,7 @@ export class Random {
   /**
    * @param seed integer in [0, 2^53)
    * @param stream integer in [0, 2^32); sequences of different streams are independent. Default 0.
-   * @throws {RangeError} when either is out of range.
+   * @throws ConfigurationError when either is out of range.
    */
   constructor(seed: number, stream = 0) {
     checkInteger(stream, TWO_32, 'stream', 'Random');
@@ -117,7 +117,7 @@ export class Random {
     return { seed: this.seed, stream: this.stream, position: this.#position, spareNormal: this.#spareNormal };
   }
 
-  /** A generator that continues from a saved state. @throws {RangeError} when a field is out of range. */
+  /** A generator that continues from a saved state. @throws ConfigurationError when a field is out of range. */
   static from(state: RandomState): Random {
     checkArguments('Random.from', { state }, { state: stateKind });
     const random = new Random(state.seed, state.stream);
@@ -133,7 +133,7 @@ export class Random {
    * this generator and on `stream`, not on how much was drawn.
    *
    * @param stream integer in [0, 2^53)
-   * @throws {RangeError} when it is out of range.
+   * @throws ConfigurationError when it is out of range.
    */
   fork(stream: number): Random {
     const [low, high] = seedWords(stream);
@@ -170,7 +170,7 @@ export class Random {
   /**
    * Uniform on the integers from 0 to `below` − 1, without bias.
    *
-   * @throws {RangeError} unless `below` is an integer in [1, 2^53].
+   * @throws ConfigurationError unless `below` is an integer in [1, 2^53].
    */
   integer(below: number): number {
     if (!Number.isInteger(below) || below < 1 || below > TWO_53) {
@@ -207,7 +207,7 @@ const FEISTEL_ROUNDS = 8;
  * @param count integer in [1, 2^52]
  * @param seed integer in [0, 2^53)
  * @param stream integer in [0, 2^32): another shuffle of the same seed, such as an epoch's. Default 0.
- * @throws {RangeError} when an argument is out of range.
+ * @throws ConfigurationError when an argument is out of range.
  */
 export function permute(index: number, count: number, seed: number, stream = 0): number {
   if (!Number.isInteger(count) || count < 1 || count > 2 ** 52) {

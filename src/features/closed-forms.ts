@@ -125,7 +125,7 @@ export function expectedKernel(estimator: EstimatorDescription, pair: Pair): num
  * for gaussian, orthogonal and simplex projections; givens and hadamard are taken for the orthogonal projections that
  * they come close to. Alternating series leave about 1e-6 of the value for ‖x − y‖² up to 8, less beyond.
  *
- * @throws for FAVOR++ over Hadamard rows that are padded, of which no closed form is known here.
+ * @throws ConfigurationError for FAVOR++ over Hadamard rows that are padded, of which no closed form is known here.
  */
 export function meanSquaredError(estimator: EstimatorDescription, pair: Pair): number {
   checkArguments('meanSquaredError', { estimator, pair }, { estimator: estimatorKind, pair: pairKind });

@@ -16,7 +16,7 @@ import type { Projection } from './projections/projection.ts';
  * Draws the features of a configuration for heads of width dHead, from `random` alone.
  *
  * @returns `numFeatures` features; dHead if there is no projection
- * @throws when the configuration does not fit dHead, or its parts do not fit each other.
+ * @throws ConfigurationError when the configuration does not fit dHead, or its parts do not fit each other.
  */
 export function drawFeatures(configuration: FeatureConfiguration, dHead: number, random: Random): Features {
   return featuresOver(drawProjection(projectionOf(configuration, dHead), random), configuration);

@@ -21,7 +21,7 @@ export class Decoder {
 
   /**
    * @param saved what {@link Decoder.save} gave: the decoder continues from there
-   * @throws one sentence for a bidirectional model, and when `saved` is damaged or of another model.
+   * @throws DataError for a bidirectional model, and when `saved` is damaged or of another model.
    */
   constructor(
     readonly model: Transformer,
@@ -49,7 +49,7 @@ export class Decoder {
    *
    * @param options.signal stops it: its reason is thrown
    * @returns the logits of the next token, `[vocabSize]`
-   * @throws when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions, and when the signal
+   * @throws DataError when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions, and when the signal
    *   aborts; nothing is then fed
    */
   async feed(
@@ -135,7 +135,7 @@ const generateOptions: OptionKinds<GenerateOptions> = {
  * Generates token by token. Timers, signals and frames happen between tokens and between pieces of a long prompt.
  *
  * @param prompt token ids, at least one
- * @throws when the prompt is empty, holds unknown tokens, or is longer than learned positions allow
+ * @throws DataError when the prompt is empty, holds unknown tokens, or is longer than learned positions allow
  */
 export function generate(
   model: Transformer,

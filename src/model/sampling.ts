@@ -27,7 +27,7 @@ export const samplingKinds: OptionKinds<SamplingOptions> = {
  * Draws a token. Ties go to the smaller id.
  *
  * @param logits one number per token
- * @throws when no logit is finite
+ * @throws DataError when no logit is finite
  */
 export function sampleToken(logits: ArrayLike<number>, options: Partial<SamplingOptions>, random: Random): number {
   checkArguments('sampleToken', { logits, random }, { logits: option.numbers, random: randomKind });

@@ -41,7 +41,7 @@ function drawnNumbers(configuration: TransformerConfiguration): number {
 /** Numbers of a model at most: beyond it no machine that this package runs on holds the weights. */
 const MOST_NUMBERS = 2 ** 33;
 
-/** @throws one sentence for sizes that no memory is large enough for, such as a damaged file may state */
+/** @throws ConfigurationError for sizes that no memory is large enough for, such as a damaged file may state */
 export function checkBuildable(configuration: TransformerConfiguration): void {
   checkNumbers(leastNumbers(configuration));
 }

@@ -206,7 +206,7 @@ export class Transformer implements Layer {
   /**
    * `[…, dModel]` → logits `[rows, vocabSize]`, rows being the product of the leading axes.
    *
-   * @throws when the configuration has no languageHead
+   * @throws ConfigurationError when the configuration has no languageHead
    */
   logits(hidden: Tensor): Tensor {
     checkTensors('logits', { hidden });
@@ -239,7 +239,7 @@ export class Transformer implements Layer {
    * @param hidden `[batch, length, dModel]` from {@link forward}
    * @param options those of `forward`: padding and masked places do not count
    * @returns `[batch, numClasses]`
-   * @throws when the configuration has no numClasses
+   * @throws ConfigurationError when the configuration has no numClasses
    */
   classify(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
     checkForward('classify', hidden, options);
@@ -255,7 +255,7 @@ export class Transformer implements Layer {
     return withLabel('classifier', () => classifier.forward(read));
   }
 
-  /** One empty decoding state per layer. @throws for a bidirectional model. */
+  /** One empty decoding state per layer. @throws ConfigurationError for a bidirectional model. */
   createStates(batch = 1): DecodingState[] {
     checkArguments('Transformer.createStates', { batch }, { batch: option.upTo(2 ** 24) });
     if (!this.configuration.causal)
@@ -428,7 +428,7 @@ function createAttentions(backend: Backend, configuration: TransformerConfigurat
   });
 }
 
-/** @throws when an attention brings weights, or shares some, so that another cannot take its place */
+/** @throws ConfigurationError when an attention brings weights, or shares some, so that another cannot take its place */
 function checkReplaceable(...attentions: readonly Attention[]): void {
   if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
     throw new ConfigurationError(

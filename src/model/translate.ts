@@ -27,7 +27,7 @@ export interface TranslateOptions extends Partial<SamplingOptions> {
  * Generates the target of a source token by token, without `start` and `stop`.
  *
  * @param source token ids, at least one
- * @throws when the source is empty, holds unknown tokens, or learned positions end
+ * @throws DataError when the source is empty, holds unknown tokens, or learned positions end
  */
 export function translate(
   model: EncoderDecoder,

@@ -94,7 +94,7 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
  * The graphs and outputs that an export of a model has: those that the options name, else everything that the model can
  * give.
  *
- * @throws one sentence for graphs or outputs that the model does not have, and for options that change nothing
+ * @throws ConfigurationError for graphs or outputs that the model does not have, and for options that change nothing
  */
 export function onnxChoices(
   configuration: TransformerConfiguration,

@@ -57,7 +57,7 @@ export const textField = (field: number, value: string): Message => bytesField(f
 export const messageField = (field: number, value: Message): Message =>
   message(tag(field, DELIMITED), varint(value.length), value);
 
-/** @throws one sentence where the engine has no array that long. */
+/** @throws ConfigurationError where the engine has no array that long. */
 export function toBytes({ parts, length }: Message): Uint8Array<ArrayBuffer> {
   const bytes = allocate(length);
   let position = 0;

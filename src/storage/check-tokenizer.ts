@@ -8,7 +8,7 @@ import type { Tokenizer } from '../tokenizers/tokenizer.ts';
  * that is fed a special token like that refuses it.
  *
  * @param where names the tokenizer in errors
- * @throws one sentence when ordinary tokens go beyond the model's table
+ * @throws ConfigurationError when ordinary tokens go beyond the model's table
  */
 export function checkTokenizer(
   tokenizer: Pick<Tokenizer, 'vocabSize' | 'specials'>,

@@ -14,7 +14,7 @@ export function checksumsOf(files: ReadonlyMap<string, Uint8Array | string>): st
 /**
  * @param path of a file; the checksums are beside it
  * @param checksums text of SHA256SUMS. A file without a line there is not checked.
- * @throws {DataError} one sentence when the file is not what it was when it was written
+ * @throws DataError when the file is not what it was when it was written
  */
 export function verifyChecksum(path: string, bytes: Uint8Array, checksums: string): void {
   const name = basename(path);

@@ -15,7 +15,7 @@ const NAME = /^(?:[\w-]+\/)?[\w-]+\.json$/;
 
 const schema = z.lazy(() => z.record(z.string().check(z.regex(NAME)), z.unknown()));
 
-/** The companions that a model's directory holds. @throws one sentence when they are not valid */
+/** The companions that a model's directory holds. @throws DataError when they are not valid */
 export function parseCompanions(json: unknown, where: string): Companions {
   checkArguments('parseCompanions', { where }, { where: option.string });
   const result = z.safeParse(schema, json);

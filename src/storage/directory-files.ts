@@ -10,7 +10,7 @@ import type { PretrainedFiles } from './files.ts';
  * The files of a directory and of the folders in it, such as 1_Pooling. Links are followed: a cache of the hub is made of
  * them.
  *
- * @throws one sentence when there is no such directory
+ * @throws DataError when there is no such directory
  */
 export async function directoryFiles(path: string): Promise<PretrainedFiles> {
   checkArguments('directoryFiles', { path }, { path: option.string });

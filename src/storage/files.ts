@@ -44,7 +44,7 @@ export function pathOf(files: PretrainedFiles, name: string): string {
 /**
  * The text of a file.
  *
- * @throws one sentence when it is not UTF-8
+ * @throws DataError when it is not UTF-8
  */
 export async function readText(files: PretrainedFiles, name: string): Promise<string> {
   try {
@@ -58,7 +58,7 @@ export async function readText(files: PretrainedFiles, name: string): Promise<st
 /**
  * The value that a JSON file holds.
  *
- * @throws one sentence when it is not JSON
+ * @throws DataError when it is not JSON
  */
 export async function readJson(files: PretrainedFiles, name: string): Promise<unknown> {
   return parseJsonText(await readText(files, name), (why, cause) => {

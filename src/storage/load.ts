@@ -55,7 +55,7 @@ export async function loadTransformer(
  *
  * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
  * @param options.signal stops the loading: its reason is thrown
- * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ * @throws ConfigurationError when there is no model, or a file of it is missing or damaged.
  */
 export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
   checkArguments(

@@ -67,7 +67,7 @@ export async function checkpointSteps(parent: string, fileSystem: FileSystem = n
 
 /**
  * Finds the model that `path` means: a run's directory or its checkpoints/ (the newest), or one checkpoint or model directory.
- * @throws one sentence when there is no model.
+ * @throws FileError when there is no model.
  */
 export async function findCheckpoint(path: string): Promise<string> {
   checkArguments('findCheckpoint', { path }, { path: option.string });
@@ -99,7 +99,7 @@ export function isCheckpoint(directory: string): Promise<boolean> {
  * they are read: this function then looks for the newest again.
  *
  * @param read reads a directory, such as {@link loadModelFiles} does
- * @throws one sentence when there is no model, or a file of it is missing or damaged and no newer checkpoint has come
+ * @throws FileError when there is no model, or a file of it is missing or damaged and no newer checkpoint has come
  */
 export async function readNewest<T>(path: string, read: (directory: string) => Promise<T>): Promise<T> {
   checkArguments('readNewest', { path, read }, { path: option.string, read: option.function });
@@ -163,7 +163,7 @@ const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : `'${path.r
 
 /**
  * Reads weights, configuration and tokenizer of a model directory, for inference.
- * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
+ * @throws FileError naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
 export function loadModelFiles(directory: string, options: Stoppable = {}): Promise<ModelFiles> {
   checkArguments('loadModelFiles', { directory }, { directory: option.string });
@@ -188,7 +188,7 @@ export function modelFilesOf(directory: string, files: ReadonlyMap<string, Uint8
   };
 }
 
-/** @throws one sentence when `config` is that of a model in the layout of Hugging Face, whose keys are others */
+/** @throws ConfigurationError when `config` is that of a model in the layout of Hugging Face, whose keys are others */
 function refuseForeign(config: unknown, directory: string): void {
   if (typeof config !== 'object' || config === null || !('model_type' in config)) return;
   throw new ConfigurationError(

@@ -226,7 +226,7 @@ const ZERO_DIGITS = '00000000';
 
 /**
  * Encodes `tensors` (kept in their order) and `metadata` as a safetensors file with a checksum.
- * @throws when a shape and its data disagree or a name is reserved.
+ * @throws DataError when a shape and its data disagree or a name is reserved.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, TensorEntry>,
@@ -274,7 +274,7 @@ export function encodeSafetensors(
 /**
  * Decodes a whole safetensors file.
  * @param where names the file in errors
- * @throws one sentence naming `where` when the file is truncated, malformed, or fails its checksum.
+ * @throws DataError naming `where` when the file is truncated, malformed, or fails its checksum.
  */
 export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
   checkArguments('decodeSafetensors', { bytes, where }, { bytes: option.bytes, where: option.string });

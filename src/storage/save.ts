@@ -64,7 +64,7 @@ export async function saveFiles(
   await writeDirectoryAtomically(directory, files, nodeFileSystem, { replaces: false, signal });
 }
 
-/** @throws one sentence when a new model may not be written to `directory`, as it holds files or is one */
+/** @throws FileError when a new model may not be written to `directory`, as it holds files or is one */
 export async function checkEmpty(directory: string): Promise<void> {
   checkArguments('checkEmpty', { directory }, { directory: option.string });
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {

@@ -53,7 +53,7 @@ export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, Ten
 /**
  * Compares a model's sizes with its weights before anything of these sizes is built: a damaged size may ask for any memory.
  * @param shapes of the tensors that there are
- * @throws one sentence when a model of this configuration has more numbers
+ * @throws ShapeError when a model of this configuration has more numbers
  */
 export function checkModelSize(
   configuration: TransformerConfiguration,

@@ -27,7 +27,7 @@ export function keep<T extends Disposable>(item: T): T {
  * Runs `fn` and disposes what it made, except disposables found in its result: the result itself, or one level down in
  * an array or object. Those pass to the enclosing scope.
  *
- * @throws when `fn` is asynchronous: await `tensor.data()` outside a scope.
+ * @throws ConfigurationError when `fn` is asynchronous: await `tensor.data()` outside a scope.
  */
 export function scope<T>(fn: () => T): T {
   if (typeof fn !== 'function') throw new ConfigurationError('scope: give a function that makes tensors.');

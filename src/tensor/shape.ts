@@ -48,7 +48,7 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** @throws unless `actual` equals `expected`, naming `what`. */
+/** @throws ShapeError unless `actual` equals `expected`, naming `what`. */
 export function checkShape(what: string, actual: Shape, expected: Shape): void {
   if (!sameShape(actual, expected)) {
     throw new ShapeError(`${what} has shape ${formatShape(actual)} where ${formatShape(expected)} is needed.`);

@@ -3,7 +3,7 @@ import { DataError } from '../base/errors.ts';
 /**
  * A regular expression that is known to compile: engines compile at the first search, and refuse what is too large then.
  *
- * @throws one sentence for a text in a tokenizer that is too long to be searched for
+ * @throws DataError for a text in a tokenizer that is too long to be searched for
  */
 export function compileExpression(source: string, flags: string): RegExp {
   try {

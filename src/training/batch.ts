@@ -43,7 +43,7 @@ export function batchOptions(
   return { segments, maskedTokens };
 }
 
-/** @throws one sentence when a token lies outside the vocabulary, or a class is none of the model's. */
+/** @throws ConfigurationError when a token lies outside the vocabulary, or a class is none of the model's. */
 export function checkBatch(batch: Batch, model: TransformerConfiguration, objective: Objective): void {
   checkArguments('evaluation or training', { batch }, { batch: batchKind });
   const { inputs, targets } = batch;

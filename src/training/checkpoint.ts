@@ -64,7 +64,7 @@ export interface Checkpoint extends ModelFiles {
 /**
  * Writes a checkpoint into the run `out` and removes all but the newest `keep`.
  * @returns the checkpoint's directory
- * @throws one sentence when it cannot be written; earlier checkpoints are then intact.
+ * @throws DataError when it cannot be written; earlier checkpoints are then intact.
  */
 export async function saveCheckpoint(
   out: string,
@@ -93,7 +93,7 @@ export async function saveCheckpoint(
 
 /**
  * Reads a whole checkpoint, to resume training.
- * @throws one sentence naming the file that is missing or damaged, and an intact older checkpoint if there is one.
+ * @throws FileError naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
 export function loadCheckpoint(directory: string, options: Stoppable = {}): Promise<Checkpoint> {
   checkArguments('loadCheckpoint', { directory }, { directory: option.string });

@@ -113,7 +113,7 @@ export type TrainingOptions = z.input<typeof trainingConfiguration>;
 /**
  * Fills in defaults and validates.
  * @param where names the file or option in errors
- * @throws one sentence naming the key that is unknown or out of range.
+ * @throws ConfigurationError naming the key that is unknown or out of range.
  */
 export function parseTrainingConfiguration(
   value: unknown,

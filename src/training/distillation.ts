@@ -36,7 +36,7 @@ const ownKeys: ReadonlySet<string> = new Set<keyof TransformerConfiguration>([
   'pooling',
 ]);
 
-/** @throws one sentence when the teacher's layers and the student's do not correspond, or cannot be compared */
+/** @throws ConfigurationError when the teacher's layers and the student's do not correspond, or cannot be compared */
 export function checkTeacher(
   teacher: TransformerConfiguration,
   student: TransformerConfiguration,

@@ -44,7 +44,7 @@ export interface Evaluation extends TeacherErrors {
  * @param options.loss Default: that of the objective.
  * @param options.teacher measures errors against it too, of every place; its objective is then that of the batches
  * @param options.signal stops it at the next layer or batch: its reason is thrown
- * @throws one sentence when there is no target to count or a token lies outside the vocabulary.
+ * @throws ConfigurationError when there is no target to count or a token lies outside the vocabulary.
  */
 export async function evaluate(
   model: Transformer,

@@ -33,7 +33,7 @@ export type LossFunction = (
   options: ForwardOptions & { weight?: number },
 ) => CrossEntropy;
 
-/** The loss that a model is trained and measured by. @throws for distillation, which is measured against a teacher */
+/** The loss that a model is trained and measured by. @throws ConfigurationError for distillation, which is measured against a teacher */
 export function objectiveLoss(objective: Objective): LossFunction {
   checkArguments('objectiveLoss', { objective }, { objective: objectiveKind });
   return ofObjective(objective, classificationLoss, languageModelLoss);
@@ -53,7 +53,7 @@ function ofObjective<T>({ type }: Objective, ofClasses: T, ofTokens: T): T {
   return type === 'classification' ? ofClasses : ofTokens;
 }
 
-/** @throws one sentence when a model of this configuration cannot learn the objective */
+/** @throws ConfigurationError when a model of this configuration cannot learn the objective */
 export function checkObjective(objective: Objective, model: TransformerConfiguration): void {
   checkArguments(
     'checkObjective',
@@ -164,7 +164,7 @@ export function heldOutBatches(
 /** Masks of held-out tokens are the same for every run, so that runs compare. */
 const heldOutSeed = 0;
 
-/** How rows are made. @throws when packing, objective and classes do not fit together */
+/** How rows are made. @throws ConfigurationError when packing, objective and classes do not fit together */
 function planOf(
   { objective, packing, length }: Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>,
   { specialTokens }: Vocabulary,

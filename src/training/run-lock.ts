@@ -44,7 +44,7 @@ const PATIENCE = { tries: 25, milliseconds: 20 };
 /**
  * Locks the directory of a run for one training. It is made if it does not exist.
  *
- * @throws {FileError} one sentence when another process trains there or may do so, or the directory cannot be written
+ * @throws FileError when another process trains there or may do so, or the directory cannot be written
  */
 export async function lockRun(out: string): Promise<RunLock> {
   checkArguments('lockRun', { out }, { out: option.string });

@@ -64,7 +64,7 @@ export class Trainer {
   #step = 0;
   #position = 0;
 
-  /** @throws one sentence when the model cannot learn the configuration's objective, or not from this teacher */
+  /** @throws ConfigurationError when the model cannot learn the configuration's objective, or not from this teacher */
   constructor(options: TrainerOptions) {
     checkArguments('Trainer', { options }, { options: option.plain });
     checkOptions<TrainerOptions>('Trainer', options, {
@@ -235,7 +235,7 @@ export class Trainer {
   }
 }
 
-/** @throws one sentence when configuration, model and teacher do not fit */
+/** @throws ConfigurationError when configuration, model and teacher do not fit */
 function distillationOf(
   { distillation, objective }: TrainingConfiguration,
   model: Transformer,

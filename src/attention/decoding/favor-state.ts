@@ -56,7 +56,7 @@ export class FavorState implements DecodingState {
     return state;
   }
 
-  /** @throws when the state is one of exact attention, or its arrays do not fit its sizes. */
+  /** @throws ConfigurationError when the state is one of exact attention, or its arrays do not fit its sizes. */
   static restore(backend: Backend, given: SavedState): FavorState {
     const saved = parseSavedState(given);
     if (saved.type !== 'favor') {
@@ -81,7 +81,7 @@ export class FavorState implements DecodingState {
   /**
    * One state whose batch rows are those of `states`, in order; these stay as they are. Their positions may differ.
    *
-   * @throws ShapeError when the states differ in heads, widths or number of features, or the list is empty.
+   * @throws ConfigurationError when the states differ in heads, widths or number of features, or the list is empty.
    */
   static stack(states: readonly FavorState[]): FavorState {
     checkArguments('FavorState.stack', { states }, { states: option.listOf(favorStateKind) });
@@ -105,7 +105,7 @@ export class FavorState implements DecodingState {
     return stacked;
   }
 
-  /** Tokens seen, by all batch rows alike. @throws when they differ: see `positions`. */
+  /** Tokens seen, by all batch rows alike. @throws ConfigurationError when they differ: see `positions`. */
   get position(): number {
     const [first, ...rest] = this.#positions;
     if (rest.every((position) => position === first)) return first;
@@ -158,7 +158,7 @@ export class FavorState implements DecodingState {
   }
 }
 
-/** Sizes of states stacked along the batch. @throws ShapeError when they differ otherwise, or the list is empty. */
+/** Sizes of states stacked along the batch. @throws ConfigurationError when they differ otherwise, or the list is empty. */
 export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
   if (states.length === 0) throw new ConfigurationError('stack: there are no states; pass at least one.');
   const [{ sizes }] = states;
@@ -173,7 +173,7 @@ export function stackedSizes(states: readonly DecodingState[]): DecodingSizes {
   return { ...sizes, batch: states.reduce((total, state) => total + state.sizes.batch, 0) };
 }
 
-/** Sizes of batch rows `start … end − 1`. @throws unless there is at least one and all exist. */
+/** Sizes of batch rows `start … end − 1`. @throws ConfigurationError unless there is at least one and all exist. */
 export function slicedSizes(sizes: DecodingSizes, start: number, end: number): DecodingSizes {
   const isValid = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= sizes.batch;
   if (!isValid) {

@@ -40,7 +40,7 @@ export class KeyValueCache implements DecodingState {
     [this.#keys, this.#values] = this.#allocate(this.#capacity);
   }
 
-  /** @throws when the state is one of FAVOR+, its rows differ in position, or its arrays do not fit its sizes. */
+  /** @throws ConfigurationError when the state is one of FAVOR+, its rows differ in position, or its arrays do not fit its sizes. */
   static restore(backend: Backend, given: SavedState): KeyValueCache {
     const saved = parseSavedState(given);
     if (saved.type !== 'exact') {
@@ -64,7 +64,7 @@ export class KeyValueCache implements DecodingState {
   /**
    * One cache whose batch rows are those of `caches`, in order; these stay as they are.
    *
-   * @throws ShapeError when the caches differ in position, heads or widths, or the list is empty.
+   * @throws ConfigurationError when the caches differ in position, heads or widths, or the list is empty.
    */
   static stack(caches: readonly KeyValueCache[]): KeyValueCache {
     checkArguments(

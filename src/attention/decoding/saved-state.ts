@@ -52,7 +52,7 @@ export function savedStateToJson(saved: SavedState): SavedStateJson {
 /**
  * Checks a saved state that comes from outside, in either form.
  *
- * @throws one sentence naming what is wrong.
+ * @throws DataError naming what is wrong.
  */
 export function parseSavedState(value: unknown): SavedState {
   const result = savedState.safeParse(value);
@@ -62,7 +62,7 @@ export function parseSavedState(value: unknown): SavedState {
   throw new DataError(`This is no saved decoding state (${message}${where}): pass what save() gave, whole.`);
 }
 
-/** @throws one sentence unless `array` has `length` numbers. */
+/** @throws ShapeError unless `array` has `length` numbers. */
 export function checkArray(name: string, array: Float32Array, length: number): void {
   if (array.length === length) return;
   throw new ShapeError(

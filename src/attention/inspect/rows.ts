@@ -118,7 +118,7 @@ export async function topKeys(
   );
 }
 
-/** The weights that features estimate. @throws when the features do not fit dHead. */
+/** The weights that features estimate. @throws ShapeError when the features do not fit dHead. */
 export function featureWeights(queries: Tensor, features: FeatureTensors, dHead: number): FeatureWeights {
   return new FeatureWeights(queries.backend, featureStorages(features, dHead), dHead);
 }
@@ -331,7 +331,7 @@ function rescale(scales: Float64Array, row: number, scale: number, ...before: Fl
   return 1;
 }
 
-/** @throws unless every row is the position of a query. */
+/** @throws ConfigurationError unless every row is the position of a query. */
 export function checkRows(name: string, rows: readonly number[], lengthQ: number): void {
   for (const row of rows) {
     if (!Number.isInteger(row) || row < 0 || row >= lengthQ) {

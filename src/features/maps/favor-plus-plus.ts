@@ -33,7 +33,7 @@ export function optimalA(p: number): number {
  *
  * @param queries any number of rows of dHead numbers, one after another; not scaled
  * @param keys likewise
- * @throws when an array is empty or no whole number of rows.
+ * @throws ConfigurationError when an array is empty or no whole number of rows.
  */
 export function measureP(queries: FloatArray, keys: FloatArray, dHead: number): number {
   checkArguments(

@@ -47,7 +47,7 @@ export class PatchEmbedding implements InputEmbedding {
    * @param patches `[batch, numPatches, channels·patchSize²]`, as {@link imagePatches} cuts them
    * @param options their masks count the class token, the first place
    * @returns `[batch, 1 + numPatches, dModel]`: zeros at places left out
-   * @throws when the patches are not those of images of the configured size
+   * @throws ShapeError when the patches are not those of images of the configured size
    */
   forward(patches: Tensor, { keyMask, segments }: EmbeddingOptions = {}): Tensor {
     const [batch, length, width] = patches.shape as [number, number, number];
@@ -81,7 +81,7 @@ export class PatchEmbedding implements InputEmbedding {
  *
  * @param pixels `[batch, channels, imageSize, imageSize]`
  * @returns `[batch, numPatches, channels·patchSize²]`
- * @throws when the numbers are not those of whole images
+ * @throws ShapeError when the numbers are not those of whole images
  */
 export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Array {
   checkArguments('imagePatches', { pixels, sizes }, { pixels: option.view('Float32Array'), sizes: sizesKind });

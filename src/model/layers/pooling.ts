@@ -21,7 +21,7 @@ interface Validity {
 /**
  * The places of each batch row that are neither padding (a negative segment) nor masked.
  *
- * @throws when the mask is a tensor, whose numbers cannot be read here
+ * @throws ConfigurationError when the mask is a tensor, whose numbers cannot be read here
  */
 export function validPlaces({ segments, keyMask }: Validity, batch: number, length: number): number[][] {
   if (keyMask instanceof Tensor) {

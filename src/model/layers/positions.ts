@@ -7,7 +7,7 @@ import { Tensor } from '../../tensor/tensor.ts';
  * Sinusoidal positions (Vaswani et al. 2017, section 3.5): `PE[p, 2i] = sin(p/10000^(2i/dModel))`, `PE[p, 2i+1] = cos(…)`.
  *
  * @returns `[length, dModel]` for positions `offset … offset + length − 1`
- * @throws when a position is not a whole number of less than 2^31 in size
+ * @throws ConfigurationError when a position is not a whole number of less than 2^31 in size
  */
 export function sinusoidalPositions(offset: number, length: number, dModel: number): Float32Array {
   checkPositions(offset, length);
@@ -62,7 +62,7 @@ export function segmentPositions(segments: Segments): Int32Array {
  * Stretches that a batch's positions are counted in. They are sequences of `segments`, or the padding that a keyMask
  * has in front of a row and what follows. Undefined where whole rows are counted.
  *
- * @throws where the mask is a tensor, whose numbers cannot be read here, and has padding in front
+ * @throws ConfigurationError where the mask is a tensor, whose numbers cannot be read here, and has padding in front
  */
 export function positionStretches({
   segments,

@@ -9,7 +9,7 @@ export type LayerAttention =
 
 /**
  * @param auto what an `auto` attention becomes
- * @throws one sentence for LSH attention
+ * @throws ConfigurationError for LSH attention
  */
 export function layerAttention(
   { attention, exactLayers }: TransformerConfiguration,

@@ -23,7 +23,7 @@ import type { MeasuredBatch } from './types.ts';
  * The model may have any attention; its moments are measured as it is. O(L·dHead²) for each head, and O(dHead³).
  *
  * @param options.signal stops the work before a weight is changed: its reason is thrown
- * @throws one sentence when there is no sequence, queries serve as keys, or a keyMask is a tensor
+ * @throws DataError when there is no sequence, queries serve as keys, or a keyMask is a tensor
  */
 export async function balanceAttention(
   model: Transformer,

@@ -6,7 +6,7 @@ export type Matrix = Float64Array;
 /**
  * The lower triangle L of a symmetric positive definite matrix, `x = L·Lᵀ`. O(n³).
  *
- * @throws when the matrix is not positive definite
+ * @throws DataError when the matrix is not positive definite
  */
 export function cholesky(x: Matrix, n: number): Matrix {
   const lower = new Float64Array(n * n);

@@ -49,7 +49,7 @@ export interface ConversionOptions extends AttentionChoice {
  * also costs the rows of `approximationReport` on the first batch.
  *
  * @param model whose attention has no weights of its own; whatever it is, the reference is exact attention
- * @throws one sentence when there is no batch, or the attention cannot take the place of exact attention.
+ * @throws ConfigurationError when there is no batch, or the attention cannot take the place of exact attention.
  */
 export async function conversionReport(
   model: Transformer,

@@ -67,7 +67,7 @@ const ACTIVATIONS = new Map<string, 'gelu' | 'geluTanh' | 'relu'>([
   ['relu', 'relu'],
 ]);
 
-/** @throws one sentence when we have no such activation */
+/** @throws DataError when we have no such activation */
 export function activationOf({ where }: ConfigFile, key: string, name: string): 'gelu' | 'geluTanh' | 'relu' {
   const activation = ACTIVATIONS.get(name);
   if (activation) return activation;
@@ -91,7 +91,7 @@ interface Labelled {
  * Number of classes, if the model has a head for them.
  *
  * @param head how the architecture's name ends
- * @throws one sentence for fewer than two, which is regression
+ * @throws DataError for fewer than two, which is regression
  */
 export function classesOf({ where }: ConfigFile, config: Labelled, head: string): number | undefined {
   if (!isFor(config, head)) return undefined;

@@ -17,7 +17,7 @@ export interface CreateOptions extends AttentionChoice {
  * A model with pretrained weights under an attention of choice.
  *
  * @param options.attention default exact, which computes what the original does
- * @throws ConfigurationError when the choice is not valid, or for an attention whose weights no pretrained model has:
+ * @throws ConfigurationError when the choice is not valid, DataError for an attention whose weights no pretrained model has:
  *   LSH, Linformer with learned projections
  */
 export function createPretrained(

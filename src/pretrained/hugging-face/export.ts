@@ -41,7 +41,7 @@ export interface ExportOptions extends Stoppable {
  * the same numbers. Under FAVOR+ the projections are left out, and the library gives the numbers that FAVOR+
  * approximates.
  *
- * @throws ConfigurationError when no family has a model of this form
+ * @throws DataError when no family has a model of this form
  */
 export async function exportHuggingFace(
   model: Transformer,

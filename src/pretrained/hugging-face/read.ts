@@ -51,7 +51,7 @@ const CONFIG = 'config.json';
  * Tensors are read one at a time, so that memory holds the weights once.
  *
  * @param files a directory's files, in memory by name or wherever they lie
- * @throws FileError when a file is missing
+ * @throws DataError when a file is missing
  * @throws DataError, with the file it is about, when a file is damaged or a pickle, or a tensor is missing or of
  *   another shape or type
  * @throws DataError when the architecture or a setting is not supported

@@ -40,7 +40,7 @@ const SENTENCES = 'sentence_bert_config.json';
  * What modules.json says about vectors of sentences, or 1_Pooling/config.json alone.
  *
  * @returns undefined where there is neither; `unused` names modules that are not read, such as dense layers
- * @throws one sentence for a pooling that is not supported, and for files that are not valid
+ * @throws DataError for a pooling that is not supported, and for files that are not valid
  */
 export async function readSentencePooling(
   files: PretrainedFiles,

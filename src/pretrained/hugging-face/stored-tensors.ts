@@ -35,7 +35,7 @@ const indexSchema = z.lazy(() => z.object({ weight_map: z.record(z.string(), z.s
 /**
  * Opens model.safetensors, or the shards that model.safetensors.index.json names, and checks their headers.
  *
- * @throws FileError when no file holds weights, or a shard is elsewhere or missing
+ * @throws DataError when no file holds weights, or a shard is elsewhere or missing
  * @throws DataError when a header is damaged, or the index and the shards disagree
  *   the shards disagree
  */

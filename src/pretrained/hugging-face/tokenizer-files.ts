@@ -36,7 +36,7 @@ const CLASSES: Readonly<Record<string, Exclude<FamilyName, 'vit'>>> = {
  * settings of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
  *
  * @returns undefined for a directory without files of a tokenizer
- * @throws one sentence when a file is not valid, or a file or setting of a tokenizer is not supported
+ * @throws DataError when a file is not valid, or a file or setting of a tokenizer is not supported
  */
 export async function readTokenizer(files: PretrainedFiles, family: FamilyName): Promise<TokenizerSource | undefined> {
   const has = (name: string) => files.names.includes(name);

@@ -82,7 +82,7 @@ const ONLY: Readonly<Record<string, readonly unknown[]>> = {
   basic_tokenizer: [null],
 };
 
-/** @throws one sentence when a file is not valid, or a setting is not supported */
+/** @throws DataError when a file is not valid, or a setting is not supported */
 export async function readTokenizerSettings(files: PretrainedFiles): Promise<TokenizerSettings> {
   const map = await optional(files, SPECIAL_TOKENS, schema);
   const config = { ...map, ...defined(await optional(files, TOKENIZER_CONFIG, schema)) };

@@ -18,7 +18,7 @@ export interface RotaryOptions {
 /** Positions are less than this in size, on every backend. */
 const positionBound = 2 ** 31 - 1;
 
-/** @throws one sentence unless `offset … offset + length − 1` are whole numbers of less than 2^31 in size. */
+/** @throws ConfigurationError unless `offset … offset + length − 1` are whole numbers of less than 2^31 in size. */
 export function checkPositions(offset: number, length: number): void {
   if (Number.isInteger(offset) && offset >= -positionBound && offset + length <= positionBound) return;
   throw new ConfigurationError(
@@ -31,7 +31,7 @@ export function checkPositions(offset: number, length: number): void {
  * `(offset + position)·base^(−2i/dHead)`.
  *
  * @param x `[batch, length, heads, dHead]`, dHead even
- * @throws when a position is not a whole number of less than 2^31 in size
+ * @throws ShapeError when a position is not a whole number of less than 2^31 in size
  */
 export function rotary(x: Tensor, { offset = 0, base = 10_000, stretches }: RotaryOptions = {}): Tensor {
   const [batch, length, heads, dHead] = x.shape as [number, number, number, number];

@@ -6,7 +6,7 @@ import { fieldsOf, ofType, type Part, partsAt, patternField, regExpOf } from './
 /** From tokens to texts that make the whole when joined. */
 export type Decoder = (tokens: readonly string[]) => readonly string[];
 
-/** @throws one sentence when the part is of a type, or has a key, that is not supported */
+/** @throws DataError when the part is of a type, or has a key, that is not supported */
 export function readDecoder(part: Part): Decoder {
   return ofType(part, decoders)(part);
 }

@@ -15,7 +15,7 @@ export interface Model {
   encode(text: string): readonly number[] | Int32Array;
 }
 
-/** @throws one sentence when the part is of a type, or has a key, that is not supported, or contradicts itself */
+/** @throws DataError when the part is of a type, or has a key, that is not supported, or contradicts itself */
 export function readModel(part: Part): Model {
   const { type } = part.json;
   if (type !== undefined) return ofType(part, models)(part);

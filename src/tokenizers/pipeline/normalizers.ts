@@ -6,7 +6,7 @@ import { precompiledNormalizer } from './precompiled.ts';
 
 export type Normalizer = (text: string) => string;
 
-/** @throws one sentence when the part is of a type, or has a key, that is not supported */
+/** @throws DataError when the part is of a type, or has a key, that is not supported */
 export function readNormalizer(part: Part): Normalizer {
   return ofType(part, normalizers)(part);
 }

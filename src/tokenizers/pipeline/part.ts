@@ -13,7 +13,7 @@ export interface Part {
   readonly compile: (pattern: string, where: string) => RegExp;
 }
 
-/** The object under a key; undefined where the key is absent or null. @throws one sentence for another value */
+/** The object under a key; undefined where the key is absent or null. @throws DataError for another value */
 export function partAt({ json, where, compile }: Part, key: string): Part | undefined {
   const value = json[key];
   if (value === undefined || value === null) return undefined;

@@ -6,7 +6,7 @@ import { fieldsOf, ofType, type Part, partsAt } from './part.ts';
 /** Puts special tokens around ids. */
 export type PostProcessor = (ids: readonly number[]) => readonly number[];
 
-/** @throws one sentence when the part is of a type, or has a key, that is not supported */
+/** @throws DataError when the part is of a type, or has a key, that is not supported */
 export function readPostProcessor(part: Part): PostProcessor {
   return ofType(part, postProcessors)(part);
 }

@@ -16,7 +16,7 @@ export interface Piece {
 
 export type PreTokenizer = (piece: Piece) => Piece[];
 
-/** @throws one sentence when the part is of a type, or has a key, that is not supported */
+/** @throws DataError when the part is of a type, or has a key, that is not supported */
 export function readPreTokenizer(part: Part): PreTokenizer {
   return ofType(part, preTokenizers)(part);
 }

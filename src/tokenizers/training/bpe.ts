@@ -28,7 +28,7 @@ export interface TrainBpeOptions extends SpecialTokenOptions {
  * Trains a tokenizer on texts; no token crosses from one to the next, so hand a stream over as `segments(stream)`. The
  * same texts give the same tokenizer: ties go to the pair of smaller ids.
  *
- * @throws if vocabSize or minFrequency is out of range
+ * @throws ConfigurationError if vocabSize or minFrequency is out of range
  */
 export async function trainBpe(
   texts: Iterable<string> | AsyncIterable<string>,

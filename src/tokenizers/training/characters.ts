@@ -23,7 +23,7 @@ const UNKNOWN = '\ufffd';
  * characters follow in the order of Unicode, then the special tokens. The same characters give the same tokenizer. Hand a
  * stream over as `segments(stream)`, or a character could be cut in two.
  *
- * @throws if vocabSize is out of range
+ * @throws ConfigurationError if vocabSize is out of range
  */
 export async function trainCharacters(
   texts: Iterable<string> | AsyncIterable<string>,

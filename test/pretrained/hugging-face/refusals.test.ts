@@ -237,7 +237,7 @@ describe('the file of weights', () => {
     await expectRefusal(without(adapter, 'config.json'), /holds an adapter of PEFT/);
     const modules = [{ path: '0_Transformer', type: 'sentence_transformers.models.Transformer' }];
     const old = new Map([['modules.json', json(modules)]]);
-    await expectRefusal(old, /modules\.json says that the model lies in 0_Transformer, the layout of older sentence-/);
+    await expectRefusal(old, /modules\.json says that the model is in 0_Transformer, as older sentence-/);
   });
 
   it('with a header of 2⁶³ bytes, cut off, or with lying offsets', async () => {

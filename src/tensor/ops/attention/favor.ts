@@ -36,7 +36,7 @@ export interface FavorOptions {
   readonly normalised?: boolean | undefined;
 }
 
-/** What the kernels take of the features. @throws when the projection does not fit dHead. */
+/** What the kernels take of the features. @throws ShapeError when the projection does not fit dHead. */
 export function featureStorages(features: FeatureTensors, dHead: number): FavorFeatures {
   const { numFeatures, map, epsilon, form, factors, directions, projection, bias } = features;
   if (features.dHead !== dHead) {

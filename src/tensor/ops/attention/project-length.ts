@@ -12,7 +12,7 @@ import { attentionShape } from './shapes.ts';
  * @param x `[batch, heads, length, d]`, or `[batch, length, heads, d]` with layout `blhd`
  * @param projection `[projectedLength, maxLength]`, one for all heads, or `[heads, projectedLength, maxLength]`
  * @returns shaped like x, with projectedLength for length
- * @throws when the length exceeds maxLength, or the heads are others than the projection's.
+ * @throws ShapeError when the length exceeds maxLength, or the heads are others than the projection's.
  */
 export function projectLength(x: Tensor, projection: Tensor, layout: AttentionLayout): Tensor {
   const { backend } = x;

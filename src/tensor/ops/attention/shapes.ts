@@ -29,7 +29,7 @@ export interface AttentionInputs {
   readonly keyMask?: Tensor | undefined;
 }
 
-/** Checks the shapes and reads the sizes off them. @throws naming the tensor that does not fit. */
+/** Checks the shapes and reads the sizes off them. @throws ShapeError naming the tensor that does not fit. */
 export function attentionSizes({ queries, keys, values, layout, runs, keyMask }: AttentionInputs): AttentionSizes & {
   batch: number;
 } {
