@@ -225,8 +225,8 @@ function checkBrowserEntries(graph, faults) {
         );
       } else if (!BROWSER_PACKAGES.includes(packageOf(specifier))) {
         faults.push(
-          `${path}:${line}: imports ${specifier}, reached by ${way}: not known to run in a browser; ` +
-            'import it from an entry for Node alone, or add it to BROWSER_PACKAGES in scripts/check-layers.mjs.',
+          `${path}:${line}: imports ${specifier}, reached by ${way}, and is not known to run in a browser; ` +
+            'move the import to an entry for Node, or extend BROWSER_PACKAGES.',
         );
       }
     }

@@ -49,8 +49,8 @@ export class Decoder {
    *
    * @param options.signal stops it: its reason is thrown
    * @returns the logits of the next token, `[vocabSize]`
-   * @throws DataError when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions, and when the signal
-   *   aborts; nothing is then fed
+   * @throws DataError when `ids` is empty, holds a token outside the vocabulary, or runs past learned positions
+   * @throws the signal's reason when the signal aborts. In both cases nothing is fed.
    */
   async feed(
     ids: ArrayLike<number>,

@@ -263,7 +263,7 @@ export function reportWarnings(heads: readonly HeadReport[], numFeatures: number
   warn(
     ({ negativeDenominators }) => negativeDenominators > 0,
     (concerned) =>
-      `for up to ${percent(concerned)} of the queries the row's sum is negative and outputs have the wrong sign; ` +
+      `the sum of a row is negative for up to ${percent(concerned)} of queries, whose outputs have the wrong sign; ` +
       'use positive features, or draw more.',
   );
   return warnings;

@@ -50,10 +50,10 @@ const CONFIG = 'config.json';
  * sentence-transformers. BERT, RoBERTa, XLM-R, GPT-2, ESM-2 and ViT are known. Float16 and bfloat16 become float32.
  * Tensors are read one at a time, so that memory holds the weights once.
  *
- * @param files a directory's files, in memory by name or wherever they lie
+ * @param files a directory's files, in memory by name or wherever they are
  * @throws DataError when a file is missing
- * @throws DataError, with the file it is about, when a file is damaged or a pickle, or a tensor is missing or of
- *   another shape or type
+ * @throws DataError naming the file that is damaged or a pickle
+ * @throws DataError naming the tensor that is missing, or of another shape or type
  * @throws DataError when the architecture or a setting is not supported
  */
 export async function readHuggingFace(
