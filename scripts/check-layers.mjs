@@ -225,7 +225,7 @@ function checkBrowserEntries(graph, faults) {
         );
       } else if (!BROWSER_PACKAGES.includes(packageOf(specifier))) {
         faults.push(
-          `${path}:${line}: imports ${specifier}, reached by ${way}, and is not known to run in a browser; ` +
+          `${path}:${line}: imports ${specifier}, reached by ${way}, but not known to run in a browser; ` +
             'move the import to an entry for Node, or extend BROWSER_PACKAGES.',
         );
       }
