@@ -17,7 +17,7 @@ import {
 } from '../../src/entries/performers.ts';
 import { conversionReport } from '../../src/entries/pretrained.ts';
 import { ByteTokenizer, trainBpe, trainCharacters, trainUnigram } from '../../src/entries/tokenizers.ts';
-import { evaluate } from '../../src/entries/training.ts';
+import { Distillation, evaluate, parseTrainingConfiguration, Trainer } from '../../src/entries/training.ts';
 import { type BenchmarkCase, type Measurement, normalNumbers } from '../case.ts';
 
 const ROUNDS = 3;
@@ -92,6 +92,10 @@ function works(backend: Backend, folder: string): Readonly<Record<string, Work>>
   const batches = Array.from({ length: 3 }, () => ({
     ...{ batchSize: 4, length: 512, inputs: ids(4 * 512), targets: ids(4 * 512) },
   }));
+  const training = parseTrainingConfiguration({ batchSize: 4, length: 512, learningRate: 1e-9, distillation: {} });
+  const teacher = new Distillation(exact, training.distillation!, training.objective);
+  const data = { batchAt: () => batches[0] };
+  const trainer = new Trainer({ model: favor, data, configuration: { ...training, distillation: undefined } });
   const measured = Array.from({ length: 2 }, () => ({ input: ids(512), shape: [1, 512], options: {} }));
   const bytes = new ByteTokenizer();
   const prompt = text(2000);
@@ -106,6 +110,8 @@ function works(backend: Backend, folder: string): Readonly<Record<string, Work>>
     'Decoder.feed, 4,096 tokens, FAVOR+': () => new Decoder(favor).feed(ids(4096)),
     'Decoder.feed, 4,096 tokens, exact attention': () => new Decoder(exact).feed(ids(4096)),
     'evaluate, 4 × 512 tokens a batch': () => evaluate(favor, batches),
+    'evaluate with a teacher, 4 × 512 tokens a batch': () => evaluate(favor, batches, { teacher }),
+    'Trainer.step, 4 × 512 tokens': () => trainer.step(),
     'approximationReport, 8,192 × 12 heads × 64': () => approximationReport(queries, keys, values),
     'smallestNumFeatures, 8,192 × 1 head × 64, up to 4,096 features': () =>
       smallestNumFeatures(oneQueries, oneKeys, oneValues, { error: 1e-6, draws: 1 }),

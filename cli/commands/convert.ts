@@ -3,6 +3,8 @@ import { type DatasetFormat, datasetFormats, isHubName } from '../../src/entries
 import {
   attentionConfiguration,
   checkEmpty,
+  inSteps,
+  Pauses,
   parseConfiguration,
   projectionKinds,
   transformerConfiguration,
@@ -198,7 +200,8 @@ async function convert(flags: ConvertFlags): Promise<void> {
       report = await measure(source, flags, attention, signal);
       process.stdout.write(flags.json ? '' : `${describeConversion(report)}\n`);
     } else {
-      model.replaceAttention({ attention, exactLayers: flags.keepExact ?? [] }, flags.seed);
+      const choice = { attention, exactLayers: flags.keepExact ?? [] };
+      await inSteps(model.replaceAttentionInPieces(choice, flags.seed), new Pauses(signal));
       say('Not measured: name text, sequences or images with --data to see what the conversion costs.');
     }
     const others = new Map<string, Uint8Array | string>(source.others);

@@ -64,6 +64,36 @@ export class Pauses {
   }
 }
 
+/** Work in pieces: yields where the event loop may turn, and returns the result. */
+export type Pieces<T> = Generator<void, T, void>;
+
+/** The result of work in pieces, made without a pause. */
+export function atOnce<T>(pieces: Pieces<T>): T {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * The same with the event loop turning between pieces.
+ *
+ * @throws the reason of the pauses' signal, if it has aborted
+ */
+export async function inSteps<T>(pieces: Pieces<T>, pauses: Pauses): Promise<T> {
+  try {
+    for (;;) {
+      if (pauses.isDue) await pauses.next();
+      const { done, value } = pieces.next();
+      if (done) return value;
+    }
+  } catch (error) {
+    // Ends its `finally` blocks.
+    pieces.return(undefined as T);
+    throw error;
+  }
+}
+
 /**
  * Runs a generator that ends when its signal aborts. Nothing is thrown, as what the generator gave until then is whole.
  * A promise, whose result would be a part, rejects with the signal's reason instead.

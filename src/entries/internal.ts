@@ -1,7 +1,7 @@
 /** `performers/internal`: what the command line, the bench and the experiments use beyond the other entries; unstable. */
 
 export { dividedRows, exponentialEstimator, snapshotsLength } from '../backend/estimator.ts';
-export { pause } from '../base/event-loop.ts';
+export { inSteps, Pauses, pause } from '../base/event-loop.ts';
 export { parseConfiguration } from '../base/parse.ts';
 export { createAttention } from '../attention/attention.ts';
 export { attentionConfiguration } from '../attention/configuration.ts';

@@ -1,6 +1,6 @@
 import type { DecodingState } from '../attention/types.ts';
-import type { Pauses } from '../base/event-loop.ts';
-import { scope } from '../tensor/scope.ts';
+import { Pauses, type Pieces } from '../base/event-loop.ts';
+import { scopeInSteps } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Transformer } from './transformer.ts';
 
@@ -36,16 +36,32 @@ export async function feedPrompt(
   // Few positions go through other kernels than many, so that the last piece is not short.
   while (ids.length - start >= size + smallestPiece) {
     const piece = ids.subarray(start, start + size);
-    const begin = performance.now();
-    scope(() => model.advance(tensor(model.backend, piece, [1, size]), states));
+    const milliseconds = await scopeInSteps(advance(model, piece, states), pauses);
     start += size;
-    const milliseconds = performance.now() - begin;
     if (milliseconds < wanted.least) size = Math.min(2 * size, largestPiece);
     else if (milliseconds > wanted.most) size = Math.max(size / 2, smallestPiece);
     await pauses.next();
   }
   const rest = ids.subarray(start);
-  return scope(() => model.extend(tensor(model.backend, rest, [1, rest.length]), states));
+  // The states of a prompt in one piece have no copy: its layers are all fed, whatever the signal.
+  return scopeInSteps(extend(model, rest, states), isOnePiece(ids.length) ? new Pauses() : pauses);
+}
+
+/** @returns milliseconds of work */
+function* advance(model: Transformer, ids: Int32Array, states: readonly DecodingState[]): Pieces<number> {
+  const layers = model.advanceInPieces(tensor(model.backend, ids, [1, ids.length]), states);
+  let milliseconds = 0;
+  for (;;) {
+    const begin = performance.now();
+    const { done } = layers.next();
+    milliseconds += performance.now() - begin;
+    if (done) return milliseconds;
+    yield;
+  }
+}
+
+function* extend(model: Transformer, ids: Int32Array, states: readonly DecodingState[]): Pieces<Tensor> {
+  return yield* model.extendInPieces(tensor(model.backend, ids, [1, ids.length]), states);
 }
 
 /** Whether {@link feedPrompt} takes so many tokens without a pause in between. */

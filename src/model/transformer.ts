@@ -2,13 +2,13 @@ import { createAttention } from '../attention/attention.ts';
 import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import type { Pauses } from '../base/event-loop.ts';
+import { atOnce, type Pauses, type Pieces } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
 import { checkArguments, checkOptions, describe, type OptionKind, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse.ts';
 import { Random, streams } from '../base/random.ts';
 import { permute, reshape, slice } from '../tensor/ops/layout.ts';
-import { adopt, keep, scope } from '../tensor/scope.ts';
+import { adopt, keep, scope, scopeInSteps } from '../tensor/scope.ts';
 import { checkBackend, checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 import { Block } from './layers/block.ts';
@@ -98,7 +98,7 @@ export class Transformer implements Layer {
       }
     }
     if (configuration.embeddingNorm) this.#embeddingNorm = norm();
-    this.#blocks = createAttentions(backend, configuration, seed).map((attention) => {
+    this.#blocks = [...createAttentions(backend, configuration, seed)].map((attention) => {
       const heads = { dModel, numHeads, rotary: positions === 'rotary' };
       const layers = {
         attentionNorm: norm(),
@@ -127,12 +127,19 @@ export class Transformer implements Layer {
    * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
   forward(input: Tensor, given: ForwardOptions = {}): Tensor {
+    return atOnce(this.forwardInPieces(input, given));
+  }
+
+  /** As {@link forward}, in pieces of a layer, for a loss in pieces. */
+  *forwardInPieces(input: Tensor, given: ForwardOptions = {}): Pieces<Tensor> {
     checkForward('forward', input, given);
     const { dropout = Dropout.off, observe, ...options } = given;
     const { keyMask, segments } = options;
     const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
     const x = dropout.forward(this.#embed(input, options));
-    return this.#normalise(this.#stack.forward(x, attend, dropout, observe));
+    const out = yield* this.#stack.forward(x, attend, dropout, observe);
+    yield;
+    return this.#normalise(out);
   }
 
   /**
@@ -142,19 +149,7 @@ export class Transformer implements Layer {
    * @throws the reason of the pauses' signal, if it has aborted
    */
   async forwardInSteps(input: Tensor, given: Omit<ForwardOptions, 'dropout'>, pauses: Pauses): Promise<Tensor> {
-    checkForward('forwardInSteps', input, given);
-    const { observe, ...options } = given;
-    const { keyMask, segments } = options;
-    const attend: AttendOptions = { causal: this.configuration.causal, keyMask, segments };
-    const x = scope(() => this.#embed(input, options));
-    const out = await this.#stack.forwardInSteps(x, attend, pauses, observe).finally(() => x.dispose());
-    if (!this.#norm) return out;
-    try {
-      await pauses.next();
-      return scope(() => this.#normalise(out));
-    } finally {
-      out.dispose();
-    }
+    return scopeInSteps(this.forwardInPieces(input, given), pauses);
   }
 
   /**
@@ -172,9 +167,10 @@ export class Transformer implements Layer {
     const found: Tensor[] = [];
     try {
       scope(() => {
-        this.#stack.forward(this.#embed(input, options), attend, Dropout.off, ({ queries, keys, values }) => {
+        const observe: AttentionObserver = ({ queries, keys, values }) => {
           for (const heads of [queries, keys, values]) found.push(keep(permute(heads, [0, 2, 1, 3])));
-        });
+        };
+        atOnce(this.#stack.forward(this.#embed(input, options), attend, Dropout.off, observe));
       });
     } catch (error) {
       for (const tensor of found) tensor.dispose();
@@ -289,14 +285,24 @@ export class Transformer implements Layer {
    * @returns logits of the last position, `[batch, vocabSize]`
    */
   extend(ids: Tensor, states: readonly DecodingState[]): Tensor {
-    return scope(() => this.logits(slice(this.#normalise(this.#continue(ids, states)), 1, -1)));
+    return scope(() => atOnce(this.extendInPieces(ids, states)));
+  }
+
+  /** As {@link extend}, in pieces of a layer. */
+  *extendInPieces(ids: Tensor, states: readonly DecodingState[]): Pieces<Tensor> {
+    const out = yield* this.#continue(ids, states);
+    yield;
+    return this.logits(slice(this.#normalise(out), 1, -1));
   }
 
   /** As {@link extend}, for a part of a prompt whose logits are not wanted. */
   advance(ids: Tensor, states: readonly DecodingState[]): void {
-    scope(() => {
-      this.#continue(ids, states);
-    });
+    scope(() => atOnce(this.advanceInPieces(ids, states)));
+  }
+
+  /** As {@link advance}, in pieces of a layer. */
+  *advanceInPieces(ids: Tensor, states: readonly DecodingState[]): Pieces<void> {
+    yield* this.#continue(ids, states);
   }
 
   /** Trained parameters by name. */
@@ -339,6 +345,11 @@ export class Transformer implements Layer {
    *   own. The model is then unchanged.
    */
   replaceAttention(choice: AttentionChoice, seed = 0): void {
+    atOnce(this.replaceAttentionInPieces(choice, seed));
+  }
+
+  /** As {@link replaceAttention}, in pieces of a layer; the model is unchanged until the last. */
+  *replaceAttentionInPieces(choice: AttentionChoice, seed = 0): Pieces<void> {
     checkArguments('Transformer.replaceAttention', { choice }, { choice: option.object });
     const configuration = parseConfiguration(
       transformerConfiguration,
@@ -346,12 +357,16 @@ export class Transformer implements Layer {
       'the model configuration',
     );
     const old = this.attentions;
-    const attentions = createAttentions(this.backend, configuration, seed);
+    const attentions: Attention[] = [];
+    let isWhole = false;
     try {
-      for (const [layer, attention] of attentions.entries()) checkReplaceable(old[layer], attention);
-    } catch (error) {
-      for (const attention of attentions) attention.dispose();
-      throw error;
+      for (const attention of createAttentions(this.backend, configuration, seed)) {
+        checkReplaceable(old[attentions.push(attention) - 1], attention);
+        yield;
+      }
+      isWhole = true;
+    } finally {
+      if (!isWhole) for (const attention of attentions) attention.dispose();
     }
     this.#blocks.forEach(({ layers }, layer) => {
       layers.attention.attention = attentions[layer];
@@ -363,9 +378,15 @@ export class Transformer implements Layer {
   /** Draws every layer's random features anew: a function of (seed, redraw) alone, redraw 0 being the initial ones. */
   redraw(seed: number, redraw: number): void {
     checkArguments('Transformer.redraw', { seed, redraw }, { seed: option.number, redraw: option.number });
-    this.attentions.forEach((attention, layer) => {
+    atOnce(this.redrawInPieces(seed, redraw));
+  }
+
+  /** As {@link redraw}, in pieces of a layer. */
+  *redrawInPieces(seed: number, redraw: number): Pieces<void> {
+    for (const [layer, attention] of this.attentions.entries()) {
       attention.redraw(projectionRandom(seed, layer, redraw));
-    });
+      yield;
+    }
   }
 
   dispose(): void {
@@ -373,13 +394,13 @@ export class Transformer implements Layer {
     for (const attention of this.attentions) attention.dispose();
   }
 
-  #continue(ids: Tensor, states: readonly DecodingState[]): Tensor {
+  *#continue(ids: Tensor, states: readonly DecodingState[]): Pieces<Tensor> {
     checkTensors('extend', { ids });
     if (!Array.isArray(states) || states.length !== this.#blocks.length) {
       throw new DataError(`extend: the states are ${describe(states)}; give those of createStates(), one per layer.`);
     }
     const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
-    return this.#stack.extend(x, states);
+    return yield* this.#stack.extend(x, states);
   }
 
   #embed(input: Tensor, options: EmbeddingOptions): Tensor {
@@ -418,14 +439,18 @@ function checkForward(where: string, input: Tensor, options: ForwardOptions): vo
   checkOptions<ForwardOptions & { weight?: number }>(where, options, forwardOptions);
 }
 
-/** The attention of every layer. */
-function createAttentions(backend: Backend, configuration: TransformerConfiguration, seed: number): Attention[] {
+/** The attention of every layer, drawn when it is asked for. */
+function* createAttentions(
+  backend: Backend,
+  configuration: TransformerConfiguration,
+  seed: number,
+): Generator<Attention> {
   const { dModel, numHeads, numLayers, maxLength, attention, exactLayers } = configuration;
   const sizes = { numHeads, dHead: dModel / numHeads, maxLength };
-  return Array.from({ length: numLayers }, (_, layer) => {
+  for (let layer = 0; layer < numLayers; layer++) {
     const chosen = exactLayers.includes(layer) ? { type: 'exact' as const } : attention;
-    return createAttention(backend, chosen, sizes, projectionRandom(seed, layer, 0));
-  });
+    yield createAttention(backend, chosen, sizes, projectionRandom(seed, layer, 0));
+  }
 }
 
 /** @throws ConfigurationError when an attention brings weights, or shares some, so that another cannot take its place */

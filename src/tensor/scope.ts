@@ -1,9 +1,10 @@
 /**
  * Scopes bound memory: every tensor made inside `scope(fn)` is disposed when `fn` returns, except those it returns.
- * The stack is module state, which is safe because a scope's function is synchronous.
+ * The stack is module state, which is safe because a scope's function is synchronous: work in pieces leaves its scope between them.
  */
 
 import { ConfigurationError } from '../base/errors.ts';
+import { inSteps, type Pauses, type Pieces } from '../base/event-loop.ts';
 
 /** Something a scope can free. */
 export interface Disposable {
@@ -47,11 +48,50 @@ export function scope<T>(fn: () => T): T {
     throw error;
   }
   scopes.pop();
+  passOn(result, held);
+  return result;
+}
+
+/**
+ * As {@link scope}, of work in pieces, between which the event loop may turn. What others make meanwhile is not the scope's.
+ *
+ * @throws the reason of the pauses' signal, if it has aborted; all that was made is then disposed
+ */
+export function scopeInSteps<T>(pieces: Pieces<T>, pauses: Pauses): Promise<T> {
+  return inSteps(scoped(pieces), pauses);
+}
+
+function* scoped<T>(pieces: Pieces<T>): Pieces<T> {
+  const held = new Set<Disposable>();
+  const within = <Result>(fn: () => Result): Result => {
+    scopes.push(held);
+    try {
+      return fn();
+    } finally {
+      scopes.pop();
+    }
+  };
+  let isWhole = false;
+  try {
+    let piece = within(() => pieces.next());
+    for (; !piece.done; piece = within(() => pieces.next())) yield;
+    isWhole = true;
+    passOn(piece.value, held);
+    return piece.value;
+  } finally {
+    if (!isWhole) {
+      within(() => pieces.return(undefined as T));
+      for (const item of held) item.dispose();
+    }
+  }
+}
+
+/** Disposes what a scope held except what its result has. */
+function passOn(result: unknown, held: Set<Disposable>): void {
   for (const item of disposablesIn(result)) {
     if (held.delete(item)) adopt(item);
   }
   for (const item of held) item.dispose();
-  return result;
 }
 
 function disposablesIn(value: unknown): Disposable[] {

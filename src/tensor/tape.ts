@@ -3,8 +3,9 @@
  * tape is then read backwards. Each op's file in ops/ holds its forward and its adjoint side by side.
  */
 import { ConfigurationError, DataError } from '../base/errors.ts';
+import { atOnce, type Pauses, type Pieces } from '../base/event-loop.ts';
 import { labelledBackward } from '../base/labels.ts';
-import { scope } from './scope.ts';
+import { scope, scopeInSteps } from './scope.ts';
 import { checkShape } from './shape.ts';
 import { checkTensors, Tensor } from './tensor.ts';
 
@@ -12,9 +13,13 @@ import { checkTensors, Tensor } from './tensor.ts';
  * Maps the gradient of an op's output to those of its inputs.
  * `needed[i]` says whether input i is tracked; entries of the result that are not needed may be undefined.
  * Returned tensors are the tape's; to pass the gradient itself on, return `gradient.view(shape)`.
- * `isSeed` is true when the gradient is the tape's own: all ones.
+ * `isSeed` is true when the gradient is the tape's own: all ones. A long adjoint may be work in pieces.
  */
-export type Adjoint = (gradient: Tensor, needed: readonly boolean[], isSeed: boolean) => (Tensor | undefined)[];
+export type Adjoint = (
+  gradient: Tensor,
+  needed: readonly boolean[],
+  isSeed: boolean,
+) => (Tensor | undefined)[] | Pieces<(Tensor | undefined)[]>;
 
 interface Entry {
   readonly inputs: readonly Tensor[];
@@ -90,43 +95,76 @@ export function valueAndGradients<Loss extends Tensor | readonly Tensor[]>(
   parameters: readonly Tensor[],
   seed?: Tensor,
 ): { value: Loss; gradients: Tensor[] } {
-  if (current)
-    throw new ConfigurationError('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
   if (typeof loss !== 'function')
     throw new DataError('valueAndGradients: the loss must be a function that returns a tensor.');
+  const inOnePiece = function* () {
+    yield;
+    return loss();
+  };
+  return scope(() => atOnce(differentiate(inOnePiece, parameters, seed)));
+}
+
+/**
+ * As {@link valueAndGradients}, of a loss in pieces: the event loop may turn between these, and between ops of the backward pass.
+ * The caller disposes the results.
+ *
+ * @throws the reason of the pauses' signal, if it has aborted
+ */
+export function valueAndGradientsInSteps<Loss extends Tensor | readonly Tensor[]>(
+  loss: () => Pieces<Loss>,
+  parameters: readonly Tensor[],
+  pauses: Pauses,
+): Promise<{ value: Loss; gradients: Tensor[] }> {
+  return scopeInSteps(differentiate(loss, parameters), pauses);
+}
+
+function* differentiate<Loss extends Tensor | readonly Tensor[]>(
+  loss: () => Pieces<Loss>,
+  parameters: readonly Tensor[],
+  seed?: Tensor,
+): Pieces<{ value: Loss; gradients: Tensor[] }> {
   if (!Array.isArray(parameters)) throw new DataError('valueAndGradients: the parameters must be an array of tensors.');
   checkTensors('valueAndGradients', Object.fromEntries(parameters.map((each, i) => [`parameters[${i}]`, each])));
   const tape = new Tape(parameters);
-  return scope(() => {
-    let value: Loss;
-    try {
-      current = tape;
-      value = loss();
-    } finally {
-      current = undefined;
-    }
-    if (!(value instanceof Tensor || Array.isArray(value))) {
-      throw new DataError('valueAndGradients: the loss must return a tensor, or an array of tensors.');
-    }
-    checkTensors('valueAndGradients', value instanceof Tensor ? { value } : { ...value });
-    const gradients = backward(tape, value instanceof Tensor ? [value] : value, seed);
-    return {
-      value,
-      gradients: parameters.map((p) => gradients.get(p) ?? Tensor.zeros(p.backend, p.shape)),
-    };
-  });
+  const pieces = loss();
+  let piece = taped(tape, () => pieces.next());
+  while (!piece.done) {
+    yield;
+    piece = taped(tape, () => pieces.next());
+  }
+  const { value } = piece;
+  if (!(value instanceof Tensor || Array.isArray(value))) {
+    throw new DataError('valueAndGradients: the loss must return a tensor, or an array of tensors.');
+  }
+  checkTensors('valueAndGradients', value instanceof Tensor ? { value } : { ...value });
+  const gradients = yield* backward(tape, value instanceof Tensor ? [value] : value, seed);
+  return { value, gradients: parameters.map((p) => gradients.get(p) ?? Tensor.zeros(p.backend, p.shape)) };
 }
 
-function backward(tape: Tape, roots: readonly Tensor[], given?: Tensor): Map<Tensor, Tensor> {
+/** Runs `fn` with a tape on. */
+function taped<T>(tape: Tape, fn: () => T): T {
+  if (current)
+    throw new ConfigurationError('valueAndGradients: a tape is already on; gradients of gradients are not supported.');
+  try {
+    current = tape;
+    return fn();
+  } finally {
+    current = undefined;
+  }
+}
+
+function* backward(tape: Tape, roots: readonly Tensor[], given?: Tensor): Pieces<Map<Tensor, Tensor>> {
   if (given) checkShape('valueAndGradients: the seed', given.shape, roots[0].shape);
   const gradients = new Map(roots.map((root) => [root, given ? given.view() : ones(root)]));
   const seeds = new Set(given ? [] : gradients.values());
   for (const { inputs, output, adjoint } of tape.entries.reverse()) {
     const gradient = gradients.get(output);
     if (!gradient) continue;
+    yield;
     gradients.delete(output);
     const needed = inputs.map((input) => tape.tracked.has(input));
-    const results = adjoint(gradient, needed, seeds.has(gradient));
+    const found = adjoint(gradient, needed, seeds.has(gradient));
+    const results = Array.isArray(found) ? found : yield* found;
     inputs.forEach((input, i) => {
       const result = results[i];
       if (!needed[i] || !result) return;

@@ -8,7 +8,8 @@ import { transformerKind } from '../model/transformer.ts';
  */
 
 import { ConfigurationError } from '../base/errors.ts';
-import { checkArguments, option } from '../base/options.ts';
+import { atOnce, Pauses, type Pieces, type Stoppable } from '../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Dropout } from '../model/layers/dropout.ts';
@@ -18,7 +19,7 @@ import type { Transformer } from '../model/transformer.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { reshape } from '../tensor/ops/layout.ts';
 import { softmaxCrossEntropy, softmaxKlDivergence, squaredError } from '../tensor/ops/losses.ts';
-import { keep, scope } from '../tensor/scope.ts';
+import { keep, scopeInSteps } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { batchOptions } from './batch.ts';
 import type { DistillationConfiguration, Objective } from './configuration.ts';
@@ -90,9 +91,15 @@ export class Distillation {
     );
   }
 
-  /** What the teacher gives for a batch, without dropout. The caller disposes it. */
-  async teach(batch: Batch): Promise<Lesson> {
+  /**
+   * What the teacher gives for a batch, without dropout. The event loop may turn between its layers. The caller disposes it.
+   *
+   * @param options.signal stops it at the next layer: its reason is thrown
+   */
+  async teach(batch: Batch, options: Stoppable = {}): Promise<Lesson> {
     checkArguments('Distillation.teach', { batch }, { batch: batchKind });
+    checkOptions<Stoppable>('Distillation.teach', options, { signal: option.signal });
+    const pauses = new Pauses(options.signal);
     const { teacher, configuration } = this;
     const { backend } = teacher;
     const { attentionWeight, logitsWeight, hiddenWeight } = configuration;
@@ -104,20 +111,25 @@ export class Distillation {
         attention.push(keep(outputs.view()));
         made.push(attention.at(-1)!);
       };
-      const result = scope(() => {
+      const forward = function* (): Pieces<Tensor | undefined> {
         const inputs = tensor(backend, batch.inputs, [batch.batchSize, batch.length]);
         const options = { ...batchOptions(teacher, batch), observe: attentionWeight > 0 ? observe : undefined };
-        const rows = takePlaces(teacher.forward(inputs, options), places);
+        const rows = takePlaces(yield* teacher.forwardInPieces(inputs, options), places);
+        yield;
         if (teacher.configuration.languageHead) return logitsWeight > 0 ? teacher.logits(rows) : undefined;
         return hiddenWeight > 0 ? rows : undefined;
-      });
+      };
+      const result = await scopeInSteps(forward(), pauses);
       if (result) made.push(result);
       // Places that are padding hold zeros in what attention gives.
       const count = countPlaces(batch);
       const meanSquare = async ({ storage, size }: Tensor) =>
         (await backend.squaredNorm(storage)) / Math.max(1, (size / (batch.batchSize * batch.length)) * count);
       const sizes: number[] = [];
-      for (const outputs of attention) sizes.push(await meanSquare(outputs));
+      for (const outputs of attention) {
+        await pauses.next();
+        sizes.push(await meanSquare(outputs));
+      }
       const resultSize = result && (await backend.squaredNorm(result.storage)) / Math.max(1, result.size);
       return new Lesson(this, batch, places, {
         attention: attention.map((outputs, layer) => ({ outputs, meanSquare: sizes[layer] })),
@@ -136,6 +148,12 @@ interface Taught {
   readonly meanSquare: number;
 }
 
+interface LessonOptions {
+  readonly dropout?: Dropout | undefined;
+  readonly weight?: number | undefined;
+  readonly placeWeight?: number | undefined;
+}
+
 /** One batch as the teacher sees it. */
 export class Lesson {
   constructor(
@@ -152,14 +170,32 @@ export class Lesson {
    * @param options.weight multiplies the loss of each target, such as 1/(number of targets). Default 1.
    * @param options.placeWeight multiplies the errors of each place, such as 1/(number of places). Default 1.
    */
-  loss(
+  loss(student: Transformer, options: LessonOptions = {}): BatchLoss {
+    return atOnce(this.lossInPieces(student, options));
+  }
+
+  /** As {@link loss}, in pieces of a layer. */
+  *lossInPieces(student: Transformer, options: LessonOptions = {}): Pieces<BatchLoss> {
+    const parts: LossPart[] = [];
+    let isWhole = false;
+    try {
+      const correct = yield* this.#measure(student, options, parts);
+      isWhole = true;
+      return { parts, correct };
+    } finally {
+      if (!isWhole) for (const { values } of parts) values.dispose();
+    }
+  }
+
+  /** Adds the parts of the loss. @returns `correct` of {@link BatchLoss} */
+  *#measure(
     student: Transformer,
-    { dropout, weight = 1, placeWeight = 1 }: { dropout?: Dropout; weight?: number; placeWeight?: number } = {},
-  ): BatchLoss {
+    { dropout, weight = 1, placeWeight = 1 }: LessonOptions,
+    parts: LossPart[],
+  ): Pieces<Tensor | undefined> {
     const { batch, places, taught } = this;
     const { configuration, objective } = this.distillation;
     const { numLayers, dModel, languageHead } = student.configuration;
-    const parts: LossPart[] = [];
     const add = (name: LossPart['name'], partWeight: number, measure: (weight: number) => Tensor) => {
       parts.push({ name, weight: partWeight, values: keep(measure(partWeight === 0 ? 1 : partWeight)) });
     };
@@ -171,20 +207,22 @@ export class Lesson {
       add('attention', configuration.attentionWeight / numLayers, (each) => relative(lesson, outputs, each));
     };
     const inputs = tensor(student.backend, batch.inputs, [batch.batchSize, batch.length]);
-    const hidden = student.forward(inputs, {
+    const hidden = yield* student.forwardInPieces(inputs, {
       ...batchOptions(student, batch),
       ...(dropout && { dropout }),
       observe: taught.attention.length > 0 ? observe : undefined,
     });
+    yield;
     const rows = takePlaces(hidden, places);
     const { result } = taught;
     if (!languageHead) {
       if (result) add('hidden', configuration.hiddenWeight, (each) => relative(result, rows, each));
-      return { parts, correct: undefined };
+      return undefined;
     }
     const hasTask = objective.type !== 'distillation';
-    if (!result && !hasTask) return { parts, correct: undefined };
+    if (!result && !hasTask) return undefined;
     const logits = student.logits(rows);
+    yield;
     let correct: Tensor | undefined;
     if (result) {
       add('logits', configuration.logitsWeight, (each) => {
@@ -204,7 +242,7 @@ export class Lesson {
         return entropy.loss;
       });
     }
-    return { parts, correct: correct && keep(correct) };
+    return correct && keep(correct);
   }
 
   dispose(): void {

@@ -5,7 +5,7 @@ import type { Batch } from '../data/batches/windows.ts';
 import type { HiddenLoss } from '../model/losses.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { transformerKind } from '../model/transformer.ts';
-import { keep, scope } from '../tensor/scope.ts';
+import { keep, scope, scopeInSteps } from '../tensor/scope.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import type { Objective } from './configuration.ts';
 import { countPlaces, type Distillation } from './distillation.ts';
@@ -36,8 +36,8 @@ export interface Evaluation extends TeacherErrors {
 }
 
 /**
- * Evaluates a model without dropout on all of `batches`. The event loop may turn between the model's layers; with a loss of
- * the caller's own or a teacher, between batches.
+ * Evaluates a model without dropout on all of `batches`. The event loop may turn between the model's layers, and its teacher's;
+ * with a loss of the caller's own, between batches.
  *
  * @param options.characters number of characters that the counted targets stand for
  * @param options.objective what the batches ask for. Default: the next token.
@@ -85,9 +85,9 @@ export async function evaluate(
     if (options.loss && !teacher) await totals.add(taskLoss(model, batch, options.loss), batch);
     else if (hiddenLoss) await totals.add(await taskLossInSteps(model, batch, hiddenLoss, pauses), batch);
     else {
-      const lesson = await teacher!.teach(batch);
+      const lesson = await teacher!.teach(batch, { signal: options.signal });
       try {
-        await totals.add(scope(() => lesson.loss(model)));
+        await totals.add(await scopeInSteps(lesson.lossInPieces(model), pauses));
       } finally {
         lesson.dispose();
       }

@@ -1,5 +1,6 @@
 import type { Backend, Storage } from '../backend/types.ts';
 import { ShapeError } from '../base/errors.ts';
+import { atOnce, Pauses, type Pieces, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { entriesKind, type TensorEntry } from '../storage/safetensors.ts';
 import { checkEntries, floatEntry } from '../storage/weights.ts';
@@ -67,6 +68,11 @@ export class AdamW {
    * @throws ShapeError when a gradient does not fit its parameter; nothing is then changed.
    */
   step(gradients: readonly Tensor[], update: UpdateOptions): void {
+    atOnce(this.stepInPieces(gradients, update));
+  }
+
+  /** As {@link step}, in pieces of a parameter: an update that was begun must be ended. */
+  *stepInPieces(gradients: readonly Tensor[], update: UpdateOptions): Pieces<void> {
     checkArguments('AdamW.step', { gradients, update }, { gradients: option.list, update: option.object });
     checkOptions<UpdateOptions>('AdamW.step', update, { learningRate: option.number, gradientScale: option.number });
     const { learningRate, gradientScale = 1 } = update;
@@ -93,6 +99,7 @@ export class AdamW {
         firstMoment: first,
         secondMoment: second,
       });
+      yield;
     }
   }
 
@@ -141,12 +148,21 @@ export class AdamW {
   }
 }
 
-/** ‖gradients‖₂ over all elements of all tensors. */
-export async function globalNorm(gradients: readonly Tensor[]): Promise<number> {
+/**
+ * ‖gradients‖₂ over all elements of all tensors.
+ *
+ * @param options.signal stops it between tensors: its reason is thrown
+ */
+export async function globalNorm(gradients: readonly Tensor[], options: Stoppable = {}): Promise<number> {
   checkArguments('globalNorm', { gradients }, { gradients: option.list });
   checkTensors('globalNorm', { ...gradients });
+  checkOptions<Stoppable>('globalNorm', options, { signal: option.signal });
+  const pauses = new Pauses(options.signal);
   let total = 0;
-  for (const { backend, storage } of gradients) total += await backend.squaredNorm(storage);
+  for (const { backend, storage } of gradients) {
+    await pauses.next();
+    total += await backend.squaredNorm(storage);
+  }
   return Math.sqrt(total);
 }
 

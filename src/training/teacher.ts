@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import type { Stoppable } from '../base/event-loop.ts';
+import { inSteps, Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { loadTransformer } from '../storage/load.ts';
@@ -34,7 +34,7 @@ export async function loadTeacher(backend: Backend, path: string, options: Stopp
   checkOptions<Stoppable>('loadTeacher', options, { signal: option.signal });
   const { model, directory } = await loadTransformer(backend, path, options);
   try {
-    model.replaceAttention({ attention: 'exact', exactLayers: [] });
+    await inSteps(model.replaceAttentionInPieces({ attention: 'exact', exactLayers: [] }), new Pauses(options.signal));
     return { model, directory, fingerprint: await fingerprintOf(model, options) };
   } catch (error) {
     model.dispose();

@@ -1,21 +1,22 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { Pauses, type Stoppable } from '../base/event-loop.ts';
+import { inSteps, Pauses, type Pieces, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
 import type { Batch } from '../data/batches/windows.ts';
 import { Dropout } from '../model/layers/dropout.ts';
-import { languageModelLoss } from '../model/losses.ts';
+import type { HiddenLoss } from '../model/losses.ts';
 import { type Transformer, transformerKind } from '../model/transformer.ts';
 import type { TensorEntry } from '../storage/safetensors.ts';
 import { entriesKind } from '../storage/safetensors.ts';
+import type { CrossEntropy } from '../tensor/ops/losses.ts';
 import { keep } from '../tensor/scope.ts';
-import { valueAndGradients } from '../tensor/tape.ts';
+import { valueAndGradientsInSteps } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
 import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
 import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
-import { checkObjective, type LossFunction, objectiveLoss } from './objective.ts';
+import { checkObjective, type LossFunction, objectiveHiddenLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 
@@ -57,7 +58,10 @@ export class Trainer {
   readonly model: Transformer;
   readonly configuration: TrainingConfiguration;
   readonly #data: TrainingData;
-  readonly #loss: LossFunction;
+  /** The caller's own. */
+  readonly #loss: LossFunction | undefined;
+  /** That of the objective, where there is neither a loss of the caller's own nor a teacher. */
+  readonly #hiddenLoss: HiddenLoss | undefined;
   /** Undefined where there is no teacher. */
   readonly distillation: Distillation | undefined;
   readonly #optimizer: AdamW;
@@ -89,7 +93,8 @@ export class Trainer {
     this.configuration = configuration;
     this.#data = data;
     this.distillation = distillationOf(configuration, model, teacher);
-    this.#loss = loss ?? (this.distillation ? languageModelLoss : objectiveLoss(configuration.objective));
+    this.#loss = loss;
+    this.#hiddenLoss = loss || this.distillation ? undefined : objectiveHiddenLoss(configuration.objective);
     const { beta1, beta2, epsilon, weightDecay } = configuration;
     this.#optimizer = new AdamW(model.parameters(), { beta1, beta2, epsilon, weightDecay });
   }
@@ -126,9 +131,10 @@ export class Trainer {
   }
 
   /**
-   * Makes one update. Timers and signals happen between micro-batches.
+   * Makes one update. Timers and signals happen between layers of the forward pass and ops of the backward pass; with a loss of the
+   * caller's own the forward pass is one step.
    *
-   * @param options.signal stops it between micro-batches: its reason is thrown
+   * @param options.signal stops it before the parameters change: its reason is thrown
    * @throws one sentence when the loss or the gradient is not finite, or a token lies outside the vocabulary; the
    *   parameters are then as they were.
    */
@@ -137,7 +143,7 @@ export class Trainer {
     const pauses = new Pauses(options.signal);
     await pauses.next();
     const { accumulate, clip } = this.configuration;
-    this.#redrawIfDue();
+    await this.#redrawIfDue();
     const batches: Batch[] = [];
     for (let i = 0; i < accumulate; i++) batches.push(await this.#data.batchAt(this.#position + i));
     const tokens = batches.reduce((total, batch) => total + countTargets(batch), 0);
@@ -147,19 +153,20 @@ export class Trainer {
     const gradients: Tensor[] = [];
     try {
       for (const [i, batch] of batches.entries()) {
-        await this.#accumulate(batch, i, weights, gradients, totals);
+        await this.#accumulate(batch, i, weights, gradients, totals, pauses);
         await pauses.next();
       }
       const { loss, hits } = totals;
       this.#checkFinite('loss', loss);
-      const gradientNorm = await globalNorm(gradients);
+      const gradientNorm = await globalNorm(gradients, options);
       this.#checkFinite('gradient', gradientNorm);
       const { learningRate: peak, warmupSteps, steps, schedule } = this.configuration;
       const learningRate = learningRateAt({ learningRate: peak, warmupSteps, steps, schedule }, this.#step);
       const gradientScale = clip !== null && gradientNorm > clip ? clip / gradientNorm : 1;
+      // Half an update would be none: no signal stops it.
+      await inSteps(this.#optimizer.stepInPieces(gradients, { learningRate, gradientScale }), new Pauses());
       this.#step++;
       this.#position += accumulate;
-      this.#optimizer.step(gradients, { learningRate, gradientScale });
       const accuracy = hits / Math.max(1, tokens);
       return { step: this.#step, loss, accuracy, gradientNorm, learningRate, tokens, ...totals.errors(1) };
     } finally {
@@ -179,18 +186,21 @@ export class Trainer {
     weights: { readonly weight: number; readonly placeWeight: number },
     gradients: Tensor[],
     totals: LossTotals,
+    pauses: Pauses,
   ): Promise<void> {
     const { model } = this;
     checkBatch(batch, model.configuration, this.configuration.objective);
     const dropout = this.#dropout(index);
     const parameters = [...this.#optimizer.parameters.values()];
-    const lesson = await this.distillation?.teach(batch);
+    const lesson = await this.distillation?.teach(batch, { signal: pauses.signal });
+    let loss: BatchLoss | undefined;
+    const taskLoss = () => this.#taskLoss(batch, dropout, weights.weight);
+    const losses = function* (): Pieces<Tensor[]> {
+      loss = yield* lesson ? lesson.lossInPieces(model, { dropout, ...weights }) : taskLoss();
+      return loss.parts.flatMap(({ weight, values }) => (weight === 0 ? [] : [values]));
+    };
     try {
-      let loss: BatchLoss | undefined;
-      const { gradients: current } = valueAndGradients(() => {
-        loss = lesson ? lesson.loss(model, { dropout, ...weights }) : this.#taskLoss(batch, dropout, weights.weight);
-        return loss.parts.flatMap(({ weight, values }) => (weight === 0 ? [] : [values]));
-      }, parameters);
+      const { gradients: current } = await valueAndGradientsInSteps(losses, parameters, pauses);
       if (gradients.length === 0) {
         gradients.push(...current);
       } else {
@@ -200,15 +210,28 @@ export class Trainer {
         }
       }
       await totals.add(loss!, lesson ? undefined : batch);
+    } catch (error) {
+      for (const { values } of loss?.parts ?? []) values.dispose();
+      loss?.correct?.dispose();
+      throw error;
     } finally {
       lesson?.dispose();
     }
   }
 
-  #taskLoss(batch: Batch, dropout: Dropout, weight: number): BatchLoss {
+  *#taskLoss(batch: Batch, dropout: Dropout, weight: number): Pieces<BatchLoss> {
     const { model } = this;
     const [inputs, targets] = batchTensors(model, batch);
-    const { loss, correct } = this.#loss(model, inputs, targets, { dropout, weight, ...batchOptions(model, batch) });
+    const options = { dropout, ...batchOptions(model, batch) };
+    let made: CrossEntropy;
+    if (this.#hiddenLoss) {
+      const hidden = yield* model.forwardInPieces(inputs, options);
+      yield;
+      made = this.#hiddenLoss(model, hidden, targets, { ...options, weight });
+    } else {
+      made = this.#loss!(model, inputs, targets, { ...options, weight });
+    }
+    const { loss, correct } = made;
     return { parts: [{ name: 'task', weight: 1, values: keep(loss) }], correct: keep(correct) };
   }
 
@@ -218,11 +241,11 @@ export class Trainer {
     return new Dropout(this.model.configuration.dropout, [random.uint32(), random.uint32()]);
   }
 
-  #redrawIfDue(): void {
+  async #redrawIfDue(): Promise<void> {
     const { attention } = this.model.configuration;
     const interval = 'redrawInterval' in attention ? attention.redrawInterval : 0;
     if (interval === 0 || this.#step === 0 || this.#step % interval !== 0) return;
-    this.model.redraw(this.configuration.seed, this.#step / interval);
+    await inSteps(this.model.redrawInPieces(this.configuration.seed, this.#step / interval), new Pauses());
   }
 
   #checkFinite(what: string, value: number): void {

@@ -100,7 +100,7 @@ describe('a prompt that is stopped', () => {
       await decoder.feed(idsOf(70));
       clockOf(100);
       const stop = new AbortController();
-      const advance = vi.spyOn(model, 'advance');
+      const advance = vi.spyOn(model, 'advanceInPieces');
       const long = decoder.feed(idsOf(600), { signal: stop.signal });
       // Calls are in order: this one is fed after the long prompt is given up.
       const next = decoder.feed([7]);

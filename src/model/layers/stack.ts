@@ -1,9 +1,8 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
-import type { Pauses } from '../../base/event-loop.ts';
+import type { Pieces } from '../../base/event-loop.ts';
 import { withLabel } from '../../base/labels.ts';
-import { type ReversibleStep, reversible, reversibleInSteps } from '../../tensor/ops/reversible.ts';
-import { scope } from '../../tensor/scope.ts';
-import { scopeUnlessTracked } from '../../tensor/tape.ts';
+import { type ReversibleStep, reversibleInPieces } from '../../tensor/ops/reversible.ts';
+import { isTracked, scopeUnlessTracked } from '../../tensor/tape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Block } from './block.ts';
 import { Dropout } from './dropout.ts';
@@ -13,58 +12,42 @@ import type { AttentionObserver } from './multi-head-attention.ts';
 /** How blocks are joined to a model's depth. */
 export interface Stack {
   /**
-   * `[batch, length, dModel]` → the same
+   * `[batch, length, dModel]` → the same, in pieces of a block or less
    *
    * @param observe is shown what the attention of every block is given and gives, in order
    */
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor;
-  /** As `forward` without dropout, but the event loop may turn between blocks. Not differentiable. The caller disposes it. */
-  forwardInSteps(x: Tensor, options: AttendOptions, pauses: Pauses, observe?: AttentionObserver): Promise<Tensor>;
-  /** Causal continuation of `states`, one for each block. Not differentiable. */
-  extend(x: Tensor, states: readonly DecodingState[]): Tensor;
+  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Pieces<Tensor>;
+  /** Causal continuation of `states`, one for each block, in pieces of a block or less. Not differentiable. */
+  extend(x: Tensor, states: readonly DecodingState[]): Pieces<Tensor>;
 }
 
 /** Each block takes what the one before gives. Activations are kept for the backward pass: memory grows with the depth. */
 export class ResidualStack implements Stack {
   constructor(readonly blocks: readonly Block[]) {}
 
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
-    return this.blocks.reduce(
+  *forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Pieces<Tensor> {
+    let out = x;
+    for (const [layer, block] of this.blocks.entries()) {
+      yield;
+      const given = out;
+      const needed = [given, ...block.parameters().values()];
       // Without a tape, what a block made on the way is freed before the next one starts.
-      (given, block, layer) =>
-        scopeUnlessTracked([given, ...block.parameters().values()], () =>
-          withLabel(`blocks.${layer}`, () => block.forward(given, options, dropout, observe)),
-        ),
-      x,
-    );
-  }
-
-  async forwardInSteps(
-    x: Tensor,
-    options: AttendOptions,
-    pauses: Pauses,
-    observe?: AttentionObserver,
-  ): Promise<Tensor> {
-    let out = x.view();
-    try {
-      for (const [layer, block] of this.blocks.entries()) {
-        await pauses.next();
-        const given = out;
-        out = scope(() => withLabel(`blocks.${layer}`, () => block.forward(given, options, Dropout.off, observe)));
-        given.dispose();
-      }
-      return out;
-    } catch (error) {
-      out.dispose();
-      throw error;
+      out = scopeUnlessTracked(needed, () =>
+        withLabel(`blocks.${layer}`, () => block.forward(given, options, dropout, observe)),
+      );
+      if (given !== x && !isTracked(...needed)) given.dispose();
     }
+    return out;
   }
 
-  extend(x: Tensor, states: readonly DecodingState[]): Tensor {
-    return this.blocks.reduce(
-      (given, block, layer) => withLabel(`blocks.${layer}`, () => block.extend(given, states[layer], Dropout.off)),
-      x,
-    );
+  *extend(x: Tensor, states: readonly DecodingState[]): Pieces<Tensor> {
+    let out = x;
+    for (const [layer, block] of this.blocks.entries()) {
+      yield;
+      const given = out;
+      out = withLabel(`blocks.${layer}`, () => block.extend(given, states[layer], Dropout.off));
+    }
+    return out;
   }
 }
 
@@ -76,19 +59,14 @@ export class ResidualStack implements Stack {
 export class ReversibleStack implements Stack {
   constructor(readonly blocks: readonly Block[]) {}
 
-  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Tensor {
+  forward(x: Tensor, options: AttendOptions, dropout: Dropout, observe?: AttentionObserver): Pieces<Tensor> {
     const steps = this.#steps(dropout, ({ layers }, given) => layers.attention.forward(given, options, observe));
-    return reversible(x, steps);
+    return reversibleInPieces(x, steps);
   }
 
-  forwardInSteps(x: Tensor, options: AttendOptions, pauses: Pauses, observe?: AttentionObserver): Promise<Tensor> {
-    const steps = this.#steps(Dropout.off, ({ layers }, given) => layers.attention.forward(given, options, observe));
-    return reversibleInSteps(x, steps, pauses);
-  }
-
-  extend(x: Tensor, states: readonly DecodingState[]): Tensor {
+  extend(x: Tensor, states: readonly DecodingState[]): Pieces<Tensor> {
     const steps = this.#steps(Dropout.off, ({ layers }, given, layer) => layers.attention.extend(given, states[layer]));
-    return reversible(x, steps);
+    return reversibleInPieces(x, steps);
   }
 
   /** Two for each block; the masks of dropout are fixed here, so that a step gives the same whenever it is made. */

@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { inSteps, Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { transformerKind } from '../../model/transformer.ts';
@@ -31,13 +31,13 @@ export class Comparison {
   static async open(model: Transformer, batches: readonly MeasuredBatch[], signal?: AbortSignal): Promise<Comparison> {
     if (batches.length === 0)
       throw new DataError('There is nothing to measure the conversion on: give at least one sequence.');
-    model.replaceAttention({ attention: 'exact', exactLayers: [] });
+    await inSteps(model.replaceAttentionInPieces({ attention: 'exact', exactLayers: [] }), new Pauses(signal));
     return new Comparison(model, batches, await measure(model, batches, signal), signal);
   }
 
   /** Leaves the model with this attention, drawn from `seed`. One forward pass over all sequences. */
   async compare(choice: AttentionChoice, seed: number): Promise<ModelComparison> {
-    this.model.replaceAttention(choice, seed);
+    await inSteps(this.model.replaceAttentionInPieces(choice, seed), new Pauses(this.signal));
     return compareMeasured(await measure(this.model, this.batches, this.signal), this.exact);
   }
 }

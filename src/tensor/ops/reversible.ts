@@ -4,7 +4,7 @@
  * `to ← to − f(from)`, so nothing need be kept for the backward pass. That pass goes from the last step to the first.
  * On the way it makes the streams before each step from those after the step, and differentiates the step's f.
  */
-import type { Pauses } from '../../base/event-loop.ts';
+import { atOnce, type Pieces } from '../../base/event-loop.ts';
 import { scope } from '../scope.ts';
 import { accumulate, record, untaped, valueAndGradients } from '../tape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -29,43 +29,37 @@ export interface ReversibleStep {
  * @returns shaped like x
  */
 export function reversible(x: Tensor, steps: readonly ReversibleStep[]): Tensor {
-  const streams = untaped(() => forward(x, steps));
+  return atOnce(reversibleInPieces(x, steps));
+}
+
+/** As {@link reversible}, in pieces of a step, of both passes. */
+export function* reversibleInPieces(x: Tensor, steps: readonly ReversibleStep[]): Pieces<Tensor> {
+  const streams = yield* forward(x, steps);
   const out = untaped(() => scope(() => scale(add(...streams), 0.5)));
   const parameters = [...new Set(steps.flatMap((step) => step.parameters))];
   return record(
     [x, ...parameters],
     out,
-    (gradient, needed) => {
-      const found = backward(streams, steps, scale(gradient, 0.5), new Set(parameters.filter((_, i) => needed[i + 1])));
+    function* (gradient, needed) {
+      const found = yield* backward(
+        streams,
+        steps,
+        scale(gradient, 0.5),
+        new Set(parameters.filter((_, i) => needed[i + 1])),
+      );
       return [found.dX, ...parameters.map((parameter) => found.dParameters.get(parameter))];
     },
     streams,
   );
 }
 
-/** As {@link reversible}, but the event loop may turn between steps. Not differentiable. The caller disposes the result. */
-export async function reversibleInSteps(x: Tensor, steps: readonly ReversibleStep[], pauses: Pauses): Promise<Tensor> {
-  let [to, from]: Streams = [x.view(), x.view()];
-  try {
-    for (const step of steps) {
-      await pauses.next();
-      const next = scope(() => add(to, step.residual(from)));
-      to.dispose();
-      [to, from] = [from, next];
-    }
-    return scope(() => scale(add(to, from), 0.5));
-  } finally {
-    to.dispose();
-    from.dispose();
-  }
-}
-
 type Streams = [to: Tensor, from: Tensor];
 
-function forward(x: Tensor, steps: readonly ReversibleStep[]): Streams {
+function* forward(x: Tensor, steps: readonly ReversibleStep[]): Pieces<Streams> {
   let [to, from]: Streams = [x.view(), x.view()];
   for (const step of steps) {
-    const next = scope(() => add(to, step.residual(from)));
+    yield;
+    const next = untaped(() => scope(() => add(to, step.residual(from))));
     to.dispose();
     [to, from] = [from, next];
   }
@@ -73,16 +67,17 @@ function forward(x: Tensor, steps: readonly ReversibleStep[]): Streams {
 }
 
 /** Uses the streams up. */
-function backward(
+function* backward(
   [to, from]: Streams,
   steps: readonly ReversibleStep[],
   gradient: Tensor,
   wanted: ReadonlySet<Tensor>,
-): { dX: Tensor; dParameters: Map<Tensor, Tensor> } {
+): Pieces<{ dX: Tensor; dParameters: Map<Tensor, Tensor> }> {
   const { backend } = gradient;
   const dParameters = new Map<Tensor, Tensor>();
   let [dTo, dFrom]: Streams = [gradient, gradient.view()];
   for (const step of steps.toReversed()) {
+    yield;
     const parameters = step.parameters.filter((parameter) => wanted.has(parameter));
     const { value, gradients } = valueAndGradients(() => step.residual(to), [to, ...parameters], dFrom);
     // `from` is the sum that this step made, in memory of its own.
