@@ -21,15 +21,7 @@ import {
   Transformer,
   type TransformerConfiguration,
 } from '../../src/entries/performers.ts';
-import {
-  BpeTokenizer,
-  ByteTokenizer,
-  CharacterTokenizer,
-  loadAnyTokenizer,
-  PixelTokenizer,
-  ProteinTokenizer,
-  UnigramTokenizer,
-} from '../../src/entries/tokenizers.ts';
+import { loadAnyTokenizer } from '../../src/entries/tokenizers.ts';
 import {
   type Checkpoint,
   type Evaluation,
@@ -257,6 +249,7 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
   checkUnchanged(stored.training, training.configuration, path, 'steps');
   const trained = parseConfiguration(transformerConfiguration, checkpoint.config, join(directory, 'config.json'));
   checkUnchanged(editedModel(trained, stored, path), trained, path);
+  if (training.origin) checkUnchanged(originOf(stored), training.origin, path);
   const configuration = {
     ...stored,
     training: { ...training.configuration, steps: steps ?? stored.training.steps },
@@ -283,6 +276,13 @@ function checkUnchanged<T extends object>(stored: T, trained: T, path: string, f
       `${path} has ${key} ${now ?? 'unset'}, but the run was trained with ${before ?? 'unset'}: put that back, or start a new run.`,
     );
   }
+}
+
+/** What of a configuration decides about the model and the tokens, but is not found again in what these are. */
+function originOf({ from, tokenizer, model }: RunConfiguration): Record<string, unknown> {
+  const named = (prefix: string, value: object) =>
+    Object.fromEntries(Object.entries(value).map(([key, each]) => [`${prefix}.${key}`, each]));
+  return { ...(from !== undefined && { from }), ...named('tokenizer', tokenizer), ...named('model', model) };
 }
 
 /** A trained model's configuration with the keys of run.json, but for those that follow from the data and the rows. */
@@ -312,15 +312,6 @@ export async function resumeRun(
   return withLock(out, (lock) => resumeLocked(backend, out, limits, lock, options));
 }
 
-const tokenizerClasses = {
-  bytes: ByteTokenizer,
-  characters: CharacterTokenizer,
-  bpe: BpeTokenizer,
-  unigram: UnigramTokenizer,
-  protein: ProteinTokenizer,
-  pixels: PixelTokenizer,
-} as const;
-
 async function resumeLocked(
   backend: Backend,
   out: string,
@@ -332,11 +323,6 @@ async function resumeLocked(
   const { training } = checkpoint;
   const where = join(directory, 'tokenizer.json');
   const tokenizer = await loadAnyTokenizer(parseJson(checkpoint.tokenizer ?? 'null', where), where);
-  if (configuration.from === undefined && !(tokenizer instanceof tokenizerClasses[configuration.tokenizer.type])) {
-    throw new ConfigurationError(
-      `${join(out, 'run.json')} has the tokenizer ${configuration.tokenizer.type}, but the run was trained with another: put that back, or start a new run.`,
-    );
-  }
   const corpus = await tokenize(configuration, tokenizer, out, options);
   const classes = classesOf(configuration, corpus);
   const model = restoreModel(backend, checkpoint, directory);
@@ -387,6 +373,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
       companions: run.companions,
+      origin: originOf(configuration),
       ...{ resume, signal, teacher, minutes, lock },
     });
     for await (const event of events) {

@@ -44,6 +44,8 @@ const stateSchema = z.lazy(() => {
     /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
     generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
     configuration: trainingConfiguration,
+    /** What the caller made the model and the tokens of, as JSON: it knows again whether that has changed. */
+    origin: z.optional(z.record(z.string(), z.unknown())),
     /** The model that is learnt from: a run must not resume with another. */
     teacher: z.optional(z.strictObject({ directory: z.string(), fingerprint: z.string() })),
     /** Lowest held-out loss so far, in nats per token; null before the first evaluation. */

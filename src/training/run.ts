@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly tokenizer?: string | undefined;
   /** Text of hugging-face.json, stored likewise. */
   readonly companions?: string | undefined;
+  /** What the model and the tokens were made of, as JSON: stored in training.json of every checkpoint, for the caller to compare. */
+  readonly origin?: Readonly<Record<string, unknown>> | undefined;
   /** Where to continue from; default: the beginning. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly directory: string } | undefined;
   /** Aborting it ends the run after the update in progress, with a checkpoint. */
@@ -86,6 +88,7 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
     configuration: option.plain,
     tokenizer: option.string,
     companions: option.string,
+    origin: option.plain,
     resume: option.having('a checkpoint and its directory', { checkpoint: checkpointKind, directory: option.string }),
     signal: option.signal,
     loss: option.function,
@@ -258,6 +261,7 @@ async function snapshot(options: RunOptions, trainer: Trainer, best: TrainingSta
       data: { position: trainer.dataPosition, fingerprint: options.dataFingerprint },
       generator: { kind: 'philox4x32-10', key: seedWords(seed) },
       configuration: options.configuration,
+      ...(options.origin && { origin: options.origin }),
       ...(options.teacher && {
         teacher: { directory: options.teacher.directory, fingerprint: options.teacher.fingerprint },
       }),

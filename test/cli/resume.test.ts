@@ -13,6 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RunConfiguration, runSchema } from '../../cli/training/configuration.ts';
+import { finishRun, type Run, resumeRun } from '../../cli/training/run.ts';
+import { createBackend } from '../../src/entries/performers.ts';
+import type { TrainingConfiguration } from '../../src/entries/training.ts';
 import { commandsIn } from './performers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'performers-resume-'));
@@ -20,6 +24,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (...names: string[]) => join(folder, ...names);
 const { run, fails } = commandsIn(folder);
 const model = { dModel: 4, numLayers: 1, numHeads: 2, dFeedForward: 8, attention: 'exact' };
+
+/** Another value of each key of the training. */
+const otherTraining: Record<keyof TrainingConfiguration, unknown> = {
+  ...{ steps: 3, batchSize: 3, length: 17, objective: { type: 'nextToken' }, distillation: null, packing: 'pack' },
+  ...{ accumulate: 2, learningRate: 0.5, warmupSteps: 1, schedule: { kind: 'cosine' }, beta1: 0.1, beta2: 0.1 },
+  ...{ epsilon: 0.1, weightDecay: 0.5, clip: 9, evaluateEvery: 3, checkpointEvery: 3, keepCheckpoints: 9, seed: 5 },
+};
 
 beforeAll(() => {
   for (const kind of ['cat', 'snow']) {
@@ -94,7 +105,12 @@ test.each([
   ],
   ['dModel', '"dModel": 4', '"dModel": 8', 'run.json has dModel 8, but the run was trained with 4'],
   ['attention', '"attention": "exact"', '"attention": "favor"', 'run.json has attention {"numFeatures":256,'],
-  ['tokenizer', '"type": "bytes"', '"type": "characters"', 'run.json has the tokenizer characters'],
+  [
+    'tokenizer',
+    '"type": "bytes"',
+    '"type": "characters"',
+    'run.json has tokenizer.type "characters", but the run was trained with "bytes"',
+  ],
   ['learningRate', '"learningRate": 0.001', '"learningRate": 0.5', 'run.json has learningRate 0.5'],
   [
     'maxLength',
@@ -105,6 +121,61 @@ test.each([
   ['numLayers, which is left out,', /"numLayers": 1,\s*/, '', 'run.json has numLayers'],
 ])('%s in run.json', (_, from, to, message) => {
   refuses(message, (copy) => edit(join(copy, 'run.json'), from, to));
+});
+
+/** An edit of every key that run.json may have, and what must come of it: a refusal, or an effect on the run. */
+const edits: Record<keyof RunConfiguration, [value: unknown, outcome: RegExp | ((run: Run) => unknown)][]> = {
+  from: [['whole', /run.json has from "whole", but the run was trained with unset/]],
+  data: [
+    [['classes/cat/1.txt', 'classes/snow/1.txt', 'classes/cat/2.txt', 'classes/snow/2.txt'], /trained on other data/],
+    [['nowhere.txt'], /nowhere.txt/],
+  ],
+  dataset: [[{ format: 'jsonl' }, /json/i]],
+  split: [[{ by: 'document', fraction: 0.4 }, /trained on other data/]],
+  tokenizer: [
+    [{ type: 'bytes', mask: true }, /run.json has tokenizer.mask true, but the run was trained with unset/],
+    [{ type: 'bpe', vocabSize: 300 }, /run.json has tokenizer.type "bpe", but the run was trained with "bytes"/],
+  ],
+  model: [
+    [{ vocabSize: 50 }, /run.json has model.vocabSize 50, but the run was trained with unset/],
+    [{ numClasses: 7 }, /run.json has model.numClasses 7/],
+    [{ dropout: 0.5 }, /run.json has dropout 0.5/],
+  ],
+  training: Object.entries(otherTraining).map(([key, value]) => [
+    { [key]: value },
+    // A teacher does not go together with classes.
+    key === 'distillation'
+      ? /distillation/
+      : key === 'steps'
+        ? (run: Run) => run.configuration.training.steps
+        : new RegExp(`run.json has ${key} `),
+  ]),
+  evaluationBatches: [[1, (run: Run) => run.configuration.evaluationBatches]],
+};
+
+test.each(Object.entries(edits))('an edit of %s in run.json is refused or has an effect', async (key, all) => {
+  expect(Object.keys(edits)).toEqual(Object.keys(runSchema.shape));
+  const backend = await createBackend({ backend: 'reference' });
+  const path = at('edited', 'run.json');
+  for (const [value, outcome] of all) {
+    rmSync(at('edited'), { recursive: true, force: true });
+    cpSync(at('whole'), at('edited'), { recursive: true });
+    const before = JSON.parse(readFileSync(path, 'utf8'));
+    const inFolder = key === 'data' ? (value as string[]).map((name) => at(name)) : value;
+    const isPart = key === 'training' || key === 'model';
+    const edited = isPart ? { ...before[key], ...(value as object) } : inFolder;
+    writeFileSync(path, JSON.stringify({ ...before, [key]: edited }));
+    const resumed = async () => {
+      const run = await resumeRun(backend, at('edited'));
+      const ended = typeof outcome === 'function' || finishRun(run, 'edited', new AbortController().signal);
+      await Promise.resolve(ended).finally(() => run.corpus.store.close());
+      run.lock.release();
+      return run;
+    };
+    if (typeof outcome !== 'function') await expect(resumed(), JSON.stringify(value)).rejects.toThrow(outcome);
+    else expect(outcome(await resumed())).toBe(key === 'training' ? Object.values(value as object)[0] : value);
+  }
+  backend.close();
 });
 
 test('steps of run.json count, and --steps is written there', () => {
