@@ -5,7 +5,7 @@ import { createBackend, ops, scope, Transformer, tensor } from 'performers';
 import {
   BadRecords,
   evaluationExamples,
-  labelledTokens,
+  fromTexts,
   paddedSegments,
   readLabelledTable,
   trainingExamples,
@@ -18,8 +18,8 @@ const file = new URL('data/reviews.csv', import.meta.url).pathname;
 const unreadable = new BadRecords();
 const tokenizer = new ByteTokenizer();
 const table = readLabelledTable(file, unreadable, { text: 'review', label: 'mood', classes });
-const data = await labelledTokens(table, tokenizer);
-console.log(`${data.classes.length} texts, ${unreadable.count} lines that cannot be read`);
+const { train } = await fromTexts(table, tokenizer, { by: 'none' });
+console.log(`${train.documents.length} texts, ${unreadable.count} lines that cannot be read`);
 
 const backend = await createBackend();
 const model = new Transformer(backend, {
@@ -30,11 +30,11 @@ const configuration = parseTrainingConfiguration({
   ...{ objective: { type: 'classification' }, steps: 80, batchSize: 6, length: 64, learningRate: 5e-3 },
 });
 const rows = { batchSize: 6, length: 64 };
-const trainer = new Trainer({ model, data: trainingExamples(data, { ...rows, seed: 0 }), configuration });
+const trainer = new Trainer({ model, data: trainingExamples(train, { ...rows, seed: 0 }), configuration });
 for (let step = 0; step < configuration.steps; step++) await trainer.step();
 
 let hits = 0;
-for await (const { inputs, targets, segments, batchSize, length } of evaluationExamples(data, rows).batches()) {
+for await (const { inputs, targets, segments, batchSize, length } of evaluationExamples(train, rows).batches()) {
   const logits = scope(() =>
     model.classify(model.forward(tensor(backend, inputs, [batchSize, length]), { segments }), { segments }),
   );
@@ -43,7 +43,7 @@ for await (const { inputs, targets, segments, batchSize, length } of evaluationE
     hits += scores[2 * row + target] > scores[2 * row + 1 - target] ? 1 : 0;
   });
 }
-console.log(`right on ${hits} of ${data.classes.length} texts that it has learnt from`);
+console.log(`right on ${hits} of ${train.documents.length} texts that it has learnt from`);
 
 const text = 'A wonderful, funny film with a lovely ending';
 const ids = Int32Array.from(tokenizer.encode(text));

@@ -13,7 +13,7 @@ const text = process.argv[2] ? readFileSync(process.argv[2], 'utf8') : rhyme.rep
 
 const backend = await createBackend();
 const tokenizer = new ByteTokenizer();
-const { train } = await fromTexts([text], tokenizer, { by: 'tail', fraction: 0.1 });
+const { train } = await fromTexts([text], tokenizer, { by: 'tail' });
 const model = new Transformer(backend, {
   ...{ vocabSize: tokenizer.vocabSize, dModel: 64, numLayers: 2, numHeads: 2, dFeedForward: 128 },
   ...{ positions: 'rotary', attention: { type: 'favor', numFeatures: 64 } },

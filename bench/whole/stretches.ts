@@ -2,8 +2,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openDataset, tokenizeDataset } from '../../src/entries/data.ts';
 import { approximationReport, smallestNumFeatures } from '../../src/entries/inspect.ts';
-import { tokenizeFiles } from '../../src/entries/internal.ts';
 import {
   type Backend,
   Decoder,
@@ -120,10 +120,11 @@ function works(backend: Backend, folder: string): Readonly<Record<string, Work>>
     'trainCharacters, 5 MB': () => trainCharacters(texts),
     'trainBpe, 5 MB, 4,096 tokens': () => trainBpe(texts, { vocabSize: 4096 }),
     'trainUnigram, 5 MB, 4,096 tokens': () => trainUnigram(texts, { vocabSize: 4096 }),
-    'tokenizeFiles, 5 MB': async () => {
+    'tokenizeDataset, 5 MB': async () => {
       await Promise.all(files.map((file, i) => writeFile(file, texts[i])));
       const file = join(folder, `tokens-${numFiles++}`);
-      await (await tokenizeFiles(files, bytes, { file, split: { by: 'tail', fraction: 0.1 } })).close();
+      const dataset = await openDataset({ data: files, split: { by: 'tail' } });
+      await (await tokenizeDataset(dataset, bytes, { file })).close();
     },
   };
 }

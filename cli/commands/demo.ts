@@ -2,15 +2,15 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
 import { mobyDickPath } from '../../experiments/sources/moby-dick.ts';
-import { orderKModel, splitText, trainingWindows } from '../../src/entries/data.ts';
-import { brotliBitsPerCharacter, fileDocuments, parseConfiguration } from '../../src/entries/internal.ts';
+import { datasetText, orderKModel, type PartName, trainingWindows } from '../../src/entries/data.ts';
+import { brotliBitsPerCharacter, parseConfiguration } from '../../src/entries/internal.ts';
 import { type Backend, createBackend, streamText } from '../../src/entries/performers.ts';
 import { type Evaluation, evaluate, Trainer } from '../../src/entries/training.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
-import { type RunConfiguration, runSchema, textSplit } from '../training/configuration.ts';
+import { type RunConfiguration, runSchema } from '../training/configuration.ts';
 import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../training/run.ts';
 
 interface DemoFlags extends PlannedFlags {
@@ -196,9 +196,13 @@ async function report(
   signal: AbortSignal,
 ): Promise<void> {
   const { dataset, store } = run.corpus;
-  const { train, heldOut } = await splitText(fileDocuments(dataset.files), textSplit(run.configuration.split), {
-    signal,
-  });
+  const textOf = async (part: PartName) => {
+    let text = '';
+    for await (const piece of datasetText(dataset, part, { signal })) text += piece;
+    return text;
+  };
+  const train = await textOf('train');
+  const heldOut = await textOf('heldOut');
   const brotli = await brotliBitsPerCharacter(train, heldOut, { signal });
   const baselines: [string, number][] = [
     ['brotli, quality 11, having seen the training text', brotli.givenTrain],

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
-  type DatasetConfiguration,
   type DatasetFormat,
+  type DatasetOptions,
   datasetFormats,
   isHubName,
   openDataset,
@@ -135,7 +135,7 @@ async function datasetConfiguration({ model, data, format, textField, labelField
   const own = format === undefined || format === run?.dataset.format ? run?.dataset : { format };
   const fields = { ...(textField && { text: textField }), ...(labelField && { label: labelField }) };
   // The format decides about the other options, which openDataset checks.
-  return { ...own, ...fields, data, split: { by: 'none' } } as DatasetConfiguration;
+  return { ...own, ...fields, data, split: { by: 'none' } } as DatasetOptions;
 }
 
 type Task = Pick<TrainingConfiguration, 'objective' | 'packing'>;

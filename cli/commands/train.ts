@@ -162,7 +162,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
 /** Text files of one class follow each other, so that a tail would hold out a single class. */
 function defaultSplit(objective: Objective['type'], { format = 'text' }: { format?: unknown }) {
   if (objective !== 'classification' || format !== 'text') return undefined;
-  return { by: 'document', fraction: 0.1, seed: 0 } as const;
+  return { by: 'document' } as const;
 }
 
 function tokenizerOf(

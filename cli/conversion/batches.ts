@@ -5,7 +5,7 @@ import { z } from 'zod';
 import {
   BadRecords,
   type Batch,
-  type DatasetConfiguration,
+  type DatasetOptions,
   expandPaths,
   imagePatches,
   openDataset,
@@ -40,7 +40,7 @@ export async function measuredBatches(source: Source, measured: MeasuredData): P
 /** Which sequences a conversion is measured on. */
 interface MeasuredData extends Stoppable {
   readonly data: readonly string[];
-  readonly format?: DatasetConfiguration['format'] | undefined;
+  readonly format?: DatasetOptions['format'] | undefined;
   /** Field or column that has the text. */
   readonly textField?: string | undefined;
   /** Tokens in a sequence. */
@@ -101,7 +101,7 @@ async function sequenceBatches(
 ): Promise<MeasuredBatch[]> {
   const fields = { ...(format && { format }), ...(textField && { text: textField }) };
   // The format decides about the other options, which openDataset checks.
-  const dataset = await openDataset({ ...fields, data: [...data], split: { by: 'none' } } as DatasetConfiguration, {
+  const dataset = await openDataset({ ...fields, data: [...data], split: { by: 'none' } } as DatasetOptions, {
     signal,
   });
   const temporary = await mkdtemp(join(tmpdir(), 'performers-'));

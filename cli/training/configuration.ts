@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { DatasetSplit, SplitRule } from '../../src/entries/data.ts';
-import { parseConfiguration, splitSchema, trainingConfiguration } from '../../src/entries/internal.ts';
+import { parseConfiguration, splitConfiguration, trainingConfiguration } from '../../src/entries/internal.ts';
 import { ConfigurationError, DataError } from '../../src/entries/performers.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
@@ -26,14 +25,6 @@ const tokenizer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('pixels') }),
 ]);
 
-/** @throws for a split that is not by text or document, where nothing else will do */
-export function textSplit(split: DatasetSplit = { by: 'tail', fraction: 0.1 }): SplitRule {
-  if (split.by !== 'given' && split.by !== 'group') return split;
-  throw new ConfigurationError(
-    `A split by ${JSON.stringify(split.by)} does not fit here: choose tail, document or none.`,
-  );
-}
-
 /** What `--config FILE.json` may hold; flags override it. */
 export const runSchema = z.strictObject({
   /** Directory of the model from which weights, configuration and tokenizer come (`performers finetune`). Default: none. */
@@ -43,7 +34,7 @@ export const runSchema = z.strictObject({
   /** What `openDataset` takes besides: `format` and the options of the format. */
   dataset: z.record(z.string(), z.unknown()).default({}),
   /** Default: as `openDataset` has it. */
-  split: z.optional(splitSchema),
+  split: z.optional(splitConfiguration),
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. With `from`: those that are to change. */
   model: z.record(z.string(), z.unknown()).default({}),

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import {
   type Dataset,
-  type DatasetConfiguration,
+  type DatasetOptions,
   datasetText,
   isHubName,
+  listOpsTokenizer,
   openDataset,
-  type TokenFileStore,
+  type TokenizedDataset,
   tokenizeDataset,
 } from '../../src/entries/data.ts';
-import { LISTOPS_SYMBOLS, listOpsLetters } from '../../src/entries/internal.ts';
 import { ConfigurationError, type Stoppable } from '../../src/entries/performers.ts';
 import {
   ByteTokenizer,
@@ -29,7 +29,7 @@ export interface Corpus {
   /** What of a configuration finds the same data again, wherever the program runs. */
   readonly source: Pick<RunConfiguration, 'data' | 'dataset' | 'split'>;
   readonly tokenizer: Tokenizer;
-  readonly store: TokenFileStore;
+  readonly store: TokenizedDataset;
 }
 
 /** What batches and models know of the tokens: an image has a beginning, so that its first value is predicted too. */
@@ -65,7 +65,7 @@ export async function tokenize(
 /** Finds the data of a configuration; reads none of it. */
 export function openRunDataset({ data, dataset, split }: RunConfiguration, options: Stoppable = {}): Promise<Dataset> {
   // The format decides about the other options, which openDataset checks.
-  return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetConfiguration, options);
+  return openDataset({ ...dataset, data, ...(split && { split }) } as DatasetOptions, options);
 }
 
 async function store(
@@ -80,7 +80,7 @@ async function store(
   const source = {
     data: data.some(isHubName) ? data : [...files],
     dataset: { ...configuration.dataset, format },
-    split: split as RunConfiguration['split'],
+    split,
   };
   const onProgress = tokenProgress();
   const store = await tokenizeDataset(dataset, tokenizer, { file: join(out, 'tokens.bin'), onProgress, signal });
@@ -98,7 +98,7 @@ function tokenProgress(): (tokens: number) => void {
   };
 }
 
-function sayWhatIsLeftOut({ bad, skipped, notes = [] }: TokenFileStore): void {
+function sayWhatIsLeftOut({ bad, skipped, notes = [] }: TokenizedDataset): void {
   for (const note of notes) say(note);
   for (const [reason, count] of skipped) say(`${formatCount(count)} left out: ${reason}`);
   if (bad.count > 0) say(`${formatCount(bad.count)} records cannot be used:\n${bad.describe()}`);
@@ -123,9 +123,9 @@ async function makeTokenizer(
     }
     default: {
       const { type: _, ...settings } = tokenizer;
-      // All symbols of ListOps, whether they occur or not.
-      const symbols = [listOpsLetters(LISTOPS_SYMBOLS.map((_, symbol) => symbol))];
-      return trainCharacters(dataset.format === 'listops' ? symbols : text, { ...settings, ...shared });
+      // All symbols of ListOps have a token, whether they occur or not.
+      if (dataset.format === 'listops') return listOpsTokenizer({ ...settings, ...shared });
+      return trainCharacters(text, { ...settings, ...shared });
     }
   }
 }

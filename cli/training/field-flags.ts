@@ -1,4 +1,4 @@
-import { type DatasetConfiguration, isHubName, openDataset } from '../../src/entries/data.ts';
+import { type DatasetOptions, isHubName, openDataset } from '../../src/entries/data.ts';
 import { ConfigurationError } from '../../src/entries/performers.ts';
 
 interface FieldFlags {
@@ -7,7 +7,7 @@ interface FieldFlags {
 }
 
 type FormatWith<Key extends string> = NonNullable<
-  Extract<DatasetConfiguration, { readonly [key in Key]?: unknown }>['format']
+  Extract<DatasetOptions, { readonly [key in Key]?: unknown }>['format']
 >;
 
 /** The formats whose records have fields, and the keys of a dataset that name them. */

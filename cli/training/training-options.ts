@@ -1,6 +1,7 @@
 /** What `train` and `finetune` have in common: their options, and how a run is carried out. */
 import { Option } from 'commander';
 import { type DatasetFormat, datasetFormats } from '../../src/entries/data.ts';
+import { usualFraction } from '../../src/entries/internal.ts';
 import { type Backend, ConfigurationError, createBackend } from '../../src/entries/performers.ts';
 import type { Objective } from '../../src/entries/training.ts';
 import type { Mode, PlannedFlags } from '../command.ts';
@@ -82,7 +83,9 @@ export const updateOptions = ({ length, learningRate }: { length: string; learni
     '--split <rule>',
     'what is held out (default: tail of text files, as named or by document of others)',
   ).choices(['tail', 'document', 'none', 'given', 'group']),
-  new Option('--held-out <fraction>', 'share of the text that is held out (default: 0.1)').argParser(fractionBelow1),
+  new Option('--held-out <fraction>', `share of the text that is held out (default: ${usualFraction})`).argParser(
+    fractionBelow1,
+  ),
   new Option('--steps <n>', 'updates (default: 1000, or what --minutes allow)').argParser(positiveInteger),
   new Option('--minutes <x>', 'end after this time, with a checkpoint (default: when --steps are made)').argParser(
     positiveNumber,
@@ -146,7 +149,7 @@ export function splitOf(
     if (heldOut === undefined) return kept ?? { by };
     throw new ConfigurationError(`A split by "${by}" has no share: leave --held-out out, or name another --split.`);
   }
-  return { fraction: 0.1, ...kept, by, ...defined({ fraction: heldOut }) };
+  return { ...kept, by, ...defined({ fraction: heldOut }) };
 }
 
 /** The entries of `object` that have a value. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { evaluationExamples, type LabelledTokens, trainingExamples } from '../../src/entries/data.ts';
+import { evaluationExamples, type TokenSplit, type TokenStore, trainingExamples } from '../../src/entries/data.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { accuracyMeasure, curvesFigure, outcomesTable } from '../results/curves.ts';
 import { formatNumber } from '../results/markdown.ts';
@@ -13,13 +13,6 @@ import {
 } from './language-contest.ts';
 import { spread } from './language-data.ts';
 
-export interface ClassificationData {
-  readonly train: LabelledTokens;
-  readonly test: LabelledTokens;
-  /** Identifies the two. */
-  readonly fingerprint: string;
-}
-
 export interface ClassificationNumbers {
   readonly outcomes: readonly ContestOutcome[];
   readonly numClasses: number;
@@ -29,9 +22,16 @@ export interface ClassificationNumbers {
   readonly majority: number;
 }
 
-/** Trains classifiers that read the mean over a text, each text a row of its own. */
+/**
+ * Trains classifiers that read the mean over a text, each text a row of its own.
+ *
+ * @param test texts with classes, as `train` has them
+ * @param fingerprint identifies the two
+ */
 export async function classify(
-  { train, test, fingerprint }: ClassificationData,
+  { train, vocabSize }: Pick<TokenStore, 'train' | 'vocabSize'>,
+  test: TokenSplit,
+  fingerprint: string,
   settings: {
     readonly model: z.output<typeof modelSizes>;
     readonly training: ContestTraining;
@@ -41,8 +41,9 @@ export async function classify(
 ): Promise<ClassificationNumbers> {
   const { model, training, contestants } = settings;
   const { batchSize, length, seed, evaluationBatches, testBatches } = training;
-  const numClasses = Math.max(train.numClasses, test.numClasses);
-  const vocabSize = Math.max(train.vocabSize, test.vocabSize);
+  const { labels = [] } = train;
+  const { labels: testLabels = [] } = test;
+  const numClasses = 1 + [...labels, ...testLabels].reduce((most, label) => Math.max(most, label), 0);
   const examples = evaluationExamples(test, { batchSize, length });
   const outcomes = await holdContest(
     contestants.map(({ name, attention }) => ({
@@ -59,12 +60,12 @@ export async function classify(
     context,
   );
   const counts = new Array<number>(numClasses).fill(0);
-  for (const label of test.classes) counts[label]!++;
-  const numTest = test.classes.length;
+  for (const label of testLabels) counts[label]!++;
+  const numTest = testLabels.length;
   return {
     outcomes,
     numClasses,
-    numTraining: train.classes.length,
+    numTraining: labels.length,
     numTest,
     majority: Math.max(...counts) / numTest,
   };

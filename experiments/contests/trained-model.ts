@@ -61,7 +61,7 @@ export async function trainModel(
 ): Promise<TrainedModel> {
   const { length, batchSize, steps, learningRate, maxCharacters, seed } = configuration;
   const text = (await readFile(mobyDickPath(), 'utf8')).slice(0, maxCharacters);
-  const store = await fromTexts([text], new ByteTokenizer(), { by: 'tail', fraction: 0.1 });
+  const store = await fromTexts([text], new ByteTokenizer(), { by: 'tail' });
   const model = new Transformer(backend, modelOptions(configuration), seed);
   const training = parseTrainingConfiguration({
     steps,

@@ -1,6 +1,5 @@
-import { BadRecords, fromTexts, readPg19, splitText } from '../../src/entries/data.ts';
-import { textDocuments } from '../../src/entries/internal.ts';
-import { segmentsOf, trainUnigram } from '../../src/entries/tokenizers.ts';
+import { datasetText, openDataset, tokenizeDataset } from '../../src/entries/data.ts';
+import { trainUnigram } from '../../src/entries/tokenizers.ts';
 import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
@@ -22,15 +21,16 @@ export interface Fig5Numbers {
 export async function run(configuration: Fig5Configuration, context: ExperimentContext): Promise<Fig5Numbers> {
   const { data, heldOut, vocabSize, model, training, contestants } = configuration;
   const { length, evaluationBatches, testBatches, seed } = training;
-  const bad = new BadRecords();
-  const books: string[] = [];
-  for await (const { text } of readPg19(data, bad)) books.push(text);
-  if (bad.count > 0) throw new Error(`Some books cannot be used; mend or remove them:\n${bad.describe()}`);
-  const split = { by: 'document', fraction: heldOut, seed } as const;
+  const dataset = await openDataset({
+    format: 'pg19',
+    data: [data],
+    split: { by: 'document', fraction: heldOut, seed },
+  });
   context.progress(0, 'training the tokenizer');
-  const { train: trainingText } = await splitText(textDocuments(books), split);
-  const tokenizer = await trainUnigram(segmentsOf(trainingText), { vocabSize, mask: true, endOfText: true });
-  const store = await fromTexts(books, tokenizer, split);
+  const tokenizer = await trainUnigram(datasetText(dataset, 'train'), { vocabSize, mask: true, endOfText: true });
+  const store = await tokenizeDataset(dataset, tokenizer);
+  const { bad } = store;
+  if (bad.count > 0) throw new Error(`Some books cannot be used; fix or remove them:\n${bad.describe()}`);
   const options = { ...trainingOptions(training), objective: objectives.B };
   const outcomes = await holdContest(
     contestants.map(({ name, attention }) => ({
@@ -48,7 +48,7 @@ export async function run(configuration: Fig5Configuration, context: ExperimentC
   );
   return {
     outcomes,
-    numBooks: books.length,
+    numBooks: store.train.documents.length + store.heldOut.documents.length,
     trainingTokens: store.train.length,
     heldOutTokens: store.heldOut.length,
   };

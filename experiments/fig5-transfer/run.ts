@@ -1,3 +1,4 @@
+import { fromTexts } from '../../src/entries/data.ts';
 import type { FeatureOptions, Transformer } from '../../src/entries/performers.ts';
 import { conversionReport, createPretrained, type MeasuredBatch } from '../../src/entries/pretrained.ts';
 import { compareEmbeddings } from '../embeddings.ts';
@@ -19,7 +20,7 @@ import {
   readGolden,
   type SentenceEncoder,
 } from './minilm.ts';
-import { asDocuments, trainingSentences } from './text.ts';
+import { trainingSentences } from './text.ts';
 
 /** Relative errors of what each layer's attention gives, the layers before it being exact. */
 export interface LayerErrors {
@@ -73,7 +74,9 @@ export async function run(
   context.progress(0, 'reading the model and the novels');
   const encoder = await openEncoder(folder);
   const texts = await trainingSentences(configuration.data);
-  const text = asDocuments(texts, (sentence) => cut(encoder.encode(sentence), configuration.training.length));
+  const { vocabSize } = encoder.pretrained.configuration;
+  const encode = (sentence: string) => cut(encoder.encode(sentence), configuration.training.length);
+  const { train: text } = await fromTexts(texts, { vocabSize, encode }, { by: 'none' });
   const ids = sentences.map(encoder.encode);
   const converted = await convert(encoder, ids, golden, configuration, part(0, 0.12));
   const { balancedOn, batchSize } = configuration;

@@ -1,4 +1,4 @@
-import { BadRecords, readPg19, type TokenSplit } from '../../src/entries/data.ts';
+import { BadRecords, readPg19 } from '../../src/entries/data.ts';
 import { sentenceBooks } from '../sources/sentence-books.ts';
 
 /**
@@ -23,24 +23,3 @@ export async function trainingSentences(folder: string): Promise<string[]> {
 
 /** Characters of a sentence that says something. */
 const shortest = 20;
-
-/** Documents of tokens, one for each text. */
-export function asDocuments(texts: readonly string[], encode: (text: string) => Int32Array): TokenSplit {
-  const encoded = texts.map(encode);
-  const documents: number[] = [];
-  let length = 0;
-  for (const ids of encoded) {
-    documents.push(length);
-    length += ids.length;
-  }
-  const tokens = new Int32Array(length);
-  for (const [i, ids] of encoded.entries()) tokens.set(ids, documents[i]);
-  const characters = texts.reduce((sum, text) => sum + text.length, 0);
-  return {
-    length,
-    characters,
-    bytes: characters,
-    documents,
-    read: async (from, count) => tokens.slice(from, from + count),
-  };
-}

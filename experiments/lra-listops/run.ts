@@ -1,5 +1,4 @@
-import { ListOpsTokenizer, labelledTokens } from '../../src/entries/data.ts';
-import { listOpsExample } from '../../src/entries/internal.ts';
+import { listOpsTokenizer, openDataset, tokenizeDataset } from '../../src/entries/data.ts';
 import { type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { ListOpsConfiguration } from './configuration.ts';
@@ -12,17 +11,8 @@ export async function run(
   const { numTraining, numTest, minLength, maxLength, maxDepth, maxArguments, ...settings } = configuration;
   const { seed } = settings.training;
   const options = { seed, minLength, maxLength, maxDepth, maxArguments };
-  const tokenizer = new ListOpsTokenizer();
-  // Examples are a function of their number, so the test's are those behind the training's.
-  const examples = (from: number, count: number) =>
-    labelledTokens(
-      Array.from({ length: count }, (_, i) => listOpsExample(from + i, options)),
-      tokenizer,
-    );
-  const data = {
-    train: await examples(0, numTraining),
-    test: await examples(numTraining, numTest),
-    fingerprint: JSON.stringify(['listops', options, numTraining, numTest]),
-  };
-  return classify(data, settings, context);
+  const sizes = { numTraining, numTest, ...options };
+  const dataset = await openDataset({ format: 'listops', data: [], split: { by: 'given' }, ...sizes });
+  const store = await tokenizeDataset(dataset, await listOpsTokenizer());
+  return classify(store, store.heldOut, JSON.stringify(['listops', sizes]), settings, context);
 }

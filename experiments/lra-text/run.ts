@@ -1,6 +1,6 @@
-import { BadRecords, labelledTokens, readLabelledFolder, readPg19 } from '../../src/entries/data.ts';
+import { BadRecords, fromTexts, type MarkedText, readLabelledFolder, readPg19 } from '../../src/entries/data.ts';
 import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
-import { type ClassificationData, type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
+import { type ClassificationNumbers, classify } from '../contests/classification-contest.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import type { LraTextConfiguration } from './configuration.ts';
 
@@ -12,12 +12,12 @@ export async function run(
   const { length } = settings.training;
   const texts = data.type === 'books' ? await readBooks(data.folder, data.heldOut, length) : await readFolders(data);
   const tokenizer = new ByteTokenizer();
-  const classified: ClassificationData = {
-    train: await labelledTokens(texts.train, tokenizer, { maxLength: length }),
-    test: await labelledTokens(texts.test, tokenizer, { maxLength: length }),
-    fingerprint: JSON.stringify(['text', data, length, texts.train.length, texts.test.length]),
-  };
-  return classify(classified, settings, context);
+  const parts = (['train', 'test'] as const).flatMap((part) =>
+    texts[part].map((text): MarkedText => ({ ...text, part })),
+  );
+  const store = await fromTexts(parts, tokenizer, { by: 'given' }, { maxLength: length });
+  const fingerprint = JSON.stringify(['text', data, length, texts.train.length, texts.test.length]);
+  return classify(store, store.test, fingerprint, settings, context);
 }
 
 interface Texts {
@@ -67,5 +67,5 @@ function interleaved<T extends { label: number }>(texts: readonly T[]): T[] {
 }
 
 function refuse(bad: BadRecords): void {
-  if (bad.count > 0) throw new Error(`Some texts cannot be used; mend or remove them:\n${bad.describe()}`);
+  if (bad.count > 0) throw new Error(`Some texts cannot be used; fix or remove them:\n${bad.describe()}`);
 }

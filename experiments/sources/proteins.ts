@@ -1,5 +1,12 @@
 import { access } from 'node:fs/promises';
-import { BadRecords, fromTexts, GroupSplit, readFasta, type TokenSplit } from '../../src/entries/data.ts';
+import {
+  BadRecords,
+  fromTexts,
+  GroupSplit,
+  type MarkedText,
+  readFasta,
+  type TokenSplit,
+} from '../../src/entries/data.ts';
 import { partOfGroup } from '../../src/entries/internal.ts';
 import { ProteinTokenizer } from '../../src/entries/tokenizers.ts';
 
@@ -31,27 +38,26 @@ export async function readProteins(path: string, split: ProteinSplit): Promise<P
   });
   const bad = new BadRecords();
   const organisms = new GroupSplit({ by: 'group', fraction: split.organisms, seed: split.seed });
-  const parts = { train: [] as string[], test: [] as string[], outOfDistribution: [] as string[] };
+  const texts: MarkedText[] = [];
   for await (const record of readFasta(path, bad)) {
-    if (organisms.partOf(record) === 'heldOut') parts.outOfDistribution.push(record.text);
-    else {
-      const rule = { by: 'group', fraction: split.records, seed: split.seed } as const;
-      parts[partOfGroup(record.id ?? record.text, rule) === 'heldOut' ? 'test' : 'train'].push(record.text);
-    }
+    const { text, id = text } = record;
+    const rule = { by: 'group', fraction: split.records, seed: split.seed } as const;
+    const inDistribution = partOfGroup(id, rule) === 'heldOut' ? 'test' : 'train';
+    texts.push({ text, part: organisms.partOf(record) === 'heldOut' ? 'outOfDistribution' : inDistribution });
   }
-  if (bad.count > 0) throw new Error(`${path} has records that cannot be used; mend them first:\n${bad.describe()}`);
+  if (bad.count > 0) throw new Error(`${path} has records that cannot be used; fix them first:\n${bad.describe()}`);
   organisms.check();
   const tokenizer = new ProteinTokenizer();
-  const tokenise = async (texts: readonly string[]) => (await fromTexts(texts, tokenizer, { by: 'none' })).train;
+  const { train, test, outOfDistribution } = await fromTexts(texts, tokenizer, { by: 'given' });
   return {
     tokenizer,
-    train: await tokenise(parts.train),
-    test: await tokenise(parts.test),
-    outOfDistribution: await tokenise(parts.outOfDistribution),
+    train,
+    test,
+    outOfDistribution,
     records: {
-      train: parts.train.length,
-      test: parts.test.length,
-      outOfDistribution: parts.outOfDistribution.length,
+      train: train.documents.length,
+      test: test.documents.length,
+      outOfDistribution: outOfDistribution.documents.length,
     },
   };
 }

@@ -4,7 +4,7 @@ import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { PairMap } from '../tokenizers/training/pair-map.ts';
-import { countCharacters } from './dataset/text-split.ts';
+import { countCharacters } from './dataset/tail-split.ts';
 
 /**
  * Bits per character (Unicode code point) of `heldOut` under a model of order `order` over UTF-8 bytes, whose counts come

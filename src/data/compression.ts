@@ -1,7 +1,7 @@
 import { DataError } from '../base/errors.ts';
 import type { Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
-import { countCharacters } from './dataset/text-split.ts';
+import { countCharacters } from './dataset/tail-split.ts';
 
 export interface BrotliResult {
   /** Bits per character of the held-out text compressed after the training text. */

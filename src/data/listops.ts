@@ -7,6 +7,8 @@
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkArguments, checkOptions as checkKnown, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
+import type { CharacterTokenizer } from '../tokenizers/characters.ts';
+import { type TrainCharactersOptions, trainCharacters } from '../tokenizers/training/characters.ts';
 
 /** The symbols of expressions; a symbol is stored as its index. */
 export const LISTOPS_SYMBOLS: readonly string[] = ['[MIN', '[MAX', '[MED', '[SM', ']', ...'0123456789'];
@@ -226,30 +228,10 @@ export function listOpsLetters(symbols: ArrayLike<number>): string {
 const LETTERS = 'nxd+]0123456789';
 
 /**
- * One token for every symbol of ListOps, after padding (id 0) and a beginning (id 1) that a classifier may read from. The
- * Long Range Arena's own pipeline splits at everything but letters and digits, and so drops `]`, without which an
- * expression has more than one reading; here it is a token.
+ * A tokenizer of the letters of {@link listOpsLetters}: one token for every symbol. The Long Range Arena's own pipeline splits at
+ * everything but letters and digits, and so drops `]`, without which an expression has more than one reading; here it is a
+ * token.
  */
-export class ListOpsTokenizer {
-  readonly vocabSize = LISTOPS_SYMBOLS.length + 2;
-  readonly specialTokens = { padding: 0, beginning: 1 } as const;
-
-  /** Ids of a text. @throws in one sentence, if it has anything but symbols, white space and parentheses */
-  encode(text: string): Int32Array {
-    return Int32Array.from(parseListOps(text), (symbol) => symbol + 2);
-  }
-
-  /** The text of ids, special ones left out. @throws for an id outside the vocabulary */
-  decode(ids: ArrayLike<number>): string {
-    checkArguments('ListOpsTokenizer.decode', { ids }, { ids: option.numbers });
-    const symbols: number[] = [];
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i]!;
-      if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
-        throw new DataError(`Token id ${id} is outside the vocabulary of ${this.vocabSize}.`);
-      }
-      if (id >= 2) symbols.push(id - 2);
-    }
-    return listOpsText(symbols);
-  }
+export function listOpsTokenizer(options: TrainCharactersOptions = {}): Promise<CharacterTokenizer> {
+  return trainCharacters([LETTERS], options);
 }

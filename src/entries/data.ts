@@ -3,15 +3,11 @@
 export * from './browser/data.ts';
 
 // Datasets in files or on the Hub.
-export {
-  openDataset,
-  tokenizeDataset,
-  datasetText,
-  type Dataset,
-  type DatasetOptions,
-  type TokenizeDatasetOptions,
-} from '../data/dataset/open.ts';
-export { createSplitter, type DatasetDocument, type DatasetSplit } from '../data/dataset/split.ts';
+export { openDataset, type Dataset, type OpenDatasetOptions } from '../data/dataset/open.ts';
+export { datasetText } from '../data/dataset/dataset-text.ts';
+export { tokenizeDataset, type TokenizeDatasetOptions } from '../data/tokens/tokenize-dataset.ts';
+export type { TokenizedDataset } from '../data/tokens/token-file.ts';
+export type { DatasetConfiguration, DatasetOptions } from '../data/dataset/configuration.ts';
 export { datasetFormats, type DatasetFormat } from '../data/dataset/data-files.ts';
 export { fetchFromHub, isHubName, type HubOptions, type HubSnapshot } from '../data/source/hub.ts';
 
@@ -32,7 +28,3 @@ export { readWikipedia, type SkippedPage, type WikipediaOptions } from '../data/
 export { readListOps } from '../data/formats/listops.ts';
 export { readImageFiles, readNpzImages, type ImageOptions, type ImageRecord } from '../data/formats/images/images.ts';
 export { openText, expandPaths } from '../data/source/files.ts';
-
-// What text without a model reaches, and a task with known answers.
-export type { DatasetConfiguration } from '../data/dataset/configuration.ts';
-export type { TokenFileStore } from '../data/tokens/token-file.ts';

@@ -10,9 +10,8 @@ export { LinformerAttention } from '../attention/linformer.ts';
 export { LshAttention } from '../attention/lsh.ts';
 export { streams } from '../base/random.ts';
 export { targetCounts } from '../data/baselines.ts';
-export { splitSchema } from '../data/dataset/configuration.ts';
+export { splitConfiguration, usualFraction } from '../data/dataset/split.ts';
 export { partOfGroup } from '../data/dataset/group-split.ts';
-export { documentParts, planSplit, textDocuments } from '../data/dataset/text-split.ts';
 export { stripGutenberg } from '../data/formats/gutenberg.ts';
 export { wikitextToText } from '../data/formats/wikitext/wikitext.ts';
 export {
@@ -52,7 +51,6 @@ export { parseFastaHeader } from '../data/formats/fasta.ts';
 export { imagePaths } from '../data/formats/images/images.ts';
 export { labelledFolderClasses } from '../data/formats/labelled-text.ts';
 export { bookFiles } from '../data/formats/pg19.ts';
-export { fileDocuments, tokenizeFiles } from '../data/tokens/token-file.ts';
 export { checkTokenizer } from '../storage/check-tokenizer.ts';
 export { loadTransformer, restoreModel } from '../storage/load.ts';
 export {
@@ -64,6 +62,7 @@ export {
   type ModelFiles,
 } from '../storage/model-directory.ts';
 export { checkEmpty, saveFiles } from '../storage/save.ts';
+export { tokensFingerprint } from '../data/tokens/fingerprint.ts';
 export { dataFingerprint } from '../training/data-fingerprint.ts';
 export { lockRun } from '../training/run-lock.ts';
 export type {

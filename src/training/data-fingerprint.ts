@@ -1,8 +1,8 @@
 /** What a run's batches are made of, told apart by parts, so that a resumed run can say which of them differ. */
 
-import { createHash } from 'node:crypto';
 import { checkArguments, option } from '../base/options.ts';
-import type { TokenFileStore } from '../data/tokens/token-file.ts';
+import { fingerprintOf } from '../data/tokens/fingerprint.ts';
+import type { TokenizedDataset } from '../data/tokens/token-file.ts';
 
 /** Checksums by part, or one text for all. */
 export type DataFingerprint = string | Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export type DataFingerprint = string | Readonly<Record<string, string>>;
  * labels.
  */
 export function dataFingerprint(
-  tokens: Pick<TokenFileStore, 'fingerprint' | 'train'>,
+  tokens: Pick<TokenizedDataset, 'fingerprint' | 'train'>,
   classes?: { readonly names: readonly string[]; readonly train: readonly number[] },
 ): DataFingerprint {
   checkArguments(
@@ -47,7 +47,4 @@ export function changedParts(before: DataFingerprint, now: DataFingerprint): str
   return first === second ? [] : ['data'];
 }
 
-const hashOf = (numbers: readonly number[]) => {
-  const hash = createHash('sha256');
-  return hash.update(Float64Array.from(numbers)).digest('hex');
-};
+const hashOf = (numbers: readonly number[]) => fingerprintOf(Float64Array.from(numbers));

@@ -42,7 +42,7 @@ export const notCalled = {
     [
       ...['attentionConfiguration', 'featureConfiguration', 'transformerConfiguration', 'encoderDecoderConfiguration'],
       'trainingConfiguration',
-      'splitSchema',
+      'splitConfiguration',
     ].map((name) => [name, 'is a schema of zod, for parseConfiguration']),
   ),
   ...Object.fromEntries(
@@ -57,7 +57,7 @@ export const notCalled = {
 export const takesData = new Set([
   ...['snapshotsLength', 'createAttention', 'FavorAttention.createState', 'LshAttention', 'LshAttention.createState'],
   ...['LinformerAttention', 'FavorState', 'FavorState.empty', 'KeyValueCache', 'formatReport', 'Random.from'],
-  ...['Masking.apply', 'maskedEvaluation', 'maskedTraining', 'GroupSplit.partOf', 'BadRecords.add', 'documentParts'],
+  ...['Masking.apply', 'maskedEvaluation', 'maskedTraining', 'GroupSplit.partOf', 'BadRecords.add'],
   ...['softmaxKernel', 'regularisedSoftmaxKernel', 'expectedKernel', 'meanSquaredError', 'orthogonalGain'],
   ...[
     'Block',
@@ -126,7 +126,6 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
   await decoder.feed([1]);
   const states = await decoder.save();
   const dataset = await library.openDataset({ data: [textFile] });
-  const documents = () => dataset.documents();
   const random = () => new library.Random(1);
   const sizes = { batch: 1, heads: 2, dHead: 2, dValue: 2 };
   const layer = { numHeads: 2, dHead: 4, maxLength: 6 };
@@ -167,13 +166,11 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
   const folderOfImages = join(folder, 'images');
   mkdirSync(folderOfImages);
   writeFileSync(join(folderOfImages, 'a.png'), '');
-  const labelled = await library.labelledTokens(
-    [
-      { text: 'abc', label: 0 },
-      { text: 'bcd', label: 1 },
-    ],
-    bytes,
-  );
+  const labelledTexts = () => [
+    { text: 'abc', label: 0 },
+    { text: 'bcd', label: 1 },
+  ];
+  const labelled = (await library.fromTexts(labelledTexts(), bytes, { by: 'none' })).train;
   const rows = () => ({ batchSize: 1, length: 4 });
   const vocabulary = () => ({ specials: new Map(), specialTokens: {}, vocabSize: 257 });
   const masking = () => ({ mask: 4, vocabSize: 5, seed: 1 });
@@ -338,7 +335,6 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     orderKModel: [() => ['abab', 'ab', 1], library.orderKModel],
     evaluationExamples: [() => [{ ...labelled }, rows()], library.evaluationExamples],
     trainingExamples: [() => [{ ...labelled }, { ...rows(), seed: 1 }], library.trainingExamples],
-    labelledTokens: [() => [[{ text: 'abc', label: 0 }], bytes, { maxLength: 4 }], library.labelledTokens],
     Masking: [() => [masking()], (...args) => new library.Masking(...args)],
     'Masking.apply': [() => [batch(), 0], (...args) => new library.Masking(masking()).apply(...args)],
     maskedEvaluation: [() => [windows(), new library.Masking(masking()), 1], library.maskedEvaluation],
@@ -361,13 +357,6 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     partOfGroup: [() => ['a', { by: 'group', fraction: 0.5, seed: 1 }], library.partOfGroup],
     'BadRecords.add': [() => [{ file: 'a', line: 1, reason: 'b' }], (...args) => bad().add(...args)],
     'BadRecords.of': [() => [1, [{ file: 'a', line: 1, reason: 'b' }]], library.BadRecords.of],
-    documentParts: [
-      async () => [await library.planSplit(library.textDocuments(texts()), split()), 'train'],
-      library.documentParts,
-    ],
-    planSplit: [() => [library.textDocuments(texts()), split(), {}], library.planSplit],
-    splitText: [() => [library.textDocuments(texts()), split(), {}], library.splitText],
-    textDocuments: [() => [texts()], library.textDocuments],
     stripGutenberg: [() => [text], library.stripGutenberg],
     wikitextToText: [() => ["'''a'''", {}], library.wikitextToText],
     evaluateListOps: [() => [library.parseListOps('[MAX 1 2 ]')], library.evaluateListOps],
@@ -376,9 +365,8 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     listOpsLetters: [() => [library.parseListOps('[MAX 1 2 ]')], library.listOpsLetters],
     listOpsText: [() => [library.parseListOps('[MAX 1 2 ]')], library.listOpsText],
     parseListOps: [() => ['[MAX 1 2 ]'], library.parseListOps],
-    'ListOpsTokenizer.encode': [() => ['[MAX 1 2 ]'], (...args) => new library.ListOpsTokenizer().encode(...args)],
-    'ListOpsTokenizer.decode': [() => [[1, 2]], (...args) => new library.ListOpsTokenizer().decode(...args)],
-    fromTexts: [() => [texts(), bytes, split(), {}], library.fromTexts],
+    listOpsTokenizer: [() => [{}], library.listOpsTokenizer],
+    fromTexts: [() => [labelledTexts(), bytes, split(), { maxLength: 4 }], library.fromTexts],
 
     pairOf: [
       () => [
@@ -581,7 +569,6 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
       () => [dataset, bytes, { file: fresh() }],
       async (...args) => (await library.tokenizeDataset(...args)).close(),
     ],
-    createSplitter: [() => [documents, { by: 'tail', fraction: 0.5 }, {}], library.createSplitter],
     parseFastaHeader: [() => ['sp|P1|N OS=One'], library.parseFastaHeader],
     readFasta: [() => [fasta, bad(), {}], (...args) => first(library.readFasta(...args))],
     imagePaths: [() => [folderOfImages], library.imagePaths],
@@ -618,11 +605,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     fetchFromHub: [() => ['hf://datasets/a/b', { cacheDir: folder, offline: true }], cached(library.fetchFromHub)],
     loadCheckpoint: [() => [checkpoint, {}], library.loadCheckpoint],
     isHubName: [() => ['hf://a/b'], library.isHubName],
-    fileDocuments: [() => [[textFile]], library.fileDocuments],
-    tokenizeFiles: [
-      () => [[textFile], bytes, { file: fresh(), split: split() }],
-      async (...args) => (await library.tokenizeFiles(...args)).close(),
-    ],
+    tokensFingerprint: [() => [tokens, bytes.vocabSize, {}], library.tokensFingerprint],
     checkTokenizer: [() => [bytes, byteModel.configuration, 'here'], library.checkTokenizer],
     directoryFiles: [() => [saved], library.directoryFiles],
     loadModel: [() => [backend, saved, {}], async (...args) => (await library.loadModel(...args)).model.dispose()],

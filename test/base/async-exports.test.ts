@@ -118,20 +118,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   targetCounts: { pauses: 6, run: (signal) => api.targetCounts(batches, 257, { signal }) },
   empiricalBaseline: { pauses: 6, run: (signal) => api.empiricalBaseline(new Float64Array(257), batches, { signal }) },
-  planSplit: {
-    pauses: 12,
-    run: (signal) => api.planSplit(api.textDocuments(texts), { by: 'tail', fraction: 0.1 }, { signal }),
-  },
   fromTexts: { pauses: 60, run: (signal) => api.fromTexts(texts, bytes, { by: 'tail', fraction: 0.1 }, { signal }) },
-  labelledTokens: {
-    pauses: 12,
-    run: (signal) =>
-      api.labelledTokens(
-        texts.map((each) => ({ text: each, label: 0 })),
-        bytes,
-        { signal },
-      ),
-  },
   trainBpe: { pauses: 19, run: (signal) => api.trainBpe(texts, { vocabSize: 262, signal }) },
   trainCharacters: { pauses: 12, run: (signal) => api.trainCharacters(texts, { signal }) },
   trainUnigram: { pauses: 19, run: (signal) => api.trainUnigram(texts, { vocabSize: 262, signal }) },
@@ -178,14 +165,6 @@ const fileCases: Readonly<Record<string, Case>> = {
     pauses: 0,
     run: (signal) => api.brotliBitsPerCharacter(texts[0], texts[1], { signal }),
   },
-  splitText: {
-    pauses: 25,
-    run: (signal) => api.splitText(api.textDocuments(texts), { by: 'tail', fraction: 0.1 }, { signal }),
-  },
-  createSplitter: {
-    pauses: 12,
-    run: (signal) => api.createSplitter(() => dataset.documents(), dataset.split, { signal }),
-  },
   datasetText: { pauses: 24, run: (signal) => drain(api.datasetText({ ...dataset }, 'train', { signal })) },
   tokenizeDataset: {
     pauses: 72,
@@ -193,14 +172,6 @@ const fileCases: Readonly<Record<string, Case>> = {
       mkdirSync(join(folder, 'out'), { recursive: true });
       // A copy of the dataset counts its characters anew.
       await (await api.tokenizeDataset({ ...dataset }, bytes, { file: fresh(), signal })).close();
-    },
-  },
-  tokenizeFiles: {
-    pauses: 60,
-    run: async (signal) => {
-      mkdirSync(join(folder, 'out'), { recursive: true });
-      const options = { file: fresh(), split: dataset.split as api.SplitRule, signal };
-      await (await api.tokenizeFiles(textFiles, bytes, options)).close();
     },
   },
 };
@@ -223,6 +194,8 @@ const reasons: Readonly<Record<string, string>> = {
   pause: 'is the pause itself',
   'Pauses.next': 'is the pause itself',
   inSteps: 'pauses between pieces, as Trainer.step shows',
+  listOpsTokenizer: 'measured as trainCharacters, which it is',
+  tokensFingerprint: 'measured as a part of tokenizeDataset in memory',
   lockRun: 'takes a lock file, once',
   readNewest: 'reads the files of a checkpoint once more where they were removed meanwhile',
   'EncoderDecoder.encodeInSteps': 'measured as a part of translate',

@@ -1,12 +1,12 @@
 import { basename, dirname } from 'node:path';
-import type { ResolvedDatasetConfiguration } from './configuration.ts';
+import type { DatasetConfiguration } from './configuration.ts';
 
 /**
  * Names of the classes of a dataset's documents: of text files that are one document each, the folders that the files are
  * in, sorted; undefined for files of one folder, and where only the labels say how many classes there are.
  */
 export function classNames(
-  configuration: ResolvedDatasetConfiguration,
+  configuration: DatasetConfiguration,
   files: readonly string[],
 ): readonly string[] | undefined {
   switch (configuration.format) {

@@ -1,33 +1,14 @@
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
 import { type DatasetFormat, datasetFormats } from './data-files.ts';
-
-/** How a dataset is divided: the options of `DatasetSplit`, with their defaults. */
-export const splitSchema = z.lazy(() => {
-  const share = z.number().check(z.gt(0), z.lt(1));
-  const seed = z._default(z.int().check(z.minimum(0)), 0);
-  const part = z.number().check(z.minimum(0), z.lt(1));
-  return z.discriminatedUnion('by', [
-    z.strictObject({ by: z.literal('tail'), fraction: share }),
-    z.strictObject({ by: z.literal('document'), fraction: share, seed }),
-    z.strictObject({ by: z.literal('none') }),
-    z.strictObject({ by: z.literal('given') }),
-    z.strictObject({
-      by: z.literal('group'),
-      fraction: share,
-      heldOut: z._default(part, 0.1),
-      test: z._default(part, 0),
-      seed,
-    }),
-  ]);
-});
+import { splitConfiguration } from './split.ts';
 
 /** What `openDataset` takes. */
-export const datasetSchema = z.lazy(() => {
+export const datasetConfiguration = z.lazy(() => {
   const common = {
     /** Files, globs, folders and `hf://…` names. */
     data: z.array(z.string()).check(z.minLength(1)),
-    split: z.optional(splitSchema),
+    split: z.optional(splitConfiguration),
   };
   const fields = {
     ...common,
@@ -76,21 +57,26 @@ export const datasetSchema = z.lazy(() => {
       numTraining: z._default(z.int().check(z.minimum(1)), 96_000),
       numTest: z._default(z.int().check(z.minimum(1)), 2000),
       seed: z._default(z.int().check(z.minimum(0)), 0),
+      /** Of generated examples, see `ListOpsOptions`. */
+      minLength: z.optional(z.int().check(z.minimum(0))),
+      maxLength: z.optional(z.int().check(z.minimum(2))),
+      maxDepth: z.optional(z.int().check(z.minimum(1))),
+      maxArguments: z.optional(z.int().check(z.minimum(2))),
     }),
   ]);
 });
 
-/** A configuration with its defaults. */
-export type ResolvedDatasetConfiguration = z.output<typeof datasetSchema>;
+/** A dataset, with all defaults. */
+export type DatasetConfiguration = z.output<typeof datasetConfiguration>;
 
-type Input = z.input<typeof datasetSchema>;
+type Given = z.input<typeof datasetConfiguration>;
 type WithoutFormat<T> = T extends unknown ? Omit<T, 'format'> & { readonly format?: undefined } : never;
 
 /** A format with its own options; without a format, the names of the files say it. */
-export type DatasetConfiguration = Input | WithoutFormat<Input>;
+export type DatasetOptions = Given | WithoutFormat<Given>;
 
 /** @throws in one sentence, for a format that there is not, and where nothing is named */
-export function checkDatasetNames({ data, format }: DatasetConfiguration): {
+export function checkDatasetNames({ data, format }: DatasetOptions): {
   data: string[];
   format: DatasetFormat | undefined;
 } {
@@ -107,8 +93,8 @@ export function checkDatasetNames({ data, format }: DatasetConfiguration): {
 }
 
 /** @throws in one sentence, for options that the format does not have */
-export function parseDatasetConfiguration(configuration: unknown): ResolvedDatasetConfiguration {
-  const result = z.safeParse(datasetSchema, configuration);
+export function parseDatasetOptions(options: unknown): DatasetConfiguration {
+  const result = z.safeParse(datasetConfiguration, options);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new DataError(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);

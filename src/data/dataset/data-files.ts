@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import { expandPaths } from '../source/files.ts';
-import type { PartName } from './text-split.ts';
+import type { PartName } from './documents.ts';
 
 /** Formats that {@link openDataset} reads; names of files tell most of them. */
 export const datasetFormats = [

@@ -8,12 +8,13 @@ import { ConfigurationError, DataError } from '../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
 import type { DataRecord } from './records.ts';
-import type { Part } from './text-split.ts';
 
 /** Stands between groups where a record belongs to several. */
 export const GROUP_SEPARATOR = ';';
 
-export interface GroupSplitRule {
+export type GroupPart = 'train' | 'heldOut';
+
+export interface GroupSplitOptions {
   readonly by: 'group';
   /** About this share of the groups is held out; in (0, 1). */
   readonly fraction: number;
@@ -24,9 +25,9 @@ export interface GroupSplitRule {
 /** What a split by group has seen so far. */
 export interface GroupSplitCounts {
   /** Records of a part. */
-  readonly records: Readonly<Record<Part, number>>;
+  readonly records: Readonly<Record<GroupPart, number>>;
   /** Different groups of a part; a group whose records are held out for another of their groups counts as held out. */
-  readonly groups: Readonly<Record<Part, number>>;
+  readonly groups: Readonly<Record<GroupPart, number>>;
   /** Records without a group, which are trained on. */
   readonly ungrouped: number;
 }
@@ -36,9 +37,9 @@ export interface GroupSplitCounts {
  *
  * @throws if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
  */
-export function partOfGroup(group: string, rule: GroupSplitRule): Part {
+export function partOfGroup(group: string, rule: GroupSplitOptions): GroupPart {
   checkArguments('partOfGroup', { group, rule }, { group: option.string, rule: option.plain });
-  checkOptions<GroupSplitRule>('the split by group', rule, {
+  checkOptions<GroupSplitOptions>('the split by group', rule, {
     by: option.oneOf('group'),
     fraction: option.number,
     seed: option.natural,
@@ -52,7 +53,7 @@ export function partOfGroup(group: string, rule: GroupSplitRule): Part {
 
 /** Assigns records to parts, and counts what it assigned. */
 export class GroupSplit {
-  readonly #parts = new Map<string, Part>();
+  readonly #parts = new Map<string, GroupPart>();
   readonly #records = { train: 0, heldOut: 0 };
   #ungrouped = 0;
 
@@ -61,8 +62,8 @@ export class GroupSplit {
    * @throws as {@link partOfGroup} does
    */
   constructor(
-    readonly rule: GroupSplitRule,
-    private readonly fixed: ReadonlyMap<string, Part> = new Map(),
+    readonly rule: GroupSplitOptions,
+    private readonly fixed: ReadonlyMap<string, GroupPart> = new Map(),
   ) {
     partOfGroup('', rule);
   }
@@ -71,10 +72,10 @@ export class GroupSplit {
    * The part of a record: held out if any of its groups is, so that no record of a held-out group is trained on. One
    * without a group is trained on.
    */
-  partOf(record: Pick<DataRecord, 'group'>): Part {
+  partOf(record: Pick<DataRecord, 'group'>): GroupPart {
     checkArguments('GroupSplit.partOf', { record }, { record: option.object });
     checkArguments('GroupSplit.partOf', { group: record.group }, { group: option.optional(option.string) });
-    let part: Part = 'train';
+    let part: GroupPart = 'train';
     if (record.group === undefined) {
       this.#ungrouped++;
     } else {
@@ -107,7 +108,7 @@ export class GroupSplit {
     );
   }
 
-  #partOfGroup(group: string): Part {
+  #partOfGroup(group: string): GroupPart {
     let part = this.#parts.get(group);
     if (part === undefined) {
       part = this.fixed.get(group) ?? partOfGroup(group, this.rule);

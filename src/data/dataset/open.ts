@@ -1,27 +1,21 @@
-import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 /** One door to data as people have it on disk: what it is, where it lies and how it is divided is a configuration value. */
 
 import { resolve } from 'node:path';
-import { DataError } from '../../base/errors.ts';
-import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { segments } from '../../tokenizers/text-segments.ts';
-import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
+import type { Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, type OptionKind, option } from '../../base/options.ts';
 import type { HubOptions } from '../source/hub.ts';
-import { keyOf, openOrWrite, statesOf, type TokenFileOptions, type TokenFileStore } from '../tokens/token-file.ts';
-import type { ReadingReport } from '../tokens/token-writer.ts';
 import { classNames } from './class-names.ts';
 import {
   checkDatasetNames,
   type DatasetConfiguration,
-  parseDatasetConfiguration,
-  type ResolvedDatasetConfiguration,
+  type DatasetOptions,
+  parseDatasetOptions,
 } from './configuration.ts';
 import { chooseDataFiles, type DatasetFormat, findDataFiles, partOfPath } from './data-files.ts';
+import type { DatasetDocument } from './documents.ts';
 import { readDocuments } from './readers.ts';
-import { BadRecords } from './records.ts';
-import { type DatasetDocument, type DatasetSplit, type DatasetSplitter, surveySplit } from './split.ts';
-import type { PartName } from './text-split.ts';
+import { BadRecords, type ReadingReport } from './records.ts';
+import { parseSplit, type SplitConfiguration } from './split.ts';
 
 /** Documents in files. */
 export interface Dataset {
@@ -29,8 +23,8 @@ export interface Dataset {
   /** Absolute paths, sorted. */
   readonly files: readonly string[];
   /** The configuration with all defaults; of the hub, `data` has the commit that was taken. */
-  readonly configuration: ResolvedDatasetConfiguration;
-  readonly split: DatasetSplit;
+  readonly configuration: DatasetConfiguration;
+  readonly split: SplitConfiguration;
   /** Names of the classes of documents, the first for class 0; undefined where only labels tell how many there are, and without classes. */
   readonly classes?: readonly string[] | undefined;
   /** How many documents there are, where that is known without reading them. */
@@ -43,7 +37,7 @@ export interface Dataset {
   documents(report?: ReadingReport): AsyncGenerator<DatasetDocument>;
 }
 
-export interface DatasetOptions extends Stoppable {
+export interface OpenDatasetOptions extends Stoppable {
   /** How `hf://…` names are fetched. */
   readonly hub?: HubOptions | undefined;
 }
@@ -55,24 +49,24 @@ export interface DatasetOptions extends Stoppable {
  * @throws in one sentence, for options that do not fit, for what gives no file, and where a format cannot be told; and as
  * `fetchFromHub` does
  */
-export async function openDataset(configuration: DatasetConfiguration, options: DatasetOptions = {}): Promise<Dataset> {
-  checkArguments('openDataset', { configuration }, { configuration: option.object });
-  checkOptions<DatasetOptions>('openDataset', options, { signal: option.signal, hub: option.object });
-  const { data: names, format: given } = checkDatasetNames(configuration);
-  const { data, paths } = await fetchNames(names, given, { signal: options.signal, ...options.hub });
+export async function openDataset(given: DatasetOptions, options: OpenDatasetOptions = {}): Promise<Dataset> {
+  checkArguments('openDataset', { dataset: given }, { dataset: option.object });
+  checkOptions<OpenDatasetOptions>('openDataset', options, { signal: option.signal, hub: option.object });
+  const { data: names, format: wanted } = checkDatasetNames(given);
+  const { data, paths } = await fetchNames(names, wanted, { signal: options.signal, ...options.hub });
   options.signal?.throwIfAborted();
   const { format, files: found } =
-    given === 'listops' && paths.length === 0 ? { format: given, files: [] } : await findDataFiles(paths, given);
+    wanted === 'listops' && paths.length === 0 ? { format: wanted, files: [] } : await findDataFiles(paths, wanted);
   const files = found.map((file) => resolve(file));
-  const resolved = parseDatasetConfiguration({ ...configuration, data, format });
+  const configuration = parseDatasetOptions({ ...given, data, format });
   return {
     format,
     files,
-    configuration: resolved,
-    split: resolved.split ?? defaultSplit(resolved, files),
-    classes: classNames(resolved, files),
-    numDocuments: resolved.format === 'text' && resolved.documents === 'file' ? files.length : undefined,
-    documents: (report = { bad: new BadRecords(), skipped: new Map() }) => readDocuments(resolved, files, report),
+    configuration,
+    split: configuration.split ?? defaultSplit(configuration, files),
+    classes: classNames(configuration, files),
+    numDocuments: configuration.format === 'text' && configuration.documents === 'file' ? files.length : undefined,
+    documents: (report = { bad: new BadRecords(), skipped: new Map() }) => readDocuments(configuration, files, report),
   };
 }
 
@@ -96,108 +90,16 @@ async function fetchNames(names: readonly string[], format: DatasetFormat | unde
   return { data, paths };
 }
 
-function defaultSplit(configuration: ResolvedDatasetConfiguration, files: readonly string[]): DatasetSplit {
+function defaultSplit(configuration: DatasetConfiguration, files: readonly string[]): SplitConfiguration {
   const { format } = configuration;
   if (format === 'listops' && files.length === 0) return { by: 'given' };
-  if (format === 'text' && configuration.documents === 'file') return { by: 'tail', fraction: 0.1 };
+  if (format === 'text' && configuration.documents === 'file') return parseSplit({ by: 'tail' });
   const parts = new Set(files.map((file) => partOfPath(file, format)));
   if (parts.has('train') && (parts.has('heldOut') || parts.has('test'))) return { by: 'given' };
-  return { by: 'document', fraction: 0.1, seed: 0 };
+  return parseSplit({ by: 'document' });
 }
 
-/** What a dataset's split needed to know of the documents, and the files that it was read from. */
-const surveys = new WeakMap<Dataset, { readonly files: string; readonly createSplitter: () => DatasetSplitter }>();
-
-/** The splitter of a dataset, whose documents are surveyed once as long as the files stay as they are. */
-async function splitterOf(dataset: Dataset, options: Stoppable): Promise<DatasetSplitter> {
-  const files = JSON.stringify(await statesOf(dataset.files));
-  const known = surveys.get(dataset);
-  if (known?.files === files) return known.createSplitter();
-  const createSplitter = await surveySplit(() => dataset.documents(), dataset.split, options);
-  surveys.set(dataset, { files, createSplitter });
-  return createSplitter();
-}
-
-/** The text of one part, such as a tokenizer is trained on, cut where no token crosses. */
-export async function* datasetText(dataset: Dataset, part: PartName, options: Stoppable = {}): AsyncGenerator<string> {
-  checkArguments(
-    'datasetText',
-    { dataset, part },
-    {
-      dataset: datasetKind,
-      part: option.string,
-    },
-  );
-  checkOptions<Stoppable>('datasetText', options, { signal: option.signal });
-  const splitter = await splitterOf(dataset, options);
-  const pauses = new Pauses(options.signal);
-  for await (const document of dataset.documents()) {
-    await pauses.next();
-    for (const piece of splitter.divide(document)) {
-      if (piece.part === part) yield* segments(piece.read());
-    }
-  }
-}
-
-export interface TokenizeDatasetOptions extends Omit<TokenFileOptions, 'split'> {}
-
-/**
- * Tokenises a dataset into `options.file`, all parts in one pass with bounded memory (by tail, a pass before counts
- * characters), or uses that file if files, tokenizer, format and split are what they were. The file appears only once it is
- * complete. What reading left out is in the result, also where the file is used again.
- *
- * @throws as the readers and `createSplitter` do, where no record can be used, and when the file cannot be written; an
- * earlier file then stays as it was
- */
-export async function tokenizeDataset(
-  dataset: Dataset,
-  tokenizer: Tokenizer,
-  options: TokenizeDatasetOptions,
-): Promise<TokenFileStore> {
-  checkArguments(
-    'tokenizeDataset',
-    { dataset, tokenizer, options },
-    {
-      dataset: datasetKind,
-      tokenizer: tokenizerKind,
-      options: option.having('options with a file', { file: option.string }),
-    },
-  );
-  checkOptions<TokenizeDatasetOptions>('tokenizeDataset', options, {
-    file: option.string,
-    onProgress: option.function,
-    signal: option.signal,
-  });
-  const { split, files } = dataset;
-  const { data: _, split: __, ...reading } = dataset.configuration;
-  const hasLabels = dataset.classes !== undefined || dataset.format === 'labelled';
-  // Files of earlier releases lack labels; data with labels is tokenised again.
-  const key = await keyOf(files, tokenizer, { reading, split, ...(hasLabels && { labels: true }) });
-  return openOrWrite(key, tokenizer, options, async (writer) => {
-    const splitter = await splitterOf(dataset, options);
-    const pauses = new Pauses(options.signal);
-    const report = { bad: new BadRecords(), skipped: new Map<string, number>() };
-    let numDocuments = 0;
-    for await (const document of dataset.documents(report)) {
-      numDocuments++;
-      await pauses.next();
-      for (const piece of splitter.divide(document)) await writer.add(piece.part, piece);
-    }
-    if (numDocuments === 0) {
-      const why = report.bad.examples[0]?.reason ?? 'nothing is in them that is read';
-      throw new DataError(
-        `No record of ${describeFiles(files)} can be used (${why}); check the files and their format.`,
-      );
-    }
-    splitter.check();
-    return { ...report, notes: splitter.note === undefined ? [] : [splitter.note] };
-  });
-}
-
-const describeFiles = (files: readonly string[]) =>
-  files.length === 1 ? files[0]! : `${files.length} files (${files[0]}, …)`;
-
-const datasetKind = option.having('a dataset, such as openDataset() gives', {
+export const datasetKind: OptionKind = option.having('a dataset, such as openDataset() gives', {
   files: option.strings,
   configuration: option.object,
   split: option.plain,

@@ -1,18 +1,16 @@
 import { dirname } from 'node:path';
 import { pixelText } from '../../tokenizers/pixels.ts';
-import type { LabelledRecord } from '../batches/labelled.ts';
 import type { BookMetadata } from '../formats/pg19.ts';
 import { openText } from '../source/files.ts';
-import type { ReadingReport } from '../tokens/token-writer.ts';
 import { classNames, folderOf } from './class-names.ts';
-import type { ResolvedDatasetConfiguration } from './configuration.ts';
+import type { DatasetConfiguration } from './configuration.ts';
 import { partOfPath } from './data-files.ts';
-import type { BadRecords, DataRecord } from './records.ts';
-import type { DatasetDocument } from './split.ts';
+import type { DatasetDocument } from './documents.ts';
+import type { BadRecords, DataRecord, LabelledRecord, ReadingReport } from './records.ts';
 
 /** The documents of files of one format, in order. */
 export async function* readDocuments(
-  configuration: ResolvedDatasetConfiguration,
+  configuration: DatasetConfiguration,
   files: readonly string[],
   report: ReadingReport,
 ): AsyncGenerator<DatasetDocument> {
@@ -45,16 +43,25 @@ export async function* readDocuments(
 }
 
 /** Examples by number: those to train on, then those held out. */
-async function* generateListOps({ numTraining, numTest, seed }: ListOps): AsyncGenerator<DatasetDocument> {
+async function* generateListOps({
+  numTraining,
+  numTest,
+  seed,
+  minLength,
+  maxLength,
+  maxDepth,
+  maxArguments,
+}: ListOps): AsyncGenerator<DatasetDocument> {
   const { listOpsExample, listOpsLetters } = await import('../listops.ts');
+  const sizes = { seed, minLength, maxLength, maxDepth, maxArguments };
   for (let index = 0; index < numTraining + numTest; index++) {
-    const { symbols, label } = listOpsExample(index, { seed });
+    const { symbols, label } = listOpsExample(index, sizes);
     const part = index < numTraining ? 'train' : 'heldOut';
     yield { name: `example ${index}`, part, label, read: () => [listOpsLetters(symbols)] };
   }
 }
 
-type ListOps = Extract<ResolvedDatasetConfiguration, { format: 'listops' }>;
+type ListOps = Extract<DatasetConfiguration, { format: 'listops' }>;
 
 /** Images as texts, see `PixelTokenizer`: those of .npz files, and files that are images. */
 async function* readImages(files: readonly string[], size: number, bad: BadRecords): AsyncGenerator<DatasetDocument> {
@@ -71,7 +78,7 @@ async function* readImages(files: readonly string[], size: number, bad: BadRecor
 }
 
 async function openRecords(
-  configuration: Exclude<ResolvedDatasetConfiguration, { format: 'images' }>,
+  configuration: Exclude<DatasetConfiguration, { format: 'images' }>,
   file: string,
   { bad, skipped }: ReadingReport,
   titles: BookTitles | undefined,

@@ -1,4 +1,5 @@
 import { checkArguments, type OptionKind, option } from '../../base/options.ts';
+
 /** One text, sequence or image of a data file, as a reader hands it out. */
 export interface DataRecord {
   /** The text: a document, or a sequence of residues. */
@@ -11,6 +12,12 @@ export interface DataRecord {
   readonly file: string;
   /** For messages: 1-based line (of a table: row) at which it starts. */
   readonly line: number;
+}
+
+/** A text and its class. */
+export interface LabelledRecord extends DataRecord {
+  /** From 0. */
+  readonly label: number;
 }
 
 /**
@@ -72,6 +79,15 @@ export class BadRecords {
     const rest = this.#count - lines.length;
     return (rest > 0 ? [...lines, `… and ${rest} more records that cannot be used`] : lines).join('\n');
   }
+}
+
+/** What reading the data left out. */
+export interface ReadingReport {
+  readonly bad: BadRecords;
+  /** Number of records that were left out though nothing is wrong with them, by reason. */
+  readonly skipped: Map<string, number>;
+  /** What was done otherwise than asked for, because of the data, in one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export const badRecordsKind: OptionKind = option.made('a BadRecords', BadRecords.is);

@@ -2,129 +2,102 @@
 
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { GROUP_SEPARATOR, GroupSplit, type GroupSplitRule, shareOfGroup } from './group-split.ts';
-import {
-  type DocumentPart,
-  type Part,
-  type PartName,
-  partByDocument,
-  readAfter,
-  readBefore,
-  type SplitRule,
-  shareOf,
-  type TextDocument,
-  tailCuts,
-  UNCUT,
-} from './text-split.ts';
+import { parseConfiguration } from '../../base/parse.ts';
+import { permute } from '../../base/random.ts';
+import { z } from '../../base/zod.ts';
+import type { DatasetDocument, DocumentPiece, PartName } from './documents.ts';
+import { GROUP_SEPARATOR, type GroupPart, GroupSplit, type GroupSplitOptions, shareOfGroup } from './group-split.ts';
+import { cutPieces, tailCuts, UNCUT } from './tail-split.ts';
 
-/** A document of a dataset. */
-export interface DatasetDocument extends TextDocument {
-  /** Name within the data, such as a title or an accession. */
-  readonly id?: string | undefined;
-  /** What it belongs to, such as a family or an organism. */
-  readonly group?: string | undefined;
-  /** The part that the data itself puts it in. */
-  readonly part?: PartName | undefined;
-  /** Its class, from 0, where the data has classes. */
-  readonly label?: number | undefined;
-}
+/** Share of the text, of the documents or of the groups that is held out where nothing else is said. */
+export const usualFraction = 0.1;
 
-export type DatasetSplit =
-  | SplitRule
-  /** As the data is divided: PG-19 by its folders, other files by words such as `train` and `validation` in their names. */
-  | { readonly by: 'given' }
-  /**
-   * Whole groups, about `fraction` of them, become the part `outOfDistribution`: see `GroupSplit`. Of the other documents
-   * about the fractions `heldOut` and `test` (default 0.1 and 0) become these parts, by a hash of seed and index.
-   */
-  | {
-      readonly by: 'group';
-      readonly fraction: number;
-      readonly heldOut?: number;
-      readonly test?: number;
-      readonly seed?: number;
-    };
+/** How a dataset is divided. */
+export const splitConfiguration = z.lazy(() => {
+  const between = (value: unknown) => `${value} is not a number between 0 and 1`;
+  const share = z._default(
+    z
+      .number({ error: ({ input }) => between(input) })
+      .check(z.refine((value) => value > 0 && value < 1, { error: ({ input }) => between(input) })),
+    usualFraction,
+  );
+  const part = z.number().check(z.minimum(0), z.lt(1));
+  const seed = z._default(z.int().check(z.minimum(0)), 0);
+  return z.discriminatedUnion('by', [
+    /** The last `fraction` of the characters of all documents taken together. */
+    z.strictObject({ by: z.literal('tail'), fraction: share }),
+    /** Whole documents, about `fraction` of them and at least one, by a hash of seed and index. */
+    z.strictObject({ by: z.literal('document'), fraction: share, seed }),
+    /** Everything is trained on. */
+    z.strictObject({ by: z.literal('none') }),
+    /** As the data is divided: PG-19 by its folders, other files by words such as `train` and `validation` in their names. */
+    z.strictObject({ by: z.literal('given') }),
+    /**
+     * Whole groups, about `fraction` of them, become the part `outOfDistribution`: see `GroupSplit`. Of the other documents
+     * about the fractions `heldOut` and `test` become these parts, by a hash of seed and index.
+     */
+    z.strictObject({
+      by: z.literal('group'),
+      fraction: share,
+      heldOut: z._default(part, usualFraction),
+      test: z._default(part, 0),
+      seed,
+    }),
+  ]);
+});
 
-/** What a document gives to a part. */
-export interface DatasetPiece extends Pick<DocumentPart, 'read' | 'endsDocument'> {
-  readonly part: PartName;
-  readonly label?: number | undefined;
-}
+export type SplitOptions = z.input<typeof splitConfiguration>;
+export type SplitConfiguration = z.output<typeof splitConfiguration>;
 
 /** Decides on documents one after the other. */
 export interface DatasetSplitter {
-  /** What the next document, the first at first, gives to the parts. */
-  divide(document: DatasetDocument): DatasetPiece[];
+  /** What the next document, the first at first, gives to the parts: a piece is read, or not, before the next is taken. */
+  divide(document: DatasetDocument): Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>;
   /** @throws when all documents have been seen and a part that the rule makes is empty */
   check(): void;
   /** Where the data did not allow the rule: what was done instead, in one sentence. */
   readonly note?: string;
 }
 
+/** @throws ConfigurationError for what is no rule */
+export const parseSplit = (options: SplitOptions): SplitConfiguration =>
+  parseConfiguration(splitConfiguration, options, 'the split');
+
 /**
- * Makes the splitter for a rule. By tail all documents are read once, to count their characters; by document they are
- * read until one is held out and one is not, so that both parts have something, as `planSplit` has it; by group likewise.
- * Where there is one group, or none, the split is by document, and `note` says so.
+ * Reads what a rule needs to know of the documents. By tail all documents are read once, to count their characters; by
+ * document they are read until one is held out and one is not, so that both parts have something; by group likewise. Where
+ * there is one group, or none, the split is by document, and `note` says so.
  *
  * @param documents the documents from the start, as often as it is called
- * @param options.signal stops the reading: its reason is thrown
- * @throws if a fraction is not in (0, 1), there are too few documents, or a part would be empty
+ * @returns makes splitters for the same documents, from the first on
+ * @throws if there are too few documents, or a part would be empty
  */
-export async function createSplitter(
-  documents: () => AsyncIterable<DatasetDocument>,
-  rule: DatasetSplit,
-  options: Stoppable = {},
-): Promise<DatasetSplitter> {
-  checkArguments('createSplitter', { documents, rule }, { documents: option.function, rule: option.plain });
-  checkOptions<Stoppable>('createSplitter', options, { signal: option.signal });
-  return (await surveySplit(documents, rule, options))();
-}
-
-/** Reads what a rule needs to know of the documents. @returns makes splitters for the same documents, from the first on */
 export async function surveySplit(
   documents: () => AsyncIterable<DatasetDocument>,
-  rule: DatasetSplit,
-  options: Stoppable = {},
+  split: SplitConfiguration,
+  { signal }: Stoppable = {},
 ): Promise<() => DatasetSplitter> {
-  checkRule(rule);
-  const pauses = new Pauses(options.signal);
-  switch (rule.by) {
+  const pauses = new Pauses(signal);
+  switch (split.by) {
     case 'none':
       return () => splitter(() => 'train');
     case 'given':
       return givenSplitter;
-    case 'tail': {
-      const cuts = await tailCuts(documents(), rule.fraction, pauses);
-      return () => cutSplitter(cuts);
-    }
+    case 'tail':
+      return tailSplitters(await tailCuts(documents(), split.fraction, pauses));
     case 'document':
-      return documentSplitter(documents, rule.fraction, rule.seed ?? 0, pauses);
+      return documentSplitter(documents, split, pauses);
     case 'group':
-      return groupSplitter(documents, rule, pauses);
+      return groupSplitter(documents, split, pauses);
   }
 }
 
-/** @throws ConfigurationError unless `rule` has the keys of one of the rules */
-function checkRule(rule: DatasetSplit): void {
-  const fraction = { fraction: option.number };
-  const keys = {
-    none: {},
-    given: {},
-    tail: fraction,
-    document: { ...fraction, seed: option.natural },
-    group: { ...fraction, seed: option.natural, heldOut: option.number, test: option.number },
-  };
-  const by = option.oneOf(...Object.keys(keys));
-  checkArguments('createSplitter', { 'rule.by': rule.by }, { 'rule.by': by });
-  checkOptions('the split', rule, { by, ...keys[rule.by] });
-}
-
-const whole = (document: DatasetDocument, part: PartName): DatasetPiece => ({
+const whole = (document: DatasetDocument, part: PartName): DocumentPiece => ({
   part,
   label: document.label,
+  group: document.group,
   endsDocument: true,
-  read: () => toAsync(document.read()),
+  read: () => document.read(),
 });
 
 function splitter(
@@ -149,28 +122,23 @@ function givenSplitter(): DatasetSplitter {
   );
 }
 
-/** Divides documents, the first at first, at these characters. */
-function cutSplitter(cuts: readonly number[]): DatasetSplitter {
-  let index = 0;
-  return {
-    divide: (document) => {
-      const cut = cuts[index++] ?? 0;
-      if (cut === UNCUT) return [whole(document, 'train')];
-      if (cut === 0) return [whole(document, 'heldOut')];
-      const { label } = document;
-      return [
-        { part: 'train', label, endsDocument: false, read: () => readBefore(document, cut) },
-        { part: 'heldOut', label, endsDocument: true, read: () => readAfter(document, cut) },
-      ];
-    },
-    check: () => {},
+/** Splitters that divide documents, the first at first, at these characters. */
+export function tailSplitters(cuts: readonly number[]): () => DatasetSplitter {
+  return () => {
+    let index = 0;
+    return {
+      divide: (document) => {
+        const cut = cuts[index++] ?? 0;
+        return cut > 0 && cut < UNCUT ? cutPieces(document, cut) : [whole(document, cut === 0 ? 'heldOut' : 'train')];
+      },
+      check: () => {},
+    };
   };
 }
 
 async function documentSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
-  fraction: number,
-  seed: number,
+  { fraction, seed }: { readonly fraction: number; readonly seed: number },
   pauses: Pauses,
 ): Promise<() => DatasetSplitter> {
   const partOf = await partByDocument(documents(), fraction, seed, pauses);
@@ -179,11 +147,10 @@ async function documentSplitter(
 
 async function groupSplitter(
   documents: () => AsyncIterable<DatasetDocument>,
-  rule: Extract<DatasetSplit, { by: 'group' }>,
+  { fraction, heldOut, test, seed }: Extract<SplitConfiguration, { by: 'group' }>,
   pauses: Pauses,
 ): Promise<() => DatasetSplitter> {
-  const { fraction, heldOut = 0.1, test = 0, seed = 0 } = rule;
-  if (!(heldOut >= 0 && test >= 0 && heldOut + test < 1)) {
+  if (heldOut + test >= 1) {
     throw new DataError(
       `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
     );
@@ -191,7 +158,7 @@ async function groupSplitter(
   const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed }, pauses);
   if (only !== undefined) {
     const share = heldOut > 0 ? heldOut : fraction;
-    const byDocument = await documentSplitter(documents, share, seed, pauses);
+    const byDocument = await documentSplitter(documents, { fraction: share, seed }, pauses);
     return () => ({ ...byDocument(), note: `${only}: ${share} of the documents are held out instead.` });
   }
   return () => {
@@ -211,11 +178,11 @@ async function groupSplitter(
 /** Reads documents until some are held out by their groups and some are not. */
 async function surveyGroups(
   documents: () => AsyncIterable<DatasetDocument>,
-  rule: GroupSplitRule,
+  rule: GroupSplitOptions,
   pauses: Pauses,
-): Promise<{ only?: string; fixed?: ReadonlyMap<string, Part>; note?: string }> {
+): Promise<{ only?: string; fixed?: ReadonlyMap<string, GroupPart>; note?: string }> {
   const split = new GroupSplit({ by: 'group', fraction: rule.fraction, seed: rule.seed });
-  const seen = new Set<Part>();
+  const seen = new Set<GroupPart>();
   let lowest = { group: '', share: 2 };
   let highest = { group: '', share: -1 };
   for await (const { group } of documents()) {
@@ -239,6 +206,39 @@ async function surveyGroups(
   };
 }
 
-async function* toAsync(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
-  yield* chunks;
+/** Uniform on [0, 1), from a document's index and the seed. */
+const shareOf = (document: number, seed: number) => permute(document, 2 ** 32, seed) / 2 ** 32;
+
+/**
+ * The part of a document by its index: about `fraction` of the documents are held out, by a hash of seed and index, so that
+ * documents added later change nothing before. Documents are counted until one is held out and one is not; where chance
+ * gives a part no document, it gets the one that is nearest.
+ *
+ * @throws if there is a single document
+ */
+async function partByDocument(
+  documents: AsyncIterable<unknown>,
+  fraction: number,
+  seed: number,
+  pauses: Pauses,
+): Promise<(index: number) => 'train' | 'heldOut'> {
+  let lowest = { index: -1, share: 2 };
+  let highest = { index: -1, share: -1 };
+  let count = 0;
+  for await (const _ of documents) {
+    await pauses.next();
+    const index = count++;
+    const share = shareOf(index, seed);
+    if (share < lowest.share) lowest = { index, share };
+    if (share > highest.share) highest = { index, share };
+    if (lowest.share < fraction && highest.share >= fraction) break;
+  }
+  if (count === 1) {
+    throw new DataError("A single document cannot be split by document; split it by 'tail', or give more documents.");
+  }
+  return (index) => {
+    if (lowest.share >= fraction && index === lowest.index) return 'heldOut';
+    if (highest.share < fraction && index === highest.index) return 'train';
+    return shareOf(index, seed) < fraction ? 'heldOut' : 'train';
+  };
 }

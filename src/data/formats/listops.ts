@@ -1,8 +1,6 @@
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import type { LabelledRecord } from '../batches/labelled.ts';
-import type { BadRecords } from '../dataset/records.ts';
-import { badRecordsKind } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, type LabelledRecord } from '../dataset/records.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
 

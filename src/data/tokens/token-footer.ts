@@ -1,19 +1,22 @@
 /**
  * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or
- * uint32, as the vocabulary needs, where their documents start and the
- * labels of documents that have labels (float64), a JSON footer, its length as uint32, and the magic.
+ * uint32, as the vocabulary needs; where their documents start, the labels of documents that have labels, and the groups of
+ * documents that have groups as indices into the names of the footer, or −1 (float64); a JSON footer, its length as uint32, and
+ * the magic.
  */
 import { Buffer } from 'node:buffer';
 import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { DataError } from '../../base/errors.ts';
 import { z } from '../../base/zod.ts';
-import { type PartName, partNames } from '../dataset/text-split.ts';
+import { type PartName, partNames } from '../dataset/documents.ts';
+import { createFingerprint } from './fingerprint.ts';
 
 const MAGIC = 'PERFTOK2';
 const TRAILER = 4 + MAGIC.length;
 
-/** Of a document's start, and of a label. */
+/** Of a document's start, of a label and of a group. */
 export const BYTES_PER_NUMBER = 8;
 
 const footerSchema = z.lazy(() => {
@@ -24,12 +27,15 @@ const footerSchema = z.lazy(() => {
     bytes: count,
     numDocuments: count,
     hasLabels: z.optional(z.boolean()),
+    hasGroups: z.optional(z.boolean()),
   });
   return z.object({
     /** Everything that the contents depend on. */
     key: z.string(),
     bytesPerToken: z.union([z.literal(1), z.literal(2), z.literal(4)]),
     parts: z.object(Object.fromEntries(partNames.map((name) => [name, part])) as Record<PartName, typeof part>),
+    /** Different groups of documents; undefined where no document has a group. */
+    groupNames: z.optional(z.array(z.string())),
     /** SHA-256 of the training tokens. */
     fingerprint: z.string(),
     /** What reading the data left out. */
@@ -47,21 +53,29 @@ const footerSchema = z.lazy(() => {
 
 export type TokenFooter = z.infer<typeof footerSchema>;
 
-/** Where the tokens, the starts of documents and the labels of a part begin in the file, in bytes. */
+/** Numbers that a part has for each of its documents, in the order of the file. */
+export const documentNumbers = ['starts', 'labels', 'groups'] as const;
+type DocumentNumbers = (typeof documentNumbers)[number];
+
+/** How many of these numbers a part has. */
+const countOf = ({ numDocuments, hasLabels, hasGroups }: TokenFooter['parts'][PartName], kind: DocumentNumbers) =>
+  kind === 'starts' || (kind === 'labels' ? hasLabels : hasGroups) ? numDocuments : 0;
+
+/** Where the tokens and the numbers of the documents of a part begin in the file, in bytes, and where all numbers end. */
 export function offsetsOf(
   { parts, bytesPerToken }: TokenFooter,
   wanted: PartName,
-): { tokens: number; starts: number; labels: number } {
-  const before = partNames.slice(0, partNames.indexOf(wanted));
-  const sum = (names: readonly PartName[], key: 'length' | 'numDocuments') =>
-    names.reduce((total, name) => total + parts[name][key], 0);
-  const starts = bytesPerToken * sum(partNames, 'length');
-  const labelled = (names: readonly PartName[]) => names.filter((name) => parts[name].hasLabels);
-  return {
-    tokens: bytesPerToken * sum(before, 'length'),
-    starts: starts + BYTES_PER_NUMBER * sum(before, 'numDocuments'),
-    labels: starts + BYTES_PER_NUMBER * (sum(partNames, 'numDocuments') + sum(labelled(before), 'numDocuments')),
+): Record<'tokens' | 'end' | DocumentNumbers, number> {
+  const offsets = { tokens: 0, starts: 0, labels: 0, groups: 0, end: 0 };
+  const advance = (key: keyof typeof offsets, name: PartName, bytes: number) => {
+    if (name === wanted) offsets[key] = offsets.end;
+    offsets.end += bytes;
   };
+  for (const name of partNames) advance('tokens', name, bytesPerToken * parts[name].length);
+  for (const kind of documentNumbers) {
+    for (const name of partNames) advance(kind, name, BYTES_PER_NUMBER * countOf(parts[name], kind));
+  }
+  return offsets;
 }
 
 /** @param hash of all that is before the footer */
@@ -95,10 +109,7 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
     const json = await readBytes(handle, size - TRAILER - length, length);
     const { data } = z.safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
     if (data === undefined) return undefined;
-    const last = partNames.at(-1)!;
-    const { hasLabels, numDocuments } = data.parts[last];
-    const end = offsetsOf(data, last).labels + (hasLabels ? BYTES_PER_NUMBER * numDocuments : 0);
-    return size === end + length + TRAILER ? data : undefined;
+    return size === offsetsOf(data, 'train').end + length + TRAILER ? data : undefined;
   } catch {
     return undefined;
   } finally {
@@ -109,13 +120,12 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
 /** @throws {DataError} one sentence when the contents of a token file are not what they were when it was written */
 export async function verifyTokens(file: string, { checksum }: TokenFooter): Promise<void> {
   if (checksum === undefined) return;
-  const [{ createHash }, { createReadStream }] = await Promise.all([import('node:crypto'), import('node:fs')]);
   const { size } = await stat(file);
   const handle = await open(file);
   try {
     const length = (await readBytes(handle, size - TRAILER, 4))!.readUInt32LE(0);
     const json = (await readBytes(handle, size - TRAILER - length, length))!.toString();
-    const hash = createHash('sha256');
+    const hash = createFingerprint();
     const end = size - TRAILER - length - 1;
     if (end >= 0) for await (const chunk of createReadStream(file, { end, highWaterMark: 1 << 20 })) hash.update(chunk);
     hash.update(json.replace(`"checksum":"${checksum}"`, '"checksum":""'));

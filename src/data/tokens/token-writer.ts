@@ -4,28 +4,20 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { explainWriteError } from '../../base/write-errors.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
-import type { BadRecords } from '../dataset/records.ts';
-import { type PartName, partNames } from '../dataset/text-split.ts';
+import { type DocumentPiece, type PartName, partNames } from '../dataset/documents.ts';
+import type { ReadingReport } from '../dataset/records.ts';
+import { createFingerprint } from './fingerprint.ts';
 import { packFooter, packNumbers, type TokenFooter } from './token-footer.ts';
-import { PartCounter, type TokenCounts, type TokenizedPiece } from './token-store.ts';
+import { noTokens, PartCounter, packedArray, type TokenCounts, type TokenSink } from './token-store.ts';
 
 /** Bytes gathered before they are written. */
 const BLOCK = 1 << 20;
-
-/** What reading the data left out. */
-export interface ReadingReport {
-  readonly bad: BadRecords;
-  /** Number of records that were left out though nothing is wrong with them, by reason. */
-  readonly skipped: Map<string, number>;
-  /** What was done otherwise than asked for, because of the data, in one sentence each. */
-  readonly notes?: readonly string[];
-}
 
 /**
  * Writes a token file in one pass over documents whose parts come in any order: each part into a file of its own beside it,
  * which in the end are put together. The file appears only once it is complete. Memory does not grow with the text.
  */
-export class TokenFileWriter {
+export class TokenFileWriter implements TokenSink {
   #written = 0;
   readonly #parts = new Map<PartName, PartFile>();
   readonly #bytesPerToken: 1 | 2 | 4;
@@ -37,8 +29,7 @@ export class TokenFileWriter {
     private readonly onProgress: (tokens: number) => void,
     private readonly signal: AbortSignal | undefined,
   ) {
-    const { vocabSize } = tokenizer;
-    this.#bytesPerToken = vocabSize <= 256 ? 1 : vocabSize <= 65536 ? 2 : 4;
+    this.#bytesPerToken = packedArray(tokenizer.vocabSize).BYTES_PER_ELEMENT as 1 | 2 | 4;
   }
 
   /**
@@ -51,27 +42,33 @@ export class TokenFileWriter {
     onProgress: (tokens: number) => void = () => {},
     signal?: AbortSignal,
   ): Promise<TokenFileWriter> {
-    const { createHash } = await import('node:crypto');
-    const writer = new TokenFileWriter(file, tokenizer, createHash('sha256'), onProgress, signal);
+    const writer = new TokenFileWriter(file, tokenizer, createFingerprint(), onProgress, signal);
     await writer.#part('train');
     return writer;
   }
 
   /** Tokenises a document, or what the split leaves of it. */
-  async add(name: PartName, document: TokenizedPiece): Promise<void> {
+  async add(name: PartName, document: DocumentPiece): Promise<void> {
     const part = this.#parts.get(name) ?? (await this.#part(name));
     await part.counter.add(document);
   }
 
   /** Completes the file. @throws if there is nothing to train on, or the file cannot be written */
   async finish(key: string, { bad, skipped, notes = [] }: ReadingReport): Promise<TokenFooter> {
+    const counts = partNames.map((name) => this.#countsOf(name));
     const parts = Object.fromEntries(
-      partNames.map((name) => {
-        const { length, characters, bytes, documents, labels } = this.#countsOf(name);
-        const numDocuments = documents.length;
-        return [name, { length, characters, bytes, numDocuments, ...(labels && { hasLabels: true }) }];
+      counts.map(({ length, characters, bytes, documents, labels, groups }, i) => {
+        const has = { ...(labels && { hasLabels: true }), ...(groups && { hasGroups: true }) };
+        return [partNames[i], { length, characters, bytes, numDocuments: documents.length, ...has }];
       }),
     ) as TokenFooter['parts'];
+    const groupNames = [...new Set(counts.flatMap(({ groups = [] }) => groups.filter((group) => group !== undefined)))];
+    const indices = new Map(groupNames.map((name, index) => [name, index]));
+    const numbers = [
+      ...counts.map(({ documents }) => documents),
+      ...counts.map(({ labels = [] }) => labels),
+      ...counts.map(({ groups = [] }) => groups.map((group) => (group === undefined ? -1 : indices.get(group)!))),
+    ];
     for (const part of this.#parts.values()) await part.flush();
     // The training tokens come first in the file.
     const rest = this.hash.copy();
@@ -90,6 +87,7 @@ export class TokenFileWriter {
       key,
       bytesPerToken: this.#bytesPerToken,
       parts,
+      ...(groupNames.length > 0 && { groupNames }),
       fingerprint: this.hash.digest('hex'),
       bad: { count: bad.count, examples: [...bad.examples] },
       skipped: Object.fromEntries(skipped),
@@ -97,9 +95,8 @@ export class TokenFileWriter {
     };
     await attempt(this.file, async () => {
       const { handle, path } = this.#parts.get('train')!;
-      const counts = partNames.map((name) => this.#countsOf(name));
-      for (const numbers of [...counts.map(({ documents }) => documents), ...counts.map(({ labels = [] }) => labels)]) {
-        const packed = packNumbers(numbers);
+      for (const each of numbers) {
+        const packed = packNumbers(each);
         rest.update(packed);
         await handle.appendFile(packed);
       }
@@ -121,7 +118,7 @@ export class TokenFileWriter {
   }
 
   #countsOf(name: PartName): TokenCounts {
-    return this.#parts.get(name)?.counter.counts ?? noCounts;
+    return this.#parts.get(name)?.counter.counts ?? noTokens;
   }
 
   async #part(name: PartName): Promise<PartFile> {
@@ -136,7 +133,7 @@ export class TokenFileWriter {
       this.#written += ids.length;
       return blocks.write(ids);
     };
-    const counter = new PartCounter(this.tokenizer, write, this.signal);
+    const counter = new PartCounter(this.tokenizer, write, { signal: this.signal });
     const part = { path, handle, counter, flush: () => blocks.flush() };
     this.#parts.set(name, part);
     return part;
@@ -149,8 +146,6 @@ interface PartFile {
   readonly counter: PartCounter;
   flush(): Promise<void>;
 }
-
-const noCounts = { length: 0, characters: 0, bytes: 0, documents: [] };
 
 /** Gathers ids into blocks of bytes. */
 class Blocks {

@@ -2,22 +2,16 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { DatasetConfiguration } from '../../../src/data/dataset/configuration.ts';
+import type { DatasetOptions } from '../../../src/data/dataset/configuration.ts';
 import { formatOfName, partOfPath } from '../../../src/data/dataset/data-files.ts';
-import { datasetText, openDataset, tokenizeDataset } from '../../../src/data/dataset/open.ts';
-import { createSplitter, type DatasetDocument, type DatasetSplit } from '../../../src/data/dataset/split.ts';
-import {
-  documentParts,
-  type PartName,
-  partNames,
-  planSplit,
-  type SplitRule,
-  textDocuments,
-} from '../../../src/data/dataset/text-split.ts';
-import { type TokenFileStore, tokenizeFiles } from '../../../src/data/tokens/token-file.ts';
+import { datasetText } from '../../../src/data/dataset/dataset-text.ts';
+import { type PartName, partNames } from '../../../src/data/dataset/documents.ts';
+import { type Dataset, openDataset } from '../../../src/data/dataset/open.ts';
+import type { TokenizedDataset } from '../../../src/data/tokens/token-file.ts';
+import { tokenizeDataset } from '../../../src/data/tokens/tokenize-dataset.ts';
 import { ByteTokenizer } from '../../../src/tokenizers/bytes.ts';
+import { trainBpe } from '../../../src/tokenizers/training/bpe.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'datasets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,7 +29,7 @@ function write(name: string, files: Record<string, string | Uint8Array>): string
 
 const jsonl = (...texts: string[]) => texts.map((text) => JSON.stringify({ text })).join('\n');
 
-async function documentsOf(configuration: DatasetConfiguration) {
+async function documentsOf(configuration: DatasetOptions) {
   const dataset = await openDataset(configuration);
   const documents: [name: string, text: string, part?: PartName][] = [];
   for await (const { name, part, read } of dataset.documents()) {
@@ -47,7 +41,7 @@ async function documentsOf(configuration: DatasetConfiguration) {
 }
 
 /** The documents of every part that has any, decoded. */
-async function partsOf(store: TokenFileStore): Promise<Partial<Record<PartName, string[]>>> {
+async function partsOf(store: TokenizedDataset): Promise<Partial<Record<PartName, string[]>>> {
   const parts: Partial<Record<PartName, string[]>> = {};
   for (const name of partNames) {
     const part = store[name];
@@ -63,7 +57,7 @@ async function partsOf(store: TokenFileStore): Promise<Partial<Record<PartName, 
   return parts;
 }
 
-const tokenize = async (configuration: DatasetConfiguration, name = 'some.tok') =>
+const tokenize = async (configuration: DatasetOptions, name = 'some.tok') =>
   tokenizeDataset(await openDataset(configuration), tokenizer, { file: join(folder, name) });
 
 const end = (...texts: string[]) => texts.map((text) => `${text}<|endoftext|>`);
@@ -154,7 +148,7 @@ describe('openDataset', () => {
     const mixed = write('mixed', { 'a.txt': 'a', 'b.jsonl': jsonl('b') });
     const unknown = write('unknown', { 'a.csv': 'a' });
     const error = async (configuration: unknown, message: RegExp | string) =>
-      expect(openDataset(configuration as DatasetConfiguration)).rejects.toThrow(message);
+      expect(openDataset(configuration as DatasetOptions)).rejects.toThrow(message);
     await error(
       { data: [mixed] },
       /mixed\/b\.jsonl is jsonl|mixed\/a\.txt is text by its name, but .*b\.jsonl is jsonl; name files/,
@@ -176,113 +170,6 @@ describe('openDataset', () => {
       { data: [join(mixed, 'a.txt')], split: { by: 'tail', fraction: 2 } },
       /options of the data are wrong: split: fraction/,
     );
-  });
-});
-
-describe('createSplitter', () => {
-  const divide = async (texts: readonly string[], rule: DatasetSplit) => {
-    async function* documents(): AsyncGenerator<DatasetDocument> {
-      for (const [i, text] of texts.entries()) yield { name: `${i}`, group: text.slice(0, 1), read: () => [text] };
-    }
-    const splitter = await createSplitter(documents, rule);
-    const pieces: [PartName, string, boolean][] = [];
-    for await (const document of documents()) {
-      for (const { part, endsDocument, read } of splitter.divide(document)) {
-        let text = '';
-        for await (const chunk of read()) text += chunk;
-        pieces.push([part, text, endsDocument]);
-      }
-    }
-    splitter.check();
-    return pieces;
-  };
-
-  test('streams to the same parts as planSplit, for every rule of it', async () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'é', '😀'), minLength: 1, maxLength: 9 });
-    const rule: fc.Arbitrary<SplitRule> = fc.oneof(
-      fc.record({ by: fc.constant('tail' as const), fraction: fc.double({ min: 0.05, max: 0.9 }) }),
-      fc.record({
-        by: fc.constant('document' as const),
-        fraction: fc.double({ min: 0.01, max: 0.99 }),
-        seed: fc.nat(1000),
-      }),
-      fc.constant({ by: 'none' as const }),
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 12 }), rule, async (texts, rule) => {
-        const expected = await planSplit(textDocuments(texts), rule).catch((error: Error) => error);
-        if (expected instanceof Error) {
-          await expect(divide(texts, rule)).rejects.toThrow(expected.message);
-          return;
-        }
-        const streamed = await divide(texts, rule);
-        for (const part of ['train', 'heldOut'] as const) {
-          const planned: [PartName, string, boolean][] = [];
-          for (const { read, endsDocument } of documentParts(expected, part)) {
-            let text = '';
-            for await (const chunk of read()) text += chunk;
-            planned.push([part, text, endsDocument]);
-          }
-          expect(streamed.filter(([name]) => name === part)).toEqual(planned);
-        }
-      }),
-      { numRuns: 150 },
-    );
-  });
-
-  test('by group, no group is in distribution and out of it, and shares are as asked for', async () => {
-    const texts = Array.from({ length: 4000 }, (_, i) => String.fromCharCode(0x4e00 + (i % 97)) + i);
-    const pieces = await divide(texts, { by: 'group', fraction: 0.3, heldOut: 0.2, test: 0.1, seed: 3 });
-    const groups = (wanted: (part: PartName) => boolean) =>
-      new Set(pieces.filter(([part]) => wanted(part)).map(([, text]) => text[0]!));
-    const outside = groups((part) => part === 'outOfDistribution');
-    const inside = groups((part) => part !== 'outOfDistribution');
-    expect(outside.size + inside.size).toBe(97);
-    expect([...inside].filter((group) => outside.has(group))).toEqual([]);
-    // Three standard deviations of binomials.
-    expect(Math.abs(outside.size - 0.3 * 97)).toBeLessThan(3 * Math.sqrt(97 * 0.3 * 0.7));
-    const rest = pieces.filter(([part]) => part !== 'outOfDistribution').length;
-    for (const [part, share] of [
-      ['heldOut', 0.2],
-      ['test', 0.1],
-    ] as const) {
-      const count = pieces.filter(([name]) => name === part).length;
-      expect(Math.abs(count - share * rest)).toBeLessThan(3 * Math.sqrt(rest * share * (1 - share)));
-    }
-    await expect(divide(['a1'], { by: 'group', fraction: 0.5 })).rejects.toThrow('A single document cannot be split');
-    await expect(divide(texts, { by: 'group', fraction: 0.5, heldOut: 0.6, test: 0.4 })).rejects.toThrow(
-      'sum to below 1',
-    );
-  });
-
-  test('one group is split by document, and said to be', async () => {
-    const texts = Array.from({ length: 200 }, (_, i) => `a${i}`);
-    const rule = { by: 'group', fraction: 0.1, heldOut: 0.05, seed: 0 } as const;
-    expect(await divide(texts, rule)).toEqual(await divide(texts, { by: 'document', fraction: 0.05, seed: 0 }));
-    const onlyGroups = await divide(texts, { ...rule, heldOut: 0 });
-    expect(onlyGroups).toEqual(await divide(texts, { by: 'document', fraction: 0.1, seed: 0 }));
-    const noteOf = async (groups: readonly (string | undefined)[]) => {
-      async function* documents(): AsyncGenerator<DatasetDocument> {
-        for (const group of groups) yield { name: 'x', ...(group !== undefined && { group }), read: () => ['x'] };
-      }
-      return (await createSplitter(documents, rule)).note;
-    };
-    expect(await noteOf(['Homo sapiens', undefined, 'Homo sapiens'])).toBe(
-      'All documents with a group belong to "Homo sapiens": 0.05 of the documents are held out instead.',
-    );
-    expect(await noteOf([undefined, undefined])).toBe(
-      'No document belongs to a group: 0.05 of the documents are held out instead.',
-    );
-    expect(await noteOf(Array.from({ length: 100 }, (_, i) => `group ${i}`))).toBeUndefined();
-  });
-
-  test('of few groups one is held out, and one trained on', async () => {
-    for (const fraction of [1e-6, 1 - 1e-6]) {
-      const pieces = await divide(['a1', 'b1', 'a2', 'c1', 'b2'], { by: 'group', fraction, heldOut: 0 });
-      const outside = new Set(pieces.filter(([part]) => part === 'outOfDistribution').map(([, text]) => text[0]));
-      const inside = new Set(pieces.filter(([part]) => part !== 'outOfDistribution').map(([, text]) => text[0]));
-      expect([outside.size, inside.size]).toEqual(fraction < 0.5 ? [1, 2] : [2, 1]);
-    }
   });
 });
 
@@ -342,25 +229,50 @@ describe('tokenizeDataset', () => {
     expect(outOfDistribution.length).toBe(10 * outside.size);
   });
 
-  test('of text files the tokens are those of tokenizeFiles', async () => {
+  test('in memory the tokens are those of a file', async () => {
     const data = write('texts', { 'a.txt': 'a\n'.repeat(90_000), 'b.txt.gz': gzipSync('é東\n'.repeat(700)) });
-    const files = ['a.txt', 'b.txt.gz'].map((name) => join(data, name));
     for (const split of [
       { by: 'tail', fraction: 0.2 },
       { by: 'document', fraction: 0.5, seed: 1 },
       { by: 'none' },
     ] as const) {
       const store = await tokenize({ data: [data], split }, 'door.tok');
-      const direct = await tokenizeFiles(files, tokenizer, { file: join(folder, 'direct.tok'), split });
-      expect(store.fingerprint).toBe(direct.fingerprint);
-      expect(await partsOf(store)).toEqual(await partsOf(direct));
+      const memory = await tokenizeDataset(await openDataset({ data: [data], split }), tokenizer);
+      expect(memory.fingerprint).toBe(store.fingerprint);
+      expect(memory.reused).toBe(false);
+      expect(await partsOf(memory)).toEqual(await partsOf(store));
     }
+  });
+
+  test('groups and classes are kept beside the tokens, in memory and in a file', async () => {
+    const names = ['Homo sapiens', 'Mus musculus', undefined];
+    const lines = Array.from({ length: 12 }, (_, i) => JSON.stringify({ text: `${i}`, of: names[i % 3] }));
+    const data = write('grouped', { 'a.jsonl': lines.join('\n') });
+    const options: DatasetOptions = { data: [data], format: 'jsonl', group: 'of', split: { by: 'none' } };
+    const memory = await tokenizeDataset(await openDataset(options), tokenizer);
+    for (const reused of [false, true]) {
+      const store = await tokenize(options, 'grouped.tok');
+      expect(store.reused).toBe(reused);
+      for (const each of [store, memory]) {
+        expect(each.train.groups).toEqual(Array.from({ length: 12 }, (_, i) => names[i % 3]));
+        expect([each.train.labels, each.heldOut.groups]).toEqual([undefined, undefined]);
+      }
+      await store.close();
+    }
+    const split = { by: 'group', fraction: 0.5, heldOut: 0, seed: 1 } as const;
+    const { train, outOfDistribution, close } = await tokenize({ ...options, split }, 'grouped.tok');
+    const outside = new Set(outOfDistribution.groups);
+    expect(outside.size).toBe(1);
+    expect(train.groups).toEqual(
+      Array.from({ length: 12 }, (_, i) => names[i % 3]).filter((name) => !outside.has(name)),
+    );
+    await close();
   });
 
   test('is reused only while files, options and split are what they were', async () => {
     const data = write('reuse', { 'a.jsonl': `${jsonl('one', 'two', 'three')}\n{"body": "four"}\n{"body": "five"}` });
-    const reused = async (configuration: Partial<DatasetConfiguration> = {}) => {
-      const store = await tokenize({ data: [data], ...configuration } as DatasetConfiguration, 'reuse.tok');
+    const reused = async (configuration: Partial<DatasetOptions> = {}) => {
+      const store = await tokenize({ data: [data], ...configuration } as DatasetOptions, 'reuse.tok');
       await store.close();
       return store.reused;
     };
@@ -459,37 +371,60 @@ test('labels are kept beside the tokens, also of a document that the split cuts,
   await store.close();
 });
 
-test('of a tail split characters are counted once: text, tokens and classes take a read each of counting, text and tokens', async () => {
-  const data = write('counted', { 'a/one.txt': 'one two three', 'b/two.txt': 'four five six' });
-  const opened = await openDataset({ data: [join(data, '*/*.txt')], split: { by: 'tail', fraction: 0.3 } });
-  const reads: Record<string, number> = {};
-  const dataset = {
+/** How often each file of a dataset is read from its start while `use` works with the dataset. */
+async function countReads(options: DatasetOptions, use: (dataset: Dataset) => Promise<void>): Promise<number[]> {
+  const opened = await openDataset(options);
+  const reads = new Map(opened.files.map((file) => [file, 0]));
+  await use({
     ...opened,
     documents: async function* () {
       for await (const document of opened.documents()) {
-        const read = () => {
-          reads[document.name] = (reads[document.name] ?? 0) + 1;
-          return document.read();
+        const read = async function* () {
+          reads.set(document.name, reads.get(document.name)! + 1);
+          yield* document.read();
         };
         yield { ...document, read };
       }
     },
+  });
+  return [...reads.values()];
+}
+
+test('a text file is read twice at most: for a tokenizer and a tail split, and for tokens with classes', async () => {
+  const files = { 'a/one.txt': 'one two three', 'b/two.txt': 'four five six' };
+  const data = [join(write('counted', files), '*/*.txt')];
+  const opened = await openDataset({ data });
+  const textOf = async (dataset: Dataset, part: PartName) => {
+    let text = '';
+    for await (const chunk of datasetText(dataset, part)) text += chunk;
+    return text;
   };
-  let text = '';
-  for await (const chunk of datasetText(dataset, 'train')) text += chunk;
-  expect(text).toBe('one two threefour ');
-  const counted = { ...reads };
-  const store = await tokenizeDataset(dataset, tokenizer, { file: join(folder, 'counted.bin') });
-  await store.close();
-  expect(store.train.labels).toEqual([0, 1]);
-  expect(counted).toEqual(Object.fromEntries(opened.files.map((file) => [file, 2])));
-  // The document that the split cuts is read to the cut, and from the start for what comes after.
-  expect(reads).toEqual({ [opened.files[0]!]: 3, [opened.files[1]!]: 4 });
+  const reads = await countReads({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
+    const trained = await trainBpe(datasetText(dataset, 'train'), { vocabSize: 260, endOfText: true });
+    const store = await tokenizeDataset(dataset, trained, { file: join(folder, 'counted.bin') });
+    expect([store.train.labels, store.heldOut.labels]).toEqual([[0, 1], [1]]);
+    expect(trained.decode(await store.train.read(0, store.train.length))).toBe('one two three<|endoftext|>four ');
+    expect(trained.decode(await store.heldOut.read(0, store.heldOut.length))).toBe('five six<|endoftext|>');
+    await store.close();
+  });
+  expect(reads).toEqual([2, 2]);
+  for (const split of [{ by: 'tail' }, { by: 'document', fraction: 0.5 }, { by: 'none' }] as const) {
+    // Without a tokenizer to train, a tail is counted once and tokenised once; other splits need one read.
+    const most = split.by === 'tail' ? 2 : 1;
+    const tokens = async (dataset: Dataset) => void (await tokenizeDataset(dataset, tokenizer));
+    expect(await countReads({ data, split }, tokens)).toEqual([most, most]);
+  }
+  // Both parts as texts take a read each, as the first finds the cuts.
+  const texts = await countReads({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
+    expect(await textOf(dataset, 'heldOut')).toBe('five six');
+    expect(await textOf(dataset, 'train')).toBe('one two threefour ');
+  });
+  expect(texts).toEqual([2, 2]);
   // A file that has changed is counted anew.
+  const dataset = await openDataset({ data, split: { by: 'tail', fraction: 0.3 } });
+  expect(await textOf(dataset, 'train')).toBe('one two threefour ');
   writeFileSync(opened.files[1]!, 'four five six seven eight nine');
-  let changed = '';
-  for await (const chunk of datasetText(dataset, 'train')) changed += chunk;
-  expect(changed).toBe('one two threefour five six sev');
+  expect(await textOf(dataset, 'train')).toBe('one two threefour five six sev');
 });
 
 test('datasetText is the text of one part', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LabelledRecord } from '../../../src/data/batches/labelled.ts';
+import type { LabelledRecord } from '../../../src/data/dataset/records.ts';
 import {
   type LabelledTableOptions,
   labelledFolderClasses,

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LabelledRecord } from '../../../src/data/batches/labelled.ts';
+import type { LabelledRecord } from '../../../src/data/dataset/records.ts';
 import { readListOps } from '../../../src/data/formats/listops.ts';
 import { listOpsExamples } from '../../../src/data/listops.ts';
 import { readAll, temporaryFolder } from './support.ts';

@@ -13,9 +13,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { SplitRule } from '../../../src/data/dataset/text-split.ts';
-import { type TokenFileStore, tokenizeFiles } from '../../../src/data/tokens/token-file.ts';
-import { fromTexts, type TokenSplit, type TokenStore } from '../../../src/data/tokens/token-store.ts';
+import { openDataset } from '../../../src/data/dataset/open.ts';
+import type { SplitOptions } from '../../../src/data/dataset/split.ts';
+import { fromTexts } from '../../../src/data/tokens/from-texts.ts';
+import type { TokenizedDataset } from '../../../src/data/tokens/token-file.ts';
+import type { TokenSplit, TokenStore } from '../../../src/data/tokens/token-store.ts';
+import { tokenizeDataset } from '../../../src/data/tokens/tokenize-dataset.ts';
 import { ByteTokenizer } from '../../../src/tokenizers/bytes.ts';
 import { loadTokenizer } from '../../../src/tokenizers/load.ts';
 import type { Tokenizer } from '../../../src/tokenizers/tokenizer.ts';
@@ -24,10 +27,21 @@ import { mixedLines } from '../text-mixture.ts';
 
 // The first is longer than a segment, so that pieces are joined; without the separator, which would add documents' ends.
 const texts = [1700, 70, 30].map((lines) =>
-  [...mixedLines(lines, lines)].join('\n').replaceAll('<|endoftext|>', 'end').replaceAll('\0', 'NUL'),
+  [...mixedLines(lines, lines)]
+    .join('\n')
+    .replaceAll('<|endoftext|>', 'end')
+    .replaceAll('\0', 'NUL')
+    .replaceAll('\r\n', '\n'),
 );
 const plainBpe = await trainBpe(texts, { vocabSize: 500 });
 const bpe = await trainBpe(texts, { vocabSize: 500, endOfText: true });
+
+const tokenizeFiles = async (
+  data: string[],
+  tokenizer: Tokenizer,
+  { file, split }: { readonly file: string; readonly split: SplitOptions },
+): Promise<TokenizedDataset> =>
+  tokenizeDataset(await openDataset({ format: 'text', data, split }), tokenizer, { file });
 
 const whole = (split: TokenSplit) => split.read(0, split.length);
 
@@ -51,7 +65,7 @@ describe('in memory', () => {
     for (const rule of [
       { by: 'tail', fraction: 0.13 },
       { by: 'document', fraction: 0.3 },
-    ] satisfies SplitRule[]) {
+    ] satisfies SplitOptions[]) {
       const stores = await Promise.all([new ByteTokenizer(), plainBpe].map((t) => fromTexts(texts, t, rule)));
       const [bytes, merged] = stores as [TokenStore, TokenStore];
       for (const part of ['train', 'heldOut'] as const) {
@@ -86,8 +100,8 @@ describe('in a file', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const rule: SplitRule = { by: 'tail', fraction: 0.4 };
-  const tokenize = (name: string, tokenizer: Tokenizer = bpe, split: SplitRule = rule): Promise<TokenFileStore> =>
+  const rule: SplitOptions = { by: 'tail', fraction: 0.4 };
+  const tokenize = (name: string, tokenizer: Tokenizer = bpe, split: SplitOptions = rule): Promise<TokenizedDataset> =>
     tokenizeFiles(paths, tokenizer, { file: join(folder, name), split });
 
   /** A byte tokenizer with further tokens, so that ids need more than 16 bits. */
@@ -156,7 +170,7 @@ describe('in a file', () => {
   });
 
   test('the fingerprint is that of the training tokens', async () => {
-    const fingerprint = async (name: string, ...args: [Tokenizer?, SplitRule?]) => {
+    const fingerprint = async (name: string, ...args: [Tokenizer?, SplitOptions?]) => {
       const store = await tokenize(name, ...args);
       await store.close();
       return store.fingerprint;

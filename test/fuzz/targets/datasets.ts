@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Random } from '../../../src/base/random.ts';
 import { readZipEntry, zipEntries } from '../../../src/data/formats/images/zip.ts';
-import { type DatasetConfiguration, openDataset } from '../../../src/entries/data.ts';
+import { type DatasetOptions, openDataset } from '../../../src/entries/data.ts';
 import { npy, zip } from '../../data/formats/images/zip-writer.ts';
 import { parquetFile } from '../../data/formats/parquet/parquet-writer.ts';
 import { bytes, type Files } from '../files.ts';
@@ -27,7 +27,7 @@ function dataset(
     },
     start: async (folder) => async (files) => {
       const data = Object.keys(files).map((file) => join(folder, file));
-      const opened = await openDataset({ ...configuration, data } as DatasetConfiguration);
+      const opened = await openDataset({ ...configuration, data } as DatasetOptions);
       for await (const document of opened.documents()) {
         for await (const _ of document.read());
       }
