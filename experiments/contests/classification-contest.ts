@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { evaluationExamples, type TokenSplit, type TokenStore, trainingExamples } from '../../src/entries/data.ts';
+import { dataFingerprint, tokensFingerprint } from '../../src/entries/internal.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { accuracyMeasure, curvesFigure, outcomesTable } from '../results/curves.ts';
 import { formatNumber } from '../results/markdown.ts';
@@ -26,12 +27,10 @@ export interface ClassificationNumbers {
  * Trains classifiers that read the mean over a text, each text a row of its own.
  *
  * @param test texts with classes, as `train` has them
- * @param fingerprint identifies the two
  */
 export async function classify(
   { train, vocabSize }: Pick<TokenStore, 'train' | 'vocabSize'>,
   test: TokenSplit,
-  fingerprint: string,
   settings: {
     readonly model: z.output<typeof modelSizes>;
     readonly training: ContestTraining;
@@ -44,6 +43,7 @@ export async function classify(
   const { labels = [] } = train;
   const { labels: testLabels = [] } = test;
   const numClasses = 1 + [...labels, ...testLabels].reduce((most, label) => Math.max(most, label), 0);
+  const fingerprint = await tokensFingerprint(train, vocabSize);
   const examples = evaluationExamples(test, { batchSize, length });
   const outcomes = await holdContest(
     contestants.map(({ name, attention }) => ({
@@ -53,7 +53,7 @@ export async function classify(
     {
       training: { ...trainingOptions(training), objective: { type: 'classification' } },
       data: trainingExamples(train, { batchSize, length, seed }),
-      fingerprint,
+      fingerprint: JSON.stringify(dataFingerprint({ train, fingerprint }, { names: [], train: labels })),
       validation: spread(examples, evaluationBatches),
       tests: { test: spread(examples, testBatches) },
     },

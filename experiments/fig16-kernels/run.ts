@@ -15,14 +15,14 @@ export interface Fig16Numbers {
 /** Figures 16 and 17: next residues with generalised attention of several kernels, normalised or not. */
 export async function run(configuration: Fig16Configuration, context: ExperimentContext): Promise<Fig16Numbers> {
   const { data, split, model, training, kernels, numFeatures, projection, epsilon } = configuration;
-  const { tokenizer, train, test } = await readProteins(data, split);
+  const { tokenizer, train, test, fingerprint } = await readProteins(data, split);
   const { length, evaluationBatches, testBatches } = training;
   const { vocabSize } = tokenizer;
   const options = { ...trainingOptions(training), objective: objectives.U };
   const contest = {
     training: options,
     data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
-    fingerprint: JSON.stringify([data, train.length, split]),
+    fingerprint,
     validation: spreadBatches(test, options, tokenizer, evaluationBatches),
     tests: { test: spreadBatches(test, options, tokenizer, testBatches) },
   };

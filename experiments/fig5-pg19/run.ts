@@ -40,7 +40,7 @@ export async function run(configuration: Fig5Configuration, context: ExperimentC
     {
       training: options,
       data: trainingBatches(store.train, parseTrainingConfiguration(options), tokenizer),
-      fingerprint: JSON.stringify([data, heldOut, store.train.length]),
+      fingerprint: store.fingerprint,
       validation: spreadBatches(store.heldOut, options, tokenizer, evaluationBatches),
       tests: { test: spreadBatches(store.heldOut, options, tokenizer, testBatches) },
     },

@@ -45,8 +45,8 @@ export async function run(configuration: Fig6Configuration, context: ExperimentC
 
 async function contestOf(
   direction: Direction,
-  { tokenizer, train, test, outOfDistribution }: Proteins,
-  { data, split, model, training, contestants }: Fig6Configuration,
+  { tokenizer, train, fingerprint, test, outOfDistribution }: Proteins,
+  { model, training, contestants }: Fig6Configuration,
   context: ExperimentContext,
 ): Promise<DirectionNumbers> {
   const { length, evaluationBatches, testBatches } = training;
@@ -64,7 +64,7 @@ async function contestOf(
     {
       training: options,
       data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
-      fingerprint: JSON.stringify([data, train.length, split]),
+      fingerprint,
       validation: heldOut(test, evaluationBatches),
       tests,
     },

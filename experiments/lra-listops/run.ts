@@ -14,5 +14,5 @@ export async function run(
   const sizes = { numTraining, numTest, ...options };
   const dataset = await openDataset({ format: 'listops', data: [], split: { by: 'given' }, ...sizes });
   const store = await tokenizeDataset(dataset, await listOpsTokenizer());
-  return classify(store, store.heldOut, JSON.stringify(['listops', sizes]), settings, context);
+  return classify(store, store.heldOut, settings, context);
 }

@@ -16,8 +16,7 @@ export async function run(
     texts[part].map((text): MarkedText => ({ ...text, part })),
   );
   const store = await fromTexts(parts, tokenizer, { by: 'given' }, { maxLength: length });
-  const fingerprint = JSON.stringify(['text', data, length, texts.train.length, texts.test.length]);
-  return classify(store, store.test, fingerprint, settings, context);
+  return classify(store, store.test, settings, context);
 }
 
 interface Texts {

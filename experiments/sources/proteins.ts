@@ -7,7 +7,7 @@ import {
   readFasta,
   type TokenSplit,
 } from '../../src/entries/data.ts';
-import { partOfGroup } from '../../src/entries/internal.ts';
+import { partOfGroup, tokensFingerprint } from '../../src/entries/internal.ts';
 import { ProteinTokenizer } from '../../src/entries/tokenizers.ts';
 
 /** How proteins are divided. */
@@ -23,6 +23,8 @@ export interface ProteinSplit {
 export interface Proteins {
   readonly tokenizer: ProteinTokenizer;
   readonly train: TokenSplit;
+  /** Of the tokens that are trained on. */
+  readonly fingerprint: string;
   readonly test: TokenSplit;
   readonly outOfDistribution: TokenSplit;
   /** Records of each part, for reports. */
@@ -52,6 +54,7 @@ export async function readProteins(path: string, split: ProteinSplit): Promise<P
   return {
     tokenizer,
     train,
+    fingerprint: await tokensFingerprint(train, tokenizer.vocabSize),
     test,
     outOfDistribution,
     records: {

@@ -35,7 +35,7 @@ export const notCalled = {
         'sequenceOutputs',
         'conversionLadder',
       ],
-      ...['softmaxEstimators', 'companionsFile'],
+      ...['softmaxEstimators', 'companionsFile', 'usualFraction'],
     ].map((name) => [name, 'is a value']),
   ),
   ...Object.fromEntries(

@@ -2,10 +2,11 @@
 
 import { type BinaryLike, createHash, type Hash } from 'node:crypto';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { statesOf } from '../dataset/dataset-text.ts';
 import type { Dataset } from '../dataset/open.ts';
-import { packedArray, type TokenSplit } from './token-store.ts';
+import { packedArray, type TokenSplit, tokenSplitKind } from './token-store.ts';
 
 export const createFingerprint = (): Hash => createHash('sha256');
 
@@ -14,15 +15,17 @@ export const fingerprintOf = (data: BinaryLike): string => createFingerprint().u
 
 /** The fingerprint of tokens as files hold them: equal for equal tokens, wherever they are. */
 export async function tokensFingerprint(
-  { length, read }: Pick<TokenSplit, 'length' | 'read'>,
+  tokens: TokenSplit,
   vocabSize: number,
-  { signal }: Stoppable = {},
+  options: Stoppable = {},
 ): Promise<string> {
+  checkArguments('tokensFingerprint', { tokens, vocabSize }, { tokens: tokenSplitKind, vocabSize: option.natural });
+  checkOptions<Stoppable>('tokensFingerprint', options, { signal: option.signal });
   const hash = createFingerprint();
-  const pauses = new Pauses(signal);
-  for (let start = 0; start < length; start += BLOCK) {
+  const pauses = new Pauses(options.signal);
+  for (let start = 0; start < tokens.length; start += BLOCK) {
     await pauses.next();
-    hash.update(packedArray(vocabSize).from(await read(start, Math.min(BLOCK, length - start))));
+    hash.update(packedArray(vocabSize).from(await tokens.read(start, Math.min(BLOCK, tokens.length - start))));
   }
   return hash.digest('hex');
 }
