@@ -5,7 +5,7 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import { type PartName, partNames } from './documents.ts';
 import { type Dataset, datasetKind } from './open.ts';
-import { type DatasetSplitter, surveySplit, tailSplitters } from './split.ts';
+import { type DatasetSplitter, parseSplit, surveySplit, tailSplitters } from './split.ts';
 import { tailText } from './tail-split.ts';
 import { WaitingText } from './waiting-text.ts';
 
@@ -42,7 +42,7 @@ export async function* datasetText(dataset: Dataset, part: PartName, options: St
   checkArguments('datasetText', { dataset, part }, { dataset: datasetKind, part: option.oneOf(...partNames) });
   checkOptions<Stoppable>('datasetText', options, { signal: option.signal });
   const pauses = new Pauses(options.signal);
-  const { split } = dataset;
+  const split = parseSplit(dataset.split);
   const states = JSON.stringify(await statesOf(dataset.files));
   if (split.by === 'tail' && (part === 'train' || part === 'heldOut') && surveys.get(dataset)?.states !== states) {
     const waiting = new WaitingText();

@@ -70,13 +70,14 @@ export const parseSplit = (options: SplitOptions): SplitConfiguration =>
  *
  * @param documents the documents from the start, as often as it is called
  * @returns makes splitters for the same documents, from the first on
- * @throws if there are too few documents, or a part would be empty
+ * @throws for what is no rule, if there are too few documents, and if a part would be empty
  */
 export async function surveySplit(
   documents: () => AsyncIterable<DatasetDocument>,
-  split: SplitConfiguration,
+  options: SplitOptions,
   { signal }: Stoppable = {},
 ): Promise<() => DatasetSplitter> {
+  const split = parseSplit(options);
   const pauses = new Pauses(signal);
   switch (split.by) {
     case 'none':
