@@ -25,7 +25,7 @@ const LONG = [
   'attention/gradients',
   'attention/inspect/num-features',
   'attention/inspect/report',
-  'attention/inspect/rows',
+  'attention/inspect/attention-rows',
   'attention/left-out',
   'attention/lsh',
   'attention/maps',

@@ -4,12 +4,7 @@ import { type Backend, ConfigurationError, DataError } from '../../src/entries/p
 import { type Plan, planned } from '../command.ts';
 import { Recovery } from '../conversion/recovery.ts';
 import { rate, wholeNumber } from '../options.ts';
-import {
-  type RunConfiguration,
-  type RunConfigurationInput,
-  readRunConfiguration,
-  runSchema,
-} from '../training/configuration.ts';
+import { type RunConfiguration, type RunOptions, readRunOptions, runConfiguration } from '../training/configuration.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
 import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../training/initial-model.ts';
 import { resolvedFinetuning, resolvedResume } from '../training/resolved-run.ts';
@@ -82,7 +77,7 @@ async function plan(flags: FinetuneFlags): Promise<Plan> {
       perform: () => finetune(flags, (backend, signal) => resumeRun(backend, out, flags, { signal })),
     };
   }
-  const file = flags.config ? await readRunConfiguration(flags.config) : {};
+  const file = flags.config ? await readRunOptions(flags.config) : {};
   if (file.tokenizer !== undefined) {
     throw new ConfigurationError(
       `"tokenizer" in ${flags.config} cannot be honoured, as finetuning keeps that of the model: leave it out.`,
@@ -117,7 +112,7 @@ async function finetune(
 }
 
 /** What the model suggests, overridden by the file, and both by the flags. */
-function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, initial: InitialModel): RunConfiguration {
+function configurationOf(flags: FinetuneFlags, file: RunOptions, initial: InitialModel): RunConfiguration {
   const length = Math.min(usualLength, initial.configuration.maxLength);
   const objective = usualObjective(initial);
   const distillation = distillationOf(flags, file.training ?? {});
@@ -139,13 +134,13 @@ function configurationOf(flags: FinetuneFlags, file: RunConfigurationInput, init
   };
   if (configuration.data.length === 0)
     throw new ConfigurationError('There is nothing to train on: name files with --data.');
-  return parseConfiguration(runSchema, defined(configuration), 'the options');
+  return parseConfiguration(runConfiguration, defined(configuration), 'the options');
 }
 
 function distillationOf(
   { distill }: FinetuneFlags,
-  { distillation }: NonNullable<RunConfigurationInput['training']>,
-): NonNullable<RunConfigurationInput['training']>['distillation'] {
+  { distillation }: NonNullable<RunOptions['training']>,
+): NonNullable<RunOptions['training']>['distillation'] {
   if (distill === undefined) return distillation;
   return { ...distillation, ...(distill === true ? {} : { teacher: distill }) };
 }

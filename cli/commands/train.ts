@@ -9,12 +9,7 @@ import { ConfigurationError } from '../../src/entries/performers.ts';
 import type { Objective } from '../../src/entries/training.ts';
 import { type Plan, planned } from '../command.ts';
 import { positiveInteger, wholeNumber } from '../options.ts';
-import {
-  type RunConfiguration,
-  type RunConfigurationInput,
-  readRunConfiguration,
-  runSchema,
-} from '../training/configuration.ts';
+import { type RunConfiguration, type RunOptions, readRunOptions, runConfiguration } from '../training/configuration.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
 import { describePresets, type PresetName, presetNames, presetOf } from '../training/presets.ts';
 import { resolvedResume, resolvedRun } from '../training/resolved-run.ts';
@@ -133,7 +128,7 @@ async function plan(flags: TrainFlags): Promise<Plan> {
 /** The preset's configuration, overridden by that of the file, and both by the flags. */
 async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   const preset = presetOf(flags.preset ?? 'compact').configuration;
-  const file: RunConfigurationInput = flags.config ? await readRunConfiguration(flags.config) : {};
+  const file: RunOptions = flags.config ? await readRunOptions(flags.config) : {};
   if (file.from !== undefined) {
     throw new ConfigurationError(`"from" in ${flags.config} is what performers finetune starts from: leave it out.`);
   }
@@ -156,7 +151,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   if (configuration.data.length === 0 && dataset.format !== 'listops') {
     throw new ConfigurationError('There is nothing to train on: name files with --data.');
   }
-  return parseConfiguration(runSchema, defined(configuration), 'the options');
+  return parseConfiguration(runConfiguration, defined(configuration), 'the options');
 }
 
 /** Text files of one class follow each other, so that a tail would hold out a single class. */
@@ -165,10 +160,7 @@ function defaultSplit(objective: Objective['type'], { format = 'text' }: { forma
   return { by: 'document' } as const;
 }
 
-function tokenizerOf(
-  { tokenizer, vocabSize }: TrainFlags,
-  given: RunConfigurationInput['tokenizer'],
-): RunConfigurationInput['tokenizer'] {
+function tokenizerOf({ tokenizer, vocabSize }: TrainFlags, given: RunOptions['tokenizer']): RunOptions['tokenizer'] {
   if (tokenizer === undefined && vocabSize === undefined) return given;
   const type = tokenizer ?? given?.type ?? 'bpe';
   // Of another type, nothing is kept.
@@ -181,7 +173,7 @@ function tokenizerOf(
 }
 
 /** The tokenizer, with a mask token where tokens are masked. */
-function withMask(tokenizer: RunConfigurationInput['tokenizer'], objective: Objective['type']): typeof tokenizer {
+function withMask(tokenizer: RunOptions['tokenizer'], objective: Objective['type']): typeof tokenizer {
   if (objective !== 'maskedToken' || tokenizer?.type === 'protein') return tokenizer;
   if (tokenizer?.type === 'pixels')
     throw new ConfigurationError('Values of images have no mask token: leave --objective out.');

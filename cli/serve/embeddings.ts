@@ -3,7 +3,7 @@ import type { Scheduler } from './engine/scheduler.ts';
 import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
 import { type EmbeddingBody, listOf } from './http/schemas.ts';
-import { checkInputLengths, readEach } from './inputs.ts';
+import { checkInputLengths, readEach } from './read-inputs.ts';
 
 export interface Embeddings {
   /** One of unit length for each input. */

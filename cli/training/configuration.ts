@@ -26,7 +26,7 @@ const tokenizer = z.discriminatedUnion('type', [
 ]);
 
 /** What `--config FILE.json` may hold; flags override it. */
-export const runSchema = z.strictObject({
+export const runConfiguration = z.strictObject({
   /** Directory of the model from which weights, configuration and tokenizer come (`performers finetune`). Default: none. */
   from: z.string().optional(),
   /** Files, globs, folders and `hf://` names. */
@@ -43,11 +43,11 @@ export const runSchema = z.strictObject({
   evaluationBatches: z.int().min(1).optional(),
 });
 
-export type RunConfiguration = z.output<typeof runSchema>;
-export type RunConfigurationInput = z.input<typeof runSchema>;
+export type RunConfiguration = z.output<typeof runConfiguration>;
+export type RunOptions = z.input<typeof runConfiguration>;
 
 /** @throws one sentence when the file is missing, not JSON, or holds an unknown key. */
-export async function readRunConfiguration(path: string): Promise<RunConfigurationInput> {
+export async function readRunOptions(path: string): Promise<RunOptions> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
     throw new ConfigurationError(`${path} ${why}: give --config the path of a JSON file.`);
@@ -58,6 +58,6 @@ export async function readRunConfiguration(path: string): Promise<RunConfigurati
   } catch (error) {
     throw new DataError(`${path} is not JSON (${(error as Error).message}): mend it or leave --config out.`);
   }
-  parseConfiguration(runSchema, value, path);
-  return value as RunConfigurationInput;
+  parseConfiguration(runConfiguration, value, path);
+  return value as RunOptions;
 }

@@ -1,14 +1,14 @@
 /** What `performers train --preset NAME` stands for: sizes of a model, or one of the paper's trainings. */
 import { transformerPresets } from '../../src/entries/performers.ts';
-import type { RunConfigurationInput } from './configuration.ts';
+import type { RunOptions } from './configuration.ts';
 
 export interface Preset {
   /** One line. */
   readonly description: string;
-  readonly configuration: RunConfigurationInput;
+  readonly configuration: RunOptions;
 }
 
-const size = (name: keyof typeof transformerPresets): RunConfigurationInput => {
+const size = (name: keyof typeof transformerPresets): RunOptions => {
   const { vocabSize: _, ...model } = transformerPresets[name];
   return { model };
 };

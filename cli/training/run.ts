@@ -41,7 +41,7 @@ import {
 import { formatCount, formatSeconds, say } from '../output.ts';
 import { TrainingProgress } from '../progress.ts';
 import { type Classes, documentClasses } from './classes.ts';
-import { type RunConfiguration, runSchema } from './configuration.ts';
+import { type RunConfiguration, runConfiguration } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
 
 /** A run that can be trained: new, or as its newest checkpoint left it. */
@@ -245,7 +245,7 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
     );
   });
   const { training } = checkpoint;
-  const stored = parseConfiguration(runSchema, parseJson(text, path), path);
+  const stored = parseConfiguration(runConfiguration, parseJson(text, path), path);
   checkUnchanged(stored.training, training.configuration, path, 'steps');
   const trained = parseConfiguration(transformerConfiguration, checkpoint.config, join(directory, 'config.json'));
   checkUnchanged(editedModel(trained, stored, path), trained, path);

@@ -8,7 +8,7 @@ import type { Mode, PlannedFlags } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { fractionBelow1, positiveInteger, positiveNumber, wholeNumber } from '../options.ts';
 import { formatBytes, formatCount, printJson, say } from '../output.ts';
-import type { RunConfigurationInput } from './configuration.ts';
+import type { RunOptions } from './configuration.ts';
 import { describeSpeed, endless, finishRun, type Run } from './run.ts';
 
 export const objectives = {
@@ -28,7 +28,7 @@ export interface TrainingFlags extends PlannedFlags {
   resume?: boolean;
   objective?: keyof typeof objectives;
   packing?: (typeof packings)[number];
-  split?: NonNullable<RunConfigurationInput['split']>['by'];
+  split?: NonNullable<RunOptions['split']>['by'];
   heldOut?: number;
   steps?: number;
   minutes?: number;
@@ -108,10 +108,7 @@ export const updateOptions = ({ length, learningRate }: { length: string; learni
 ];
 
 /** The keys of a training configuration that flags give. */
-export function trainingOf(
-  flags: TrainingFlags,
-  given: RunConfigurationInput['training'],
-): NonNullable<RunConfigurationInput['training']> {
+export function trainingOf(flags: TrainingFlags, given: RunOptions['training']): NonNullable<RunOptions['training']> {
   const { packing, minutes, batchSize, length, accumulate, learningRate, warmupSteps, seed } = flags;
   const { evaluateEvery, checkpointEvery, keepCheckpoints } = flags;
   const type = flags.objective && objectives[flags.objective];
@@ -124,8 +121,8 @@ export function trainingOf(
 /** Options of the data; those of a preset belong to its format and go with it. */
 export function datasetOf(
   { format, textField, labelField }: TrainingFlags,
-  preset: RunConfigurationInput['dataset'] = {},
-  file: RunConfigurationInput['dataset'] = {},
+  preset: RunOptions['dataset'] = {},
+  file: RunOptions['dataset'] = {},
 ): Record<string, unknown> {
   const given = { ...file, ...defined({ format, text: textField, label: labelField }) };
   const isOther = given.format !== undefined && given.format !== preset.format;
@@ -140,8 +137,8 @@ export function datasetOf(
 export function splitOf(
   { split, heldOut }: TrainingFlags,
   objective: Objective['type'],
-  given: RunConfigurationInput['split'],
-): RunConfigurationInput['split'] {
+  given: RunOptions['split'],
+): RunOptions['split'] {
   if (split === undefined && heldOut === undefined) return given;
   const by = split ?? given?.by ?? (objective === 'classification' ? 'document' : 'tail');
   const kept = given?.by === by ? given : undefined;

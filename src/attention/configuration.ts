@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../base/errors.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { z } from '../base/zod.ts';
 import { featureConfiguration } from '../features/configuration.ts';
 

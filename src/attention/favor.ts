@@ -3,7 +3,7 @@ import { featureMapKinds, projectionForms } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, randomKind, streams } from '../base/random.ts';
 import { type FeatureConfiguration, type FeatureMapOptions, featureConfiguration } from '../features/configuration.ts';
 import {

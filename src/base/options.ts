@@ -3,7 +3,7 @@
  * Values of another type are refused by name. What a value means is checked where the value is used.
  */
 import { ConfigurationError, DataError, messageOf } from './errors.ts';
-import { nearestKey } from './parse.ts';
+import { nearestKey } from './parse-configuration.ts';
 import { z } from './zod.ts';
 
 /** What one option may be; `undefined` stands for the default and is always accepted. */

@@ -3,7 +3,7 @@
 export * from './browser/data.ts';
 
 // Datasets in files or on the Hub.
-export { openDataset, type Dataset, type OpenDatasetOptions } from '../data/dataset/open.ts';
+export { openDataset, type Dataset, type OpenDatasetOptions } from '../data/dataset/open-dataset.ts';
 export { datasetText } from '../data/dataset/dataset-text.ts';
 export { tokenizeDataset, type TokenizeDatasetOptions } from '../data/tokens/tokenize-dataset.ts';
 export type { TokenizedDataset } from '../data/tokens/token-file.ts';

@@ -7,7 +7,7 @@ export {
   type AttentionRows,
   type InspectOptions,
   type WeightedKey,
-} from '../attention/inspect/rows.ts';
+} from '../attention/inspect/attention-rows.ts';
 
 // How far an estimate is from exact attention.
 export {

@@ -2,7 +2,7 @@
 
 export { dividedRows, exponentialEstimator, snapshotsLength } from '../backend/estimator.ts';
 export { inSteps, Pauses, pause } from '../base/event-loop.ts';
-export { parseConfiguration } from '../base/parse.ts';
+export { parseConfiguration } from '../base/parse-configuration.ts';
 export { createAttention } from '../attention/attention.ts';
 export { attentionConfiguration } from '../attention/configuration.ts';
 export { KeyValueCache } from '../attention/decoding/key-value-cache.ts';
@@ -39,14 +39,14 @@ export {
   type Companions,
 } from '../storage/companions.ts';
 export { segments } from '../tokenizers/text-segments.ts';
-export { batchOptions } from '../training/batch.ts';
+export { batchOptions } from '../training/batch-tensors.ts';
 export { trainingConfiguration } from '../training/configuration.ts';
 export { checkTeacher } from '../training/distillation.ts';
 export { checkObjective } from '../training/objective.ts';
 export { messageOf } from '../base/errors.ts';
 export { hypergeometric0F1, hypergeometric1F1 } from '../features/closed-forms.ts';
 export { explainWriteError } from '../base/write-errors.ts';
-export { brotliBitsPerCharacter } from '../data/compression.ts';
+export { brotliBitsPerCharacter } from '../data/brotli-baseline.ts';
 export { parseFastaHeader } from '../data/formats/fasta.ts';
 export { imagePaths } from '../data/formats/images/images.ts';
 export { labelledFolderClasses } from '../data/formats/labelled-text.ts';

@@ -15,9 +15,9 @@ export { trainUnigram, type TrainUnigramOptions } from '../tokenizers/training/u
 export { segmentsOf } from '../tokenizers/text-segments.ts';
 
 // Reading: ours, those of Hugging Face, or whichever a file holds.
-export { loadTokenizer } from '../tokenizers/load.ts';
-export { loadForeignTokenizer, type ForeignTokenizer } from '../tokenizers/foreign.ts';
-export { loadAnyTokenizer } from '../tokenizers/load-any.ts';
+export { loadTokenizer } from '../tokenizers/load-own-tokenizer.ts';
+export { loadForeignTokenizer, type ForeignTokenizer } from '../tokenizers/hugging-face-tokenizer.ts';
+export { loadAnyTokenizer } from '../tokenizers/load-any-tokenizer.ts';
 export type { SpecialTokenOptions } from '../tokenizers/added-tokens.ts';
 export type {
   EncodeOptions,

@@ -5,7 +5,7 @@ import type { Backend } from '../backend/types.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
 import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, streams } from '../base/random.ts';
 import { reshape } from '../tensor/ops/layout.ts';
 import { linear } from '../tensor/ops/linear.ts';

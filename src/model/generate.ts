@@ -3,7 +3,7 @@ import type { DecodingState } from '../attention/types.ts';
 import { DataError } from '../base/errors.ts';
 import { Pauses, type Stoppable, untilAborted } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, type OptionKinds, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, streams } from '../base/random.ts';
 import { feedPrompt, isOnePiece } from './prompt.ts';
 import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';

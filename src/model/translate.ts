@@ -1,7 +1,7 @@
 import { DataError } from '../base/errors.ts';
 import { Pauses, untilAborted } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, streams } from '../base/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';

@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { explainWriteError } from '../base/write-errors.ts';
 import { z } from '../base/zod.ts';
 import {

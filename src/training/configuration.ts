@@ -1,5 +1,5 @@
 import { type OptionKind, option } from '../base/options.ts';
-import { parseConfiguration } from '../base/parse.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import { z } from '../base/zod.ts';
 import type { Schedule } from './schedule.ts';
 

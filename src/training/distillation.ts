@@ -21,7 +21,7 @@ import { reshape } from '../tensor/ops/layout.ts';
 import { softmaxCrossEntropy, softmaxKlDivergence, squaredError } from '../tensor/ops/losses.ts';
 import { keep, scopeInSteps } from '../tensor/scope.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { batchOptions } from './batch.ts';
+import { batchOptions } from './batch-tensors.ts';
 import type { DistillationConfiguration, Objective } from './configuration.ts';
 import type { BatchLoss, LossPart } from './loss-totals.ts';
 

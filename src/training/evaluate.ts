@@ -6,7 +6,7 @@ import type { HiddenLoss } from '../model/losses.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { transformerKind } from '../model/transformer.ts';
 import { keep, scope, scopeInSteps } from '../tensor/scope.ts';
-import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
+import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-tensors.ts';
 import type { Objective } from './configuration.ts';
 import { countPlaces, type Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';

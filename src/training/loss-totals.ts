@@ -1,6 +1,6 @@
 import type { Batch } from '../data/batches/windows.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { takeSum } from './batch.ts';
+import { takeSum } from './batch-tensors.ts';
 
 /** What a loss is made of: that of the objective, and errors against a teacher. */
 export type LossPartName = 'task' | 'attention' | 'logits' | 'hidden';

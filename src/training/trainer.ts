@@ -12,7 +12,7 @@ import type { CrossEntropy } from '../tensor/ops/losses.ts';
 import { keep } from '../tensor/scope.ts';
 import { valueAndGradientsInSteps } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { batchOptions, batchTensors, checkBatch, countTargets } from './batch.ts';
+import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-tensors.ts';
 import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
 import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';

@@ -2,7 +2,7 @@ import { brotliCompressSync, constants } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { empiricalBaseline, orderKModel, targetCounts } from '../../src/data/baselines.ts';
-import { brotliBitsPerCharacter } from '../../src/data/compression.ts';
+import { brotliBitsPerCharacter } from '../../src/data/brotli-baseline.ts';
 
 describe('orderKModel', () => {
   test('order 0 worked by hand', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeByHeap, mergeByScan } from '../../src/tokenizers/byte-level/merge.ts';
 import { ByteTokenizer } from '../../src/tokenizers/bytes.ts';
-import { loadTokenizer } from '../../src/tokenizers/load.ts';
+import { loadTokenizer } from '../../src/tokenizers/load-own-tokenizer.ts';
 import type { Tokenizer } from '../../src/tokenizers/tokenizer.ts';
 import { trainBpe } from '../../src/tokenizers/training/bpe.ts';
 import { PairMap } from '../../src/tokenizers/training/pair-map.ts';

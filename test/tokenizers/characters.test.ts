@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/base/random.ts';
-import { loadTokenizer } from '../../src/tokenizers/load.ts';
+import { loadTokenizer } from '../../src/tokenizers/load-own-tokenizer.ts';
 import { ProteinTokenizer, RESIDUES } from '../../src/tokenizers/proteins.ts';
 import { segments } from '../../src/tokenizers/text-segments.ts';
 import { trainCharacters } from '../../src/tokenizers/training/characters.ts';

@@ -1,7 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { loadTokenizer } from '../../src/tokenizers/load.ts';
+import { loadTokenizer } from '../../src/tokenizers/load-own-tokenizer.ts';
 import type { Tokenizer } from '../../src/tokenizers/tokenizer.ts';
 import { mixedLines } from '../data/text-mixture.ts';
 

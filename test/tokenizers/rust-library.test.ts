@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { loadAnyTokenizer } from '../../src/tokenizers/load-any.ts';
+import { loadAnyTokenizer } from '../../src/tokenizers/load-any-tokenizer.ts';
 
 interface Case {
   readonly name: string;

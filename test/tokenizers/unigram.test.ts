@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BYTE_ORDER } from '../../src/tokenizers/byte-level/byte-level.ts';
-import { loadTokenizer } from '../../src/tokenizers/load.ts';
+import { loadTokenizer } from '../../src/tokenizers/load-own-tokenizer.ts';
 import { segments } from '../../src/tokenizers/text-segments.ts';
 import { frequentSubstrings } from '../../src/tokenizers/training/frequent-substrings.ts';
 import { chooseSeeds, logPrior, maximise, seedScores, trainUnigram } from '../../src/tokenizers/training/unigram.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nearestKey } from '../../src/base/parse.ts';
+import { nearestKey } from '../../src/base/parse-configuration.ts';
 import { parseTrainingConfiguration } from '../../src/training/configuration.ts';
 
 describe('parseTrainingConfiguration', () => {

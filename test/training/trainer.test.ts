@@ -6,7 +6,7 @@ import { Dropout } from '../../src/model/layers/dropout.ts';
 import { languageModelLoss } from '../../src/model/losses.ts';
 import { scale } from '../../src/tensor/ops/elementwise.ts';
 import { valueAndGradients } from '../../src/tensor/tape.ts';
-import { batchTensors } from '../../src/training/batch.ts';
+import { batchTensors } from '../../src/training/batch-tensors.ts';
 import type { TrainingOptions } from '../../src/training/configuration.ts';
 import { evaluate, type LossFunction } from '../../src/training/evaluate.ts';
 import { AdamW, globalNorm } from '../../src/training/optimizer.ts';

@@ -3,8 +3,8 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
 import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
 import type { FeatureOptions } from '../favor.ts';
+import { withFeatures } from './attention-rows.ts';
 import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
-import { withFeatures } from './rows.ts';
 
 /** Numbers of features are tried in multiples of this: even, as paired maps need, and a vector of the kernels. */
 export const featureStep = 16;

@@ -12,8 +12,8 @@ import { favorAttention } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs, denseRuns } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
-import { ExactWeights } from './row-weights.ts';
-import { finishRows, type HeadRows, RowReader } from './rows.ts';
+import { finishRows, type HeadRows, RowReader } from './attention-rows.ts';
+import { ExactWeights } from './attention-weights.ts';
 
 /** Which queries an estimate is measured on. */
 export interface MeasureOptions extends Omit<AttendOptions, 'normalised'> {

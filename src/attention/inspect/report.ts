@@ -4,9 +4,9 @@ import { measureP } from '../../features/maps/favor-plus-plus.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
 import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
 import type { FeatureOptions } from '../favor.ts';
+import { featureWeights, finishRows, type HeadRows, withFeatures } from './attention-rows.ts';
 import { type FeatureSearch, type FeatureSearchOptions, searchNumFeatures } from './num-features.ts';
 import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
-import { featureWeights, finishRows, type HeadRows, withFeatures } from './rows.ts';
 
 export interface ReportOptions extends MeasureOptions {
   /** Tensors from `drawFeatures`, or what to draw them from, as for `favorAttention`. */

@@ -8,11 +8,11 @@ import { DataError } from '../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
-import { FramedDocuments, type FramedOptions, type Piece } from './documents.ts';
+import { DocumentRows, type DocumentRowsOptions, type Piece } from './document-rows.ts';
 import { packSequences } from './packing.ts';
 import { checkSize, type EvaluationWindows, evaluationBatches, type TrainingWindows } from './windows.ts';
 
-export interface SequenceOptions extends FramedOptions {
+export interface SequenceOptions extends DocumentRowsOptions {
   /** Rows of a batch. */
   readonly batchSize: number;
   /**
@@ -48,7 +48,7 @@ export function trainingSequences(
   );
   const { batchSize, length, packing, classes, seed } = options;
   checkSequenceOptions(options);
-  const documents = new FramedDocuments(tokens, options);
+  const documents = new DocumentRows(tokens, options);
   const rows = packing === 'pack' ? packedRows(documents, length) : rowPerDocument(documents, length);
   if (rows.count === 0) throw new DataError('There is no sequence to train on; give documents of at least two tokens.');
   const order = new Random(seed, streams.dataOrder);
@@ -90,7 +90,7 @@ export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions
   );
   const { batchSize, length, packing, classes } = options;
   checkSequenceOptions(options);
-  const documents = new FramedDocuments(tokens, options);
+  const documents = new DocumentRows(tokens, options);
   const rowsOf = packing === 'pack' ? packedRows : classes ? rowPerDocument : rowPerPiece;
   const rows = rowsOf(documents, length);
   const batches = evaluationBatches(rows.count, batchSize, (first, count) =>
@@ -111,7 +111,7 @@ interface Rows {
 }
 
 /** Every document by its first `length` places. */
-function rowPerDocument(documents: FramedDocuments, length: number): Rows {
+function rowPerDocument(documents: DocumentRows, length: number): Rows {
   const pieces: Piece[] = [];
   for (let document = 0; document < documents.count; document++) {
     const places = Math.min(length, documents.places(document));
@@ -120,12 +120,12 @@ function rowPerDocument(documents: FramedDocuments, length: number): Rows {
   return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
 }
 
-function rowPerPiece(documents: FramedDocuments, length: number): Rows {
+function rowPerPiece(documents: DocumentRows, length: number): Rows {
   const pieces = cut(documents, length);
   return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
 }
 
-function packedRows(documents: FramedDocuments, length: number): Rows {
+function packedRows(documents: DocumentRows, length: number): Rows {
   const pieces = cut(documents, length);
   const { numRows, order, starts } = packSequences(
     pieces.map(({ places }) => places),
@@ -136,7 +136,7 @@ function packedRows(documents: FramedDocuments, length: number): Rows {
 }
 
 /** All documents in pieces of at most `length` places. */
-function cut(documents: FramedDocuments, length: number): Piece[] {
+function cut(documents: DocumentRows, length: number): Piece[] {
   const pieces: Piece[] = [];
   for (let document = 0; document < documents.count; document++) {
     const all = documents.places(document);

@@ -4,7 +4,7 @@ import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import { type PartName, partNames } from './documents.ts';
-import { type Dataset, datasetKind } from './open.ts';
+import { type Dataset, datasetKind } from './open-dataset.ts';
 import { type DatasetSplitter, parseSplit, surveySplit, tailSplitters } from './split.ts';
 import { tailText } from './tail-split.ts';
 import { WaitingText } from './waiting-text.ts';

@@ -2,7 +2,7 @@
 
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { parseConfiguration } from '../../base/parse.ts';
+import { parseConfiguration } from '../../base/parse-configuration.ts';
 import { permute } from '../../base/random.ts';
 import { z } from '../../base/zod.ts';
 import type { DatasetDocument, DocumentPiece, PartName } from './documents.ts';

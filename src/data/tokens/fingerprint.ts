@@ -5,7 +5,7 @@ import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { statesOf } from '../dataset/dataset-text.ts';
-import type { Dataset } from '../dataset/open.ts';
+import type { Dataset } from '../dataset/open-dataset.ts';
 import { packedArray, type TokenSplit, tokenSplitKind } from './token-store.ts';
 
 export const createFingerprint = (): Hash => createHash('sha256');

@@ -3,7 +3,7 @@ import type { Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type Tokenizer, tokenizerKind } from '../../tokenizers/tokenizer.ts';
 import { splitterOf } from '../dataset/dataset-text.ts';
-import { type Dataset, datasetKind } from '../dataset/open.ts';
+import { type Dataset, datasetKind } from '../dataset/open-dataset.ts';
 import { BadRecords, type ReadingReport } from '../dataset/records.ts';
 import { datasetKey, tokensFingerprint } from './fingerprint.ts';
 import { openTokens, type TokenizedDataset } from './token-file.ts';

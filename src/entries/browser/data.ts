@@ -13,7 +13,11 @@ export {
   type TrainingWindows,
 } from '../../data/batches/windows.ts';
 export { trainingSequences, evaluationSequences, type SequenceOptions } from '../../data/batches/sequences.ts';
-export { trainingExamples, evaluationExamples, type LabelledBatchOptions } from '../../data/batches/labelled.ts';
+export {
+  trainingExamples,
+  evaluationExamples,
+  type LabelledBatchOptions,
+} from '../../data/batches/labelled-examples.ts';
 export { Masking, maskedTraining, maskedEvaluation, type MaskingOptions } from '../../data/batches/masking.ts';
 export { paddedSegments } from '../../attention/packing.ts';
 export { imagePatches, type PatchSizes } from '../../model/layers/patch-embedding.ts';

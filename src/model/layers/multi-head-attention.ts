@@ -6,7 +6,7 @@ import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { withLabel } from '../../base/labels.ts';
 import { checkOptions, type OptionKinds, option } from '../../base/options.ts';
-import { parseConfiguration } from '../../base/parse.ts';
+import { parseConfiguration } from '../../base/parse-configuration.ts';
 import { Random } from '../../base/random.ts';
 import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';

@@ -1,4 +1,4 @@
-import { cholesky, type Matrix, symmetricEigen } from './eigen.ts';
+import { cholesky, type Matrix, symmetricEigen } from './eigenvalues.ts';
 import type { HeadMoments } from './head-moments.ts';
 
 /** What becomes of one head's queries and keys: `queries·q`, and `keys·k − shift`, with `queriesᵀ·keys = I`. */

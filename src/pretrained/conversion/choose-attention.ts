@@ -1,7 +1,7 @@
 import type { AttentionConfiguration } from '../../attention/configuration.ts';
 import { attentionConfiguration } from '../../attention/configuration.ts';
 import { ConfigurationError } from '../../base/errors.ts';
-import { parseConfiguration } from '../../base/parse.ts';
+import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureMapOptions } from '../../features/configuration.ts';
 import type { Comparison } from './comparison.ts';
 import type { LayerAlone } from './types.ts';

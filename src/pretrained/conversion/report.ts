@@ -1,6 +1,6 @@
 import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { parseConfiguration } from '../../base/parse.ts';
+import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
 import { validPlaces } from '../../model/layers/pooling.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';

@@ -18,7 +18,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openDataset } from '../../../src/data/dataset/open.ts';
+import { openDataset } from '../../../src/data/dataset/open-dataset.ts';
 import { fetchFromHub, type HubOptions, parseHubName } from '../../../src/data/source/hub.ts';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';

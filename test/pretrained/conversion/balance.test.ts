@@ -5,7 +5,7 @@ import type { TransformerOptions } from '../../../src/model/configuration.ts';
 import { Transformer } from '../../../src/model/transformer.ts';
 import { balanceAttention } from '../../../src/pretrained/conversion/balance.ts';
 import { balanceMap } from '../../../src/pretrained/conversion/balance-map.ts';
-import { cholesky, symmetricEigen } from '../../../src/pretrained/conversion/eigen.ts';
+import { cholesky, symmetricEigen } from '../../../src/pretrained/conversion/eigenvalues.ts';
 import { HeadMoments } from '../../../src/pretrained/conversion/head-moments.ts';
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';

@@ -6,7 +6,7 @@ import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
 import { checkTokenizer } from '../../../src/storage/check-tokenizer.ts';
 import { parseCompanions } from '../../../src/storage/companions.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
-import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any-tokenizer.ts';
 import { compiledBackends } from '../../backend/available.ts';
 import { wordPiece } from '../../support/word-piece.ts';
 import { goldenContents, goldenTensors, json, parsed, text } from './golden.ts';

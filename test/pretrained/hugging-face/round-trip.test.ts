@@ -6,7 +6,7 @@ import { createPretrained } from '../../../src/pretrained/hugging-face/create-pr
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
-import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any-tokenizer.ts';
 import { compiledBackends } from '../../backend/available.ts';
 import { goldenContents, goldenTensors, json, parsed, readGolden } from './golden.ts';
 

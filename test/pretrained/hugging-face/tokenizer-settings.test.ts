@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { FamilyName } from '../../../src/pretrained/hugging-face/architectures/family.ts';
 import { readTokenizer } from '../../../src/pretrained/hugging-face/tokenizer-files.ts';
 import { filesInMemory } from '../../../src/storage/files.ts';
-import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any-tokenizer.ts';
 import { json, text } from './golden.ts';
 
 interface Case {

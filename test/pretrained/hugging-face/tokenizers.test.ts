@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readTokenizer } from '../../../src/pretrained/hugging-face/tokenizer-files.ts';
 import { filesInMemory } from '../../../src/storage/files.ts';
 import { BpeTokenizer } from '../../../src/tokenizers/bpe.ts';
-import { loadAnyTokenizer } from '../../../src/tokenizers/load-any.ts';
+import { loadAnyTokenizer } from '../../../src/tokenizers/load-any-tokenizer.ts';
 import { goldenContents, goldenPath, json, parsed, text } from './golden.ts';
 
 const lines = readFileSync(goldenPath('lines.txt'), 'utf8').split('\n');

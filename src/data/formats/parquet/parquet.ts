@@ -6,7 +6,7 @@ import type { BadRecords, DataRecord } from '../../dataset/records.ts';
 import { badRecordsKind } from '../../dataset/records.ts';
 import { readMagic } from '../../source/files.ts';
 import { type FieldOptions, fieldKinds, recordOf } from '../jsonl.ts';
-import { loadDecompressors } from '../parquet-compression.ts';
+import { loadDecompressors } from './decompressors.ts';
 import { checkFooter, planReads } from './structure.ts';
 
 /** Stands for text whose bytes are not UTF-8. */

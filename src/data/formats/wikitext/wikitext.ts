@@ -5,8 +5,8 @@
  */
 import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import { decodeEntities, entityAt } from './html-entities.ts';
-import { DROPPED_TAGS, LINE_TAGS, LITERAL_TAGS, MARKUP_TAGS, templateText } from './names.ts';
-import { HEADING, tidy } from './tidy.ts';
+import { DROPPED_TAGS, LINE_TAGS, LITERAL_TAGS, MARKUP_TAGS, templateText } from './tags-and-templates.ts';
+import { HEADING, tidy } from './tidy-text.ts';
 
 export interface WikitextOptions {
   /** Further names of the namespace of files, beside `File`, `Image` and `Media`. */

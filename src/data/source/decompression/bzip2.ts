@@ -6,7 +6,7 @@
  * again and written in Huffman codes, of which six tables take turns every 50 symbols.
  */
 import { DataError } from '../../../base/errors.ts';
-import { cutShort, Input } from './input.ts';
+import { cutShort, Input } from './byte-input.ts';
 
 const BLOCK_MAGIC = 0x314159265359;
 const END_MAGIC = 0x177245385090;

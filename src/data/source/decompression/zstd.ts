@@ -4,7 +4,7 @@
  */
 import type { Decompress } from 'fzstd';
 import { DataError } from '../../../base/errors.ts';
-import { cutShort, Input } from './input.ts';
+import { cutShort, Input } from './byte-input.ts';
 import { RefusedFormat } from './refused-format.ts';
 
 const MAGIC = 0xfd2fb528;

@@ -2,7 +2,7 @@ import { DataError } from '../../base/errors.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import type { Batch } from './windows.ts';
 
-export interface FramedOptions {
+export interface DocumentRowsOptions {
   /** Places of a row. */
   readonly length: number;
   /** Targets: the token that follows within the document (default), or the token itself, to be masked later. */
@@ -27,14 +27,14 @@ export interface Piece {
  * The documents of a split, each between its `begin` and `end`. A place is an input that has a target, so a document of n
  * tokens has n − 1 places where the target is the token that follows.
  */
-export class FramedDocuments {
+export class DocumentRows {
   readonly #tokens: TokenSplit;
-  readonly #options: FramedOptions;
+  readonly #options: DocumentRowsOptions;
   /** Tokens that a piece needs beyond its places. */
   readonly #ahead: number;
 
   /** @throws unless there is one class for every document */
-  constructor(tokens: TokenSplit, options: FramedOptions) {
+  constructor(tokens: TokenSplit, options: DocumentRowsOptions) {
     const { targets = 'following', classes } = options;
     if (classes && classes.length !== tokens.documents.length) {
       throw new DataError(

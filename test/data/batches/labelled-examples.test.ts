@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluationExamples, trainingExamples } from '../../../src/data/batches/labelled.ts';
+import { evaluationExamples, trainingExamples } from '../../../src/data/batches/labelled-examples.ts';
 import { listOpsExamples, listOpsLetters, listOpsTokenizer } from '../../../src/data/listops.ts';
 import { type FromTextsOptions, fromTexts, type MarkedText } from '../../../src/data/tokens/from-texts.ts';
 import type { TokenEncoder } from '../../../src/data/tokens/token-store.ts';

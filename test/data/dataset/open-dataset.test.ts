@@ -7,7 +7,7 @@ import type { DatasetOptions } from '../../../src/data/dataset/configuration.ts'
 import { formatOfName, partOfPath } from '../../../src/data/dataset/data-files.ts';
 import { datasetText } from '../../../src/data/dataset/dataset-text.ts';
 import { type PartName, partNames } from '../../../src/data/dataset/documents.ts';
-import { type Dataset, openDataset } from '../../../src/data/dataset/open.ts';
+import { type Dataset, openDataset } from '../../../src/data/dataset/open-dataset.ts';
 import type { TokenizedDataset } from '../../../src/data/tokens/token-file.ts';
 import { tokenizeDataset } from '../../../src/data/tokens/tokenize-dataset.ts';
 import { ByteTokenizer } from '../../../src/tokenizers/bytes.ts';

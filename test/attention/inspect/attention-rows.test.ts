@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { drawFeatures, favorAttention } from '../../../src/attention/favor.ts';
-import { attentionRows, topKeys } from '../../../src/attention/inspect/rows.ts';
+import { attentionRows, topKeys } from '../../../src/attention/inspect/attention-rows.ts';
 import type { AttendOptions } from '../../../src/attention/types.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { FloatArray } from '../../../src/backend/types.ts';

@@ -13,7 +13,7 @@ import {
 } from './configuration.ts';
 import { chooseDataFiles, type DatasetFormat, findDataFiles, partOfPath } from './data-files.ts';
 import type { DatasetDocument } from './documents.ts';
-import { readDocuments } from './readers.ts';
+import { readDocuments } from './read-documents.ts';
 import { BadRecords, type ReadingReport } from './records.ts';
 import { parseSplit, type SplitConfiguration } from './split.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ByteTokenizer } from '../../src/tokenizers/bytes.ts';
-import { loadForeignTokenizer } from '../../src/tokenizers/foreign.ts';
-import { loadAnyTokenizer } from '../../src/tokenizers/load-any.ts';
+import { loadForeignTokenizer } from '../../src/tokenizers/hugging-face-tokenizer.ts';
+import { loadAnyTokenizer } from '../../src/tokenizers/load-any-tokenizer.ts';
 import { specials, wordPiece } from '../support/word-piece.ts';
 
 const words = ['the', 'whale', '##s', 'w', '##in', '##g', '!'];

@@ -1,6 +1,6 @@
 import type { Compressors } from 'hyparquet';
-import { DataError } from '../../base/errors.ts';
-import { createUnzstd } from '../source/decompression/zstd.ts';
+import { DataError } from '../../../base/errors.ts';
+import { createUnzstd } from '../../source/decompression/zstd.ts';
 
 /**
  * Decompressors of Parquet's pages by codec. None takes more memory than a small multiple of the size that a page states,

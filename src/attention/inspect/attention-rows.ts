@@ -10,7 +10,7 @@ import { drawFeaturesInSteps, type FeatureOptions } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
-import { ExactWeights, FeatureWeights, type RowWeights } from './row-weights.ts';
+import { ExactWeights, FeatureWeights, type RowWeights } from './attention-weights.ts';
 
 /** Which attention to look into. */
 export interface InspectOptions extends AttendOptions {

@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts';
-import { loadForeignTokenizer } from './foreign.ts';
-import { loadTokenizer } from './load.ts';
+import { loadForeignTokenizer } from './hugging-face-tokenizer.ts';
+import { loadTokenizer } from './load-own-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /**
