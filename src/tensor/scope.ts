@@ -61,7 +61,8 @@ export function scopeInSteps<T>(pieces: Pieces<T>, pauses: Pauses): Promise<T> {
   return inSteps(scoped(pieces), pauses);
 }
 
-function* scoped<T>(pieces: Pieces<T>): Pieces<T> {
+/** As {@link scope}, of work in pieces. */
+export function* scoped<T>(pieces: Pieces<T>): Pieces<T> {
   const held = new Set<Disposable>();
   const within = <Result>(fn: () => Result): Result => {
     scopes.push(held);

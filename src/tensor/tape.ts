@@ -5,7 +5,7 @@
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { atOnce, type Pauses, type Pieces } from '../base/event-loop.ts';
 import { labelledBackward } from '../base/labels.ts';
-import { scope, scopeInSteps } from './scope.ts';
+import { scope, scoped, scopeInSteps } from './scope.ts';
 import { checkShape } from './shape.ts';
 import { checkTensors, Tensor } from './tensor.ts';
 
@@ -67,6 +67,11 @@ export function isTracked(...inputs: readonly Tensor[]): boolean {
 /** Runs `fn` on `inputs`, in a scope of its own unless a tape needs what it makes. */
 export function scopeUnlessTracked<T>(inputs: readonly Tensor[], fn: () => T): T {
   return isTracked(...inputs) ? fn() : scope(fn);
+}
+
+/** As {@link scopeUnlessTracked}, of work in pieces. */
+export function scopedUnlessTracked<T>(inputs: readonly Tensor[], pieces: Pieces<T>): Pieces<T> {
+  return isTracked(...inputs) ? pieces : scoped(pieces);
 }
 
 /** Runs `fn` with the tape off: nothing that it does is recorded. */

@@ -92,28 +92,28 @@ const cases: Readonly<Record<string, Case>> = {
   },
   attentionRows: { pauses: 65, run: (signal) => api.attentionRows(queries, keys, [1, 5, 9, 70, 80], { signal }) },
   topKeys: { pauses: 41, run: (signal) => api.topKeys(queries, keys, 70, 3, { signal }) },
-  compareModels: { pauses: 42, run: (signal) => api.compareModels(model, model, measured, { signal }) },
-  balanceAttention: { pauses: 612, run: (signal) => api.balanceAttention(model, measured, { signal }) },
+  compareModels: { pauses: 114, run: (signal) => api.compareModels(model, model, measured, { signal }) },
+  balanceAttention: { pauses: 648, run: (signal) => api.balanceAttention(model, measured, { signal }) },
   conversionReport: {
-    pauses: 1085,
+    pauses: 1313,
     run: (signal) =>
       api.conversionReport(new api.Transformer(backend, { ...sizes, attention: 'exact' }, 1), measured, {
         ...{ numFeatures: [16], estimators: ['positive'], maxRows: 4, signal },
       }),
   },
-  evaluate: { pauses: 43, run: (signal) => api.evaluate(model, batches, { signal }) },
-  'evaluate with a teacher': { pauses: 103, run: (signal) => api.evaluate(model, batches, { teacher, signal }) },
-  'Distillation.teach': { pauses: 9, run: (signal) => teacher.teach(batches[0], { signal }) },
+  evaluate: { pauses: 115, run: (signal) => api.evaluate(model, batches, { signal }) },
+  'evaluate with a teacher': { pauses: 247, run: (signal) => api.evaluate(model, batches, { teacher, signal }) },
+  'Distillation.teach': { pauses: 21, run: (signal) => teacher.teach(batches[0], { signal }) },
   globalNorm: { pauses: 51, run: (signal) => api.globalNorm([...model.parameters().values()], { signal }) },
   'Trainer.step with a teacher': {
-    pauses: 456,
+    pauses: 704,
     run: (signal) => {
       const configuration = { ...training, distillation: teacher.configuration };
       return new api.Trainer({ model, data, configuration, teacher: teacher.teacher }).step({ signal });
     },
   },
   'Trainer.step': {
-    pauses: 396,
+    pauses: 596,
     run: (signal) => new api.Trainer({ model, data, configuration: training }).step({ signal }),
   },
   targetCounts: { pauses: 6, run: (signal) => api.targetCounts(batches, 257, { signal }) },

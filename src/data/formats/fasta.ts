@@ -15,10 +15,11 @@ const NOT_UTF8 = Symbol('not UTF-8');
 const NUCLEOTIDES = 'ACGTUN';
 /** Share of them from which sequences are no proteins. */
 const NUCLEOTIDE_SHARE = 0.9;
-/** Letters of a file that decide, and letters of a later record. */
+/** Letters of a file that decide. */
 const FIRST_LETTERS = 10_000;
 const FEWEST_LETTERS = 12;
-const RECORD_LETTERS = 30;
+/** Letters of a record that decide. A piece of a protein consists of these letters, all four among them, once in a million times. */
+const RECORD_LETTERS = 8;
 
 export interface FastaOptions {
   /** Letters that sequences may have, in either case. Default {@link RESIDUES}, and nucleotides are refused. */
@@ -77,8 +78,8 @@ function fieldOf(header: string, key: string): string | undefined {
  * Protein sequences of a FASTA file, plain or compressed. Sequences may run over several lines and may end with `*`;
  * letters become upper case. The group of a record is its organism, or its taxon where only that is given.
  *
- * Added to `bad` are sequences that are empty or have other letters (gaps among them), headers that are not UTF-8, and
- * text before the first header.
+ * Added to `bad` are sequences that are empty or have other letters (gaps among them), headers that are not UTF-8, text
+ * before the first header, and nucleotides among proteins: at least 8 letters, of which 9 in 10 are nucleotides of all four kinds.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, and for nucleotides (DNA or RNA),
  * whose letters are residues too; `options.residues` allows them
@@ -104,7 +105,7 @@ async function* parse(path: string, bad: BadRecords, residues: string): AsyncGen
   if (last !== undefined) yield last;
 }
 
-/** The first 10,000 letters decide about a file. Records of a file of proteins are looked at one by one, if they are long enough. */
+/** The first 10,000 letters decide about a file. Records of a file of proteins are looked at one by one. */
 async function* withoutNucleotides(
   records: AsyncIterable<DataRecord>,
   path: string,

@@ -103,12 +103,18 @@ function compressionOf(head: Uint8Array): Compression | undefined {
  */
 export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
   const compression = compressionOf(await readMagic(path, 4));
+  let numRead = 0;
   try {
-    const chunks = createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
-    yield* checkedChunks(compression ? await compression.decompress(chunks) : chunks, compression?.name);
+    const stream = createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
+    const chunks = compression ? await compression.decompress(stream) : stream;
+    for await (const chunk of checkedChunks(chunks, compression?.name)) {
+      numRead += chunk.length;
+      yield chunk;
+    }
   } catch (error) {
     if (error instanceof RefusedFormat) throw error.about(path);
-    throw new DataError(`${path} cannot be read (${messageOf(error)}); the file may be damaged or cut short.`, {
+    const where = compression ? ` beyond byte ${numRead} of its decompressed content` : '';
+    throw new DataError(`${path} cannot be read (${messageOf(error)})${where}; the file may be damaged or cut short.`, {
       cause: error,
     });
   }

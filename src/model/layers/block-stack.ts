@@ -1,8 +1,8 @@
 import type { AttendOptions, DecodingState } from '../../attention/types.ts';
 import type { Pieces } from '../../base/event-loop.ts';
-import { withLabel } from '../../base/labels.ts';
+import { piecesWithLabel, withLabel } from '../../base/labels.ts';
 import { type ReversibleStep, reversibleInPieces } from '../../tensor/ops/reversible.ts';
-import { isTracked, scopeUnlessTracked } from '../../tensor/tape.ts';
+import { isTracked, scopedUnlessTracked } from '../../tensor/tape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Block } from './block.ts';
 import { Dropout } from './dropout.ts';
@@ -32,9 +32,8 @@ export class ResidualStack implements Stack {
       const given = out;
       const needed = [given, ...block.parameters().values()];
       // Without a tape, what a block made on the way is freed before the next one starts.
-      out = scopeUnlessTracked(needed, () =>
-        withLabel(`blocks.${layer}`, () => block.forward(given, options, dropout, observe)),
-      );
+      const pieces = block.forwardInPieces(given, options, dropout, observe);
+      out = yield* scopedUnlessTracked(needed, piecesWithLabel(`blocks.${layer}`, pieces));
       if (given !== x && !isTracked(...needed)) given.dispose();
     }
     return out;

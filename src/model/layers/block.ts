@@ -1,5 +1,6 @@
 import type { DecodingState } from '../../attention/types.ts';
-import { withLabel } from '../../base/labels.ts';
+import { atOnce, type Pieces } from '../../base/event-loop.ts';
+import { piecesWithLabel, withLabel } from '../../base/labels.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -48,28 +49,52 @@ export class Block extends Module {
    * @param observe is shown what the attention is given and gives
    */
   forward(x: Tensor, options: SelfAttendOptions = {}, dropout = Dropout.off, observe?: AttentionObserver): Tensor {
-    return this.#feed(
-      this.#join('attention', x, dropout, (given) => this.layers.attention.forward(given, options, observe)),
-      dropout,
-    );
+    return atOnce(this.forwardInPieces(x, options, dropout, observe));
+  }
+
+  /** As {@link forward}, in pieces of a layer. */
+  *forwardInPieces(
+    x: Tensor,
+    options: SelfAttendOptions = {},
+    dropout = Dropout.off,
+    observe?: AttentionObserver,
+  ): Pieces<Tensor> {
+    const attend = (given: Tensor) => inOnePiece(() => this.layers.attention.forward(given, options, observe));
+    const attended = yield* this.#join('attention', x, dropout, attend);
+    yield;
+    return yield* this.#feed(attended, dropout);
   }
 
   /** Causal continuation of `state`. */
   extend(x: Tensor, state: DecodingState, dropout: Dropout): Tensor {
-    return this.#feed(
-      this.#join('attention', x, dropout, (given) => this.layers.attention.extend(given, state)),
+    const attend = (given: Tensor) => inOnePiece(() => this.layers.attention.extend(given, state));
+    return atOnce(this.#feed(atOnce(this.#join('attention', x, dropout, attend)), dropout));
+  }
+
+  #feed(x: Tensor, dropout: Dropout): Pieces<Tensor> {
+    // A layer of the caller's own may have no pieces.
+    const layer: Pick<FeedForward, 'forward'> & Partial<FeedForward> = this.layers.feedForward;
+    return this.#join(
+      'feedForward',
+      x,
       dropout,
+      (given) => layer.forwardInPieces?.(given) ?? inOnePiece(() => layer.forward(given)),
     );
   }
 
-  #feed(x: Tensor, dropout: Dropout): Tensor {
-    return this.#join('feedForward', x, dropout, (given) => this.layers.feedForward.forward(given));
-  }
-
-  #join(part: 'attention' | 'feedForward', x: Tensor, dropout: Dropout, residual: (given: Tensor) => Tensor): Tensor {
+  *#join(
+    part: 'attention' | 'feedForward',
+    x: Tensor,
+    dropout: Dropout,
+    residual: (given: Tensor) => Pieces<Tensor>,
+  ): Pieces<Tensor> {
     const norm = (given: Tensor) => withLabel(`${part}Norm`, () => this.layers[`${part}Norm`].forward(given));
-    const changed = (given: Tensor) => withLabel(part, () => dropout.forward(residual(given)));
-    return this.norm === 'post' ? norm(add(x, changed(x))) : add(x, changed(norm(x)));
+    const changed = yield* piecesWithLabel(part, residual(this.norm === 'post' ? x : norm(x)));
+    const sum = add(
+      x,
+      withLabel(part, () => dropout.forward(changed)),
+    );
+    return this.norm === 'post' ? norm(sum) : sum;
   }
 
   override parameters(): Map<string, Tensor> {
@@ -84,6 +109,11 @@ export class Block extends Module {
   override dispose(): void {
     for (const layer of Object.values(this.layers)) layer.dispose();
   }
+}
+
+function* inOnePiece<T>(work: () => T): Pieces<T> {
+  yield;
+  return work();
 }
 
 const layersKind = option.having(

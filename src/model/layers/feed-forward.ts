@@ -1,4 +1,5 @@
 import type { ActivationKind, Backend } from '../../backend/types.ts';
+import { atOnce, type Pieces } from '../../base/event-loop.ts';
 import { withLabel } from '../../base/labels.ts';
 import { checkOptions, option } from '../../base/options.ts';
 import { activation } from '../../tensor/ops/elementwise.ts';
@@ -53,14 +54,22 @@ export class FeedForward extends Module {
 
   /** `[…, dModel]` → the same */
   forward(x: Tensor): Tensor {
-    const { feedForwardChunks = 1, activation: kind = 'gelu' } = this.sizes;
-    const whole = (rows: Tensor) => {
-      const expanded = activation(
-        withLabel('expand', () => this.expand.forward(rows)),
-        kind,
-      );
-      return withLabel('contract', () => this.contract.forward(expanded));
-    };
-    return feedForwardChunks === 1 ? whole(x) : recompute(whole, x, [...this.parameters().values()], feedForwardChunks);
+    return atOnce(this.forwardInPieces(x));
+  }
+
+  /** As {@link forward}, in pieces of a linear layer; with `feedForwardChunks` in one. */
+  *forwardInPieces(x: Tensor): Pieces<Tensor> {
+    const { feedForwardChunks = 1 } = this.sizes;
+    if (feedForwardChunks === 1) return yield* this.#pieces(x);
+    const whole = (rows: Tensor) => atOnce(this.#pieces(rows));
+    return recompute(whole, x, [...this.parameters().values()], feedForwardChunks);
+  }
+
+  *#pieces(rows: Tensor): Pieces<Tensor> {
+    const linear = withLabel('expand', () => this.expand.forward(rows));
+    yield;
+    const expanded = activation(linear, this.sizes.activation ?? 'gelu');
+    yield;
+    return withLabel('contract', () => this.contract.forward(expanded));
   }
 }

@@ -28,7 +28,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
     k: dIn,
     transposeB: true,
   });
-  return record(bias ? [x, weight, bias] : [x, weight], out, (gradient, needed) => {
+  return record(bias ? [x, weight, bias] : [x, weight], out, function* (gradient, needed) {
     let dX: Tensor | undefined;
     let dWeight: Tensor | undefined;
     let dBias: Tensor | undefined;
@@ -36,6 +36,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
       dX = Tensor.empty(backend, x.shape);
       backend.gemm({ a: gradient.storage, b: weight.storage, c: dX.storage, m: rows, n: dIn, k: dOut });
     }
+    yield;
     if (needed[1]) {
       dWeight = Tensor.empty(backend, weight.shape);
       backend.gemm({
@@ -48,6 +49,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
         transposeA: true,
       });
     }
+    yield;
     if (needed[2]) {
       dBias = Tensor.empty(backend, [dOut]);
       backend.sumAxis({ x: gradient.storage, out: dBias.storage, outer: 1, length: rows, inner: dOut });

@@ -166,7 +166,7 @@ describe('readFasta', () => {
     };
     const whole = gzipSync(`>a\n${Array.from({ length: 9000 }, next).join('')}\n`);
     await expect(read(whole.subarray(0, whole.length / 2))).rejects.toThrow(
-      /some\.fasta cannot be read \([^\n]+\); the file may be damaged or cut short\.$/,
+      /some\.fasta cannot be read \([^\n]+\) beyond byte \d+ of its decompressed content; the file may be damaged or cut short\.$/,
     );
     await expect(read('')).rejects.toThrow('some.fasta is empty; give a file with records.');
     await expect(readAll((bad) => readFasta(`${folder}/none.fasta`, bad))).rejects.toThrow('none.fasta does not exist');
@@ -197,9 +197,18 @@ describe('nucleotides', () => {
     const protein = 'MKVLAWERTYHIPASDFGHKLCVNMQ'.repeat(20);
     const proteins = Array.from({ length: 21 }, (_, i) => `>p${i}\n${protein}\n`).join('');
     const { records, bad } = await read(`${proteins}${dna}>gag\nGAGAGAGAGAGA\n`);
-    expect(records.map(({ id }) => id).slice(-3)).toEqual(['p20', 'chr2', 'gag']);
-    expect(bad).toEqual([[43, 'nucleotides (DNA or RNA) among proteins']]);
+    expect(records.map(({ id }) => id).slice(-2)).toEqual(['p20', 'gag']);
+    expect(bad).toEqual([43, 45].map((line) => [line, 'nucleotides (DNA or RNA) among proteins']));
   });
+
+  test.each(['ACGTACGT', 'GGCATTAC', 'ACGUUGCAAN', 'ACGTTGCARYACGTTGCACGT'])(
+    'a primer among proteins, %s, is named by its line',
+    async (primer) => {
+      const { records, bad } = await read(`>p\nMKVLAWERTYHIPASDFGHKLCVNMQ\n>primer\n${primer}\n>q\nMKVLAWERTY\n`);
+      expect(records.map(({ id }) => id)).toEqual(['p', 'q']);
+      expect(bad).toEqual([[3, 'nucleotides (DNA or RNA) among proteins']]);
+    },
+  );
 
   test('a record of them at the start of a file of proteins is counted', async () => {
     const { records, bad } = await read(

@@ -75,7 +75,7 @@ describe('Zstandard', () => {
 
   test('a damaged byte is found by the checksum', async () => {
     expect(await rejection(golden('corrupt.jsonl.zst'))).toMatch(
-      /^DataError: \S+some cannot be read \([^\n]+\); the file may be damaged or cut short\.$/,
+      /^DataError: \S+some cannot be read \([^\n]+\) beyond byte \d+ of its decompressed content; the file may be damaged or cut short\.$/,
     );
     const whole = golden('pzstd.jsonl.zst');
     let numChecksums = 0;
@@ -91,6 +91,12 @@ describe('Zstandard', () => {
     const last = Buffer.from(whole);
     last[last.length - 1]! ^= 1;
     expect(await rejection(last)).toContain('(its checksum is another)');
+    // What is intact in front of the damage was read, and is counted.
+    const good = golden('pzstd.jsonl.zst');
+    const message = await rejection(Buffer.concat([good, Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 8, 0)]));
+    expect(message).toContain(
+      `cannot be read (the header of a frame is none) beyond byte ${records.length} of its decompressed content;`,
+    );
   });
 
   test('a dictionary is named', async () => {
@@ -135,7 +141,7 @@ describe('Zstandard', () => {
 describe('bzip2', () => {
   test('cut short', async () => {
     expect(await rejection(golden('cut.jsonl.bz2'))).toBe(
-      `DataError: ${folder}/some cannot be read (the compressed data end before their end); ` +
+      `DataError: ${folder}/some cannot be read (the compressed data end before their end) beyond byte 0 of its decompressed content; ` +
         'the file may be damaged or cut short.',
     );
   });
