@@ -56,7 +56,7 @@ export default defineConfig({
   // Documentation is in the declarations; `@__PURE__` stays, for those who bundle this.
   outputOptions: { comments: { jsdoc: false } },
   plugins: [ascii],
-  // It sets zod's language; package.json says that no file has side effects.
+  // This file sets zod's language; package.json says that no file has side effects.
   treeshake: { moduleSideEffects: [{ test: /src\/base\/zod\.ts$/, sideEffects: true }] },
   copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
   logLevel: 'warn',

@@ -1,7 +1,7 @@
 /**
- * Timing by interleaved rounds: what disturbs the machine for a while disturbs every subject alike. The multiply-add peak is
- * sampled right before and after every sample, because it may change from one moment to the next: virtual processors share
- * a core now and have one each then.
+ * Timing by interleaved rounds: what disturbs the machine for a while disturbs every subject alike. The multiply-add
+ * peak is sampled right before and after every sample, because it may change from one moment to the next. Virtual
+ * processors share a core now and have one each then.
  */
 
 /** Something to time. */
@@ -17,9 +17,9 @@ export interface Subject {
   readonly peak?: Subject;
   /** Tokens that one call processes, where tokens per second say something. */
   readonly tokens?: number;
-  /** A failure is reported and the others go on: for engines that are not ours. Default false. */
+  /** A failure is reported and the others continue: for engines that are not ours. Default false. */
   readonly mayFail?: boolean;
-  /** Milliseconds to wait after a sample, for engines whose threads go on spinning. Default 0. */
+  /** Milliseconds to wait after a sample, for engines whose threads keep spinning. Default 0. */
   readonly rest?: number;
   /** Does the work once and has finished when it returns or resolves. */
   run(): void | Promise<void>;

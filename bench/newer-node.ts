@@ -18,7 +18,7 @@ const executableIn = (folder: string): string =>
 /**
  * Path of that version's executable, installed into bench/node_modules on first use.
  * @param version as npm writes ranges: `24`, `22.12.0`.
- * @throws if npm has none for this platform, or cannot be reached.
+ * @throws if npm has no build for this platform, or cannot be reached.
  */
 export async function installNode(version: string, say: (line: string) => void): Promise<string> {
   const folder = join(benchFolder, 'node_modules', `.node-${version}`);

@@ -1,5 +1,5 @@
-// Runs the peak kernel of the build that PERFORMERS_INSTRUCTION_SET names, chosen once in a process: arguments are the backend, its
-// number of threads and the iterations; a message asks for one run, and the answer is a message.
+// Runs the peak kernel of the build that PERFORMERS_INSTRUCTION_SET names, chosen once in a process. Arguments are the
+// backend, its number of threads and the iterations. A message asks for one run, and the answer is a message.
 import { createBackend } from '../dist/node.js';
 
 const [name, threads, iterations] = process.argv.slice(2);

@@ -40,8 +40,8 @@ interface CommandModes<Flags> {
 const taken = ['backend', 'threads', 'json', 'dryRun'];
 
 /**
- * Completes a command that plans: adds the options of every command, and runs the plan, or with `--dry-run` prints what
- * was resolved and does nothing else.
+ * Completes a command that plans. Adds the options of every command, and runs the plan. With `--dry-run` the command
+ * prints what was resolved and does nothing else.
  *
  * @param plan reads files at most; what changes anything belongs to `perform`
  * @param options.json what `--json` prints besides `--dry-run --json`. Default: one object on standard output

@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from 'commander';
 
 const bounded = (check: (value: number) => boolean, what: string) => (text: string) => {
   const value = Number(text);
-  if (text.trim() === '' || !check(value)) throw new InvalidArgumentError(`It must be ${what}.`);
+  if (text.trim() === '' || !check(value)) throw new InvalidArgumentError(`Give ${what}.`);
   return value;
 };
 
@@ -18,7 +18,7 @@ export const fraction = bounded((x) => x > 0 && x <= 1, 'a number above 0, at mo
 /** A parser that also refuses numbers above `most`. */
 export const numberUpTo = (most: number, parse: (text: string) => number) => (text: string) => {
   const value = parse(text);
-  if (value > most) throw new InvalidArgumentError(`It must be at most ${most}.`);
+  if (value > most) throw new InvalidArgumentError(`Give at most ${most}.`);
   return value;
 };
 

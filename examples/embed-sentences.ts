@@ -1,6 +1,7 @@
-// One vector for each sentence, and how alike the sentences are. With the folder of a sentence encoder that `performers convert` made,
-// such as of all-MiniLM-L6-v2, the model is that one; without, a fresh model, whose vectors know only the letters of a sentence.
-// Run: node examples/embed-sentences.ts [FOLDER] (Node 22.18 or newer, after `npm run build`).
+// One vector for each sentence, and how alike the sentences are. Give the folder of a sentence encoder that
+// `performers convert` made, such as of all-MiniLM-L6-v2. Without a folder the model is fresh, and its vectors know
+// only the letters of a sentence. Run: node examples/embed-sentences.ts [FOLDER] (Node 22.18 or newer, after
+// `npm run build`).
 import { createBackend, loadModel, scope, Transformer, tensor } from 'performers';
 import { paddedSegments } from 'performers/data';
 import { ByteTokenizer } from 'performers/tokenizers';

@@ -1,6 +1,6 @@
-// A model that writes in a worker thread, so that the main thread stays free: text arrives piece by piece, and the main thread stops
-// the worker when enough has come. In a browser the same messages go through a Web Worker.
-// Run: node examples/stream-in-worker.ts (Node 22.18 or newer, after `npm run build`).
+// A model that writes in a worker thread, so that the main thread stays free. Text arrives piece by piece, and the main
+// thread stops the worker when enough has come. In a browser the same messages go through a Web Worker. Run: node
+// examples/stream-in-worker.ts (Node 22.18 or newer, after `npm run build`).
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { createBackend, streamText, Transformer } from 'performers';
 import { ByteTokenizer } from 'performers/tokenizers';

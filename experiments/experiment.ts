@@ -5,7 +5,7 @@ import type { Backend } from '../src/entries/performers.ts';
 /** What an experiment runs on and whom it tells. */
 export interface ExperimentContext {
   readonly backend: Backend;
-  /** Where a long experiment keeps what lets it go on after an interruption. */
+  /** Where a long experiment keeps what lets it continue after an interruption. */
   readonly directory: string;
   /** Told how much is done, 0 to 1, and what is being done. */
   readonly progress: (done: number, what: string) => void;

@@ -19,7 +19,7 @@ const PLAINER = [
   [/\b(thereof|therein|whereof|wherein|whereby|therewith)\b/i, '"of", "in" or "by" and the noun'],
   [/\b(lest|albeit|ere|nought|amid)\b/i, 'a word of everyday English'],
   [/\b(is|are|has|have|had|was|were|takes?|needs?|gives?|with) none\b/i, '"no" and the noun'],
-  [/^(It|None|Such|Of these|Nor) /, 'the noun: a sentence starts with its subject'],
+  [/^(It|None|Such(?! as)|Of these|Nor) /, 'the noun: a sentence starts with its subject'],
 ];
 
 /** Folders whose string literals are messages; the texts of tests, data and templates are not. */

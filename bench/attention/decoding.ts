@@ -62,8 +62,8 @@ function readingSubject(backend: Backend, release: (() => void)[]): Subject {
 const tokenAt = (position: number): number => (position * 7919) % transformerPresets.regular.vocabSize;
 
 /**
- * States after each of `positions` tokens. Beyond `limit` they are continued from the last that was really fed: sums of as many
- * more keys of the same kind are in proportion, and the position is that which is asked for.
+ * States after each of `positions` tokens. Beyond `limit` they are continued from the last that was really fed. Sums of
+ * as many more keys of the same kind are in proportion, and the position is the one asked for.
  */
 async function favorStates(model: Transformer, positions: readonly number[], limit: number): Promise<SavedState[][]> {
   const decoder = new Decoder(model);
@@ -94,9 +94,9 @@ async function favorStates(model: Transformer, positions: readonly number[], lim
 }
 
 /**
- * How constant the time of a token is: every decoder in turn, one token a round, every second round backwards, so that what
- * disturbs the machine disturbs all alike. The last decoder is another one at the first's position: how far those two are
- * apart is what the comparison can resolve.
+ * How constant the time of a token is. Every decoder takes a turn, one token a round, every second round backwards, so
+ * that what disturbs the machine disturbs all alike. The last decoder is another decoder at the first's position: how
+ * far those two are apart is what the comparison can resolve.
  */
 async function constancy(decoders: readonly Decoder[]): Promise<Measurement[]> {
   const times = decoders.map((): number[] => []);

@@ -16,8 +16,8 @@ export const favorAt = (length: number) => `FAVOR+, L=${length}`;
 export const ladderLengths = (kind: 'native' | 'wasm'): readonly number[] => lengths[kind];
 
 /**
- * The first length from which on `slow` takes longer than `fast`, by interpolating the logarithm of their ratio linearly in the
- * logarithm of the length; undefined if one is faster throughout.
+ * The first length from which on `slow` takes longer than `fast`. Interpolates the logarithm of their ratio linearly in
+ * the logarithm of the length. Undefined if either is faster throughout.
  */
 export function crossover(
   points: readonly { readonly length: number; readonly slow: number; readonly fast: number }[],

@@ -1,9 +1,10 @@
 /**
- * `@genai-fi/nanogpt` trains small GPTs on the TensorFlow.js that it bundles: exact attention, tied embeddings, RMS norms. It is
- * made for WebGL, WebGPU and tfjs's plain JavaScript, ten times slower than WebAssembly; so it is helped onto that. Its layers call
- * kernels of their own which its authors registered for the plain backend but wrote in terms of tfjs operations: they run on
- * WebAssembly as they stand. The gradient of the embedding needs one more that tfjs lacks there. With the same weights both backends
- * give the same losses. Clipping needs WebGPU and is left out; Node has one thread for tfjs's WebAssembly.
+ * `@genai-fi/nanogpt` trains small GPTs on the TensorFlow.js that it bundles: exact attention, tied embeddings, RMS
+ * norms. The package is made for WebGL, WebGPU and tfjs's plain JavaScript, ten times slower than WebAssembly; so the
+ * bench helps it onto WebAssembly. Its layers call kernels of their own, registered for the plain backend but written
+ * in tfjs operations: they run on WebAssembly unchanged. The gradient of the embedding needs one more kernel that tfjs
+ * lacks there. With the same weights both backends give the same losses. Clipping needs WebGPU and is left out; Node
+ * has one thread for tfjs's WebAssembly.
  */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -51,9 +51,9 @@ export function productGraph({ m, n, k, a, b }: ProductProblem): ProblemGraph {
 }
 
 /**
- * Bidirectional FAVOR+ with positive features. onnxruntime is fastest with its fused Softmax, which computes features up to factors
- * that the quotient loses: per row for queries, per head for keys, whose -‖x̂‖²/2 is one more column of their product. The
- * normaliser is one more column of v. About 10 % less work than ReduceMax, Sub and Exp.
+ * Bidirectional FAVOR+ with positive features. onnxruntime is fastest with its fused Softmax. That computes features up
+ * to factors that the quotient loses: per row for queries, per head for keys. The -‖x̂‖²/2 of keys is one more column
+ * of their product, and the normaliser is one more column of v. About 10 % less work than ReduceMax, Sub and Exp.
  */
 export function favorGraph(problem: AttentionProblem): ProblemGraph {
   const { heads, length, dHead, numFeatures, projection } = problem;

@@ -17,9 +17,10 @@ const session = (numThreads: number): SessionOptions => ({
 const floats = (dims: readonly number[], data: Float32Array<ArrayBuffer>): OnnxTensor => ({ dims, data });
 
 /**
- * FAVOR+ as two fused softmaxes and products alone, the fastest of twelve graphs that were tried: with log-features u_r of queries
- * and ℓ_jr = u_r - D_j of keys, out = softmax_r(u_r + log Σ_j exp ℓ_jr) · (softmax_j(ℓ_jr) V). The shift of the queries and -D of
- * the keys are one more column of their products. It takes 70 % of the time of the graph by ReduceMax, Sub, Exp and a quotient.
+ * FAVOR+ as two fused softmaxes and products alone, the fastest of twelve graphs that were tried. With log-features u_r
+ * of queries and ℓ_jr = u_r - D_j of keys, out = softmax_r(u_r + log Σ_j exp ℓ_jr) · (softmax_j(ℓ_jr) V). The shift of
+ * the queries and -D of the keys are one more column of their products. The graph takes 70 % of the time of the graph
+ * by ReduceMax, Sub, Exp and a quotient.
  */
 function favorGraph({ heads, length, dHead, numFeatures, projection, q, k, v }: AttentionProblem): ProblemGraph {
   const dims = [heads, length, dHead];

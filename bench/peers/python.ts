@@ -1,7 +1,7 @@
 /**
- * Engines of Python as peers: one process for each, which speaks JSON over its standard input and output (the protocol is in
- * python/worker.py) and is given arrays in files. Times are taken by the bench as for everyone else, so that rounds interleave; a
- * request and its answer cost some 0.1 ms beside the work.
+ * Engines of Python as peers: one process for each. A process speaks JSON over its standard input and output (the
+ * protocol is in python/worker.py) and is given arrays in files. The bench takes the times as for every other engine,
+ * so that rounds interleave. A request and its answer cost some 0.1 ms beside the work.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

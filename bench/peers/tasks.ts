@@ -99,8 +99,8 @@ const SMALL_TRAINING = {
 const STEPS = 8;
 
 /**
- * A training step. Weights are drawn by each engine as it likes, so values are checked by what any must show: a first loss near
- * the logarithm of the vocabulary's size, and a loss that falls over some steps.
+ * A training step. Each engine draws weights as it likes, so values are checked by what any engine must show. The first
+ * loss is near the logarithm of the vocabulary's size, and the loss falls over some steps.
  */
 export function trainingTask(
   options: Pick<PeerTask, 'label' | 'against' | 'flops'>,

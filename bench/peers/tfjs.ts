@@ -1,6 +1,7 @@
 /**
- * TensorFlow.js on its WebAssembly backend with SIMD. Only products of two matrices reach XNNPACK there; batched or transposed ones
- * take a loop that is ten times slower, and so does exp against the fused softmax. The best form therefore goes head by head.
+ * TensorFlow.js on its WebAssembly backend with SIMD. Only products of two matrices reach XNNPACK there. Batched or
+ * transposed products take a loop that is ten times slower, and so does exp against the fused softmax. The best form
+ * therefore goes head by head.
  */
 import { loadPeer } from './install.ts';
 import type { AttentionProblem, Peer, PeerRun } from './peer.ts';

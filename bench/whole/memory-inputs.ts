@@ -3,8 +3,8 @@ import { D_HEAD, HEADS } from '../attention/attention-inputs.ts';
 import { normalNumbers } from '../case.ts';
 
 /**
- * Queries, keys and values `[1, heads, length, dHead]` of repeated normal numbers, written in small pieces: filling them leaves no
- * trace in the process's memory, and takes no time at great lengths.
+ * Queries, keys and values `[1, heads, length, dHead]` of repeated normal numbers, written in small pieces. Filling
+ * them leaves no trace in the process's memory, and takes no time at great lengths.
  */
 export function longInputs(backend: Backend, length: number): [Tensor, Tensor, Tensor] {
   const filled = (seed: number): Tensor => {

@@ -272,7 +272,7 @@ const lengthOf = ({ length }: ConvertFlags, { maxLength }: TransformerConfigurat
 
 const balances = ({ balance, attention }: ConvertFlags): boolean => balance && attention !== 'exact';
 
-/** @throws one sentence when the model does not take what the flags ask for */
+/** @throws ConfigurationError when the model does not take what the flags ask for */
 async function checkChoice(
   configuration: TransformerConfiguration,
   { keepExact, length, data, format, textField }: ConvertFlags,

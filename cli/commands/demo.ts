@@ -23,7 +23,7 @@ const performerOf = ({ out }: DemoFlags) => join(out, 'performer');
 
 const modes: readonly Mode<DemoFlags>[] = [
   {
-    name: 'A demonstration that goes on, with the steps it was started with,',
+    name: 'A demonstration that continues, with the steps it was started with,',
     when: (flags) => hasCheckpoint(performerOf(flags)),
     refuses: ['minutes', 'steps'],
     advice: 'leave them out, or choose another --out',
@@ -64,7 +64,7 @@ export function demoCommand(): Command {
     .description('Train a Performer on Moby-Dick, beside the same model with exact attention, and sample from it.')
     .option(
       '--out <dir>',
-      'directory of the two runs; an interrupted demonstration goes on from there',
+      'directory of the two runs; an interrupted demonstration continues from there',
       'runs/moby-dick',
     )
     .option(
@@ -237,7 +237,7 @@ async function report(
 }
 
 async function sample(run: Run, flags: DemoFlags, signal: AbortSignal): Promise<void> {
-  say(`\n${pico.bold('The Performer goes on')}, token by token, its memory of constant size:\n`);
+  say(`\n${pico.bold('The Performer continues')}, token by token, its memory of constant size:\n`);
   const out = flags.json ? process.stderr : process.stdout;
   out.write(pico.bold(prompt));
   const options = { maxTokens: 200, temperature: 0.8, topP: 0.95, seed: 1, signal };

@@ -22,7 +22,7 @@ type Experiment = Experiments['experiments'][number];
 export function reproduceCommand(): Command {
   const command = new Command('reproduce')
     .description(
-      "Run the paper's experiments again and draw their figures. Those that train go on where they were interrupted.",
+      "Run the paper's experiments again and draw their figures. Those that train continue where they were interrupted.",
     )
     .argument(
       '<figure>',
@@ -54,7 +54,7 @@ async function reproduce(
   flags: ReproduceFlags & { readonly configuration: unknown },
 ): Promise<void> {
   const signal = interruptSignal(
-    'Stopping; the figure being made is not written, but its trainings go on from here the next time',
+    'Stopping; the figure being made is not written, but its trainings continue from here the next time',
   );
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {

@@ -69,7 +69,7 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--attention <type>',
-        'favor (linear time), exact, auto: exact where that is faster, or the rivals lsh (Reformer) and linformer (default: favor)',
+        'favor (linear time), exact, auto: exact where that is faster, or lsh (Reformer), linformer (default: favor)',
       ).choices(['favor', 'auto', ...Object.keys(featureless)]),
     )
     .option('--features <m>', 'random features of favor and auto (default: 256)', positiveInteger)

@@ -24,7 +24,7 @@ import type { Source } from './source.ts';
 /**
  * The sequences that flags name, as the model reads them.
  *
- * @throws one sentence when the data cannot be read, or the model lacks what it takes
+ * @throws ConfigurationError when the data cannot be read, or the model lacks what it takes
  */
 export async function measuredBatches(source: Source, measured: MeasuredData): Promise<MeasuredBatch[]> {
   const { model, tokenizer, others } = source;
@@ -70,8 +70,9 @@ interface Rows extends Pick<MeasuredData, 'length' | 'sequences'> {
 }
 
 /**
- * Sequences of tokens as the model reads them, with those that it is to predict: masked ones, or the next of a causal
- * model. Several documents have a row each; a single one is cut into windows. None of too short a text.
+ * Sequences of tokens as the model reads them, with the tokens that it is to predict: masked tokens, or the next of a
+ * causal model. Several documents have a row each; a single document is cut into windows. Too short a text gives no
+ * sequence.
  */
 export async function tokenBatches(
   model: Transformer,
@@ -93,7 +94,7 @@ export async function tokenBatches(
   return batches;
 }
 
-/** @throws one sentence when the data cannot be read or holds no whole sequence */
+/** @throws ConfigurationError when the data cannot be read or holds no whole sequence */
 async function sequenceBatches(
   model: Transformer,
   tokenizer: Tokenizer,
@@ -145,7 +146,7 @@ interface PixelScale {
 /**
  * Images as the model reads them: scaled to its size.
  *
- * @throws one sentence when a file is no image, or the model does not take three channels
+ * @throws ConfigurationError when a file is no image, or the model does not take three channels
  */
 async function imageBatches(
   model: Transformer,

@@ -31,7 +31,7 @@ const pickles = /^[^/]+\.bin$/;
  * Opens what `--from` names: a directory in Hugging Face's layout, the hub's name of one, or a model of this program.
  *
  * @param maxLength learned positions are interpolated to it
- * @throws one sentence when there is no model, or none that can be converted
+ * @throws ConfigurationError when there is no model, or none that can be converted
  */
 export async function openSource(
   backend: Backend,

@@ -96,7 +96,7 @@ export class Completion implements AsyncIterable<CompletionEvent> {
       position: held?.position ?? 0,
     };
     const first = prompt * n;
-    // The prompt is fed once; the other choices go on from copies of what it left.
+    // The prompt is fed once; the other choices continue from copies of what it left.
     const onPrompt = ({ states, ...seen }: Past) => {
       for (let choice = 1; choice < n; choice++) {
         this.#add(first + choice, new Int32Array(), { ...seen, states: cloned(states) });

@@ -56,7 +56,7 @@ export class Service {
     return this.#http.server;
   }
 
-  /** @throws one sentence when the address cannot be listened at, or a host or origin is none */
+  /** @throws ConfigurationError when the address cannot be listened at, or a host or origin is not valid */
   static async start(engine: Engine, options: ServiceOptions): Promise<Service> {
     const service = new Service(engine, options);
     const { host, port } = options;

@@ -12,10 +12,10 @@ export interface Classes {
 }
 
 /**
- * The classes of a dataset's documents, from the store of its tokens: as the data labels them or, of text files that are
- * one document each, by the name of the folder that a file is in.
+ * The classes of a dataset's documents, from the store of its tokens. The data labels them or, for text files that are
+ * one document each, the name of the folder that a file is in.
  *
- * @throws one sentence where the data has no classes, and when all documents have the same
+ * @throws ConfigurationError where the data has no classes, and when all documents have the same
  */
 export function documentClasses(
   { classes, configuration, files }: Dataset,
@@ -25,7 +25,7 @@ export function documentClasses(
   if (format === 'text' && configuration.documents === 'file') {
     if (classes === undefined) {
       throw new ConfigurationError(
-        `All files lie in a folder "${basename(dirname(files[0]!))}": for classification name files of several folders, one for each class.`,
+        `All files are in a folder "${basename(dirname(files[0]!))}": for classification name files of several folders, one for each class.`,
       );
     }
   } else if (format !== 'labelled' && format !== 'listops') {

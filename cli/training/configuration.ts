@@ -56,7 +56,7 @@ export async function readRunOptions(path: string): Promise<RunOptions> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new DataError(`${path} is not JSON (${(error as Error).message}): mend it or leave --config out.`);
+    throw new DataError(`${path} is not JSON (${(error as Error).message}): fix the file or leave --config out.`);
   }
   parseConfiguration(runConfiguration, value, path);
   return value as RunOptions;

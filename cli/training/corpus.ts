@@ -40,8 +40,8 @@ export function vocabularyOf(tokenizer: Tokenizer, { format }: Pick<Dataset, 'fo
 }
 
 /**
- * Trains the tokenizer that `configuration` asks for, on the training part alone, and tokenises its data into
- * `out/tokens.bin` (or uses that file, if nothing has changed).
+ * Trains the tokenizer that `configuration` asks for, on the training part alone. Then tokenises the data into
+ * `out/tokens.bin`, or uses that file, if nothing has changed.
  */
 export async function openCorpus(
   configuration: RunConfiguration,
@@ -133,7 +133,7 @@ async function makeTokenizer(
 /**
  * The tokenizer of a configuration, where no text decides about it; undefined where it is trained.
  *
- * @throws one sentence when it does not fit the data
+ * @throws ConfigurationError when it does not fit the data
  */
 export function fixedTokenizer({ tokenizer }: RunConfiguration, dataset: Dataset): Tokenizer | undefined {
   if ((tokenizer.type === 'pixels') !== (dataset.format === 'images')) {

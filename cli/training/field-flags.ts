@@ -16,7 +16,7 @@ const fields = {
   '--label-field': { key: 'label', formats: ['labelled'] satisfies FormatWith<'label'>[] },
 } as const;
 
-/** @throws one sentence when flags name a field that the format of the data, given or told by its files, does not have */
+/** @throws ConfigurationError when flags name a field that the format of the data, given or told by its files, does not have */
 export async function checkFieldFlags(
   { textField, labelField }: FieldFlags,
   dataset: object & { readonly data?: readonly string[]; readonly format?: unknown },

@@ -34,7 +34,7 @@ export interface InitialModel {
 /**
  * Reads a model to start from: one that was converted or saved, a checkpoint, or a run's newest checkpoint.
  *
- * @throws one sentence when there is none, it is of images, or a file is missing or damaged
+ * @throws ConfigurationError when there is no model, it is of images, or a file is missing or damaged
  */
 export async function readInitialModel(path: string): Promise<InitialModel> {
   const { directory, files, configuration } = await readModelConfiguration(resolve(path));
@@ -52,7 +52,9 @@ export async function readInitialModel(path: string): Promise<InitialModel> {
   return { directory, files, configuration, tokenizer };
 }
 
-/** Reads what a path means as a model, without computing anything with it. @throws one sentence when there is none */
+/**
+ * Reads what a path means as a model, without computing anything with it. @throws one sentence when there is no model
+ */
 export async function readModelConfiguration(path: string) {
   const { directory, files } = await readNewest(path, async (newest) => {
     return { directory: newest, files: await loadModelFiles(newest) };
@@ -135,7 +137,7 @@ export function usualPacking(
   return causal || numDocuments === 1 ? 'windows' : 'pack';
 }
 
-/** The model's configuration with the keys that are to change. @throws when its positions end before the rows do */
+/** The model's configuration with the keys that are to change. @throws ConfigurationError when its positions end before the rows do */
 export function changedConfiguration(
   { configuration, directory }: InitialModel,
   { model, training: { length } }: RunConfiguration,

@@ -12,7 +12,7 @@ import type { TrainingFlags } from './training-options.ts';
 /** The part of a configuration that both beginnings and resumptions have. */
 interface ResolvedRun {
   readonly out: string;
-  /** The checkpoint that the run goes on from. */
+  /** The checkpoint that the run continues from. */
   readonly resume: string | null;
   readonly minutes: number | null;
   /** The model that finetuning starts from. */
@@ -82,7 +82,7 @@ export async function resolvedFinetuning(
   };
 }
 
-/** A run that goes on. @throws when there is no such run */
+/** A run that continues. @throws when the run does not exist */
 export async function resolvedResume(flags: TrainingFlags): Promise<ResolvedRun> {
   const { checkpoint, directory, configuration } = await readRun(flags.out, flags);
   return {

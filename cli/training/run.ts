@@ -64,12 +64,12 @@ export interface Run {
 export interface RunResult {
   readonly step: number;
   readonly interrupted: boolean;
-  /** The last evaluation made; undefined if there was none. */
+  /** The last evaluation made; undefined before the first. */
   readonly evaluation: Evaluation | undefined;
   /** Seconds spent in updates, and the tokens of these. */
   readonly seconds: number;
   readonly tokens: number;
-  /** Of these seconds, those in which updates waited for data. */
+  /** How many of these seconds updates waited for data. */
   readonly dataSeconds: number;
   readonly checkpoint: string | undefined;
 }
@@ -91,7 +91,7 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
  * Opens a run whose directory nobody else trains in.
  *
  * @param open makes the run, or finds it again
- * @throws one sentence when another process trains in `out`, or it cannot be written
+ * @throws FileError when another process trains in `out`, or it cannot be written
  */
 export async function withLock(out: string, open: (lock: RunLock) => Promise<Run>): Promise<Run> {
   const before = await readdir(out).catch((error) => (error.code === 'ENOENT' ? [] : undefined));
@@ -121,13 +121,13 @@ function batchesOf({ configuration: { training }, corpus: { store, tokenizer, da
   return trainingBatches(store.train, training, vocabularyOf(tokenizer, dataset), classes?.train);
 }
 
-/** @throws one sentence when `out` already holds a run */
+/** @throws ConfigurationError when `out` already holds a run */
 export async function checkNoRun(out: string): Promise<void> {
   if (!(await hasCheckpoint(out))) return;
   throw new ConfigurationError(`${out} already holds a run: add --resume to continue it, or choose another --out.`);
 }
 
-/** The configuration of a new run's model. @throws one sentence when it is not valid or cannot learn the objective */
+/** The configuration of a new run's model. @throws ConfigurationError when it is not valid or cannot learn the objective */
 export function newModelConfiguration(
   { model: options, training }: Pick<RunConfiguration, 'model' | 'training'>,
   { vocabSize, numClasses }: { readonly vocabSize: number; readonly numClasses: number | undefined },
@@ -205,7 +205,7 @@ export async function storeConfiguration(out: string, configuration: RunConfigur
  * Loads the teacher that a configuration asks for, and notes where it lies.
  *
  * @param initial what training starts from, which is the teacher if the configuration names none
- * @throws one sentence when there is no teacher, or it is not of the kind of the initial model
+ * @throws ConfigurationError when there is no teacher, or it is not of the kind of the initial model
  */
 export async function withTeacher(
   backend: Backend,
@@ -233,7 +233,7 @@ interface ResumeLimits {
   readonly minutes?: number | undefined;
 }
 
-/** The newest checkpoint of the run in `out`, and the configuration that the run goes on with. */
+/** The newest checkpoint of the run in `out`, and the configuration that the run continues with. */
 export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}, options: Stoppable = {}) {
   const { directory, checkpoint } = await readNewest(out, async (newest) => {
     return { directory: newest, checkpoint: await loadCheckpoint(newest, options) };
@@ -263,7 +263,7 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
 }
 
 /**
- * A run goes on with what its checkpoints hold, so an edit of run.json would be ignored.
+ * A run continues with what its checkpoints hold, so an edit of run.json would be ignored.
  *
  * @param free may differ
  * @throws ConfigurationError that names the key which differs

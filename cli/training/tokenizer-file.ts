@@ -10,9 +10,9 @@ export interface TokenizerFile {
 }
 
 /**
- * The tokenizer.json of a model's directory; undefined where there is none, as for models of images.
+ * The tokenizer.json of a model's directory; undefined for models without a tokenizer, as for models of images.
  *
- * @throws one sentence when the file is damaged
+ * @throws DataError when the file is damaged
  */
 export async function readTokenizerFile(directory: string): Promise<TokenizerFile | undefined> {
   const path = join(directory, 'tokenizer.json');

@@ -132,7 +132,7 @@ export function datasetOf(
 /**
  * What flags say about the split: another rule, or another share of the rule that a file or preset gives.
  *
- * @throws one sentence where that rule has no share
+ * @throws ConfigurationError where that rule has no share
  */
 export function splitOf(
   { split, heldOut }: TrainingFlags,

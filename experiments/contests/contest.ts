@@ -55,9 +55,9 @@ const outcome = z.strictObject({
 export type ContestOutcome = z.output<typeof outcome>;
 
 /**
- * Trains every contestant on the same batches, one after the other. Each has a directory in `context.directory`, named by
- * what determines its result: finished contestants are read from there, and an interrupted one goes on from its last checkpoint.
- * A loss that is not finite ends a contestant, not the contest.
+ * Trains every contestant on the same batches, one after the other. Each has a directory in `context.directory`, named
+ * by what determines its result. Finished contestants are read from there, and an interrupted contestant continues from
+ * its last checkpoint. A loss that is not finite ends a contestant, not the contest.
  */
 export async function holdContest(
   contestants: readonly Contestant[],

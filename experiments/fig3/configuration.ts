@@ -33,7 +33,9 @@ export const fig3Configuration = z.strictObject({
   secondsPerPoint: z.number().positive(),
   /** A pass that is predicted to take more seconds is not run. */
   timeLimit: z.number().positive(),
-  /** Nor one predicted to need more GiB, or more than nine tenths of what is free. */
+  /**
+   * A pass that is predicted to need more GiB is not run, nor one that needs more than nine tenths of the free memory.
+   */
   memoryLimit: z.number().positive(),
   seed: z.int().min(0),
 });

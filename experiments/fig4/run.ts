@@ -28,7 +28,7 @@ export interface Comparison {
   readonly ratios: readonly { readonly numDirections: number; readonly ratio: Interval }[];
   /** Geometric mean over all numDirections. */
   readonly overall: Interval;
-  /** The interval of `overall` lies above 1. */
+  /** The interval of `overall` is above 1. */
   readonly holds: boolean;
 }
 

@@ -47,8 +47,9 @@ export interface FinetuneData {
 }
 
 /**
- * Finetunes the converted model to give what exact attention gives, layer by layer and at the end, and follows the
- * embeddings of sentences that it never sees. Goes on from the last checkpoint in `context.directory` after an interruption.
+ * Finetunes the converted model to give what exact attention gives, layer by layer and at the end. Follows the
+ * embeddings of sentences that the model never sees. Continues from the last checkpoint in `context.directory` after an
+ * interruption.
  */
 export async function finetune(
   data: FinetuneData,

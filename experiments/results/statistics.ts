@@ -62,7 +62,7 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 const quantiles = new Map<number, number>();
 
-/** t such that a Student variable of `degrees` lies within ±t with the confidence above. */
+/** t such that a Student variable of `degrees` is within ±t with the confidence above. */
 export function studentQuantile(degrees: number): number {
   let quantile = quantiles.get(degrees);
   if (quantile === undefined) {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /**
- * The folder of 3,786 colour images of 64 × 64 that the package carries. It has 70 MB, so it is no dependency.
+ * The folder of 3,786 colour images of 64 × 64 that the package carries. The package has 70 MB, so it is no dependency.
  *
  * @throws when it is not installed
  */

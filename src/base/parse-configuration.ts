@@ -19,9 +19,9 @@ export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: 
     const key = issue.keys[0]!;
     const known = keysAt(schema, value, issue.path);
     const nearest = nearestKey(key, known);
-    const mend = nearest ? `did you mean "${nearest}"?` : `known keys are ${known.join(', ')}.`;
+    const fix = nearest ? `did you mean "${nearest}"?` : `known keys are ${known.join(', ')}.`;
     throw new ConfigurationError(
-      `Unknown key "${[...issue.path, key].map(String).join('.')}" in ${String(where)}: ${mend}`,
+      `Unknown key "${[...issue.path, key].map(String).join('.')}" in ${String(where)}: ${fix}`,
     );
   }
   const path = issue.path.map(String).join('.');

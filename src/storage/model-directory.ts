@@ -275,8 +275,8 @@ export async function withFallback<T>(
 export function parseJson(text: string, path: string): unknown {
   checkArguments('parseJson', { text, path }, { text: option.string, path: option.string });
   return parseJsonText(text, (why, cause) => {
-    const mend = 'restore it from a copy or use another checkpoint';
-    return new DataError(`${path} is damaged (it ${why}): ${mend}.`, { cause });
+    const fix = 'restore it from a copy or use another checkpoint';
+    return new DataError(`${path} is damaged (it ${why}): ${fix}.`, { cause });
   });
 }
 

@@ -83,22 +83,20 @@ export function checkEntries(
   entries: ReadonlyMap<string, TensorEntry>,
   where: string,
 ): Map<string, FloatArray> {
-  const mend = 'use the config.json that was written with it';
+  const fix = 'use the config.json that was written with it';
   for (const name of entries.keys()) {
     if (!shapes.has(name))
-      throw new DataError(`${where} holds the tensor ${name}, which this model does not have: ${mend}.`);
+      throw new DataError(`${where} holds the tensor ${name}, which this model does not have: ${fix}.`);
   }
   const found = new Map<string, FloatArray>();
   for (const [name, shape] of shapes) {
     const entry = entries.get(name);
-    if (!entry) throw new DataError(`${where} lacks the tensor ${name}: ${mend}.`);
+    if (!entry) throw new DataError(`${where} lacks the tensor ${name}: ${fix}.`);
     if (entry.shape.length !== shape.length || entry.shape.some((size, axis) => size !== shape[axis])) {
-      throw new ShapeError(
-        `Tensor ${name} in ${where} has shape [${entry.shape}] where [${shape}] is needed: ${mend}.`,
-      );
+      throw new ShapeError(`Tensor ${name} in ${where} has shape [${entry.shape}] where [${shape}] is needed: ${fix}.`);
     }
     if (entry.dtype !== 'F32' && entry.dtype !== 'F64') {
-      throw new DataError(`Tensor ${name} in ${where} has type ${entry.dtype} where F32 is needed: ${mend}.`);
+      throw new DataError(`Tensor ${name} in ${where} has type ${entry.dtype} where F32 is needed: ${fix}.`);
     }
     found.set(name, entry.data);
   }

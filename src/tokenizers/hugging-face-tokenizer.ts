@@ -23,13 +23,14 @@ export interface ForeignTokenizer extends Tokenizer {
 }
 
 /**
- * Makes a tokenizer from a tokenizer.json of any form that the Rust library `tokenizers` writes, such as WordPiece (BERT)
- * or unigram with `▁` (T5); ids are those of that library. `loadTokenizer` is many times faster where the form is one of
- * its own. A file's padding and truncation are not applied, as texts are encoded whole.
+ * Makes a tokenizer from a tokenizer.json of any form that the Rust library `tokenizers` writes, such as WordPiece
+ * (BERT) or unigram with `▁` (T5). Ids are those of that library. `loadTokenizer` is many times faster where the form
+ * is one of its own. A file's padding and truncation are not applied, as texts are encoded whole.
  *
  * @param name what error messages call the source, such as its path
- * @throws one sentence that names the first key which is not supported; one for a regular expression where the package
- *   `@huggingface/tokenizers`, which translates these, is not installed
+ * @throws DataError that names the first key which is not supported
+ * @throws PlatformError for a regular expression where the package `@huggingface/tokenizers`, which translates these,
+ *   is not installed
  */
 export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json'): Promise<ForeignTokenizer> {
   checkArguments('loadForeignTokenizer', { name }, { name: option.string });

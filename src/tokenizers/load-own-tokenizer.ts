@@ -12,8 +12,8 @@ import type { Tokenizer } from './tokenizer.ts';
 import { UnigramTokenizer } from './unigram.ts';
 
 /**
- * Makes a tokenizer from the parsed contents of a tokenizer.json, of a form that this package writes: bytes, byte-level
- * BPE (GPT-2's form), byte-level unigram, characters or proteins.
+ * Makes a tokenizer from the parsed contents of a tokenizer.json, of a form that this package writes. The forms are
+ * bytes, byte-level BPE (GPT-2's form), byte-level unigram, characters and proteins.
  *
  * @param name what error messages call the source, such as its path
  * @throws in one sentence, if the file is of another form or contradicts itself

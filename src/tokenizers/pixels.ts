@@ -2,9 +2,9 @@ import { checkArguments, option } from '../base/options.ts';
 import { CharacterTokenizer } from './characters.ts';
 
 /**
- * One token for each of the 256 values of a pixel's channel, so that images go where texts go: a value is written as the
- * character with that code, and its id is the value. It has no special tokens, since any text may occur in an image;
- * give batches `begin: 256`, and the model 257 tokens, to have the first value predicted too.
+ * One token for each of the 256 values of a pixel's channel, so that images go where texts go. A value is written as
+ * the character with that code, and its id is the value. There are no special tokens, since any text may occur in an
+ * image. Give batches `begin: 256`, and the model 257 tokens, to have the first value predicted too.
  */
 export class PixelTokenizer extends CharacterTokenizer {
   constructor() {

@@ -36,7 +36,7 @@ export interface ProteinSpecialTokens {
  * | 5 – 24 | A C D E F G H I K L M N P Q R S T V W Y |
  * | 25 – 29 | B (Asx), O (pyrrolysine), U (selenocysteine), X (unknown), Z (Glx) |
  *
- * It has an end of text: token stores end every sequence with it.
+ * The vocabulary has an end of text: token stores end every sequence with this token.
  */
 export class ProteinTokenizer extends CharacterTokenizer {
   declare readonly specialTokens: ProteinSpecialTokens;

@@ -13,9 +13,9 @@ const WIDE_SPACES: ReadonlySet<number> = new Set([
 const SHORTEST_SEGMENT = 1 << 16;
 
 /**
- * Joins and cuts chunks of text at places where no token can cross, so that the ids of the pieces are the ids of the
- * whole: before white space that follows something else. A stretch of 4 Mi UTF-16 units without such a place is cut all
- * the same, between two characters; how the text came in chunks changes nothing.
+ * Joins and cuts chunks of text at places where no token can cross: before white space that follows something else. The
+ * ids of the pieces are therefore the ids of the whole. A stretch of 4 Mi UTF-16 units without a place like that is cut
+ * all the same, between two characters. How the text came in chunks changes nothing.
  */
 export async function* segments(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
   checkArguments('segments', { chunks }, { chunks: option.iterable });
@@ -48,7 +48,7 @@ export function* segmentsOf(text: string): Generator<string> {
   if (cut < text.length) yield text.slice(cut);
 }
 
-/** Places to cut, ascending; what follows the last may yet be continued. */
+/** Places to cut, ascending; what follows the last may still be continued. */
 function* cuts(text: string): Generator<number> {
   let start = 0;
   let last = 0;

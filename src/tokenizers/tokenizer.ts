@@ -12,8 +12,8 @@ export interface Tokenizer {
   /** Ids of `text`. A lone surrogate, which UTF-8 cannot hold, is read as U+FFFD. */
   encode(text: string, options?: EncodeOptions): Int32Array;
   /**
-   * Text of `ids`: that of `encode` again, save for characters that became the unknown token. Bytes that are not UTF-8
-   * become U+FFFD. @throws for an id outside the vocabulary.
+   * Text of `ids`: that of `encode` again, except for characters that became the unknown token. Bytes that are not
+   * UTF-8 become U+FFFD. @throws DataError for an id outside the vocabulary.
    */
   decode(ids: ArrayLike<number>): string;
   /** A decoder for ids that arrive one by one. */
@@ -26,8 +26,8 @@ export interface Tokenizer {
 
 export interface EncodeOptions {
   /**
-   * Put the special tokens around the text that tokenizer.json says, such as `[CLS]` and `[SEP]`, which encoders were trained
-   * with. Tokenizers that this package makes have none. Default false.
+   * Put the special tokens around the text that tokenizer.json says, such as `[CLS]` and `[SEP]`, which encoders were
+   * trained with. Tokenizers that this package makes put no tokens there. Default false.
    */
   readonly framed?: boolean;
 }
@@ -43,7 +43,7 @@ export interface SpecialTokens {
   readonly padding?: number;
   /** Hides a token that is to be predicted. */
   readonly mask?: number;
-  /** Stands for what the vocabulary lacks; tokenizers of bytes have none, as they lack nothing. */
+  /** Stands for what the vocabulary lacks. Absent from tokenizers of bytes, which lack nothing. */
   readonly unknown?: number;
   /** Starts a sequence. */
   readonly beginning?: number;

@@ -27,7 +27,7 @@ export class UnigramTokenizer extends ByteLevelTokenizer<UnigramModelJson> {
   private readonly scores: Float64Array;
   /** A trie: the node that a byte leads to from a node; 0 is the root. */
   private readonly nodes = new PairMap();
-  /** Token that ends at each node, −1 for none. */
+  /** Token that ends at each node, −1 for no token. */
   private readonly tokenAt: number[] = [-1];
 
   constructor(parts: UnigramParts) {

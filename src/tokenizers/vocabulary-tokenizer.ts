@@ -17,7 +17,7 @@ export abstract class VocabularyTokenizer implements Tokenizer {
 
   /**
    * @param tokens bytes of every id, added tokens included
-   * @param unknown id that stands for what the vocabulary lacks; default: none
+   * @param unknown id that stands for what the vocabulary lacks. Default: undefined.
    */
   protected constructor(
     protected readonly tokens: readonly Uint8Array[],

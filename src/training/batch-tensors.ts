@@ -43,7 +43,7 @@ export function batchOptions(
   return { segments, maskedTokens };
 }
 
-/** @throws ConfigurationError when a token lies outside the vocabulary, or a class is none of the model's. */
+/** @throws ConfigurationError when a token is outside the vocabulary, or a class is not one of the model's. */
 export function checkBatch(batch: Batch, model: TransformerConfiguration, objective: Objective): void {
   checkArguments('evaluation or training', { batch }, { batch: batchKind });
   const { inputs, targets } = batch;
@@ -56,7 +56,7 @@ export function checkBatch(batch: Batch, model: TransformerConfiguration, object
   if (beyond === undefined) return;
   if (isClass)
     throw new ConfigurationError(
-      `Class ${beyond} is none of the model's ${numClasses}; raise numClasses, or mend the data.`,
+      `Class ${beyond} is not one of the model's ${numClasses}; raise numClasses, or fix the data.`,
     );
   checkIds([beyond], vocabSize);
 }

@@ -117,8 +117,8 @@ async function readCheckpoint(directory: string, pauses: Pauses): Promise<Checkp
 }
 
 /**
- * Readies the run directory `out` for training from `step` on: clears what killed writers left and renames checkpoints
- * of later steps to `step-N.superseded`, which happens when a run resumes from an older checkpoint than its newest.
+ * Readies the run directory `out` for training from `step` on. Clears what killed writers left, and renames checkpoints
+ * of later steps to `step-N.superseded`. Later steps exist when a run resumes from an older checkpoint than its newest.
  * @returns the new paths of the superseded checkpoints
  */
 export async function prepareRun(

@@ -64,8 +64,8 @@ export const trainingConfiguration = z.lazy(() => {
     objective: z._default(objective(), { type: 'nextToken' }),
     distillation: z.optional(distillation()),
     /**
-     * How rows are made of documents: `windows` of one long stream, or whole documents, as many to a row as fit (`pack`)
-     * or one to a row (`pad`). Default: windows; with classification, pad.
+     * How rows are made of documents. `windows` are of one long stream. Whole documents go as many to a row as fit
+     * (`pack`) or one to a row (`pad`). Default: windows; with classification, pad.
      */
     packing: z.optional(z.enum(['windows', 'pack', 'pad'])),
     /** Micro-batches whose gradients are averaged into one update. */

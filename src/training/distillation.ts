@@ -2,9 +2,9 @@ import { batchKind } from '../data/batches/windows.ts';
 import { transformerConfigurationKind } from '../model/configuration.ts';
 import { transformerKind } from '../model/transformer.ts';
 /**
- * Learning from a teacher (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; attention as in Sun et al.
- * 2020, "MobileBERT"): a model with estimated attention learns what the same model with exact attention gives, layer by
- * layer and at its end. That tells it more than a next token does, so it recovers in fewer updates.
+ * Learning from a teacher (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"; attention as in Sun et
+ * al. 2020, "MobileBERT"). A model with estimated attention learns what the same model with exact attention gives,
+ * layer by layer and at its end. That says more than a next token does, so the model recovers in fewer updates.
  */
 
 import { ConfigurationError } from '../base/errors.ts';
@@ -164,7 +164,7 @@ export class Lesson {
   ) {}
 
   /**
-   * What the student gives for the batch, held against the teacher's and the batch's targets. Can be called once, as logits
+   * What the student gives for the batch, held against the teacher's and the batch's targets. Call this once, as logits
    * of the lesson are overwritten. The caller disposes the parts.
    *
    * @param options.weight multiplies the loss of each target, such as 1/(number of targets). Default 1.

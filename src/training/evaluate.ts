@@ -16,8 +16,8 @@ export type { LossFunction } from './objective.ts';
 
 export interface Evaluation extends TeacherErrors {
   /**
-   * Mean negative log-likelihood of a target (a token, or the class of a sequence), nats; with the objective distillation
-   * the errors against the teacher, weighted, and perplexity and bits say nothing.
+   * Mean negative log-likelihood of a target (a token, or the class of a sequence), nats. With the objective
+   * distillation this is the weighted errors against the teacher, and perplexity and bits say nothing.
    */
   readonly loss: number;
   /** exp(loss). */
@@ -27,8 +27,8 @@ export interface Evaluation extends TeacherErrors {
   /** Bits per character of text; undefined when the number of characters was not given. */
   readonly bitsPerCharacter: number | undefined;
   /**
-   * Share of targets that were the most likely token or class; with the objective distillation, of tokens most likely to the
-   * teacher too, NaN for models without a language head.
+   * Share of targets that were the most likely token or class. With the objective distillation, share of tokens most
+   * likely to the teacher too; NaN for models without a language head.
    */
   readonly accuracy: number;
   /** Targets counted. */
@@ -42,9 +42,9 @@ export interface Evaluation extends TeacherErrors {
  * @param options.characters number of characters that the counted targets stand for
  * @param options.objective what the batches ask for. Default: the next token.
  * @param options.loss Default: that of the objective.
- * @param options.teacher measures errors against it too, of every place; its objective is then that of the batches
+ * @param options.teacher measures errors against it too, of every place. Its objective is then that of the batches.
  * @param options.signal stops it at the next layer or batch: its reason is thrown
- * @throws ConfigurationError when there is no target to count or a token lies outside the vocabulary.
+ * @throws ConfigurationError when no target counts or a token is outside the vocabulary.
  */
 export async function evaluate(
   model: Transformer,

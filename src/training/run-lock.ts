@@ -1,6 +1,6 @@
 /**
- * One training at a time in a run's directory: the file run.lock there names the process that trains. The lock of a process
- * that has died is taken over, where this machine can tell that it has.
+ * One training at a time in a run's directory: the file run.lock there names the process that trains. The lock of a
+ * process that has died is taken over, where this machine can tell.
  */
 
 import { mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,9 +32,9 @@ const ownerSchema = z.lazy(() =>
 type Owner = z.output<typeof ownerSchema>;
 
 export interface RunLock {
-  /** What happened to the lock of a process that has died; undefined if there was none. */
+  /** What happened to the lock of a process that has died; undefined if there was no lock. */
   readonly takenOver: string | undefined;
-  /** Lets others train there. It happens by itself when the process ends. */
+  /** Lets others train there. The end of the process does the same. */
   release(): void;
 }
 
@@ -42,7 +42,7 @@ export interface RunLock {
 const PATIENCE = { tries: 25, milliseconds: 20 };
 
 /**
- * Locks the directory of a run for one training. It is made if it does not exist.
+ * Locks the directory of a run for one training. Makes the directory if it does not exist.
  *
  * @throws FileError when another process trains there or may do so, or the directory cannot be written
  */
@@ -62,7 +62,7 @@ export async function lockRun(out: string): Promise<RunLock> {
     } else if (state === 'alive' || state === 'unknown' || tries >= PATIENCE.tries) {
       throw new FileError(refusal(out, path, found, state));
     } else {
-      // Another starter is just writing or removing it.
+      // Another starter is writing or removing the lock.
       await sleep(PATIENCE.milliseconds);
     }
   }
@@ -98,7 +98,10 @@ function create(path: string, owner: Owner): boolean {
   }
 }
 
-/** Removes the lock of a dead process. Of several starters one at a time may, so that none removes the lock of another. */
+/**
+ * Removes the lock of a dead process. Of several starters one at a time may remove it, so that no starter removes the
+ * lock of another.
+ */
 async function takeOver(path: string, dead: Owner): Promise<void> {
   const guard = `${path}.takeover`;
   if (!attempt(guard, () => create(guard, describeSelf()))) {
@@ -114,7 +117,7 @@ async function takeOver(path: string, dead: Owner): Promise<void> {
   }
 }
 
-/** The owner that a lock names; undefined where there is none, or it is not written yet. */
+/** The owner that a lock names. Undefined where there is no lock, or it is not written yet. */
 function read(path: string): Owner | undefined {
   try {
     return z.safeParse(ownerSchema, JSON.parse(readFileSync(path, 'utf8'))).data;
@@ -178,7 +181,7 @@ function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // It holds a run now.
+    // Whether this process holds a run now.
   }
 }
 

@@ -49,14 +49,15 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default: next-token loss. */
   readonly loss?: LossFunction | undefined;
-  /** With `distillation` in the configuration: what {@link loadTeacher} gave. It stays the caller's. */
+  /** With `distillation` in the configuration: what {@link loadTeacher} gave. The teacher stays the caller's. */
   readonly teacher?: Teacher | undefined;
   /**
-   * Ends the run, with an evaluation and a checkpoint, after the update in which this much time is over. It changes no
-   * update, so a run that resumes later goes on as if it had not stopped. Default: no end but the last step.
+   * Ends the run, with an evaluation and a checkpoint, after the update in which this much time is over. The limit
+   * changes no update, so a run that resumes later continues as if it had not stopped. Default: no end but the last
+   * step.
    */
   readonly minutes?: number | undefined;
-  /** Of `out`, which stays the caller's. Default: the run locks `out` until it ends. */
+  /** The lock of `out`, which stays the caller's. Default: the run locks `out` until it ends. */
   readonly lock?: RunLock | undefined;
   readonly fileSystem?: FileSystem;
 }
@@ -74,8 +75,9 @@ export type RunEvent =
  * Trains until `configuration.steps` updates are made or `signal` aborts. The consumer drives it: each event is
  * yielded before the next piece of work starts. Events `checkpoint` follow a checkpoint that is safely on the disk.
  *
- * @throws one sentence when another training runs in `out`, the loss or gradient is not finite, the disk is full, or
- *   `resume` does not belong to this seed and data; checkpoints made before are intact.
+ * @throws FileError when another training runs in `out`, or the disk is full
+ * @throws ConfigurationError when the loss or gradient is not finite, or `resume` does not belong to this seed and
+ *   data. Checkpoints made before are intact.
  */
 export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void, undefined> {
   checkArguments('train', { options }, { options: option.plain });
@@ -221,11 +223,11 @@ function restoreTrainer(
     );
   }
   if (training.teacher?.fingerprint !== teacher?.fingerprint) {
-    const mend = training.teacher
+    const fix = training.teacher
       ? `resume it with the model that was in ${training.teacher.directory}`
       : 'resume it without one';
     throw new ConfigurationError(
-      `${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${mend}.`,
+      `${directory} was trained with ${training.teacher ? 'another' : 'no'} teacher: ${fix}.`,
     );
   }
   for (const key of ['length', 'batchSize', 'accumulate', 'packing', 'objective'] as const) {
@@ -284,11 +286,11 @@ function isDue(step: number, interval: number, steps: number): boolean {
   return step === steps || (interval > 0 && step % interval === 0);
 }
 
-/** Adds to an error of training where the run can go on from. */
+/** Adds to an error of training from where the run can continue. */
 function explain(error: unknown, checkpoint: string | undefined): never {
   if (!(error instanceof Error) || checkpoint === undefined) throw error;
   throw new ConfigurationError(
-    `${error.message.replace(/\.$/, '')}; the checkpoint ${checkpoint} is intact: go on from there.`,
+    `${error.message.replace(/\.$/, '')}; the checkpoint ${checkpoint} is intact: continue from there.`,
     {
       cause: error,
     },

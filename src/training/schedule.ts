@@ -2,8 +2,8 @@ import { ConfigurationError } from '../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 
 /**
- * How the learning rate decays after warm-up, as a factor of the peak; `finalFraction` (default 0.1 for cosine, 0 for
- * linear) is reached at the last step.
+ * How the learning rate decays after warm-up, as a factor of the peak. The last step reaches `finalFraction` (default
+ * 0.1 for cosine, 0 for linear).
  */
 export type Schedule =
   | { readonly kind: 'constant' }

@@ -9,7 +9,7 @@ import { backendKind } from '../tensor/tensor.ts';
 /** A model to learn from. */
 export interface Teacher {
   readonly model: Transformer;
-  /** Where it lies, to find it again. */
+  /** The directory of the model, to find it again. */
   readonly directory: string;
   /** Tells its weights from others. */
   readonly fingerprint: string;

@@ -52,7 +52,8 @@ export interface StepResult extends TeacherErrors {
 
 /**
  * Trains a model update by update. Everything that an update does is a function of the parameters, the moments, the
- * configuration and the number of updates made, so a run that resumes gives the losses of one that never stopped.
+ * configuration and the number of updates made. A run that resumes therefore gives the losses of a run that never
+ * stopped.
  */
 export class Trainer {
   readonly model: Transformer;
@@ -251,9 +252,9 @@ export class Trainer {
   #checkFinite(what: string, value: number): void {
     if (Number.isFinite(value)) return;
     const { learningRate, clip } = this.configuration;
-    const mend = clip === null ? 'set clip (0.5, say) or lower learningRate' : 'lower learningRate';
+    const fix = clip === null ? 'set clip (0.5, say) or lower learningRate' : 'lower learningRate';
     throw new ConfigurationError(
-      `The ${what} is ${value} at step ${this.#step + 1}: ${mend} (now ${learningRate}) or raise warmupSteps.`,
+      `The ${what} is ${value} at step ${this.#step + 1}: ${fix} (now ${learningRate}) or raise warmupSteps.`,
     );
   }
 }

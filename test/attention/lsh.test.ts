@@ -35,8 +35,8 @@ type Rows = readonly (readonly number[])[];
 const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i], 0);
 
 /**
- * One sequence of valid positions by the paper's equations: for each round r the set P_i^r of what i sees; with N_ij the
- * number of rounds that hold j, o_i = Σ_r exp(z_i^r − z_i) Σ_{j ∈ P_i^r} exp(q_i·k_j − log N_ij − z_i^r) v_j.
+ * One sequence of valid positions by the paper's equations. For each round r the set P_i^r has what i sees, and N_ij is
+ * the number of rounds that hold j. Then o_i = Σ_r exp(z_i^r − z_i) Σ_{j ∈ P_i^r} exp(q_i·k_j − log N_ij − z_i^r) v_j.
  */
 function paper(queries: Rows, values: Rows, rotations: readonly Rows[], causal: boolean): number[][] {
   const { chunkLength, numBuckets } = hashing;

@@ -40,7 +40,7 @@ function favorSubject(name: string, options: FeatureOptions): Subject {
   };
 }
 
-// No stabiliser: the quadratic form has none.
+// No stabiliser: the quadratic form has no such term.
 const subjects: readonly Subject[] = [
   { name: 'exact', kernel: () => softmaxKernel, attend: exactAttention },
   favorSubject('positive', { numFeatures: 7 }),
@@ -79,7 +79,7 @@ const arbitraryCase = fc
   })
   .map(({ pieces, causal, offset, masked, normalised, layout, seed, ...given }) => {
     const queryPieces = pieces?.map(({ gap, queries }) => ({ gap, length: queries }));
-    // Other gaps for the keys, so that runs of queries and keys lie apart.
+    // Other gaps for the keys, so that runs of queries and keys are apart.
     const keyPieces = pieces?.map(({ gap, keys }) => ({ gap: 2 - gap, length: keys }));
     const lengthQ = queryPieces ? lengthOf(queryPieces) + 1 : given.lengthQ;
     const lengthK = keyPieces ? lengthOf(keyPieces) : given.lengthK;
@@ -120,7 +120,7 @@ for (const { backend, rounding } of backends) {
         );
       });
 
-      // 71 queries over 139 keys: several tiles and chunks of the kernels; the reference has none.
+      // 71 queries over 139 keys: several tiles and chunks of the kernels; the reference has neither.
       if (backend.name === 'reference') continue;
       const sizes = { batch: 2, heads: 2, lengthQ: 71, lengthK: 139, dHead: 5, dValue: 7 };
       const mask = [0, 1].map((b) => Array.from({ length: 139 }, (_, j) => +((j * 7 + b) % 3 !== 0 && j > 20 * b)));

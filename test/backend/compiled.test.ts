@@ -105,7 +105,7 @@ describe.each(variants)('$name, threads: $numThreads', ({ name, numThreads }) =>
     expect(() => other.allocate(1)).toThrow(/is closed/);
   });
 
-  it('says so when memory runs out, and goes on', async () => {
+  it('says so when memory runs out, and continues', async () => {
     expect(() => backend.allocate(2 ** 50)).toThrow(/cannot allocate .* use a smaller batch/);
     expect(await read(backend.upload(Float32Array.of(3)))).toEqual([3]);
   });

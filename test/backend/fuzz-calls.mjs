@@ -1,5 +1,6 @@
-// Calls every exported function and every method of a backend with wrong arguments: `node fuzz-calls.mjs BACKEND SECONDS SEED`.
-// A process of its own, as what it looks for would end it. Around every block lie numbers that no call may change.
+// Calls every exported function and every method of a backend with wrong arguments:
+// `node fuzz-calls.mjs BACKEND SECONDS SEED`. A process of its own, as what it looks for would end it. Around every
+// block are numbers that no call may change.
 import fc from 'fast-check';
 import { publicEntries } from '../../scripts/entries.mjs';
 import { exportCalls, notCalled, takesData } from './export-calls.mjs';
@@ -313,7 +314,7 @@ const makers = {
   short: () => floats(1),
   ids: () => ints(0, 1, 2),
   wild: () => ints(...new Array(24).fill(100_000)),
-  // One step outside: what is written there lies in the guards.
+  // One step outside: what is written there is in the guards.
   near: () => ints(...Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? -1 : 5))),
   tensor: () => tensorOf(1, 2, 3, 4),
   wildTensor: () => idsOf(-1, 100_000),
@@ -368,7 +369,7 @@ function keysOf(given) {
   return isTable ? Object.keys(given) : [];
 }
 
-/** PERFORMERS_FUZZ_ALL=1 goes on after what is found, and prints everything. */
+/** PERFORMERS_FUZZ_ALL=1 continues after what is found, and prints everything. */
 function report(finding) {
   if (process.env.PERFORMERS_FUZZ_ALL === undefined) throw finding;
   console.error(finding.message);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { compiledBackends } from './available.ts';
 
 const child = fileURLToPath(new URL('fuzz-calls.mjs', import.meta.url));
-/** PERFORMERS_FUZZ_SECONDS=300 looks longer, PERFORMERS_FUZZ_SEED goes on elsewhere. */
+/** PERFORMERS_FUZZ_SECONDS=300 looks longer, PERFORMERS_FUZZ_SEED continues elsewhere. */
 const seconds = process.env.PERFORMERS_FUZZ_SECONDS ?? '0';
 const seed = process.env.PERFORMERS_FUZZ_SEED ?? '1';
 

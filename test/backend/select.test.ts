@@ -21,7 +21,7 @@ describe('createBackend', () => {
     backend.close();
   });
 
-  it('falls back to WebAssembly and says why and what mends it', async () => {
+  it('falls back to WebAssembly and says why and what fixes it', async () => {
     const warnings: string[] = [];
     const host = {
       ...nodeHost,

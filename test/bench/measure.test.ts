@@ -78,7 +78,7 @@ test('a slow subject is called once to warm up and takes part in three rounds', 
   expect(calls.filter((label) => label === 'slow')).toHaveLength(1 + 3);
 });
 
-test('a subject that may fail is reported and the others go on; another fails the run', async () => {
+test('a subject that may fail is reported and the others continue; another fails the run', async () => {
   const { subject, now } = clock();
   let calls = 0;
   const failing = subject('peer', () => {

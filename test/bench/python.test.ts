@@ -117,7 +117,7 @@ describe('an engine in a process of its own', () => {
     expect(Array.from(second ?? []).slice(0, 2)).toEqual([21, 24]);
   });
 
-  it('fails with its own words, and goes on', async () => {
+  it('fails with its own words, and continues', async () => {
     await expect(peer.exact?.(attention, 2)).rejects.toThrow('no exact attention here');
     expect(await peer.gemm?.(product, 2)).toHaveLength(2);
     await expect(peer.gemm?.({ ...product, m: 1 }, 2)).rejects.toThrow('takes longer than a product with one row');

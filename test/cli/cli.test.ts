@@ -168,7 +168,7 @@ describe('performers', () => {
     expect(text.status, text.stderr).toBe(0);
   });
 
-  it('saves on Ctrl-C and says how to go on', async () => {
+  it('saves on Ctrl-C and says how to continue', async () => {
     const args = ['train', '--data', at('text.txt'), '--out', at('stopped'), '--steps', '100000', ...tinyFlags];
     const { status, stderr } = await interrupted(directory, 'training tokens', ...args);
     expect(status, stderr).toBe(130);

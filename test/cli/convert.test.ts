@@ -69,7 +69,7 @@ describe('performers convert', () => {
     expect(balanced.p).toBeLessThan(plain.p);
   });
 
-  it('gpt2: a Performer that goes on generating; a hybrid keeps layers exact', () => {
+  it('gpt2: a Performer that continues generating; a hybrid keeps layers exact', () => {
     const { report } = convert('gpt2', 'gpt2', '--data', 'text.txt', '--keep-exact', '1', ...few);
     expect(report!.chosen.exactLayers).toEqual([1]);
     expect(report!.chosen.layers.map(({ layer }) => layer)).not.toContain(1);

@@ -11,7 +11,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const model = { dModel: 12, numLayers: 1, numHeads: 3, dFeedForward: 16, attention: { type: 'favor', numFeatures: 8 } };
 const line = (body: unknown) => JSON.stringify({ body });
 
-test('trains on JSONL in named parts, says what cannot be used, and goes on with the same data', () => {
+test('trains on JSONL in named parts, says what cannot be used, and continues with the same data', () => {
   mkdirSync(at('data'));
   const sentences = Array.from({ length: 40 }, (_, i) => line(`The whale ${i * 37} swims past ${i % 7} ships.`));
   writeFileSync(at('data/train.jsonl'), [...sentences.slice(0, 30), '{"body": 7}', 'no JSON'].join('\n'));

@@ -122,7 +122,7 @@ describe('performers train --objective', () => {
       ...options,
     );
     fails(
-      'All files lie in a folder "cold"',
+      'All files are in a folder "cold"',
       'train',
       '--data',
       'cold/*.txt',

@@ -146,8 +146,8 @@ export function gradientLengths(setup: AttentionSetup): { dQ: number; dK: number
 }
 
 /**
- * Size of the terms of dQ and dK, P_ij (dOut_i · v_j − dOut_i · out_i) times a row of the projection or of q and k: where
- * one key takes all the attention they cancel, and only their rounding remains.
+ * Size of the terms of dQ and dK, P_ij (dOut_i · v_j − dOut_i · out_i) times a row of the projection or of q and k.
+ * Where one key takes all the attention these terms cancel, and only their rounding remains.
  */
 export function gradientTermSize(setup: AttentionSetup): { dQ: number; dK: number } {
   const size = Math.sqrt(setup.dValue) * (setup.inputScale ?? 1) * setup.dHead ** -0.5;

@@ -108,7 +108,7 @@ async function open(name: BackendName, instructionSet?: string): Promise<[one: B
   return [one, two];
 }
 
-/** A backend with one and with two threads, or the reason why this machine has none. */
+/** A backend with one and with two threads, or the reason why this machine lacks the backend. */
 export async function openPair(name: BackendName, instructionSet?: string): Promise<[Backend, Backend] | string> {
   try {
     return await open(name, instructionSet);

@@ -338,7 +338,7 @@ async function testProperties(name: BackendName): Promise<void> {
             v: drawn.v.map((_, at) => values[at % 3] * (1 + large * (signs.get(Math.floor(at / 3)) ?? 0))),
           };
         };
-        // What is added at a time, one key, 32 or 512, is below half of the large value's last digit; 5 % may get lost with it.
+        // What is added at a time, one key, 32 or 512, is below half of the large value's last digit; 5 % may get lost.
         const check = (out: Float32Array) => expect(relativeError(out.subarray(-3), values)).toBeLessThan(0.06);
         const stepped = passing(4096, 2 ** 27);
         check(await runner.steps(stepped, emptyStates(stepped)));

@@ -10,8 +10,8 @@ function withFeatures(setup: AttentionSetup, i: number): FavorSetup {
 }
 
 /**
- * Entries up to the bound that docs/favor.md states: D up to 2^29 is told apart exactly, beyond as float32 can; from 2^24 on its
- * whole part is rounded. One key takes all of a row, so outputs stay as near as ever.
+ * Entries up to the bound that docs/favor.md states. D up to 2^29 is told apart exactly, beyond as float32 can; from
+ * 2^24 on its whole part is rounded. One key takes all of a row, so outputs stay as near as ever.
  */
 export const boundFavorSetups: FavorSetup[] = [1e2, 1e3, 1e4, 2e4, 1e6, 1e12, 1e18].flatMap((inputScale) => {
   const shape = {

@@ -77,8 +77,8 @@ export function isExponential({ map = 'exponential' }: FavorOptions): boolean {
 }
 
 /**
- * States as earlier keys could have left them: normalisers above 1 and integer scales, 0 for the maps without norms; every
- * third state's features empty, or for maps with one scale, every third state.
+ * States as earlier keys could have left them: normalisers above 1 and integer scales, 0 for the maps without norms.
+ * Every third state's features are empty or, for maps with one scale, every third state.
  */
 export function randomStates(random: Random, numStates: number, options: FavorOptions, dValue: number) {
   const { numFeatures, map } = options;
@@ -178,8 +178,8 @@ export const stateBounds = {
 export const NORM_BOUND = 5e-6;
 
 /**
- * The largest single error of out relative to max |out|: 1e-5, and 3e-5 for queries and keys × 30, whose log-features reach
- * 4·30·dHead^(1/4), 340 for heads of 64: one unit in the last place of that is already 3e-5 of the feature.
+ * The largest single error of out relative to max |out|: 1e-5, and 3e-5 for queries and keys × 30. Their log-features
+ * reach 4·30·dHead^(1/4), 340 for heads of 64: one unit in the last place of that is already 3e-5 of the feature.
  */
 export function outBound(inputScale = 1): number {
   return inputScale <= 10 ? 1e-5 : 3e-5;

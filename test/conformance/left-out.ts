@@ -175,8 +175,8 @@ function lshLeftOut(setup: LshSetup): LeftOut[] {
 }
 
 /**
- * Causal, in the order that is given: later positions are left out of `out`, whose queries serve as keys; gradients of earlier
- * outputs are left out of those of later positions.
+ * Causal, in the order that is given. Later positions are left out of `out`, whose queries serve as keys. Gradients of
+ * earlier outputs are left out of those of later positions.
  */
 function lshLater(setup: LshSetup): LeftOut[] {
   const { length, dHead, dValue, causal, isValidKey, numHashes } = setup;

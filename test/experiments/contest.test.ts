@@ -81,7 +81,7 @@ describe('a contest', () => {
     expect(outcomes[0]!.tests.test!.loss).not.toBe(outcomes[1]!.tests.test!.loss);
   });
 
-  test('interrupted at any step, goes on to the same numbers', async () => {
+  test('interrupted at any step, continues to the same numbers', async () => {
     const whole = values(await holdContest(contestants, contest, context(join(directory, 'whole')).context));
     for (const after of [1, 3, 6]) {
       const controller = new AbortController();
@@ -108,7 +108,7 @@ describe('a contest', () => {
     expect(readdirSync(directory)).toHaveLength(3);
   });
 
-  test('goes on when a contestant diverges, and says why', async () => {
+  test('continues when a contestant diverges, and says why', async () => {
     const hot = { ...contest, training: { ...training, learningRate: 1e200, clip: null } };
     const [outcome] = await holdContest(contestants.slice(0, 1), hot, context().context);
     expect(outcome!.failure).toMatch(/^The (loss|gradient) is /);

@@ -234,7 +234,7 @@ describe('every experiment', () => {
   });
 
   it('stops where it is told to', async () => {
-    // Those that train stop and go on: see contest.test.ts.
+    // Those that train stop and continue: see contest.test.ts.
     for (const experiment of experiments.filter(({ name }) => name === 'fig3' || name in tiny)) {
       const controller = new AbortController();
       const progress = () => controller.abort();

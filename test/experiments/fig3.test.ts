@@ -184,7 +184,7 @@ describe('the measurement, from known costs', () => {
     expect(numbers.closeness.map(({ fasterFrom }) => fasterFrom)).toEqual([112, 112]);
   });
 
-  it('puts a cross where memory runs out, and goes on with the others', async () => {
+  it('puts a cross where memory runs out, and continues with the others', async () => {
     fakeSubjects((name) => name === 'favor, forward + backward, 28');
     const numbers = await run(tiny, context());
     const { points, cross } = curveOf(numbers, 'favor', 'forward + backward');

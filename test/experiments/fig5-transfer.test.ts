@@ -145,7 +145,7 @@ describe('a pretrained Transformer as a Performer', () => {
     expect(cosines[0]).toBeGreaterThan(0.5);
   });
 
-  it('goes on where it was stopped, to the same numbers', async () => {
+  it('continues where it was stopped, to the same numbers', async () => {
     await expect(perform('stopped', new AbortController(), 8)).rejects.toThrow(/abort/i);
     const [folder] = readdirSync(at('stopped'));
     const curve = at(`stopped/${folder}/curve.json`);

@@ -1,10 +1,10 @@
 /**
  * Orthogonal directions beat independent ones, and positive features trigonometric ones, in the error of the attention's output.
  *
- * Two estimators see the same inputs; what counts is the logarithm of the ratio of their squared errors, one number for
- * each draw. A claim holds where the mean of these lies more than BOUND = 6 standard errors above 0, so that an interval of
- * confidence 1 − 2e-9 is above it. All means lie 14 or more above (measured with these seeds): other draws of right code
- * would fail with a probability far below 1e-6. Samples too skewed for that are refused.
+ * Two estimators see the same inputs. What counts is the logarithm of the ratio of their squared errors, one number for
+ * each draw. A claim holds where the mean of these is more than BOUND = 6 standard errors above 0. An interval of
+ * confidence 1 − 2e-9 is then above it. All means are 14 or more above (measured with these seeds): other draws of
+ * right code would fail with a probability far below 1e-6. Samples too skewed for that are refused.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -153,7 +153,7 @@ describe('on the q, k and v of a model trained here: L = 64, d = 16, 16 directio
 
   it.each(claims)('%s is worse than %s', async (worse, better) => {
     const { model, heldOut } = trained;
-    // Every draw has a window of its own: 800 of 64 bytes lie apart in the tenth of the book that is held out.
+    // Every draw has a window of its own: 800 of 64 bytes are apart in the tenth of the book that is held out.
     expect(heldOut.length).toBeGreaterThan(draws * length);
     const ratios = await logRatios(worse, better, { draws, directions: 16 }, async (draw) => {
       const ids = await spreadWindow(heldOut, length, draw, draws);

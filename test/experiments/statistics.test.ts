@@ -61,7 +61,7 @@ describe('statistics of the experiments', () => {
   });
 
   it('Spearman by hand, with and without ties', () => {
-    // Without ties 1 − 6·Σd²/(n(n² − 1)): d = (−1, 1, 0, 0, 0), hence 1 − 12/120.
+    // Without ties 1 − 6·Σd²/(n(n² − 1)): d = (−1, 1, 0, 0, 0), so 1 − 12/120.
     expect(spearman([1, 2, 3, 4, 5], [20, 10, 30, 400, 5000])).toBeCloseTo(0.9, 12);
     expect(spearman([1, 2, 3, 4], [-1, -10, -100, -1000])).toBeCloseTo(-1, 12);
     // Ranks 1, 2.5, 2.5, 4 against 2, 1, 4, 3: deviations −1.5, 0, 0, 1.5 and −0.5, −1.5, 1.5, 0.5, so 1.5/√(4.5·5).

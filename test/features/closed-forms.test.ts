@@ -169,7 +169,8 @@ describe('theorems', () => {
       for (const m of [2, 3, pair.dHead]) {
         const saved = error(positive, 'gaussian', m, pair) - error(positive, 'orthogonal', m, pair);
         expect(saved).toBeGreaterThan(orthogonalGain(m, pair) * (1 - 1e-9));
-        // The bound is the first term of a series: at small ‖x + y‖ it is all of it, which leaves no room for a wrong constant.
+        // The bound is the first term of a series. At small ‖x + y‖ the first term is the whole series, which leaves no
+        // room for a wrong constant.
         if (pair.squaredSum < 0.2) expect(saved).toBeLessThan(1.2 * orthogonalGain(m, pair));
       }
     }

@@ -55,9 +55,9 @@ describe.each(['gaussian', 'orthogonal', 'simplex', 'givens', 'hadamard'] as con
   });
 });
 
-// At ‖x + y‖² = 0.2 the errors of these maps over orthogonal and over independent directions lie too near each other for 8,000
-// draws. Here, with m = d = 8, they are 12 % and more apart, 11 standard errors and more: other draws of right code would come
-// below 6 with a probability of 3e-7 at most.
+// At ‖x + y‖² = 0.2 the errors of these maps over orthogonal and over independent directions are too near each other
+// for 8,000 draws. Here, with m = d = 8, they are 12 % and more apart, 11 standard errors and more. Other draws of
+// right code would come below 6 with a probability of 3e-7 at most.
 describe('‖x + y‖² = 0.5: errors over orthogonal directions are told from those over independent ones', () => {
   const draws = { positive: 60_000, smreg: 20_000, 'favor++': 20_000 };
   const structured = ['orthogonal', 'givens', 'hadamard'] as const;

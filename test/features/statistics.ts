@@ -25,9 +25,9 @@ export function sampleOf(values: ArrayLike<number>): Sample {
 export const BOUND = 6;
 
 /**
- * How many standard errors the mean lies off `expected`, `tolerance` left out. On right code it passes {@link BOUND} with
- * probability 2·Φ(−6) = 2e-9 times, for skewed samples, about exp(skewness·6³/(3√n)) (Edgeworth, Student's ratio): below
- * 1e-6 where that factor is at most e⁶.
+ * How many standard errors the mean is off `expected`, `tolerance` left out. On right code the result passes {@link
+ * BOUND} with probability 2·Φ(−6) = 2e-9 times, for skewed samples, about exp(skewness·6³/(3√n)) (Edgeworth, Student's
+ * ratio). The product is below 1e-6 where that factor is at most e⁶.
  *
  * @throws when the sample is too small for its skewness.
  */

@@ -1,4 +1,7 @@
-/** The process that reads inputs: `node child.mjs TARGET SEED FOLDER`. It may hang, exhaust memory or crash; the parent watches. */
+/**
+ * The process that reads inputs: `node child.mjs TARGET SEED FOLDER`. The process may hang, exhaust memory or crash;
+ * the parent watches.
+ */
 import { createInterface } from 'node:readline';
 import { PerformersError } from '../../src/entries/performers.ts';
 import { createDrawer } from './draw.ts';

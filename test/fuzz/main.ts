@@ -112,7 +112,7 @@ async function fuzz({ minutes, target, seed, inputs = Number.POSITIVE_INFINITY }
 async function replay(path: string): Promise<number> {
   const name = [basename(dirname(path)), basename(path)].find((candidate) => targetNamed(candidate));
   if (name === undefined)
-    throw new Error(`${path} lies in no target's folder: name an input such as ${OUT}/npz/0123abcd.`);
+    throw new Error(`${path} is in no target's folder: name an input such as ${OUT}/npz/0123abcd.`);
   const isWhole = basename(path) === name;
   const paths = isWhole ? readdirSync(path).map((entry) => join(path, entry)) : [path];
   const reader = new Reader({ child, target: name, seed: 0 });

@@ -10,7 +10,7 @@ const canReset = (() => {
 })();
 
 /**
- * Starts to watch this process's resident memory. The result says by how many bytes the peak since then lies above the
+ * Starts to watch this process's resident memory. The result says by how many bytes the peak since then is above the
  * start. Only Linux can forget an earlier peak; elsewhere growth below an earlier peak is not seen.
  */
 export function watchResident(): () => number {

@@ -38,7 +38,10 @@ export const isFinding = ({ outcome }: Pick<Answer, 'outcome'>): boolean =>
 export const HANG_SECONDS = 2;
 /** What reading may take besides twice the input: libraries, buffers of streams, garbage that is not collected yet. */
 export const FREE_BYTES = 64 * 2 ** 20;
-/** A line of text, of 16 MiB at most, is in memory whole, as bytes and as text; a few compressed bytes may stand for it. */
+/**
+ * A line of text, of 16 MiB at most, is in memory whole, as bytes and as text. A few compressed bytes may stand for a
+ * whole line.
+ */
 const LINE_BYTES = 3 * 2 ** 24;
 /** Other programs may keep an input from a processor; after so many times its share it hangs all the same. */
 const PATIENCE = 20;

@@ -25,8 +25,8 @@ export const base = {
 } as const satisfies TransformerOptions;
 
 /**
- * A model whose every parameter is drawn anew: biases are not zero, gains not one, and queries and keys have elements of
- * about `scale`, so that attention is far from uniform.
+ * A model whose every parameter is drawn anew. Biases are not zero, gains not one, and queries and keys have elements
+ * of about `scale`, so that attention is far from uniform.
  */
 export async function drawModel(backend: Backend, options: TransformerOptions, scale = 1): Promise<Transformer> {
   const model = new Transformer(backend, options, 5);

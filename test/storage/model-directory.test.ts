@@ -119,7 +119,7 @@ describe('checkpoints', () => {
     await expect(loadCheckpoint(directory)).rejects.toThrow(`${path} is damaged (it is not JSON)`);
   });
 
-  it('clears leftovers and sets later checkpoints aside before a run goes on', async () => {
+  it('clears leftovers and sets later checkpoints aside before a run continues', async () => {
     await save(100);
     await save(200);
     const parent = join(out, 'checkpoints');

@@ -24,8 +24,9 @@ async function total(loss: () => Tensor): Promise<number> {
 }
 
 /**
- * Compares the tape's gradients of Σ loss with central differences: for every element of every parameter (or `samples`
- * of them), `(8f(x + h) − 8f(x − h) − f(x + 2h) + f(x − 2h))/12h` on the float64 reference, truncation O(h⁴).
+ * Compares the tape's gradients of Σ loss with central differences, for every element of every parameter (or `samples`
+ * of them). The differences are `(8f(x + h) − 8f(x − h) − f(x + 2h) + f(x − 2h))/12h` on the float64 reference,
+ * truncation O(h⁴).
  *
  * @param bound on |difference| relative to the largest gradient of that parameter
  */

@@ -40,7 +40,7 @@ describe('parseTrainingConfiguration', () => {
     [{ clip: 'no' }, 'Key "clip" in c.json is invalid: expected number, received string.'],
     [{ schedule: { kind: 'step' } }, 'Key "schedule.kind" in c.json is invalid: '],
     [[], 'c.json is invalid: expected object, received array.'],
-  ])('refuses %j, naming the key and the mend', (value, message) => {
+  ])('refuses %j, naming the key and the fix', (value, message) => {
     expect(() => parseTrainingConfiguration(value, 'c.json')).toThrow(message);
   });
 

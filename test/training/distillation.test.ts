@@ -398,7 +398,7 @@ describe('a run with a teacher', () => {
     );
   });
 
-  it('ends after minutes with an evaluation and a checkpoint, and goes on as if it had not', async () => {
+  it('ends after minutes with an evaluation and a checkpoint, and continues as if it had not', async () => {
     const expected = await collect(await start(join(parent, 'whole')));
     const out = join(parent, 'short');
     const events = await collect({ ...(await start(out)), minutes: 1e-9 });

@@ -308,7 +308,7 @@ describe('training', () => {
       test.classes.map(() => 2),
     );
     await expect(evaluate(made, strange.batches(), { objective: given.objective })).rejects.toThrow(
-      "Class 2 is none of the model's 2",
+      "Class 2 is not one of the model's 2",
     );
     trainer.dispose();
     made.dispose();

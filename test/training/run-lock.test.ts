@@ -184,7 +184,7 @@ describe('the lock of a run', () => {
 describe('trainings into one directory', () => {
   beforeAll(() => bundleChild());
 
-  it('in one process: the second is refused, the first goes on', async () => {
+  it('in one process: the second is refused, the first continues', async () => {
     const backend = await createBackend({ numThreads: 1 });
     const first = train(tinyRun(backend, out, { steps: 3 }));
     await first.next();
@@ -199,7 +199,7 @@ describe('trainings into one directory', () => {
     backend.close();
   });
 
-  it('in four processes: one trains, three say why not; killed, the next goes on', async () => {
+  it('in four processes: one trains, three say why not; killed, the next continues', async () => {
     const options = {
       out,
       backend: 'native',
@@ -207,7 +207,7 @@ describe('trainings into one directory', () => {
       configuration: { steps: 100_000, checkpointEvery: 1 },
     } as const;
     const children = new Set(Array.from({ length: 4 }, () => startChild(options)));
-    // Three end, however slow they are; the fourth goes on.
+    // Three end, however slow they are; the fourth continues.
     while (children.size > 1) {
       const ends = [...children].map(async (child) => ({ child, ...(await child.ended) }));
       const { child, code, errors } = await Promise.race(ends);

@@ -131,7 +131,7 @@ describe('train', () => {
     expect(timeless(rest)).toEqual(whole.filter(isRest));
   });
 
-  it('goes on from an older checkpoint that is named, and sets the later ones aside', async () => {
+  it('continues from an older checkpoint that is named, and sets the later ones aside', async () => {
     const out = join(parent, 'run');
     await collect(tinyRun(backend, out));
     const older = join(out, 'checkpoints', 'step-00000006');
@@ -202,7 +202,7 @@ describe('train', () => {
     };
     const last = join(out, 'checkpoints', 'step-00000006');
     await expect(run()).rejects.toThrow(
-      `The loss is NaN at step 7: lower learningRate (now 0.01) or raise warmupSteps; the checkpoint ${last} is intact: go on from there.`,
+      `The loss is NaN at step 7: lower learningRate (now 0.01) or raise warmupSteps; the checkpoint ${last} is intact: continue from there.`,
     );
     expect(await findCheckpoint(out)).toBe(last);
     const rest = await collect(await resumed(out));

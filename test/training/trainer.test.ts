@@ -130,7 +130,7 @@ describe('Trainer', () => {
     expect(seen.slice(6)).toEqual(seen.slice(0, 6));
   });
 
-  it('stops at a loss that is not finite, naming the step and the mend, and leaves the parameters', async () => {
+  it('stops at a loss that is not finite, naming the step and the fix, and leaves the parameters', async () => {
     let calls = 0;
     const loss: LossFunction = (model, inputs, targets, options) => {
       const result = languageModelLoss(model, inputs, targets, options);

@@ -179,9 +179,9 @@ function checkCombinations({
   };
   if (best_of !== undefined && best_of !== n)
     refuse('best_of', 'all completions made are returned, so it must equal n');
-  if (echo && logprobs !== undefined) refuse('logprobs', 'there are none for an echoed prompt');
+  if (echo && logprobs !== undefined) refuse('logprobs', 'an echoed prompt has no log-probabilities');
   if (session !== undefined && (n > 1 || listOf(prompt).length > 1)) {
-    refuse('session', 'it goes on with one completion of one prompt');
+    refuse('session', 'a session continues with one completion of one prompt');
   }
   if (session === undefined && session_tokens !== undefined) refuse('session_tokens', 'there is no session');
   if (stream_options && !stream) refuse('stream_options', 'the answer is not streamed');

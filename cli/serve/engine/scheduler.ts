@@ -19,9 +19,10 @@ interface Task {
 }
 
 /**
- * Shares the one backend among all requests. Kernels keep the thread to themselves while they run, so the work is cut into
- * small units: a token for a batch of sequences, a piece of a prompt, one text to embed. Every request in turn gets one, and
- * between any two the event loop runs: new requests are read, streams written, aborted ones noticed.
+ * Shares the one backend among all requests. Kernels keep the thread to themselves while they run, so the work is cut
+ * into small units. A unit is a token for a batch of sequences, a piece of a prompt, or one text to embed. Requests
+ * take turns, one unit each. Between any two units the event loop runs: new requests are read, streams written, aborted
+ * requests noticed.
  */
 export class Scheduler {
   readonly #batches: Batches;

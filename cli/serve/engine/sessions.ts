@@ -10,7 +10,7 @@ interface Session {
 
 /** A session while one request has it to itself. */
 export interface SessionLease {
-  /** What it holds; undefined for a new one. It stays the session's own. */
+  /** What the session holds; undefined for a new session. The value stays the session's own. */
   readonly past: Past | undefined;
   /** Replaces what the session holds, and takes over `past`. */
   commit(past: Past): void;

@@ -8,7 +8,7 @@ export class TextModel {
   /** Seconds since 1970. */
   readonly created = Math.floor(Date.now() / 1000);
 
-  /** @throws one sentence when it does not read text */
+  /** @throws ConfigurationError when it does not read text */
   constructor(
     readonly name: string,
     readonly model: Transformer,
@@ -60,7 +60,7 @@ export class TextModel {
   ): Int32Array {
     const plain = typeof input === 'string' ? this.tokenizer.encode(input, { framed }) : input;
     const ids = asDocument && typeof input === 'string' ? this.#documentOf(plain) : plain;
-    // Special tokens may lie beyond the model's rows.
+    // Special tokens may be beyond the model's rows.
     const vocabSize = Math.min(this.tokenizer.vocabSize, this.model.configuration.vocabSize);
     const isUnknown = (id: number) => !(id >= 0 && id < vocabSize);
     // As they were sent: in 32 bits, 2^32 would be token 0.

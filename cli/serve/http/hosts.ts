@@ -19,7 +19,7 @@ export interface HostOptions {
 export class Hosts {
   readonly #allowed: ReadonlySet<string>;
 
-  /** @throws one sentence for a name that no Host header can have */
+  /** @throws ConfigurationError for a name that no Host header can have */
   constructor(readonly options: HostOptions) {
     const { host, allowHosts = [] } = options;
     this.#allowed = new Set(['localhost', plain(host), ...allowHosts.map(checked)]);
@@ -61,7 +61,7 @@ function checked(name: string): string {
   );
 }
 
-/** @throws one sentence for what no browser sends as the origin of a page */
+/** @throws ConfigurationError for what no browser sends as the origin of a page */
 export function checkOrigin(origin: string): void {
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (url && url.origin === origin && /^https?:$/.test(url.protocol)) return;

@@ -1,6 +1,7 @@
 /**
  * GPT-2's byte-level alphabet and pre-tokenizer. A tokenizer.json must be text, so each byte is written as a printable
- * character: itself where it is printable in Latin-1, else the next free character from U+0100 on.
+ * character. A byte that is printable in Latin-1 is written as itself, any other as the next free character from U+0100
+ * on.
  */
 
 import { addedTokenToJson } from '../added-tokens.ts';
@@ -73,8 +74,8 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
   /**
    * The model of tokenizer.json.
    *
-   * @param names every token in the alphabet of bytes, those that are added as they are; the empty string for added ones that
-   *   follow all others
+   * @param names every token in the alphabet of bytes, added tokens as they are. The empty string stands for added
+   *   tokens that follow all others.
    */
   protected abstract modelToJson(names: readonly string[]): Model;
 

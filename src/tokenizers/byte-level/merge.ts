@@ -38,7 +38,7 @@ export function mergeByScan(symbols: Int32Array, ranks: PairMap, merged: Int32Ar
 /** {@link mergePairs} in O(n log n). */
 export function mergeByHeap(symbols: Int32Array, ranks: PairMap, merged: Int32Array): Int32Array {
   const length = symbols.length;
-  // Position before and after, and rank of the pair that starts here; −1 for none.
+  // Position before and after, and rank of the pair that starts here; −1 for no pair.
   const previous = Int32Array.from(symbols, (_, i) => i - 1);
   const next = Int32Array.from(symbols, (_, i) => (i + 1 < length ? i + 1 : -1));
   const rankAt = new Int32Array(length).fill(-1);

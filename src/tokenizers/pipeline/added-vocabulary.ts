@@ -17,12 +17,12 @@ export interface PlacedToken {
   readonly special: boolean;
 }
 
-/** A token, or text in which none is. */
+/** A token, or text without tokens. */
 export type Section = number | Piece;
 
 /**
- * The added tokens of a file. The library numbers those which its vocabulary lacks itself, after all others; the ids that
- * a file gives them are the same unless they have holes.
+ * The added tokens of a file. The library numbers tokens that its vocabulary lacks itself, after all others. The ids
+ * that a file gives them are the same unless they have holes.
  */
 export function readAddedTokens(file: Part, { vocab, size }: Model): PlacedToken[] {
   if (file.json.added_tokens === undefined) return [];

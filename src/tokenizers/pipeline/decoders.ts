@@ -118,7 +118,7 @@ const decoders: Readonly<Record<string, (part: Part) => Decoder>> = {
   },
 };
 
-/** UTF-8, or U+FFFD for each byte where the bytes are none. */
+/** UTF-8, or U+FFFD for each byte of what is no UTF-8. */
 function textOf(bytes: readonly number[]): string {
   try {
     return strictUtf8.decode(Uint8Array.from(bytes));

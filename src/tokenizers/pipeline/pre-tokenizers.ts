@@ -110,7 +110,7 @@ function chained(steps: readonly PreTokenizer[]): PreTokenizer {
   return (piece) => steps.reduce<Piece[]>((pieces, step) => pieces.flatMap(step), [piece]);
 }
 
-/** Cuts at the matches of a pattern; `inverted` takes what lies between matches for matches. */
+/** Cuts at the matches of a pattern; `inverted` takes the text between matches for matches. */
 function splitting(pattern: RegExp, behavior: Behavior, inverted = false): PreTokenizer {
   return ({ text, isFirst }) => {
     const stretches = cutting(stretchesOf(text, pattern, inverted), behavior);
@@ -126,7 +126,7 @@ interface Stretch {
   readonly isMatch: boolean;
 }
 
-/** Matches and what lies between them; together the text. */
+/** Matches and the text between them; together the whole text. */
 function stretchesOf(text: string, pattern: RegExp, inverted: boolean): Stretch[] {
   const stretches: Stretch[] = [];
   let last = 0;

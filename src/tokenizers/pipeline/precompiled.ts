@@ -22,7 +22,10 @@ export function precompiledNormalizer(charsmap: string, where: string): (text: s
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-  /** What the shortest prefix in the table becomes, as the Rust library has it; undefined where there is none. */
+  /**
+   * What the shortest prefix in the table becomes, as the Rust library has it; undefined where no prefix is in the
+   * table.
+   */
   const replacement = (key: Uint8Array): string | undefined => {
     let place = offsetOf(trie[0]!);
     for (const byte of key) {

@@ -1,6 +1,6 @@
 /**
- * Training of byte-pair encoding (Sennrich et al., 2016): start from bytes and join the most frequent pair of neighbours
- * again and again. Equal pre-tokens are counted once. The places where each pair stands are kept in a list of its own,
+ * Training of byte-pair encoding (Sennrich et al., 2016): start from bytes and join the most frequent pair of
+ * neighbours again and again. Equal pre-tokens are counted once. The places of each pair are kept in a list of its own,
  * so that a merge costs only as much as it changes.
  */
 
@@ -25,8 +25,8 @@ export interface TrainBpeOptions extends SpecialTokenOptions {
 }
 
 /**
- * Trains a tokenizer on texts; no token crosses from one to the next, so hand a stream over as `segments(stream)`. The
- * same texts give the same tokenizer: ties go to the pair of smaller ids.
+ * Trains a tokenizer on texts. No token crosses from one text to the next, so hand a stream over as `segments(stream)`.
+ * The same texts give the same tokenizer: ties go to the pair of smaller ids.
  *
  * @throws ConfigurationError if vocabSize or minFrequency is out of range
  */
@@ -105,7 +105,7 @@ class Places {
   private readonly weights: Float64Array;
   private readonly previous: Int32Array;
   private readonly next: Int32Array;
-  /** Pair that starts here, −1 for none, and its list. */
+  /** Pair that starts here, −1 for no pair, and its list. */
   private readonly pairAt: Int32Array;
   private readonly before: Int32Array;
   private readonly after: Int32Array;

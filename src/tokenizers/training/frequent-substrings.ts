@@ -13,10 +13,11 @@ export interface Substrings {
 }
 
 /**
- * All substrings of whole characters, of at least two bytes and at most `maxLength` characters, that occur at least twice
- * and are not always followed by the same byte, which would then belong to them. In the order of their bytes.
+ * All substrings of whole characters, of at least two bytes and at most `maxLength` characters, that occur at least
+ * twice. A substring that is always followed by the same byte is left out: that byte would belong to it. In the order
+ * of their bytes.
  *
- * The positions at which characters start are sorted by the bytes that follow, from the first byte on; a stretch of
+ * The positions at which characters start are sorted by the bytes that follow, from the first byte on. A stretch of
  * positions that agree in their first bytes is a substring. O(bytes · maxLength).
  */
 export function frequentSubstrings(words: WordList, maxLength: number): Substrings {
@@ -99,7 +100,7 @@ class Sorting {
     });
   }
 
-  /** What is at one place alone is followed by the rest of its word. */
+  /** A substring that occurs at one place alone is followed by the rest of its word. */
   private addRest(at: number, length: number, characters: number, total: number): void {
     const { bytes } = this.words;
     const position = this.positions[at]!;

@@ -45,7 +45,7 @@ export class PairQueue {
     heapCounts[i] = count;
   }
 
-  /** Removes the most frequent pair with a positive count; −1 if there is none. */
+  /** Removes the most frequent pair with a positive count; −1 if no pair is left. */
   pop(): number {
     while (this.heapPairs.length > 0) {
       const pair = this.heapPairs[0]!;

@@ -3,7 +3,10 @@ import { patternOf } from '../added-tokens.ts';
 import { PRE_TOKEN_PATTERN } from '../byte-level/byte-level.ts';
 import { segmentsOf } from '../text-segments.ts';
 
-/** How often each pre-token occurs in texts, in the order of first occurrence; `specials` are left out and part what they stand between. */
+/**
+ * How often each pre-token occurs in texts, in the order of first occurrence. `specials` are left out, and no pre-token
+ * spans one.
+ */
 export async function countPreTokens(
   texts: Iterable<string> | AsyncIterable<string>,
   specials: readonly string[],

@@ -1,7 +1,7 @@
 /**
- * Training of a unigram language model of subwords (Kudo 2018), as SentencePiece does it: start from many frequent
- * substrings, fit their probabilities by expectation–maximisation, drop the quarter of the tokens that the likelihood
- * would miss least, and so on until few enough are left.
+ * Training of a unigram language model of subwords (Kudo 2018), as SentencePiece does it. Start from many frequent
+ * substrings and fit their probabilities by expectation–maximisation. Then drop the quarter of the tokens that the
+ * likelihood would miss least, and so on until few enough are left.
  */
 
 import { ConfigurationError } from '../../base/errors.ts';
@@ -39,9 +39,9 @@ const NUM_STEPS = 2;
 const KEPT_SHARE = 0.75;
 
 /**
- * Trains a tokenizer on texts; no token crosses from one to the next, so hand a stream over as `segments(stream)`. The
- * same texts give the same tokenizer. Time and memory grow with the distinct pre-tokens (words, roughly): about a hundred
- * bytes for each of their characters.
+ * Trains a tokenizer on texts. No token crosses from one text to the next, so hand a stream over as `segments(stream)`.
+ * The same texts give the same tokenizer. Time and memory grow with the distinct pre-tokens (words, roughly): about a
+ * hundred bytes for each of their characters.
  *
  * @throws if an option is out of range
  */

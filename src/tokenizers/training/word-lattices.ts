@@ -3,13 +3,13 @@ import type { Substrings } from './frequent-substrings.ts';
 import type { WordList } from './word-list.ts';
 
 /**
- * All ways to write each of many words with tokens: from every byte of a word an edge for each token that stands there.
+ * All ways to write each of many words with tokens: from every byte of a word an edge for each token that starts there.
  * Tokens 0 to 255 are the bytes, in GPT-2's order; they stay, so every word can be written. Memory: four bytes an edge.
  */
 export class WordLattices {
   /** Length of each token in bytes. */
   private lengths: Int32Array;
-  /** Where each token stands, once. */
+  /** Where each token is, once. */
   private examples: Int32Array;
   /** Edges from byte `i`, the shortest first, are `first[i] … first[i + 1] − 1`. */
   private readonly first: Int32Array;

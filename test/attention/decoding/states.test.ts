@@ -101,7 +101,7 @@ for (const { backend, rounding } of backends) {
         );
       });
 
-      it('stacked, sliced and cloned states go on as each sequence alone', async () => {
+      it('stacked, sliced and cloned states continue as each sequence alone', async () => {
         const sequences = [1, 2, 3].map((seed) => randomSequence(23, seed));
         const expected = await Promise.all(sequences.map((sequence) => whole(attention, sequence, 23)));
         const states = sequences.map(() => attention.createState(sizes(1)));
@@ -136,7 +136,7 @@ for (const { backend, rounding } of backends) {
         for (const state of [...states, pair, all, part, copy]) state.dispose();
       });
 
-      it('a saved state, also by way of JSON, goes on as the one that was never saved', async () => {
+      it('a saved state, also by way of JSON, continues as the one that was never saved', async () => {
         const sequences = [4, 5].map((seed) => randomSequence(90, seed));
         const state = attention.createState(sizes(2));
         await extend(attention, state, sequences, 0, 71);

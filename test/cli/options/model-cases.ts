@@ -19,7 +19,7 @@ const differs = (part: (seen: Seen) => unknown) => (seen: Seen, without: Seen) =
   expect(part(seen)).not.toEqual(part(without));
 };
 
-/** What the library itself goes on with; the defaults are those of the command. */
+/** What the library itself continues with; the defaults are those of the command. */
 async function continued(options: Record<string, unknown>, prompt = 'The whale', model = 'favor'): Promise<string> {
   const backend = await createBackend({ numThreads: 1 });
   try {

@@ -1,7 +1,7 @@
 /**
- * Every option of every command, from the program's own list. For each, the command runs with and without: a check of what came
- * of it must pass with the option and fail without, which is what a command that ignores the option would give. An option
- * without such a case fails.
+ * Every option of every command, from the program's own list. For each option, the command runs with and without it. A
+ * check of what came of the run must pass with the option. The check must fail without, as for a command that ignores
+ * the option. An option without a case here fails.
  */
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -238,7 +238,7 @@ const choices: Record<string, (base: readonly string[]) => string[]> = {
     return ['convert', '--from', at('exact'), '--out', at('refused'), '--auto', '0.5', '--data', at('text.txt')];
   },
   'demo --steps': () => ['demo', '--steps', '1', '--out', at('refused')],
-  'A demonstration that goes on, with the steps it was started with,': () => {
+  'A demonstration that continues, with the steps it was started with,': () => {
     cpSync(at('favor'), at('shown/performer'), { recursive: true });
     return ['demo', '--out', at('shown')];
   },

@@ -81,7 +81,7 @@ const health = async (url: string): Promise<{ active: number; queued: number }> 
 const session = async (url: string, between: () => Promise<unknown>): Promise<Seen> => {
   await complete(url, { session: 'one' });
   await between();
-  // A session that was dropped holds nothing to go on with.
+  // A session that was dropped holds nothing to continue with.
   return { status: (await complete(url, { session: 'one', prompt: '' })).status };
 };
 

@@ -383,7 +383,7 @@ describe('many requests', () => {
       expect((await outcomes).filter(({ status }) => status === 'rejected').length).toBeGreaterThan(6);
       const fed = engine.scheduler.tokensFed;
       await settle();
-      // Nothing went on behind the clients' backs.
+      // No completion continued behind the clients' backs.
       expect(engine.scheduler.tokensFed - fed).toBeLessThan(24 + 256);
       for (let i = 0; i < 24; i++) engine.sessions.delete(`s${i}`);
       expect(await settle()).toBe(idle);
@@ -392,7 +392,7 @@ describe('many requests', () => {
 
   it('of which one breaks the model fail alone', async () => {
     const broken = tinyModel(backend);
-    // Whoever feeds a z gets numbers that are none.
+    // Whoever feeds a z gets numbers that are NaN.
     const table = broken.parameters().get('tokens.weight')!;
     const [z] = tokenizer.encode('z');
     backend.write(table.storage, new Float64Array(12).fill(Number.NaN), z * 12);

@@ -139,7 +139,7 @@ describe('the openai client', () => {
     expect(logprobs?.top_logprobs?.map((top) => Object.keys(top).length)).toEqual([...text].map(() => 2));
   });
 
-  it('goes on with a session, and ends it', async () => {
+  it('continues with a session, and ends it', async () => {
     await serve();
     const ask = (prompt: string) =>
       client().completions.create({ ...greedy, prompt, max_tokens: 10, session: 'ahab' } as typeof greedy & {

@@ -183,7 +183,7 @@ describe('performers serve', () => {
     const port = String((taken.address() as AddressInfo).port);
     const cases: [string[], string][] = [
       [['--model', directory, '--port', port], `performers: Port ${port} on 127.0.0.1 is already in use: choose`],
-      [['--model', directory, '--port', '70000'], "error: option '--port <n>' argument '70000' is invalid. It must be"],
+      [['--model', directory, '--port', '70000'], "error: option '--port <n>' argument '70000' is invalid. Give"],
       [['--model', directory, '--host', '203.0.113.7'], 'performers: 203.0.113.7 is no address of this machine'],
       [['--model', directory, '--api-key', 'a b'], 'performers: The API key is empty or has spaces in it'],
       ...[
@@ -195,12 +195,9 @@ describe('performers serve', () => {
         ['grace', '2147484'],
       ].map(([name, value]): [string[], string] => [
         ['--model', directory, `--${name}`, value],
-        `error: option '--${name} <seconds>' argument '${value}' is invalid. It must be a number of seconds from 0.001 to`,
+        `error: option '--${name} <seconds>' argument '${value}' is invalid. Give a number of seconds from 0.001 to`,
       ]),
-      [
-        ['--model', directory, '--max-body', '1e10'],
-        "option '--max-body <bytes>' argument '1e10' is invalid. It must be",
-      ],
+      [['--model', directory, '--max-body', '1e10'], "option '--max-body <bytes>' argument '1e10' is invalid. Give"],
       [
         ['--model', directory, '--cors', '*'],
         'performers: "*" is no origin: give --cors the scheme, name and port alone',

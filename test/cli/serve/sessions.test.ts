@@ -24,7 +24,7 @@ describe('a session', () => {
   } as const;
   for (const [name, options] of Object.entries(models)) {
     for (const choice of [{ temperature: 0 }, { temperature: 0.8, seed: 12 }]) {
-      it(`goes on as the whole text would, and feeds only what is new: ${name}, ${JSON.stringify(choice)}`, async () => {
+      it(`continues as the whole text would, and feeds only what is new: ${name}, ${JSON.stringify(choice)}`, async () => {
         const model = tinyModel(backend, options);
         engine = createEngine(model);
         const turns = [

@@ -72,7 +72,7 @@ describe('evaluationSequences', () => {
                 ...(frame.end ? [frame.end] : []),
               ]);
               const ahead = targets === 'following' ? 1 : 0;
-              // Pairs of input and target: a pair of two documents is none that is expected.
+              // Pairs of input and target: a pair of two documents is not expected.
               const pairsOf = (inputs: number[], targets: number[]) =>
                 targets.map((target, i) => `${inputs[i]} → ${target}`);
               const expected = documents.flatMap((ids) => pairsOf(ids, ids.slice(ahead)));

@@ -87,7 +87,7 @@ describe('readFasta', () => {
     expect(records.every((r, i) => lines[r.line - 1] === `>r${i}`)).toBe(true);
   });
 
-  test('counts what it cannot use, by line, and goes on', async () => {
+  test('counts what it cannot use, by line, and continues', async () => {
     const text = [
       '\ufeff', // 1
       'text before the first header', // 2

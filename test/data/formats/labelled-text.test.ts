@@ -123,7 +123,7 @@ describe('readLabelledTable', () => {
     expect(json.bad).toEqual([[2, '"mood" is 1, not one of bad, good']]);
   });
 
-  test('counts what it cannot use and goes on', async () => {
+  test('counts what it cannot use and continues', async () => {
     const json = [
       '{"text": "a", "label": 0}',
       '{"text": "a", "label": 1.5}',

@@ -50,7 +50,7 @@ describe('readListOps', () => {
     );
   });
 
-  test('counts what it cannot use and goes on', async () => {
+  test('counts what it cannot use and continues', async () => {
     const lines = [
       'Source\tTarget',
       '( ( ( [MAX 4 ) 3 ) ] )\t3',

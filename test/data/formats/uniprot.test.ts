@@ -105,7 +105,7 @@ describe('readUniProt', () => {
     expect(records.map((record) => [record.organism, record.group])).toEqual([[expected, expected]]);
   });
 
-  test('counts what it cannot use, by the line where the entry starts, and goes on', async () => {
+  test('counts what it cannot use, by the line where the entry starts, and continues', async () => {
     const good = entry({ sequence: 'ACDEF', accession: 'A0A000' });
     const without = (code: string) => good.filter((line) => !line.startsWith(code));
     const parts = [

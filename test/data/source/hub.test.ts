@@ -341,7 +341,7 @@ describe('the cache', () => {
     writeFileSync(path, jsonl('secret'));
     return path;
   };
-  /** Nothing of the repository's lies beside the cache. */
+  /** Nothing of the repository's is beside the cache. */
   const escaped = () => readdirSync(root).filter((name) => !name.startsWith('cache-') && name !== 'secret.jsonl');
   const leads = 'leads out of the cache';
 

@@ -209,7 +209,7 @@ describe('AdamW of one’s own', () => {
     for (const [i, value] of (await weight.data()).entries()) expect(value).toBeCloseTo(expected[i].x, 12);
   });
 
-  it('goes on from a saved state as if it had never stopped', async () => {
+  it('continues from a saved state as if it had never stopped', async () => {
     const run = async (stops: boolean) => {
       const layer = new Linear(backend, 3, 2, drawn());
       const parameters = layer.parameters();

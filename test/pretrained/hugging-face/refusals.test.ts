@@ -286,7 +286,7 @@ describe('shards', () => {
     const files = withIndex((map) => {
       map['lm_head.bias'] = path;
     });
-    // Even where there is such a file.
+    // Even where the file exists.
     await expectRefusal(
       files.set(path, golden('esm').get('model.safetensors')!),
       /index\.json names the file ".*", but a shard is a \.safetensors file beside its index: /,
