@@ -142,7 +142,7 @@ export function convertCommand(): Command {
   });
 }
 
-/** What would be made and measured; of what the hub holds nothing is fetched, so that its length is null. */
+/** What would be made and measured. Nothing is fetched from the hub, so the length of a model there is null. */
 async function resolved(flags: ConvertFlags): Promise<object> {
   const { from, out, data, sequences, seed, maxLength, auto, keepExact, kernel } = flags;
   const settings = {
@@ -251,7 +251,7 @@ async function measure(
   }
 }
 
-/** Sequences that queries and keys are balanced on, for each that the conversion is measured on. */
+/** Sequences on which queries and keys are balanced, for each sequence on which the conversion is measured. */
 const balancedShare = 3;
 
 /** As many batches as are to be measured, at most half of them, and others to balance on; a single batch serves for both. */
@@ -299,7 +299,7 @@ function attentionOf({ attention: type, features, kernel, projection }: ConvertF
   return {
     type,
     ...(features !== undefined && { numFeatures: features }),
-    // The report puts favor++ in, with the parameter that it measures.
+    // The report adds favor++, with the parameter that it measures.
     ...(kernel && kernel !== 'favor++' && { featureMap: kernel }),
     ...(projection && { projection }),
   };

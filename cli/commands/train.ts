@@ -154,7 +154,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   return parseConfiguration(runConfiguration, defined(configuration), 'the options');
 }
 
-/** Text files of one class follow each other, so that a tail would hold out a single class. */
+/** Text files of one class come one after another, so a tail would hold out a single class. */
 function defaultSplit(objective: Objective['type'], { format = 'text' }: { format?: unknown }) {
   if (objective !== 'classification' || format !== 'text') return undefined;
   return { by: 'document' } as const;
@@ -163,7 +163,7 @@ function defaultSplit(objective: Objective['type'], { format = 'text' }: { forma
 function tokenizerOf({ tokenizer, vocabSize }: TrainFlags, given: RunOptions['tokenizer']): RunOptions['tokenizer'] {
   if (tokenizer === undefined && vocabSize === undefined) return given;
   const type = tokenizer ?? given?.type ?? 'bpe';
-  // Of another type, nothing is kept.
+  // Nothing is kept of a tokenizer of another type.
   const kept = given?.type === type ? given : undefined;
   if (type === 'characters') return { ...kept, type, ...defined({ vocabSize }) };
   if (type === 'bpe' || type === 'unigram') return { vocabSize: 1024, ...kept, type, ...defined({ vocabSize }) };
@@ -182,7 +182,7 @@ function withMask(tokenizer: RunOptions['tokenizer'], objective: Objective['type
 
 const featureFlags = { numFeatures: '--features', featureMap: '--feature-map', projection: '--projection' } as const;
 
-/** The attention that flags give, over that of a file or preset, of which the keys stay that both kinds have. */
+/** The attention that flags give, over that of a file or preset. Keys that both kinds have are kept. */
 function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
   const features = defined({
     numFeatures: flags.features,

@@ -35,7 +35,9 @@ export class Recovery {
     readonly before: ModelComparison | undefined,
   ) {}
 
-  /** Measures a run that starts; of one that resumes, what was measured is read. Nothing without held-out text. */
+  /**
+   * Measures a run that starts. For a run that resumes, reads what was measured. Does nothing without held-out text.
+   */
   static async open(run: Run, options: Stoppable = {}): Promise<Recovery> {
     const { out, model, corpus, configuration, resume } = run;
     const { dataset, store, tokenizer } = corpus;

@@ -21,7 +21,7 @@ const tokenizer = z.discriminatedUnion('type', [
     mask,
   }),
   z.strictObject({ type: z.literal('protein') }),
-  /** Values of images; only their data fits it, and they fit no other. */
+  /** Values of images. Only the data of images fits this tokenizer, and images fit no other. */
   z.strictObject({ type: z.literal('pixels') }),
 ]);
 

@@ -26,7 +26,7 @@ import type { RunConfiguration } from './configuration.ts';
 /** Data, tokenised with a tokenizer. */
 export interface Corpus {
   readonly dataset: Dataset;
-  /** What of a configuration finds the same data again, wherever the program runs. */
+  /** The part of a configuration that finds the same data again, wherever the program runs. */
   readonly source: Pick<RunConfiguration, 'data' | 'dataset' | 'split'>;
   readonly tokenizer: Tokenizer;
   readonly store: TokenizedDataset;

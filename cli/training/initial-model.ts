@@ -101,7 +101,7 @@ async function startLocked(
   const { directory, files, tokenizer } = initial;
   const config = changedConfiguration(initial, configuration);
   checkObjective(configuration.training.objective, config);
-  // Before the text is read, as a mistake here is found sooner.
+  // Checked before the text is read, so that a mistake is found sooner.
   const model = restoreModel(backend, { ...files, config }, directory);
   const { training, teacher } = await withTeacher(backend, configuration.training, options, {
     directory,
@@ -148,7 +148,7 @@ export function changedConfiguration(
       `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
     );
   }
-  // What a configuration says is not raised without a word; what the initial model has is.
+  // The maxLength of a configuration is not raised silently; that of the initial model is raised.
   if (model.maxLength !== undefined && Number(model.maxLength) < length) throw belowWindow(model.maxLength, length);
   const maxLength = Math.max(length, Number(given.maxLength));
   return parseConfiguration(transformerConfiguration, { ...given, maxLength }, 'the model configuration');

@@ -18,7 +18,7 @@ interface ResolvedRun {
   /** The model that finetuning starts from. */
   readonly from: string | null;
   readonly data: readonly string[];
-  /** Absolute paths; null of what the hub holds, as nothing is fetched. */
+  /** Absolute paths; null for files on the hub, as nothing is fetched. */
   readonly files: readonly string[] | null;
   readonly dataset: object;
   readonly split: object | null;
@@ -30,7 +30,7 @@ interface ResolvedRun {
   readonly evaluationBatches: number | null;
 }
 
-/** A run that starts from nothing. @throws as starting would, as far as that can be told without reading the data */
+/** A run that starts from nothing. @throws as starting would, as far as that is known without reading the data */
 export async function resolvedRun(flags: TrainingFlags, configuration: RunConfiguration): Promise<ResolvedRun> {
   await checkNoRun(flags.out);
   const dataset = await findData(configuration);
@@ -57,7 +57,7 @@ export async function resolvedRun(flags: TrainingFlags, configuration: RunConfig
   };
 }
 
-/** A run that starts from a model. @throws as starting would, as far as that can be told without reading the data */
+/** A run that starts from a model. @throws as starting would, as far as that is known without reading the data */
 export async function resolvedFinetuning(
   flags: TrainingFlags,
   configuration: RunConfiguration,

@@ -108,7 +108,7 @@ export async function withLock(out: string, open: (lock: RunLock) => Promise<Run
   }
 }
 
-/** Removes what a run that was refused left: everything that was not in `out` before, and `out` if that had nothing. */
+/** Removes what a refused run left: everything that was not in `out` before, and `out` itself if it was empty. */
 async function removeNew(out: string, before: readonly string[]): Promise<void> {
   for (const name of await readdir(out).catch(() => [])) {
     if (!before.includes(name)) await rm(join(out, name), { recursive: true, force: true });
@@ -116,7 +116,7 @@ async function removeNew(out: string, before: readonly string[]): Promise<void> 
   if (before.length === 0) await rmdir(out).catch(() => undefined);
 }
 
-/** The batches of a run's training. @throws one sentence where the text is too short for one */
+/** The batches of a run's training. @throws ConfigurationError where the text is too short for a batch */
 function batchesOf({ configuration: { training }, corpus: { store, tokenizer, dataset }, classes }: Run) {
   return trainingBatches(store.train, training, vocabularyOf(tokenizer, dataset), classes?.train);
 }

@@ -7,7 +7,10 @@ import type { Sequence } from './sequence.ts';
  */
 const maxBatch = 32;
 
-/** Sequences that decode together. Rows of ended ones stay until half are empty, for taking rows out copies the others. */
+/**
+ * Sequences that decode together. Rows of ended sequences stay until half are empty, as taking rows out copies the
+ * others.
+ */
 export class Batch {
   readonly #rows: (Sequence | undefined)[];
   readonly #states: DecodingState[];
@@ -104,7 +107,7 @@ export class Batches {
   add(sequences: readonly Sequence[]): void {
     const arrived = new Map<number, Sequence[]>();
     for (const sequence of sequences) append(arrived, this.#key(sequence), sequence);
-    // Where sequences come, and where rows are empty, batches no more than half full are made anew.
+    // Where sequences arrive, and where rows are empty, batches that are at most half full are made anew.
     for (const batch of this.#batches) {
       const [first] = batch.sequences;
       const group = first && arrived.get(this.#key(first));

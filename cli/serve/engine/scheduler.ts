@@ -62,7 +62,7 @@ export class Scheduler {
     });
   }
 
-  /** Touches the backend no more once its work is done. */
+  /** After its work is done, the scheduler does not touch the backend. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#trimTimer);
@@ -76,7 +76,7 @@ export class Scheduler {
   }
 
   async #loop(): Promise<void> {
-    // What arrives together is taken up together.
+    // Requests that arrive together start together.
     await pause();
     while (this.#numSequences > 0 || this.#tasks.length > 0) {
       for (const batch of this.#batches) {
@@ -128,7 +128,7 @@ export class Scheduler {
         sequence.fail(error);
       }
       budget -= count;
-      // To the end of the line.
+      // Moves the request to the end of the line.
       this.#prompts = [...this.#prompts.filter((other) => other !== sequence), sequence];
       await pause();
     }

@@ -40,7 +40,7 @@ export interface SequenceListener {
 }
 
 /**
- * One completion on its way: what to feed next, and which token the logits give. Feeding it is the scheduler's part, which also
+ * One completion on its way: what to feed next, and which token the logits give. The scheduler feeds the sequence, and
  * owns the states while the sequence is in a batch.
  */
 export class Sequence {
@@ -83,7 +83,10 @@ export class Sequence {
     return this.#numTokens;
   }
 
-  /** What it feeds next may be fed together with others. The end of a prompt that is shown to a listener is fed alone. */
+  /**
+   * What the sequence feeds next may be fed together with others. The end of a prompt that is shown to a listener is
+   * fed alone.
+   */
   get canJoin(): boolean {
     return !this.isDone && this.#pending.length === 1 && (this.#promptFed || !this.listener.onPrompt);
   }
@@ -98,7 +101,7 @@ export class Sequence {
     return !this.#cancelled && this.options.keepsPast === true;
   }
 
-  /** Generates no more; the scheduler frees the states. */
+  /** Generates no more tokens; the scheduler frees the states. */
   cancel(): void {
     this.#cancelled = true;
   }

@@ -1,6 +1,6 @@
 /**
- * Cuts text that arrives in pieces before the first stop sequence. Text that may be the beginning of one is held back until it is known,
- * so that nothing given out has to be taken back.
+ * Cuts text that arrives in pieces before the first stop sequence. Text that may be the beginning of a stop sequence is
+ * held back until that is known. Nothing that was given out has to be taken back.
  */
 export class StopSequences {
   #held = '';
@@ -28,7 +28,7 @@ export class StopSequences {
   }
 }
 
-/** Length of the longest end of `text` that `stop` begins with, short of all of it. */
+/** Length of the longest end of `text` that is a beginning of `stop`, but not all of it. */
 function overlap(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) {
     if (text.endsWith(stop.slice(0, length))) return length;

@@ -8,7 +8,7 @@ export interface Piece {
   readonly logProbabilities: readonly TokenLogProbability[];
 }
 
-/** Turns generated tokens into pieces of text: whole characters, and nothing of a stop sequence. */
+/** Turns generated tokens into pieces of text: whole characters, without any part of a stop sequence. */
 export class TextAssembler {
   readonly #stream: TokenStream;
   readonly #stops: StopSequences;

@@ -50,7 +50,8 @@ export class TextModel {
 
   /**
    * @param framed with the special tokens around a text that its tokenizer knows, such as `[CLS]` and `[SEP]`
-   * @param asDocument where the tokenizer knows no tokens around a text, those that training puts around a document
+   * @param asDocument where the tokenizer has no tokens for around a text: adds those that training puts around a
+   *   document
    * @throws {ApiError} 400 for ids outside the vocabulary, and for texts without tokens unless `mayBeEmpty`
    */
   encode(

@@ -73,7 +73,7 @@ export class HttpServer {
     return connection;
   }
 
-  /** Answers what is no request, after the requests that came before. */
+  /** Answers what is not a request, after the requests that came before. */
   async #answerError(error: NodeJS.ErrnoException, socket: Duplex): Promise<void> {
     const connection = this.#connection(socket);
     if (!socket.writable || error.code === 'ECONNRESET') {

@@ -66,7 +66,7 @@ function readBytes({ incoming, outgoing }: HttpBindings, most: number, stopping:
     const end = (settle: () => void) => {
       incoming.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
       stopping.removeEventListener('abort', onStop);
-      // What follows a body that is too large is read and dropped, for a client that does not read before it has written.
+      // What follows a body that is too large is read and dropped: some clients do not read before they have written.
       incoming.on('error', () => {}).resume();
       settle();
     };

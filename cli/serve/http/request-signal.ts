@@ -14,7 +14,7 @@ export function requestSignal(outgoing: ServerResponse, seconds: number, ending:
   const controller = new AbortController();
   const giveUp = (reason: ApiError) => {
     controller.abort(reason);
-    // An answer on its way is cut short; who does not take even that is disconnected.
+    // An answer on its way is cut short. A client that does not read even that is disconnected.
     setTimeout(() => outgoing.destroy(), 1000 * lingering).unref();
   };
   const onEnding = () => giveUp(ending.reason);
