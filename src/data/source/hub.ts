@@ -5,6 +5,7 @@
  */
 
 import { join } from 'node:path';
+import { environment } from '../../base/environment.ts';
 import { DataError, NetworkError } from '../../base/errors.ts';
 import type { Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
@@ -166,10 +167,9 @@ class Hub {
     private readonly target: HubName,
     private readonly options: HubOptions,
   ) {
-    const { env } = process;
-    this.#url = (options.hubUrl ?? env.HF_ENDPOINT ?? HUB_URL).replace(/\/+$/, '');
-    this.#accessToken = options.accessToken ?? env.HF_TOKEN;
-    this.#offline = options.offline ?? env.HF_HUB_OFFLINE === '1';
+    this.#url = (options.hubUrl ?? environment('HF_ENDPOINT') ?? HUB_URL).replace(/\/+$/, '');
+    this.#accessToken = options.accessToken ?? environment('HF_TOKEN');
+    this.#offline = options.offline ?? environment('HF_HUB_OFFLINE') === '1';
     const cache = options.cacheDir ?? cacheFolder();
     this.#cache = new HubCache(cache, join(cache, `${target.type}s--${target.repository.replace('/', '--')}`));
   }
@@ -362,10 +362,10 @@ class Hub {
 }
 
 function cacheFolder(): string {
-  const { env } = process;
-  const home =
-    env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(env.HOME ?? env.USERPROFILE ?? '.', '.cache'), 'huggingface');
-  return env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, 'hub');
+  const user = environment('HOME') ?? environment('USERPROFILE') ?? '.';
+  const caches = environment('XDG_CACHE_HOME') ?? join(user, '.cache');
+  const home = environment('HF_HOME') ?? join(caches, 'huggingface');
+  return environment('HF_HUB_CACHE') ?? environment('HUGGINGFACE_HUB_CACHE') ?? join(home, 'hub');
 }
 
 /** Why the network failed; undefined for an error of another kind. */
