@@ -132,11 +132,11 @@ export class Trainer {
   }
 
   /**
-   * Makes one update. Timers and signals happen between layers of the forward pass and ops of the backward pass; with a loss of the
-   * caller's own the forward pass is one step.
+   * Makes one update. Timers and signals happen between layers of the forward pass and ops of the backward pass. With a
+   * loss of the caller's own the forward pass is one step.
    *
    * @param options.signal stops it before the parameters change: its reason is thrown
-   * @throws one sentence when the loss or the gradient is not finite, or a token lies outside the vocabulary; the
+   * @throws ConfigurationError when the loss or the gradient is not finite, or a token is outside the vocabulary. The
    *   parameters are then as they were.
    */
   async step(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<StepResult> {

@@ -37,7 +37,7 @@ it('differentiates in pieces, whatever others differentiate meanwhile', async ()
   };
   const { value, gradients } = await valueAndGradientsInSteps(cube(), [x], pausing(meanwhile));
   expect([...(await value.data()), ...(await gradients[0].data())]).toEqual([27, 27]);
-  // Four pieces at least: two of the loss, two of the backward pass. None freed what was made between them.
+  // Four pieces at least: two of the loss, two of the backward pass. No piece freed what was made between them.
   expect(others.length).toBeGreaterThanOrEqual(8);
   for (const other of others) expect([9, 6]).toContain((await other.data())[0]);
 });
