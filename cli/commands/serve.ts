@@ -94,8 +94,8 @@ async function serve(flags: ServeFlags, apiKey: string | undefined): Promise<voi
   const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, tokenizer, directory, classNames } = await loadModel(backend, flags.model, { signal });
-    const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer, classNames);
+    const { model, tokenizer, directory, ...known } = await loadModel(backend, flags.model, { signal });
+    const served = new TextModel(flags.name ?? nameOf(resolve(directory)), model, tokenizer, known);
     const engine = new Engine(served, flags);
     const { host, port, verbose, allowHost: allowHosts, cors: origins } = flags;
     const service = await Service.start(engine, { host, port, apiKey, allowHosts, origins, verbose, write: say });

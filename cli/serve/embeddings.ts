@@ -28,7 +28,7 @@ export async function embed(
   if (body.dimensions !== undefined && body.dimensions !== dModel) {
     throw badRequest(`This model's embeddings have ${dModel} dimensions and no others.`, 'dimensions');
   }
-  const inputs = listOf(body.input).map((input) => served.encode(input, 'input', { framed: true }));
+  const inputs = listOf(body.input).map((input) => served.encodeSentence(input, 'input'));
   checkInputLengths(inputs, served, limits);
   const pooled = await readEach(inputs, served, scheduler, signal, (hidden, options) => model.pool(hidden, options));
   const vectors = pooled.map(normalised);

@@ -65,6 +65,27 @@ export function classNames(
   return names.every((name) => typeof name === 'string') ? names : undefined;
 }
 
+/**
+ * Tokens, special ones included, at which the library sentence-transformers cuts a text: max_seq_length or, where that is not
+ * said, what the tokenizer and the positions allow. Undefined for a model that is none of sentences.
+ */
+export function sentenceLength(
+  companions: Companions,
+  { positions, maxLength }: Pick<TransformerConfiguration, 'positions' | 'maxLength'>,
+): number | undefined {
+  const { max_seq_length: stated } = companion(companions, 'sentence_bert_config.json');
+  if (isCount(stated)) return stated;
+  if (!('modules.json' in companions)) return undefined;
+  const { model_max_length: ofTokenizer } = companion(companions, 'tokenizer_config.json');
+  const least = Math.min(
+    isCount(ofTokenizer) ? ofTokenizer : Number.POSITIVE_INFINITY,
+    positions === 'learned' ? maxLength : Number.POSITIVE_INFINITY,
+  );
+  return Number.isFinite(least) ? least : undefined;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
+
 /** Far more than anybody names. */
 const MAX_CLASSES = 2 ** 24;
 

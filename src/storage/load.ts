@@ -10,7 +10,7 @@ import { backendKind } from '../tensor/tensor.ts';
 import { loadAnyTokenizer } from '../tokenizers/load-any-tokenizer.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
-import { COMPANIONS, classNames, parseCompanions } from './companions.ts';
+import { COMPANIONS, classNames, parseCompanions, sentenceLength } from './companions.ts';
 import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './model-directory.ts';
 import { entriesKind } from './safetensors.ts';
 import { checkModelSize, loadWeights } from './weights.ts';
@@ -21,6 +21,8 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
   /** Names of the classes, where the pretrained model that this one comes from has named them. */
   readonly classNames?: readonly string[] | undefined;
+  /** Tokens, special ones included, at which the model's own library cuts a text that becomes a vector. */
+  readonly sentenceLength?: number | undefined;
   /** The checkpoint it came from. */
   readonly directory: string;
 }
@@ -82,9 +84,13 @@ export async function loadModel(backend: Backend, path: string, options: Stoppab
   const model = restoreModel(backend, files, directory);
   checkTokenizer(tokenizer, model.configuration, where);
   const record = join(directory, COMPANIONS);
-  const { companions = '{}' } = files;
-  const names = classNames(parseCompanions(parseJson(companions, record), record), model.configuration);
-  return { model, tokenizer, directory, classNames: names };
+  const companions = parseCompanions(parseJson(files.companions ?? '{}', record), record);
+  const { configuration } = model;
+  return {
+    ...{ model, tokenizer, directory },
+    classNames: classNames(companions, configuration),
+    sentenceLength: sentenceLength(companions, configuration),
+  };
 }
 
 /** The files of the model that `path` means, and their directory. */

@@ -1,4 +1,4 @@
-import type { Transformer } from '../../../src/entries/performers.ts';
+import type { LoadedModel, Transformer } from '../../../src/entries/performers.ts';
 import { ConfigurationError } from '../../../src/entries/performers.ts';
 import type { Tokenizer } from '../../../src/entries/tokenizers.ts';
 import { badRequest } from '../errors.ts';
@@ -13,7 +13,7 @@ export class TextModel {
     readonly name: string,
     readonly model: Transformer,
     readonly tokenizer: Tokenizer,
-    private readonly givenNames?: readonly string[] | undefined,
+    private readonly known: Pick<LoadedModel, 'classNames' | 'sentenceLength'> = {},
   ) {
     if (model.configuration.patches) {
       throw new ConfigurationError('This model reads images; performers serve needs one that reads text.');
@@ -29,7 +29,7 @@ export class TextModel {
   /** Names of the classes, in order; `LABEL_0` and so on, as other libraries call classes without a name. */
   get classNames(): readonly string[] {
     const { numClasses = 0 } = this.model.configuration;
-    return this.givenNames ?? Array.from({ length: numClasses }, (_, index) => `LABEL_${index}`);
+    return this.known.classNames ?? Array.from({ length: numClasses }, (_, index) => `LABEL_${index}`);
   }
 
   /** The past takes the same memory whatever its length. */
@@ -74,6 +74,29 @@ export class TextModel {
     }
     // Only now, as an Int32Array takes 2³² for 0.
     return Int32Array.from(ids);
+  }
+
+  /**
+   * A text that is to become a vector, framed, and cut where the model's own library cuts texts: the last tokens are left out.
+   *
+   * @throws {ApiError} 400 as {@link encode} does, and for ids beyond that length
+   */
+  encodeSentence(input: string | readonly number[], field: string): Int32Array {
+    const ids = this.encode(input, field, { framed: true });
+    const { sentenceLength: most } = this.known;
+    if (most === undefined || ids.length <= most) return ids;
+    if (typeof input !== 'string') {
+      const message = `An input has ${ids.length} tokens; this model's max_seq_length is ${most}.`;
+      throw badRequest(message, field, 'context_length_exceeded');
+    }
+    const plain = this.encode(input, field, {});
+    const numFrame = ids.length - plain.length;
+    const start = Array.from({ length: numFrame + 1 }, (_, i) => i).find((i) =>
+      plain.every((id, j) => id === ids[i + j]),
+    );
+    const end = (start ?? 0) + plain.length;
+    const kept = ids.subarray(0, Math.max(0, end - (ids.length - most)));
+    return Int32Array.from([...kept, ...ids.subarray(end)]);
   }
 
   #documentOf(ids: readonly number[] | Int32Array): readonly number[] | Int32Array {

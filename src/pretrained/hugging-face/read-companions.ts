@@ -1,4 +1,4 @@
-import type { Companions } from '../../storage/companions.ts';
+import { type Companions, companion } from '../../storage/companions.ts';
 import { type PretrainedFiles, readJson } from '../../storage/files.ts';
 import { kindOfModule, readModules } from './sentence-pooling.ts';
 
@@ -20,4 +20,11 @@ export async function readCompanions(files: PretrainedFiles): Promise<{ companio
   if (modules.length > 0) companions['modules.json'] = modules;
   const unused = files.names.filter((name) => TELLING.test(name) && !READ.test(name) && !kept.includes(name));
   return { companions, unused };
+}
+
+/** The companions of a model of sentences that is made longer: texts are cut at the new length. */
+export function withSentenceLength(companions: Companions, maxLength: number): Companions {
+  const name = 'sentence_bert_config.json';
+  if (!(name in companions)) return companions;
+  return { ...companions, [name]: { ...companion(companions, name), max_seq_length: maxLength } };
 }

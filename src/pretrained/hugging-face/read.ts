@@ -13,7 +13,7 @@ import type { TensorEntry } from '../../storage/safetensors.ts';
 import { checkModelSize } from '../../storage/weights.ts';
 import { familyOfFile } from './architectures/families.ts';
 import type { Family, FamilyName, NamedTensor } from './architectures/family.ts';
-import { readCompanions } from './read-companions.ts';
+import { readCompanions, withSentenceLength } from './read-companions.ts';
 import { readSentencePooling, type SentencePooling } from './sentence-pooling.ts';
 import { openTensors, type StoredTensors } from './stored-tensors.ts';
 import { resizedPositions } from './tensor-forms.ts';
@@ -109,7 +109,7 @@ export async function readHuggingFace(
     tokenizer: tokenizer?.json,
     tokenizerFrom: tokenizer?.from,
     pooling: sentences?.pooling,
-    companions: beside.companions,
+    companions: maxLength === undefined ? beside.companions : withSentenceLength(beside.companions, maxLength),
     unused: [...read.unused, ...(sentences?.unused ?? []), ...(tokenizer?.unused ?? []), ...beside.unused],
   };
 }

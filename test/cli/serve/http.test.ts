@@ -234,6 +234,16 @@ describe('the openai client', () => {
     expect(await failure(client().embeddings.create({ model: 'tiny', input: ['the', ''] }))).toMatchObject({
       status: 400,
     });
+    await service?.stop(0);
+    // Cut as sentence-transformers cuts: in front of the last special token.
+    engine = createEngine(encoder, {}, words, { sentenceLength: 3 });
+    service = await startService(engine);
+    expect(await embed('the whale the whale')).toEqual(await embed([0, 3, 1]));
+    expect(await embed('whale')).toEqual(await embed([0, 4, 1]));
+    expect(await failure(client().embeddings.create({ model: 'tiny', input: [0, 3, 4, 1] }))).toMatchObject({
+      status: 400,
+      message: expect.stringContaining("An input has 4 tokens; this model's max_seq_length is 3."),
+    });
     encoder.dispose();
   });
 

@@ -60,8 +60,13 @@ export function tinyModel(backend: Backend, options: Partial<Options> = {}): Tra
   return model;
 }
 
-export function createEngine(model: Transformer, limits: Partial<Limits> = {}, codec: Tokenizer = tokenizer): Engine {
-  return new Engine(new TextModel('tiny', model, codec), { ...defaultLimits, ...limits });
+export function createEngine(
+  model: Transformer,
+  limits: Partial<Limits> = {},
+  codec: Tokenizer = tokenizer,
+  known: { readonly sentenceLength?: number } = {},
+): Engine {
+  return new Engine(new TextModel('tiny', model, codec, known), { ...defaultLimits, ...limits });
 }
 
 export function startService(engine: Engine, options: Partial<ServiceOptions> = {}): Promise<Service> {

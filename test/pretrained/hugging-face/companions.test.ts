@@ -4,7 +4,7 @@ import { createPretrained } from '../../../src/pretrained/hugging-face/create-pr
 import { exportHuggingFace } from '../../../src/pretrained/hugging-face/export.ts';
 import { readHuggingFace } from '../../../src/pretrained/hugging-face/read.ts';
 import { checkTokenizer } from '../../../src/storage/check-tokenizer.ts';
-import { parseCompanions } from '../../../src/storage/companions.ts';
+import { parseCompanions, sentenceLength } from '../../../src/storage/companions.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../../src/storage/safetensors.ts';
 import { loadAnyTokenizer } from '../../../src/tokenizers/load-any-tokenizer.ts';
 import { compiledBackends } from '../../backend/available.ts';
@@ -80,7 +80,14 @@ describe('what lay beside a model is kept', () => {
       '1_Pooling',
       '2_Normalize',
     ]);
-    expect((await readHuggingFace(written)).pooling).toEqual({ pooling: 'first', normalize: true, maxLength: 23 });
+    const read = await readHuggingFace(written);
+    expect(read.pooling).toEqual({ pooling: 'first', normalize: true, maxLength: 23 });
+    expect(sentenceLength(read.companions, read.configuration)).toBe(23);
+    const longer = await readHuggingFace(written, { maxLength: 50 });
+    expect(sentenceLength(longer.companions, longer.configuration)).toBe(50);
+    const { 'sentence_bert_config.json': _stated, ...unstated } = read.companions;
+    expect(sentenceLength(unstated, read.configuration)).toBe(read.configuration.maxLength);
+    expect(sentenceLength({}, read.configuration)).toBe(undefined);
 
     const generation = { bos_token_id: 5, eos_token_id: [6, 7], max_new_tokens: 9 };
     const decoder = await exported(
