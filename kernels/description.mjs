@@ -185,7 +185,7 @@ export const meanings = {
   causal: 'queries see no later key',
   chunkLength: 'most positions in a chunk',
   chunks:
-    'by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i',
+    'chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i',
   columns: 'length of a row',
   compensation: 'low-order parts of the sums',
   correct: '1 where the largest logit is that of the target',
@@ -248,7 +248,7 @@ export const meanings = {
   runs: 'rows {batch, queryStart, queryLength, keyStart, keyLength, offset}',
   scale: 'multiplies q·k',
   scales:
-    'exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential',
+    'exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features',
   snapshots: 'sums, normaliser and scale before every SNAPSHOT_KEYS-th key',
   span1: 'elements that the first array must have',
   span2: 'elements that the second array must have',

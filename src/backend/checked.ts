@@ -1,6 +1,6 @@
 /**
- * The one door to a backend: what a call is given is checked here, before anything is written, so that no call of any
- * backend leaves its arrays, whatever it is given. The checks of kernels follow from their description.
+ * The one door to a backend. What a call is given is checked here, before anything is written, so that no call of any
+ * backend leaves its arrays. The checks of kernels follow from their description.
  */
 import { LifetimeError, ShapeError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';

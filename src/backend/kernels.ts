@@ -153,7 +153,7 @@ export interface FavorStateArrays {
   readonly sums: Storage;
   /** float32 `[…, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[…, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[…, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
 }
 
@@ -179,7 +179,7 @@ export interface LshArrays {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** Rows of runs. */
   readonly numRuns: number;
@@ -305,7 +305,7 @@ export interface LshAttentionArguments {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: the result. */
   readonly out: Storage;
@@ -349,7 +349,7 @@ export interface LshAttentionBackwardArguments {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read: the result. */
   readonly out: Storage;
@@ -413,7 +413,7 @@ export interface FavorArguments {
   readonly sums: Storage;
   /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
@@ -783,7 +783,7 @@ export interface LshSortArguments {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, written: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, written: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, written: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** Rows of runs. */
   readonly numRuns: number;
@@ -875,7 +875,7 @@ export interface FavorBackwardArguments {
   readonly sums: Storage;
   /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
   readonly out: Storage;
@@ -939,7 +939,7 @@ export interface FavorCausalArguments {
   readonly sums?: Storage | undefined;
   /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
   readonly compensation?: Storage | undefined;
-  /** float32 `[numRuns, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[numRuns, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales?: Storage | undefined;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
@@ -1057,7 +1057,7 @@ export interface FavorStepArguments {
   readonly sums: Storage;
   /** float32 `[batch, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[batch, heads, numFeatures]`, read and written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[batch, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batch, heads, dValue]`, written: the result. */
   readonly out: Storage;

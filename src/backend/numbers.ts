@@ -1,6 +1,6 @@
 /**
- * The door for arrays of JavaScript: whatever holds numbers is converted exactly, or to the nearest float32 where it holds
- * fractions, or refused in one sentence. Every backend takes numbers in through here.
+ * The door for arrays of JavaScript. Numbers are converted exactly, or to the nearest float32 where they are fractions,
+ * or refused in one sentence. Every backend takes numbers in through here.
  */
 import { DataError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';
@@ -50,8 +50,8 @@ export function countOf(data: unknown): number | undefined {
 }
 
 /**
- * The type that `data` has by itself: `int32` for integer arrays and bigint, `float32` for float arrays and for plain arrays of
- * numbers, whatever these hold.
+ * The type that `data` has by itself: `int32` for integer arrays and bigint, `float32` for float arrays and plain
+ * arrays of numbers, whatever these hold.
  *
  * @throws DataError if `data` is no array of numbers.
  */
@@ -69,8 +69,9 @@ export function typeOfNumbers(where: string, data: unknown): 'float32' | 'int32'
  * Fractions are rounded to float32 when a backend of float32 stores them.
  *
  * @param where names the caller in errors
- * @throws DataError if `data` is no array of numbers, or holds a number that `type` cannot: one that is not whole, a whole one
- *   beyond int32, an integer of a typed array or bigint that float32 would round, a finite one beyond float32.
+ * @throws DataError if `data` is no array of numbers
+ * @throws DataError for a number that `type` cannot hold: a fraction or a number beyond int32, or a finite number
+ *   beyond float32. An integer of a typed array or bigint must not be rounded by float32.
  */
 export function numbersFor(where: string, data: unknown, type: DataType): PlainNumbers {
   const natural = typeOfNumbers(where, data);

@@ -1,7 +1,7 @@
 /**
  * The interface between numeric code and everything above it. A backend owns memory behind opaque {@link Storage}
- * handles and runs the kernels of `kernels/description.mjs`; nothing above this layer sees a pointer or a typed array until
- * it awaits {@link Backend.read}.
+ * handles and runs the kernels of `kernels/description.mjs`. Nothing above this layer sees a pointer or a typed array
+ * until it awaits {@link Backend.read}.
  *
  * Promises every backend makes:
  * - Calls take effect in the order they are made.
@@ -35,8 +35,8 @@ export interface Backend extends Operations {
   /**
    * Copies numbers in.
    *
-   * @param type default: int32 for typed arrays of integers and for bigint, float32 for typed arrays of floats and for plain
-   *   arrays of numbers. A Uint16Array holds integers, even where half-precision floats were read as such.
+   * @param type default: int32 for typed arrays of integers and for bigint, float32 for typed arrays of floats and for
+   *   plain arrays of numbers. A Uint16Array holds integers, even where half-precision floats were read as integers.
    * @throws DataError for a number that `type` cannot hold; fractions are rounded to float32.
    */
   upload(data: NumberArray, type?: 'float32' | 'int32'): Storage;

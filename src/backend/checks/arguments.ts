@@ -46,7 +46,7 @@ export function together(where: string, name: string, value: unknown, other: str
   throw new ConfigurationError(`${where}: ${given} is given without ${missing}; give both, or neither.`);
 }
 
-/** Elements that `batch` matrices of `rows` × `columns` span, whose entries lie the strides apart. */
+/** Elements that `batch` matrices of `rows` × `columns` span, whose entries are the strides apart. */
 export function extent(
   batch: number,
   strideBatch: number,

@@ -1,7 +1,7 @@
 /**
- * Checks of arrays: whose they are, how long they are, and where they hold indices, what they hold. Indices that come as data
- * (token ids, targets, runs, sorted orders, rotations) are read and compared with the arrays that they index: O(ids), far less
- * than what the call then does.
+ * Checks of arrays: whose they are, how long they are, and where they hold indices, what they hold. Indices that come
+ * as data are token ids, targets, runs, sorted orders and rotations. They are read and compared with the arrays that
+ * they index: O(ids), far less than what the call then does.
  */
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { describe } from '../../base/options.ts';
@@ -87,7 +87,7 @@ export abstract class ContentChecks {
     if (storage !== undefined) this.array(where, name, storage, type, count);
   }
 
-  /** @throws naming the first of `count` indices that is not below `limit`, and where it stands. */
+  /** @throws naming the first of `count` indices that is not below `limit`, and its place. */
   protected indices(
     where: string,
     name: string,
@@ -115,7 +115,7 @@ export abstract class ContentChecks {
     return this.inner.peek(runs, numRuns * RUN_COLUMNS);
   }
 
-  /** Checks that runs lie within the queries and keys of a batch row, and gives the batch rows that they reach. */
+  /** Checks that runs are within the queries and keys of a batch row, and gives the batch rows that they reach. */
   protected runs(where: string, args: Pick<AttentionArrays, 'runs' | 'numRuns' | 'lengthQ' | 'lengthK'>): Reach {
     const { numRuns, lengthQ, lengthK } = args;
     const runs = this.#table(where, args.runs, numRuns);
@@ -236,7 +236,7 @@ function isPiece(start: number, count: number, length: number): boolean {
 function badRun(where: string, runs: Int32Array | FloatArray, at: number, lengthQ: number, lengthK: number): DataError {
   const [run, numbers] = [at / RUN_COLUMNS, runs.subarray(at, at + RUN_COLUMNS).join(', ')];
   return new DataError(
-    `${where}: run ${run} is [${numbers}], which does not lie within ${lengthQ} queries and ${lengthK} keys.`,
+    `${where}: run ${run} is [${numbers}], which is not within ${lengthQ} queries and ${lengthK} keys.`,
   );
 }
 

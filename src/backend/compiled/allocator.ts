@@ -1,14 +1,15 @@
 /**
- * A caching allocator over a kernel module. Training allocates much the same sizes at every step, so freed blocks are kept
- * by size class and handed out again: memory stays flat and the system allocator is left alone. Sizes that follow the data,
- * such as the number of sequences in a batch, also take a large block of up to twice their own, and outgrow one of down to half
- * of it: else every class would come to hold blocks for the most it was ever asked for.
+ * A caching allocator over a kernel module. Training allocates much the same sizes at every step. Freed blocks are
+ * therefore kept by size class and handed out again: memory stays flat and the system allocator is left alone. Sizes
+ * that follow the data, such as the number of sequences in a batch, also take a large block of up to twice their own.
+ * They also outgrow a block of down to half their size. Otherwise every class would come to hold blocks for the most it
+ * was ever asked for.
  */
 import { ConfigurationError, OutOfMemoryError } from '../../base/errors.ts';
 import type { KernelModule } from './module.ts';
 
 const SMALLEST_CLASS = 64;
-/** Blocks from this size on are worth a search, and must not lie about in many sizes. */
+/** Blocks from this size on are worth a search, and must not be kept in many sizes. */
 const LARGE = 2 ** 20;
 
 /** The size class of a request: eight classes per power of two, so that at most an eighth is wasted. */

@@ -336,7 +336,7 @@ export interface LshAttentionKernel {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: the result. */
   readonly out: Storage;
@@ -382,7 +382,7 @@ export interface LshAttentionBackwardKernel {
   readonly runs: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
   readonly order: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: by position: in a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
+  /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read: the result. */
   readonly out: Storage;
@@ -452,7 +452,7 @@ export interface FavorKeysKernel {
   readonly sums: Storage;
   /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** Rows of runs. */
   readonly numRuns: number;
@@ -494,7 +494,7 @@ export interface FavorQueriesKernel {
   readonly sums: Storage;
   /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by: integers, −∞ before the first key; one value for all features of maps other than exponential. */
+  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;

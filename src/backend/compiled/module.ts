@@ -1,6 +1,6 @@
 /**
  * What a compiled build of `kernels/` looks like from TypeScript: memory by address and one call for every kernel. The
- * native addon and the WebAssembly files each provide one; `compiled.ts` makes a backend of either.
+ * native addon and the WebAssembly files each provide a module; `compiled/backend.ts` makes a backend of either.
  */
 
 import { PlatformError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Where a row of an attention array lies, and which keys a query sees. */
+/** Where a row of an attention array is, and which keys a query sees. */
 import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS } from '../types.ts';
 import { floats, integers } from './storage.ts';
 
@@ -17,7 +17,7 @@ export function rowStart(
     : ((batch * length + position) * heads + head) * width;
 }
 
-/** One head of one run: rows of q, k and v (views), and where their rows lie. */
+/** One head of one run: rows of q, k and v (views), and where their rows are. */
 export interface RunHead {
   readonly run: number;
   readonly head: number;

@@ -1,6 +1,6 @@
 /**
- * LSH attention, literally: buckets by the largest of the rotated coordinates, a sort, chunks; then one softmax for each
- * query over the keys that any hash shows it, with keys `q/√(‖q‖² + dHead·10⁻⁶)`.
+ * LSH attention, literally: buckets by the largest of the rotated coordinates, a sort, chunks. Then one softmax for
+ * each query over the keys that any hash shows it, with keys `q/√(‖q‖² + dHead·10⁻⁶)`.
  */
 import { type Backend, type LshArrays, RUN_COLUMNS } from '../types.ts';
 import { addScaled, dot, rowStart } from './attention-arrays.ts';

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../../base/errors.ts';
 
 /**
- * An allocator over a WebAssembly memory: free ranges kept in address order and joined with their neighbours, first fit.
- * Calls are rare, because `memory.ts` caches blocks above it.
+ * An allocator over a WebAssembly memory: free ranges kept in address order and joined with their neighbours, first
+ * fit. Calls are rare, because `compiled/allocator.ts` caches blocks above it.
  */
 const PAGE = 65536;
 const ALIGNMENT = 64;

@@ -18,7 +18,7 @@ interface WasmExports {
   slots_address(): number;
   scratch_bytes(kernel: number): number;
   call(kernel: number, numThreads: number, scratch: number, scratchStride: number): number;
-  /** With threads only, as are the two below. */
+  /** With threads only, as are the next two. */
   set_may_block?(value: number): void;
   stop?(): void;
 }

@@ -1,7 +1,7 @@
 /**
- * Gradients of FAVOR+ from the quadratic form. With out_i = Σ_j A_ij v_j / d_i, A_ij has the gradient
- * (dOut_i · v_j − dOut_i · out_i) / d_i, without the second term where d_i is not the row's own sum; φ_r(q_i) and φ_r(k_j)
- * have that of A_ij times each other, and u and D follow by the chain rule.
+ * Gradients of FAVOR+ from the quadratic form. With out_i = Σ_j A_ij v_j / d_i, A_ij has the gradient (dOut_i · v_j −
+ * dOut_i · out_i) / d_i. The second term is absent where d_i is not the row's own sum. The features φ_r(q_i) and
+ * φ_r(k_j) have the gradient of A_ij times each other, and u and D follow by the chain rule.
  */
 import type { AttentionArrays, AttentionGradients, Backend, FavorFeatures, Storage } from '../../types.ts';
 import { addScaled, dot, type RunHead, runHeads } from '../attention-arrays.ts';

@@ -26,8 +26,8 @@ function powerOfTwo(n: number): number {
 }
 
 /**
- * exp(exponent_r of the query) · 2^scale in `unit`, for a scale of at most c_r. The query is measured from the unit and the scale from
- * c_r, so that neither power overflows, and keys are told apart however large the query is.
+ * exp(exponent_r of the query) · 2^scale in `unit`, for a scale of at most c_r. The query is measured from the unit and
+ * the scale from c_r. Neither power overflows, and keys are told apart however large the query is.
  */
 export function weightOf(query: FeatureRow, r: number, scale: number, unit: Unit): number {
   if (scale === Number.NEGATIVE_INFINITY) return 0;
@@ -36,8 +36,8 @@ export function weightOf(query: FeatureRow, r: number, scale: number, unit: Unit
 }
 
 /**
- * What the numerators of a row, in its unit, are divided by; the kernels' `denominator`. `sum` is that of the row, in
- * the same unit. Zero means a row of zeros.
+ * What the numerators of a row, in its unit, are divided by; the kernels' `denominator`. `sum` is the sum of the row,
+ * in the same unit. Zero means a row of zeros.
  */
 export function divisorOf(sum: number, unit: Unit, { weight, stabiliser }: FavorResult): number {
   if (unit.log2 === Number.NEGATIVE_INFINITY) return 0;
