@@ -14,7 +14,7 @@ export function inNode(
   const run = spawnSync(process.execPath, [...flags, '-e', code], {
     env: { ...process.env, ...env },
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 200_000,
   });
   return `${run.stdout.trim()}${run.status === 0 ? '' : ` (status ${run.status})`}`;
 }

@@ -51,7 +51,7 @@ syncBuiltinESMExports();
 /** Runs a command that has Ctrl-C pressed as it opens a file whose name ends like this. */
 function pressedAt(ending: string, args: readonly string[], presses = 1) {
   return spawnSync(process.execPath, ['--import', join(folder, 'press.mjs'), cli, ...args], {
-    ...{ encoding: 'utf8', cwd: folder, timeout: 60_000 },
+    ...{ encoding: 'utf8', cwd: folder, timeout: 200_000 },
     env: { ...environment, PRESS_AT: ending, PRESSES: String(presses) },
   });
 }

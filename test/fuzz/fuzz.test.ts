@@ -45,7 +45,7 @@ describe('what became of an input', () => {
 
 describe('npm run fuzz', () => {
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, [join(program, 'main.mjs'), ...args], { encoding: 'utf8', timeout: 50_000 });
+    spawnSync(process.execPath, [join(program, 'main.mjs'), ...args], { encoding: 'utf8', timeout: 200_000 });
 
   it('counts, and ends with 0 where everything is accepted or refused', () => {
     const { status, stdout } = run('--target', 'safetensors', '--inputs', '200');

@@ -57,7 +57,7 @@ async function serve(args: string[] = [], env: Record<string, string> = {}): Pro
 const long = { model: 'model', prompt: 'abc', temperature: 0, stream: true as const };
 
 /** Reads a stream to its end; `started` resolves with its first piece. */
-function read(url: string, maxTokens: number): { started: Promise<void>; text: Promise<string> } {
+function read(url: string, maxTokens: number, signal?: AbortSignal): { started: Promise<void>; text: Promise<string> } {
   let start = () => {};
   const started = new Promise<void>((resolve) => {
     start = resolve;
@@ -65,7 +65,7 @@ function read(url: string, maxTokens: number): { started: Promise<void>; text: P
   const run = async () => {
     const client = new OpenAI({ baseURL: url, apiKey: 'none', maxRetries: 0 });
     let text = '';
-    for await (const { choices } of await client.completions.create({ ...long, max_tokens: maxTokens })) {
+    for await (const { choices } of await client.completions.create({ ...long, max_tokens: maxTokens }, { signal })) {
       text += choices[0].text;
       start();
     }
@@ -82,9 +82,21 @@ const failureOf = (text: Promise<string>) =>
 
 describe('performers serve', () => {
   it('says where it listens, and finishes requests at work when it is told to end', async () => {
-    const { child, url, firstLine, ended, errors } = await serve(['--max-tokens', '100000', '--timeout', '50']);
+    const { child, url, firstLine, ended } = await serve(['--timeout', '100000', '--grace', '100000']);
     expect(firstLine).toMatch(/^performers serves model at http:\/\/127\.0\.0\.1:\d+\/v1 on native .*\n$/);
-    const { started, text } = read(url, 1500);
+    const { started, text } = read(url, 500);
+    await started;
+    child.kill('SIGTERM');
+    expect(await text).toHaveLength(500);
+    expect(await ended).toEqual({ status: 0, signal: null });
+  });
+
+  it('turns new requests away while it ends, and waits for what is at work', async () => {
+    const limits = ['--max-tokens', '10000000', '--timeout', '100000', '--grace', '100000'];
+    const { child, url, ended, errors } = await serve(limits);
+    // Longer than this test may take, until the client goes away.
+    const gone = new AbortController();
+    const { started, text } = read(url, 9_000_000, gone.signal);
     await started;
     child.kill('SIGTERM');
     while (!errors()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -92,7 +104,9 @@ describe('performers serve', () => {
     expect([turnedAway.status, (await turnedAway.json()).error.code]).toEqual([503, 'shutting_down']);
     const health = await fetch(url.replace('/v1', '/health'));
     expect([health.status, (await health.json()).status]).toEqual([503, 'stopping']);
-    expect(await text).toHaveLength(1500);
+    expect(child.exitCode).toBe(null);
+    gone.abort();
+    await text;
     expect(await ended).toEqual({ status: 0, signal: null });
     expect(errors()).toBe(
       'performers: no new requests; those at work are finished. Press Ctrl-C again to end at once.\n',

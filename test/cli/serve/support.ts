@@ -96,7 +96,7 @@ export async function completed(
 
 /** Waits until `check` holds; fails after so long that no machine is that busy. */
 export async function eventually(check: () => boolean): Promise<void> {
-  const end = performance.now() + 50_000;
+  const end = performance.now() + 200_000;
   while (!check()) {
     if (performance.now() > end) throw new Error(`This never came true: ${check}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
