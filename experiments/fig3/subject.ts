@@ -2,6 +2,7 @@ import {
   type Backend,
   createBackend,
   languageModelLoss,
+  ops,
   scope,
   Transformer,
   type TransformerOptions,
@@ -12,7 +13,7 @@ import { mean } from '../results/statistics.ts';
 import type { Fig3Configuration, ModelSizes } from './configuration.ts';
 import type { AttentionName, Cost, Pass } from './curve.ts';
 
-/** An attention as a model's configuration names it. */
+/** An attention as a model's configuration names it; that of the bar "X" takes the place of exact attention. */
 export function attentionOf(
   type: AttentionName,
   { numFeatures, numHashes, chunkLength, projectedLength }: Fig3Configuration,
@@ -24,9 +25,19 @@ export function attentionOf(
       return { type, numHashes, chunkLength };
     case 'linformer':
       return { type, projectedLength };
-    default:
-      return { type };
+    case 'exact':
+    case 'identity':
+      return { type: 'exact' };
   }
+}
+
+/**
+ * The bar "X" of the paper's Figure 3: attention returns the values, in no time and without memory. Attending to nothing, it is a
+ * bound on the speed of any attention, not a model.
+ */
+export function returnValues(model: Transformer): void {
+  for (const attention of model.attentions)
+    attention.attend = (_queries, _keys, values) => ops.reshape(values, values.shape);
 }
 
 /** A model of one attention on a backend of its own, so that the memory it takes can be told apart. */
@@ -61,7 +72,9 @@ export class Subject {
     try {
       const model = { ...sizes, maxLength: longest, vocabSize, causal, positions: 'none', dropout: 0 } as const;
       const options = { ...model, attention: attentionOf(attention, configuration) };
-      return new Subject(backend, new Transformer(backend, options, seed));
+      const transformer = new Transformer(backend, options, seed);
+      if (attention === 'identity') returnValues(transformer);
+      return new Subject(backend, transformer);
     } catch (error) {
       backend.close();
       throw error;

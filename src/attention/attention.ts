@@ -7,7 +7,6 @@ import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
-import { IdentityAttention } from './identity.ts';
 import { LinformerAttention } from './linformer.ts';
 import { LshAttention } from './lsh.ts';
 import type { Attention, AttentionLayerSizes } from './types.ts';
@@ -47,7 +46,5 @@ export function createAttention(
       return new LshAttention(backend, configuration, sizes, random);
     case 'linformer':
       return new LinformerAttention(backend, configuration, sizes, random);
-    case 'identity':
-      return new IdentityAttention(backend);
   }
 }

@@ -13,7 +13,7 @@ import { attendedSizes, segmentLengths } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './types.ts';
 
 /** All keys and values below the crossover, the sums of FAVOR+ from there on. */
-export class AutoState implements DecodingState {
+class AutoState implements DecodingState {
   constructor(public held: KeyValueCache | FavorState) {}
 
   /** @throws ConfigurationError when some states are below the crossover and some beyond, or as stacking either kind does. */

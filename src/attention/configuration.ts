@@ -61,16 +61,10 @@ export const attentionConfiguration = z.lazy(() => {
       /** Has no meaning for learned projections. */
       redrawInterval,
     }),
-    /**
-     * Returns the values: the bar "X" of the paper's Figure 3, a bound on the speed of any attention and not a model.
-     */
-    z.strictObject({ type: z.literal('identity') }),
   ]);
 });
 
 export type AttentionConfiguration = z.infer<typeof attentionConfiguration>;
-export type ExactConfiguration = Extract<AttentionConfiguration, { type: 'exact' }>;
-export type FavorConfiguration = Extract<AttentionConfiguration, { type: 'favor' }>;
 export type AutoConfiguration = Extract<AttentionConfiguration, { type: 'auto' }>;
 export type LshConfiguration = Extract<AttentionConfiguration, { type: 'lsh' }>;
 export type LinformerConfiguration = Extract<AttentionConfiguration, { type: 'linformer' }>;

@@ -49,7 +49,7 @@ export const streams = {
 } as const;
 
 /** What a {@link Random} continues from; plain data. */
-export interface RandomState {
+interface RandomState {
   readonly seed: number;
   readonly stream: number;
   /** 32-bit words drawn so far. */

@@ -3,7 +3,7 @@ import type { Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { countCharacters } from './dataset/tail-split.ts';
 
-export interface BrotliResult {
+interface BrotliResult {
   /** Bits per character of the held-out text compressed after the training text. */
   readonly givenTrain: number;
   /** Bits per character of the held-out text compressed by itself. */

@@ -16,7 +16,6 @@ export { stripGutenberg } from '../data/formats/gutenberg.ts';
 export { wikitextToText } from '../data/formats/wikitext/wikitext.ts';
 export {
   evaluateListOps,
-  LISTOPS_SYMBOLS,
   listOpsExample,
   listOpsLetters,
   listOpsText,
@@ -44,13 +43,9 @@ export { trainingConfiguration } from '../training/configuration.ts';
 export { checkTeacher } from '../training/distillation.ts';
 export { checkObjective } from '../training/objective.ts';
 export { messageOf } from '../base/errors.ts';
-export { hypergeometric0F1, hypergeometric1F1 } from '../features/closed-forms.ts';
 export { explainWriteError } from '../base/write-errors.ts';
 export { brotliBitsPerCharacter } from '../data/brotli-baseline.ts';
-export { parseFastaHeader } from '../data/formats/fasta.ts';
 export { imagePaths } from '../data/formats/images/images.ts';
-export { labelledFolderClasses } from '../data/formats/labelled-text.ts';
-export { bookFiles } from '../data/formats/pg19.ts';
 export { checkTokenizer } from '../storage/check-tokenizer.ts';
 export { loadTransformer, restoreModel } from '../storage/load.ts';
 export {

@@ -35,7 +35,7 @@ const featureMap = z.discriminatedUnion('type', [
 const shorthands = ['positive', 'hyperbolic', 'smreg', 'trigonometric', ...activations] as const;
 
 /** A feature map: an object, or the name of one that needs no parameters. */
-export const featureMapConfiguration = z.pipe(
+const featureMapConfiguration = z.pipe(
   z.transform((value: FeatureMapName | z.input<typeof featureMap>) => {
     if (typeof value !== 'string') return value;
     const isActivation = (activations as readonly string[]).includes(value);
@@ -57,7 +57,7 @@ export const featureConfiguration = z.strictObject({
 
 export type Activation = (typeof activations)[number];
 export type FeatureMapConfiguration = z.output<typeof featureMap>;
-export type FeatureMapName = (typeof shorthands)[number];
+type FeatureMapName = (typeof shorthands)[number];
 export type FeatureConfiguration = z.output<typeof featureConfiguration>;
 /** The same with defaults left out and names in place of maps. */
 export type FeatureMapOptions = Partial<Omit<FeatureConfiguration, 'featureMap'>> & {

@@ -177,7 +177,7 @@ async function* tokens(
 }
 
 /** What text generation needs of a tokenizer. */
-export interface TextCodec {
+interface TextCodec {
   encode(text: string): ArrayLike<number>;
   /** Turns ids into text as soon as whole characters are there. */
   decodeStream(): { push(id: number): string; end(): string };

@@ -17,7 +17,7 @@ interface Shared {
 }
 
 /** A loop along the first axis (or `axis`) of the inputs, which carries states from one pass to the next. */
-export interface ScanOptions {
+interface ScanOptions {
   readonly states: readonly string[];
   readonly inputs: readonly string[];
   /** Axis along which inputs are cut and outputs joined. Default 0. */

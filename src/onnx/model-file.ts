@@ -48,7 +48,7 @@ export interface OnnxGraph {
 }
 
 /** A file's own bytes, and those of the file beside it that holds its weights, if there is one. */
-export interface OnnxFile {
+interface OnnxFile {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly data?: Uint8Array<ArrayBuffer>;
 }

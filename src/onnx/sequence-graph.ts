@@ -3,7 +3,7 @@ import type { TransformerConfiguration } from '../model/configuration.ts';
 import { numPatches } from '../model/layers/patch-embedding.ts';
 import { Graph } from './graph.ts';
 import type { OnnxGraph, OnnxValue } from './model-file.ts';
-import { type Heads, mergeHeads, type Places } from './nodes/attention.ts';
+import type { Heads, Places } from './nodes/attention.ts';
 import { type BlockContext, stack } from './nodes/blocks.ts';
 import { embedImages, embedTokens } from './nodes/embedding.ts';
 import { exact, type Visibility, visibility } from './nodes/exact.ts';
@@ -124,8 +124,6 @@ function attention(
       }
       case 'linformer':
         return linformer(graph, weights, name, heads, places);
-      case 'identity':
-        return mergeHeads(graph, headsFirst(graph, heads.values), heads);
       case 'favor': {
         const features = layerFeatures(graph, weights, name, chosen, heads.dHead);
         if (!causal) return favor(graph, heads, features, places);

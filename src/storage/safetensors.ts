@@ -33,8 +33,8 @@ export type TensorEntry = {
   [T in TensorType]: { readonly dtype: T; readonly shape: readonly number[]; readonly data: TensorArrays[T] };
 }[TensorType];
 
-export const METADATA = '__metadata__';
-export const MAX_HEADER_BYTES = 100_000_000;
+const METADATA = '__metadata__';
+const MAX_HEADER_BYTES = 100_000_000;
 /** Bytes of one element. */
 export const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   F64: 8,
@@ -65,7 +65,7 @@ export interface HeaderEntry {
   readonly end: number;
 }
 
-export interface SafetensorsHeader {
+interface SafetensorsHeader {
   readonly metadata: Record<string, string>;
   readonly entries: readonly HeaderEntry[];
 }
@@ -201,7 +201,7 @@ function halfToFloat(half: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-export function elementCount(shape: readonly number[]): number {
+function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
@@ -213,7 +213,7 @@ function isIndexArray(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-export interface SafetensorsFile {
+interface SafetensorsFile {
   readonly tensors: Map<string, TensorEntry>;
   /** Strings stored under `__metadata__`, without the checksum. */
   readonly metadata: Readonly<Record<string, string>>;

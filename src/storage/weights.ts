@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { entriesKind, type TensorEntry } from './safetensors.ts';
 
 /** A model as the parts that a file must hold. */
-export interface StoredModel {
+interface StoredModel {
   /** Trained parameters by name. */
   parameters(): Map<string, Tensor>;
   /** Untrained tensors that belong in a file, such as projections. */

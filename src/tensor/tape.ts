@@ -15,7 +15,7 @@ import { checkTensors, Tensor } from './tensor.ts';
  * Returned tensors are the tape's; to pass the gradient itself on, return `gradient.view(shape)`.
  * `isSeed` is true when the gradient is the tape's own: all ones. A long adjoint may be work in pieces.
  */
-export type Adjoint = (
+type Adjoint = (
   gradient: Tensor,
   needed: readonly boolean[],
   isSeed: boolean,

@@ -15,7 +15,7 @@ interface SharedStorage {
 /**
  * What is known of a tensor of ones and zeros: `leading` if some row along the last axis has a 0 before its first 1.
  */
-export type MaskKind = 'trailing' | 'leading';
+type MaskKind = 'trailing' | 'leading';
 
 /**
  * A dense, row-major array on a backend. Its numbers come out only through {@link Tensor.data}. A tensor made inside a

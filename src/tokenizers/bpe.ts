@@ -6,7 +6,7 @@ import { mergePairs } from './byte-level/merge.ts';
 import type { BpeModelJson } from './tokenizer.ts';
 import { PairMap } from './training/pair-map.ts';
 
-export interface BpeParts {
+interface BpeParts {
   /** Bytes of every id, added tokens included. */
   readonly tokens: readonly Uint8Array[];
   /** Pairs of ids, the first to be merged first; the joined bytes must be a token too. */

@@ -5,7 +5,7 @@ import type { IdBuffer } from './byte-level/id-buffer.ts';
 import type { CharacterJson } from './tokenizer.ts';
 import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
-export interface CharacterParts {
+interface CharacterParts {
   /** Text of every id, added tokens included; what is not added is one character: a Unicode scalar value. */
   readonly tokens: readonly string[];
   /** Id that stands for any other character; it may be an added token. */

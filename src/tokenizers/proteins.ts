@@ -15,7 +15,7 @@ export const PROTEIN_SPECIALS: readonly AddedToken[] = specialTokensFrom(0, SPEC
 export const PROTEIN_UNKNOWN = SPECIALS.indexOf('<unk>');
 
 /** Ids of the special tokens of `ProteinTokenizer`. */
-export interface ProteinSpecialTokens {
+interface ProteinSpecialTokens {
   readonly padding: 0;
   readonly beginning: 1;
   readonly end: 2;

@@ -5,13 +5,13 @@ import { ByteLevelTokenizer } from './byte-level/byte-level.ts';
 import type { UnigramModelJson } from './tokenizer.ts';
 import { PairMap } from './training/pair-map.ts';
 
-export interface ScoredToken {
+interface ScoredToken {
   readonly bytes: Uint8Array;
   /** Log-probability. */
   readonly score: number;
 }
 
-export interface UnigramParts {
+interface UnigramParts {
   /** By id; every byte is among them. */
   readonly tokens: readonly ScoredToken[];
   /** Their ids follow, or are those of tokens that bear their text. */

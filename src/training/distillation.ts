@@ -155,7 +155,7 @@ interface LessonOptions {
 }
 
 /** One batch as the teacher sees it. */
-export class Lesson {
+class Lesson {
   constructor(
     private readonly distillation: Distillation,
     private readonly batch: Batch,

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { takeSum } from './batch-tensors.ts';
 
 /** What a loss is made of: that of the objective, and errors against a teacher. */
-export type LossPartName = 'task' | 'attention' | 'logits' | 'hidden';
+type LossPartName = 'task' | 'attention' | 'logits' | 'hidden';
 
 export interface LossPart {
   readonly name: LossPartName;

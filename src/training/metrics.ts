@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { explainWriteError } from '../base/write-errors.ts';
 
 /** One line of metrics.jsonl. */
-export type MetricsLine = { readonly step: number } & Readonly<Record<string, number | string | null>>;
+type MetricsLine = { readonly step: number } & Readonly<Record<string, number | string | null>>;
 
 /**
  * Appends metrics to a JSONL file. Opening it drops lines of steps after `step` and a line cut short by a killed

@@ -25,7 +25,7 @@ export interface TrainingData {
   batchAt(index: number): Batch | Promise<Batch>;
 }
 
-export interface TrainerOptions {
+interface TrainerOptions {
   readonly model: Transformer;
   readonly data: TrainingData;
   readonly configuration: TrainingConfiguration;

@@ -206,7 +206,7 @@ const reasons: Readonly<Record<string, string>> = {
   train: 'yields after every update, which is measured as Trainer.step; ends with a checkpoint when its signal aborts',
   ...Object.fromEntries(
     [
-      ...['bookFiles', 'expandPaths', 'imagePaths', 'labelledFolderClasses', 'openText'],
+      ...['expandPaths', 'imagePaths', 'openText'],
       ...['readFasta', 'readImageFiles', 'readJsonl', 'readLabelledFolder', 'readLabelledTable', 'readListOps'],
       ...['readNpzImages', 'readParquet', 'readPg19', 'readText', 'readUniProt', 'readWikipedia'],
     ].map((name) => [name, reads]),

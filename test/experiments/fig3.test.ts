@@ -16,7 +16,7 @@ import {
 import { fig3 } from '../../experiments/fig3/experiment.ts';
 import { formatBytes, formatLength, formatSeconds } from '../../experiments/fig3/format.ts';
 import { type Fig3Numbers, run } from '../../experiments/fig3/run.ts';
-import { Subject } from '../../experiments/fig3/subject.ts';
+import { returnValues, Subject } from '../../experiments/fig3/subject.ts';
 import { mean } from '../../experiments/results/statistics.ts';
 import {
   type Backend,
@@ -219,10 +219,12 @@ describe('the measurement itself', () => {
         lsh: { numHashes: 2, chunkLength: 3 },
         linformer: { projectedLength: 4 },
       };
-      const configured = { type: attention, ...(attention in own ? own[attention as keyof typeof own] : {}) };
+      const type = attention === 'identity' ? 'exact' : attention;
+      const configured = { type, ...(type in own ? own[type as keyof typeof own] : {}) };
       const model = { ...sizes, maxLength: 29, vocabSize: 13, causal: false, positions: 'none' } as const;
       const options = { ...model, attention: configured };
       const transformer = new Transformer(backend, options, tiny.seed);
+      if (attention === 'identity') returnValues(transformer);
       const losses = scope(() => {
         const [x, y] = [ids, targets].map((tokens) => tensor(backend, tokens, [1, 29]));
         return languageModelLoss(transformer, x, y).loss;

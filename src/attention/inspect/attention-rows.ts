@@ -332,7 +332,7 @@ function rescale(scales: Float64Array, row: number, scale: number, ...before: Fl
 }
 
 /** @throws ConfigurationError unless every row is the position of a query. */
-export function checkRows(name: string, rows: readonly number[], lengthQ: number): void {
+function checkRows(name: string, rows: readonly number[], lengthQ: number): void {
   for (const row of rows) {
     if (!Number.isInteger(row) || row < 0 || row >= lengthQ) {
       throw new ConfigurationError(`${name}: there is no query ${row}; give an integer from 0 to below ${lengthQ}.`);

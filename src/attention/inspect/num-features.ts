@@ -7,7 +7,7 @@ import { withFeatures } from './attention-rows.ts';
 import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
 
 /** Numbers of features are tried in multiples of this: even, as paired maps need, and a vector of the kernels. */
-export const featureStep = 16;
+const featureStep = 16;
 
 export interface FeatureSearchOptions extends MeasureOptions {
   /** Wanted ‖out − exact‖/‖exact‖, over the measured queries of all batch rows and heads. */

@@ -236,7 +236,7 @@ const uniformContrast = 0.1;
 const fewFeatures = 10;
 
 /** What looks wrong in a report, in one sentence each. */
-export function reportWarnings(heads: readonly HeadReport[], numFeatures: number, estimatesSoftmax: boolean): string[] {
+function reportWarnings(heads: readonly HeadReport[], numFeatures: number, estimatesSoftmax: boolean): string[] {
   const warnings: string[] = [];
   const warn = (applies: (head: HeadReport) => boolean, sentence: (concerned: readonly HeadReport[]) => string) => {
     const concerned = heads.filter(applies);

@@ -9,7 +9,7 @@ interface Block {
   released: boolean;
 }
 
-export class ReferenceStorage implements Storage {
+class ReferenceStorage implements Storage {
   readonly type: DataType;
   readonly length: number;
   readonly data: Float64Array | Int32Array;

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.ts';
 
 /** Sequences put together into rows, none cut. */
-export interface PackedRows {
+interface PackedRows {
   readonly numRows: number;
   /** Sequences row by row: row r holds `order[starts[r]] … order[starts[r + 1] − 1]`, the longest first. */
   readonly order: Int32Array;

@@ -23,7 +23,7 @@ export interface TrainingWindows {
   batchAt(step: number): Promise<Batch>;
 }
 
-export interface TrainingWindowsOptions {
+interface TrainingWindowsOptions {
   /** Rows of a batch. */
   readonly batchSize: number;
   /** Tokens of a row. */

@@ -4,7 +4,7 @@ import { type DatasetFormat, datasetFormats } from './data-files.ts';
 import { splitConfiguration } from './split.ts';
 
 /** What `openDataset` takes. */
-export const datasetConfiguration = z.lazy(() => {
+const datasetConfiguration = z.lazy(() => {
   const common = {
     /** Files, globs, folders and `hf://…` names. */
     data: z.array(z.string()).check(z.minLength(1)),

@@ -3,12 +3,12 @@ import { ConfigurationError } from '../../base/errors.ts';
 import { MAX_RECORD_BYTES } from '../dataset/records.ts';
 
 /** What {@link residueTable} gives for a byte that is no residue. */
-export const ILLEGAL = 0;
-export const BLANK = 1;
-export const LINE_END = 2;
+const ILLEGAL = 0;
+const BLANK = 1;
+const LINE_END = 2;
 
 /** For every byte its upper-case residue, {@link BLANK}, {@link LINE_END}, `*` or {@link ILLEGAL}. */
-export function residueTable(residues: string): Uint8Array {
+function residueTable(residues: string): Uint8Array {
   const table = new Uint8Array(256);
   for (const letter of residues) {
     table[letter.charCodeAt(0)] = letter.toUpperCase().charCodeAt(0);
@@ -21,7 +21,7 @@ export function residueTable(residues: string): Uint8Array {
 }
 
 /** `*`, which may end a sequence. */
-export const TERMINATOR = 42;
+const TERMINATOR = 42;
 
 /** Gathers the letters of one sequence; reused from one to the next. */
 export class ResidueBuffer {

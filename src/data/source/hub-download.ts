@@ -17,7 +17,7 @@ export interface HubFile {
   readonly sha256?: string | undefined;
 }
 
-export type DownloadProgress = (progress: { path: string; received: number; size: number }) => void;
+type DownloadProgress = (progress: { path: string; received: number; size: number }) => void;
 
 interface DownloadOptions extends Stoppable {
   readonly onProgress?: DownloadProgress | undefined;

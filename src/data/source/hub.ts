@@ -17,7 +17,7 @@ const SCHEME = 'hf://';
 const HUB_URL = 'https://huggingface.co';
 const COMMIT = /^[0-9a-f]{40}$/;
 
-export interface HubName {
+interface HubName {
   readonly type: 'dataset' | 'model';
   /** `ORG/NAME` */
   readonly repository: string;

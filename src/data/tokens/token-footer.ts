@@ -54,7 +54,7 @@ const footerSchema = z.lazy(() => {
 export type TokenFooter = z.infer<typeof footerSchema>;
 
 /** Numbers that a part has for each of its documents, in the order of the file. */
-export const documentNumbers = ['starts', 'labels', 'groups'] as const;
+const documentNumbers = ['starts', 'labels', 'groups'] as const;
 type DocumentNumbers = (typeof documentNumbers)[number];
 
 /** How many of these numbers a part has. */

@@ -3,7 +3,7 @@ import type { Features } from '../features.ts';
 import { type Projection, stackRows } from '../projections/projection.ts';
 
 /** What defines a generalised map. */
-export interface GeneralisedOptions {
+interface GeneralisedOptions {
   readonly activation: Activation;
   /** Added to every feature. */
   readonly epsilon: number;

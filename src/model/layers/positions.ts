@@ -22,7 +22,7 @@ export function sinusoidalPositions(offset: number, length: number, dModel: numb
 }
 
 /** Neighbouring places of a batch row that are numbered from one start. */
-export interface Stretch {
+interface Stretch {
   readonly row: number;
   readonly start: number;
   readonly length: number;

@@ -11,7 +11,7 @@ import { type Layer, normalParameter } from './layer.ts';
 import { positionStretches, segmentPositions, sinusoidalPositions, stretches, stretchPositions } from './positions.ts';
 
 /** One number for each place of each batch row. */
-export type Rows = readonly ArrayLike<number>[];
+type Rows = readonly ArrayLike<number>[];
 
 /** What an embedding may need to know besides its input. */
 export interface EmbeddingOptions {
@@ -35,10 +35,10 @@ export interface InputEmbedding extends Layer {
   forward(input: Tensor, options?: EmbeddingOptions): Tensor;
 }
 
-export type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
+type PositionKind = 'learned' | 'sinusoidal' | 'rotary' | 'none';
 
 /** ESM-2's treatment of mask tokens: their vectors are zero, and the others are scaled up for what is missing. */
-export interface TokenDropout {
+interface TokenDropout {
   /** Id of the mask token. */
   readonly maskToken: number;
   /** Share of mask tokens in training: a row is scaled by (1 − ratio)/(1 − its own share). */

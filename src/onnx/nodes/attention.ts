@@ -1,7 +1,7 @@
 import type { Graph } from '../graph.ts';
 
 /** Sizes of a layer's heads. */
-export interface HeadSizes {
+interface HeadSizes {
   readonly heads: number;
   readonly dHead: number;
 }

@@ -6,7 +6,7 @@ import { activation, layerNorm, linear } from './layers.ts';
 import { type RotaryTables, rotate } from './positions.ts';
 
 /** What the attention of one layer makes of its heads: rows `[batch·length, dModel]`. */
-export type Attend = (layer: number, heads: Heads) => string;
+type Attend = (layer: number, heads: Heads) => string;
 
 /** What all blocks of a graph share. */
 export interface BlockContext {

@@ -6,7 +6,7 @@ import { layerNorm } from './layers.ts';
 import { sinusoids } from './positions.ts';
 
 /** Names of what a graph is given. */
-export interface TokenInputs {
+interface TokenInputs {
   /** int64 `[batch, length]` */
   readonly ids: string;
   /** int64 `[batch, length]`, where the model has token types. */

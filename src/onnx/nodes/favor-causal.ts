@@ -18,7 +18,7 @@ const CHUNK = 64;
 const MOST_RISE = 60;
 
 /** The past of one layer. */
-export interface FavorPast {
+interface FavorPast {
   /** `[batch, heads, numFeatures, dHead + 1]` */
   readonly sums: string;
   /** c: `[batch, heads, 1, numFeatures]`; one for all features, `[batch, heads, 1, 1]`, where the map is not exponential. */

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../base/errors.ts';
 import type { TransformerConfiguration } from '../../model/configuration.ts';
 
 /** A layer's attention with its choice made: `auto` depends on lengths, which a graph leaves open. */
-export type LayerAttention =
+type LayerAttention =
   | Exclude<AttentionConfiguration, { readonly type: 'auto' | 'lsh' | 'favor' }>
   | Omit<Extract<AttentionConfiguration, { readonly type: 'favor' }>, 'redrawInterval'>;
 

@@ -13,7 +13,7 @@ import {
 export type TokenizerFile = Readonly<Record<string, unknown>>;
 
 /** A tokenizer.json and the files that it was made of. */
-export interface TokenizerSource {
+interface TokenizerSource {
   readonly json: TokenizerFile;
   /** Names of the files, for errors. */
   readonly from: string;

@@ -3,7 +3,7 @@ import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
 /** Names one draw of dropout: the same seed and stream drop the same elements on every backend. */
-export interface DropoutDraw {
+interface DropoutDraw {
   readonly rate: number;
   readonly seed: readonly [low: number, high: number];
   readonly stream: number;

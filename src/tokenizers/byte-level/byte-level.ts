@@ -28,10 +28,10 @@ export const BYTE_TO_CHARACTER: readonly string[] = (() => {
   return characters;
 })();
 
-export const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = new Map(BYTE_TO_CHARACTER.map((c, b) => [c, b]));
+const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = new Map(BYTE_TO_CHARACTER.map((c, b) => [c, b]));
 
 /** Writes bytes in the byte-level alphabet. */
-export function bytesToToken(bytes: Uint8Array): string {
+function bytesToToken(bytes: Uint8Array): string {
   let token = '';
   for (const byte of bytes) token += BYTE_TO_CHARACTER[byte];
   return token;

@@ -29,7 +29,7 @@ export interface TrainUnigramOptions extends SpecialTokenOptions {
 }
 
 /** Added to the count of every byte, as bytes must stay possible where the text lacks them. */
-const BYTE_PRIOR = 0.01;
+export const BYTE_PRIOR = 0.01;
 
 /** Keeps logarithms finite. */
 const SMALLEST_COUNT = 1e-300;
@@ -127,11 +127,6 @@ export function maximise(counts: Float64Array): Float64Array {
   const weights = counts.map((count, token) => (token < 256 ? count + BYTE_PRIOR : count));
   const logTotal = Math.log(weights.reduce((sum, weight) => sum + weight, 0));
   return weights.map((weight) => Math.log(Math.max(weight, SMALLEST_COUNT)) - logTotal);
-}
-
-/** The log-probability of the prior, which `maximise` raises together with that of the words. */
-export function logPrior(scores: Float64Array): number {
-  return BYTE_PRIOR * scores.subarray(0, 256).reduce((sum, score) => sum + score, 0);
 }
 
 /** The bytes, and the tokens without which the likeliest ways to write the words would lose most. Ascending. */

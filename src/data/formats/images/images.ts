@@ -25,7 +25,7 @@ export interface ImageOptions {
 const defaultSize = 64;
 
 /** Checks and completes the options. @throws unless the size is a positive integer */
-export function imageSize(where: string, options: ImageOptions): number {
+function imageSize(where: string, options: ImageOptions): number {
   checkOptions<ImageOptions>(where, options, { size: option.number });
   const { size = defaultSize } = options;
   if (!Number.isInteger(size) || size < 1) throw new ConfigurationError(`size is ${size}; use a positive integer.`);
@@ -100,7 +100,7 @@ function countImages(header: NonNullable<ReturnType<typeof parseNpyHeader>>, siz
 }
 
 /** From planes of red, green and blue to pixels. */
-export function interleave(planes: Uint8Array, area: number): Uint8Array {
+function interleave(planes: Uint8Array, area: number): Uint8Array {
   const pixels = new Uint8Array(3 * area);
   for (let i = 0, at = 0; i < area; i++) {
     pixels[at++] = planes[i]!;

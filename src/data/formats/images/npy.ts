@@ -4,7 +4,7 @@ import { DataError } from '../../../base/errors.ts';
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
 /** What the head of a NumPy array file (.npy) says. */
-export interface NpyHeader {
+interface NpyHeader {
   /** NumPy's name of the type, such as `|u1` or `<i8`. */
   readonly type: string;
   readonly shape: readonly number[];

@@ -5,7 +5,7 @@ import { Tensor } from '../../tensor.ts';
 import { type AttentionInputs, attentionShape, attentionSizes, resultFor } from './shapes.ts';
 
 /** Queries, which serve as keys too, and values. */
-export type LshInputs = Omit<AttentionInputs, 'keys'>;
+type LshInputs = Omit<AttentionInputs, 'keys'>;
 
 export interface LshOptions {
   /** `[numHashes, numRotations, dHead]`: in each hash, a position's bucket is the argmax of `[R q; −R q]`. */

@@ -9,7 +9,7 @@ import {
   resultFor,
 } from './shapes.ts';
 
-export interface SoftmaxAttentionOptions {
+interface SoftmaxAttentionOptions {
   /** Query i of a run sees keys j ≤ i + offset. Default false. */
   readonly causal?: boolean | undefined;
   /** Multiplies the scores. Default 1/√dHead. */
