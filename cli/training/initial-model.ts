@@ -148,6 +148,11 @@ export function changedConfiguration(
       `The positions of ${directory} end at ${configuration.maxLength}, before rows of ${length} tokens: choose a --length up to that.`,
     );
   }
+  if (given.positions === 'learned' && given.maxLength !== configuration.maxLength) {
+    throw new ConfigurationError(
+      `Key "model.maxLength" is ${given.maxLength}, but the positions of ${directory} end at ${configuration.maxLength}: leave the key out.`,
+    );
+  }
   // The maxLength of a configuration is not raised silently; that of the initial model is raised.
   if (model.maxLength !== undefined && Number(model.maxLength) < length) throw belowWindow(model.maxLength, length);
   const maxLength = Math.max(length, Number(given.maxLength));

@@ -124,4 +124,29 @@ describe('performers finetune', () => {
     fails('favor already holds a run', 'finetune', ...flags, '--from', 'encoder', '--distill', '--out', 'favor');
     expect(() => readdirSync(join(directory, 'refused'))).toThrow('ENOENT');
   });
+
+  it('honours the maxLength of --config, or refuses it by name', () => {
+    const withMaxLength = (maxLength: number) =>
+      writeFileSync(join(directory, 'length.json'), JSON.stringify({ model: { maxLength } }));
+    const from = (model: string) => [...flags, '--from', model, '--config', 'length.json', '--steps', '1'];
+    withMaxLength(40);
+    run('finetune', ...from('favor'), '--out', 'longer');
+    expect(json('longer/checkpoints/step-00000001/config.json')).toEqual({
+      ...json('favor/config.json'),
+      maxLength: 40,
+    });
+    withMaxLength(8);
+    fails(
+      'Key "model.maxLength" is 8, below the 16 tokens of a window: raise it, or shorten the windows with --length.',
+      ...['finetune', ...from('favor'), '--out', 'shorter'],
+    );
+    // Learned positions are weights: there are as many as there are.
+    for (const maxLength of [40, 20]) {
+      withMaxLength(maxLength);
+      fails(
+        `Key "model.maxLength" is ${maxLength}, but the positions of`,
+        ...['finetune', ...from('encoder'), '--distill', '--out', 'other'],
+      );
+    }
+  });
 });
