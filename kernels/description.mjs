@@ -7,7 +7,7 @@
  * - `in`, `out`, `inout`: an array that is read, overwritten, or read and written; `optional`: may be absent; `optional with x`:
  *   present exactly if x is. Types are float32 (unless written), float64 and int32. Axis lengths are expressions over the other
  *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
- *   `below n or negative`: negative ones too. `checked as runs`: a check of src/backend/contents.ts reads the elements.
+ *   `below n or negative`: negative ones too. `checked as sequences`: a check of src/backend/contents.ts reads the elements.
  *   `with infinities`: these may be sound results, though never NaN; `partly written`: some elements are left as they were.
  * - `size`: a whole number of at least 0. `size from 1 to n` and `even` have other bounds. `size = length of x` is
  *   taken from the array x.
@@ -15,7 +15,7 @@
  * - `one of E`: the place of a name in the enumeration E.
  * - `= expression` after a scalar is the default of callers; kernels always get a value.
  * - `derived = expression`: follows from other arguments; appears in shapes and is not passed. `reach of queries`, `reach of keys`: the number of
- *   batch rows that the runs reach, likewise. `reach of strides`: elements from the first to the last that the strides of one array reach.
+ *   batch rows that the sequences reach, likewise. `reach of strides`: elements from the first to the last that the strides of one array reach.
  */
 
 /** What holds for all kernels. */
@@ -23,8 +23,8 @@ export const conventions = [
   'A kernel computes the units [first, last) of a job. Units never share an output element; the result of a unit depends on neither the number of threads nor the order of the units.',
   'Arrays are dense and row-major unless strides are given. An array never shares memory with another unless the kernel’s text says so.',
   'Attention arrays are [batch, heads, length, d]; with layout `blhd` the axes are [batch, length, heads, d] instead, which is what a linear layer yields.',
-  'Runs are contiguous pieces that attend only within themselves. Unpacked input has one run per batch row; padding shortens a run; packing makes several. Rows of outputs outside every run are left as they were.',
-  'causal: query i of a run sees the keys j ≤ i + offset, both counted within the run; offset is any integer.',
+  'Sequences are contiguous pieces that attend only within themselves. Unpacked input has one sequence per batch row; padding shortens a sequence; packing makes several. Rows of outputs outside every sequence are left as they were.',
+  'causal: query i of a sequence sees the keys j ≤ i + offset, both counted within the sequence; offset is any integer.',
   'A query with no valid key yields zeros.',
 ];
 
@@ -32,8 +32,8 @@ export const conventions = [
 export const constants = {
   /** The most arguments of a kernel. */
   MAX_ARGUMENTS: 32,
-  /** Columns of `runs`. */
-  RUN_COLUMNS: 6,
+  /** Columns of `sequences`. */
+  SEQUENCE_COLUMNS: 6,
   /** Keys between two snapshots of the state of causal FAVOR+. */
   SNAPSHOT_KEYS: 256,
   /** Elements of one partial sum of squared_norm. */
@@ -91,7 +91,7 @@ export const enumerations = {
   },
 };
 
-const RUNS = { runs: 'in int32 [numRuns, RUN_COLUMNS] checked as runs' };
+const SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as sequences' };
 const KEY_MASK = { keyMask: 'in optional [batchK, lengthK]' };
 const QUERIES = { q: 'in [batchQ, heads, lengthQ, dHead]' };
 const KEYS_AND_VALUES = { k: 'in [batchK, heads, lengthK, dHead]', v: 'in [batchK, heads, lengthK, dValue]' };
@@ -106,7 +106,7 @@ const RESULT_GRADIENTS = {
 const LAYOUT = { layout: 'one of AttentionLayout' };
 const WIDTH = 'size from 1 to MAX_HEAD_WIDTH';
 const ATTENTION_SIZES = {
-  numRuns: 'size',
+  numSequences: 'size',
   heads: 'size from 1',
   lengthQ: 'size',
   lengthK: 'size',
@@ -133,7 +133,7 @@ const ESTIMATOR_SIZES = {
   projectionSize: 'derived = projectionLength({ numFeatures, form, factors, directions }, dHead)',
 };
 
-/** The state of FAVOR+ of every (run, head). */
+/** The state of FAVOR+ of every (sequence, head). */
 const state = (role, states, together = '') => ({
   sums: `${role} [${states}, heads, numFeatures, dValue + 1]`,
   compensation: `${role}${together} [${states}, heads, numFeatures, dValue + 1]`,
@@ -145,17 +145,17 @@ const RESULT = { weight: 'number', stabiliser: 'number' };
 
 const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag' };
 
-const SELF_RUNS = { runs: 'in int32 [numRuns, RUN_COLUMNS] checked as selfRuns' };
+const SELF_SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as selfSequences' };
 const LSH = {
   q: 'in [batch, heads, length, dHead]',
   v: 'in [batch, heads, length, dValue]',
   keyMask: 'in optional [batch, length]',
-  ...SELF_RUNS,
+  ...SELF_SEQUENCES,
   order: 'in int32 [numHashes, batch, heads, length] checked as order',
   chunks: 'in int32 [numHashes, batch, heads, length]',
 };
 const LSH_SIZES = {
-  numRuns: 'size',
+  numSequences: 'size',
   batch: 'size',
   heads: 'size',
   length: 'size',
@@ -179,8 +179,8 @@ export const meanings = {
   c: 'the product',
   base: 'base of the angles of the pairs',
   batch: 'entries side by side',
-  batchQ: 'batch rows that queries of the runs reach',
-  batchK: 'batch rows that keys of the runs reach',
+  batchQ: 'batch rows that queries of the sequences reach',
+  batchK: 'batch rows that keys of the sequences reach',
   bias: 'added to every row',
   causal: 'queries see no later key',
   chunkLength: 'most positions in a chunk',
@@ -234,8 +234,8 @@ export const meanings = {
   numFeatures: 'random features of the estimate',
   numHashes: 'rounds of hashing',
   numRotations: 'rows of a hash’s rotations',
-  numRuns: 'rows of runs',
-  order: 'the position, within its run, in every slot of the run’s sorted order',
+  numSequences: 'rows of sequences',
+  order: 'the position, within its sequence, in every slot of the sequence’s sorted order',
   out: 'the result',
   packedB: 'b as gemm_pack leaves it',
   packedSize: 'floats of one packed entry',
@@ -245,7 +245,7 @@ export const meanings = {
   references: 'the largest score of every row',
   rotations: 'random directions',
   rows: 'number of rows',
-  runs: 'rows {batch, queryStart, queryLength, keyStart, keyLength, offset}',
+  sequences: 'rows {batch, queryStart, queryLength, keyStart, keyLength, offset}',
   scale: 'multiplies q·k',
   scales:
     'exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features',
@@ -264,7 +264,7 @@ export const meanings = {
   targets: 'the right classes; a negative one gives no loss and no gradient',
   transposeA: 'a is [k, m]',
   transposeB: 'b is [n, k]',
-  updateState: 'leave the states after the last key of every run in sums, compensation and scales',
+  updateState: 'leave the states after the last key of every sequence in sums, compensation and scales',
   v: 'values',
   vocabSize: 'number of classes',
   weight: '0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j',
@@ -611,7 +611,7 @@ export const kernels = {
       ...QUERIES,
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       out: `out ${OUT}`,
       logSumExp: `out ${PER_QUERY} with infinities`,
       ...ATTENTION_SIZES,
@@ -626,7 +626,7 @@ export const kernels = {
       ...QUERIES,
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       out: `in ${OUT}`,
       logSumExp: `in ${PER_QUERY} with infinities`,
       dOut: `in ${OUT}`,
@@ -638,18 +638,18 @@ export const kernels = {
     flops: '2 * batchQ * heads * lengthQ * lengthK * (3 * dHead + 2 * dValue) * (causal ? 0.5 : 1)',
   },
 
-  // — LSH attention (Reformer): queries serve as keys, at unit length; runs have their keys where their queries are, offset 0 —
+  // — LSH attention (Reformer): queries serve as keys, at unit length; sequences have their keys where their queries are, offset 0 —
   lsh_sort: {
     about:
-      'Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.',
+      'Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.',
     arguments: {
       q: 'in [batch, heads, length, dHead]',
       rotations: 'in [numHashes, numRotations, dHead]',
       keyMask: 'in optional [batch, length]',
-      ...SELF_RUNS,
+      ...SELF_SEQUENCES,
       order: 'out int32 [numHashes, batch, heads, length]',
       chunks: 'out int32 [numHashes, batch, heads, length]',
-      numRuns: 'size',
+      numSequences: 'size',
       batch: 'size',
       heads: 'size',
       length: 'size',
@@ -704,14 +704,14 @@ export const kernels = {
     flops: '2 * batch * heads * length * dHead * numFeatures',
   },
   favor_keys: {
-    about: 'Bidirectional, first pass: the state of every (run, head) from its keys and values.',
+    about: 'Bidirectional, first pass: the state of every (sequence, head) from its keys and values.',
     arguments: {
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       ...ESTIMATOR,
-      ...state('out', 'numRuns'),
-      numRuns: 'size',
+      ...state('out', 'numSequences'),
+      numSequences: 'size',
       heads: 'size from 1',
       lengthK: 'size',
       dHead: WIDTH,
@@ -726,12 +726,12 @@ export const kernels = {
     about: 'Bidirectional, second pass: the rows of the queries against those states.',
     arguments: {
       ...QUERIES,
-      ...RUNS,
+      ...SEQUENCES,
       ...ESTIMATOR,
-      ...state('in', 'numRuns'),
+      ...state('in', 'numSequences'),
       out: `out ${OUT}`,
       denominator: `out ${PER_QUERY}`,
-      numRuns: 'size',
+      numSequences: 'size',
       heads: 'size from 1',
       lengthQ: 'size',
       dHead: WIDTH,
@@ -749,9 +749,9 @@ export const kernels = {
       ...QUERIES,
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       ...ESTIMATOR,
-      ...state('in', 'numRuns'),
+      ...state('in', 'numSequences'),
       out: `in ${OUT}`,
       denominator: `in ${PER_QUERY}`,
       dOut: `in ${OUT}`,
@@ -771,13 +771,13 @@ export const kernels = {
       ...QUERIES,
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       ...ESTIMATOR,
-      ...state('inout optional', 'numRuns', ' with sums'),
+      ...state('inout optional', 'numSequences', ' with sums'),
       out: `out ${OUT}`,
       denominator: `out ${PER_QUERY}`,
       snapshots:
-        'out optional [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2] partly written',
+        'out optional [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2] partly written',
       ...ATTENTION_SIZES,
       ...LAYOUT,
       updateState: 'flag = false',
@@ -793,11 +793,11 @@ export const kernels = {
       ...QUERIES,
       ...KEYS_AND_VALUES,
       ...KEY_MASK,
-      ...RUNS,
+      ...SEQUENCES,
       ...ESTIMATOR,
       out: `in ${OUT}`,
       denominator: `in ${PER_QUERY}`,
-      snapshots: 'in [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]',
+      snapshots: 'in [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]',
       dOut: `in ${OUT}`,
       ...RESULT_GRADIENTS,
       ...ATTENTION_SIZES,
@@ -846,7 +846,7 @@ const without = (args, ...names) => Object.fromEntries(Object.entries(args).filt
 export const operations = {
   gemm: {
     about: 'c[i] = alpha·op(a[i]) op(b[i]) + bias (+ c[i] if accumulate), row-major.',
-    runs: ['gemm_pack', 'gemm', 'gemv'],
+    kernels: ['gemm_pack', 'gemm', 'gemv'],
     arguments: {
       a: 'in [batch @ strideA, (transposeA ? k : m) @ lda, transposeA ? m : k]',
       b: 'in [batch @ strideB, (transposeB ? n : k) @ ldb, transposeB ? k : n]',
@@ -871,19 +871,19 @@ export const operations = {
   },
   layerNormBackward: {
     about: 'The gradients of layerNorm, overwritten.',
-    runs: ['layer_norm_backward', 'layer_norm_backward_parameters'],
+    kernels: ['layer_norm_backward', 'layer_norm_backward_parameters'],
     arguments: { ...kernels.layer_norm_backward.arguments, ...kernels.layer_norm_backward_parameters.arguments },
   },
   squaredNorm: {
     about: 'Σ x². Waits for earlier calls.',
-    runs: ['squared_norm'],
+    kernels: ['squared_norm'],
     result: 'Promise<number>',
     positional: true,
     arguments: without(kernels.squared_norm.arguments, 'partials'),
   },
   adamW: {
     about: kernels.adamw.about,
-    runs: ['adamw'],
+    kernels: ['adamw'],
     arguments: {
       ...without(kernels.adamw.arguments, 'correction1', 'correction2'),
       step: 'number — 1-based number of this update, for the corrections',
@@ -891,17 +891,17 @@ export const operations = {
   },
   lshAttention: {
     about: 'out = softmax of scale·q·k̂ over the keys that any hash shows, times v.',
-    runs: ['lsh_attention'],
+    kernels: ['lsh_attention'],
     arguments: without(kernels.lsh_attention.arguments, 'hash'),
   },
   lshAttentionBackward: {
     about: 'Gradients of lshAttention; dQ is the gradient of q in both of its roles.',
-    runs: ['lsh_attention_backward'],
+    kernels: ['lsh_attention_backward'],
     arguments: without(kernels.lsh_attention_backward.arguments, 'hash'),
   },
   favor: {
     about: 'Bidirectional FAVOR+: fills the states from the keys, then out and denominator from the queries.',
-    runs: ['favor_keys', 'favor_queries'],
+    kernels: ['favor_keys', 'favor_queries'],
     arguments: { ...kernels.favor_queries.arguments, ...kernels.favor_keys.arguments },
     flops: `${kernels.favor_keys.flops} + ${kernels.favor_queries.flops}`,
   },
@@ -912,10 +912,10 @@ export const groups = {
   AttentionSizes: { about: 'Sizes of an attention.', arguments: { ...ATTENTION_SIZES, ...LAYOUT } },
   AttentionArrays: {
     about: 'What every attention but LSH takes.',
-    arguments: { ...QUERIES, ...KEYS_AND_VALUES, ...KEY_MASK, ...RUNS, ...ATTENTION_SIZES, ...LAYOUT },
+    arguments: { ...QUERIES, ...KEYS_AND_VALUES, ...KEY_MASK, ...SEQUENCES, ...ATTENTION_SIZES, ...LAYOUT },
   },
   AttentionGradients: {
-    about: 'Gradients of an attention. Rows outside every run are left as they were.',
+    about: 'Gradients of an attention. Rows outside every sequence are left as they were.',
     arguments: { out: `in ${OUT}`, dOut: `in ${OUT}`, ...RESULT_GRADIENTS },
   },
   Estimator: {

@@ -46,7 +46,7 @@ export function attentionInputs(backend: Backend, shape: AttentionShape, numFeat
     dV: backend.allocate(count),
     perQuery: backend.allocate(heads * lengthQ),
     projection: backend.upload(normalNumbers(numFeatures * dHead, 5)),
-    runs: backend.upload(Int32Array.of(0, 0, lengthQ, 0, length, length - lengthQ)),
+    sequences: backend.upload(Int32Array.of(0, 0, lengthQ, 0, length, length - lengthQ)),
   };
   return {
     ...storages,
@@ -58,7 +58,7 @@ export function attentionInputs(backend: Backend, shape: AttentionShape, numFeat
     lengthK: length,
     dValue: dHead,
     layout: 'bhld',
-    numRuns: 1,
+    numSequences: 1,
     release: () => {
       for (const storage of Object.values(storages)) backend.release(storage);
     },

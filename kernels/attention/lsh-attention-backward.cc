@@ -2,7 +2,7 @@
 //
 //   P = exp(scale·q·k̂ - reference) / (sum · N)   D_i = dO_i · O_i   dS = scale · P ∘ (dO Vᵀ - D)
 //   dV = Pᵀ dO     dq (as a query) = dS K̂     dk̂ = dSᵀ Q,   dq (as a key) = (dk̂ - (dk̂·k̂) k̂) · k̂/q
-// A unit is a piece of a (run, head)'s order and owns the rows of its chunks. The keys of a unit meet the queries of
+// A unit is a piece of a (sequence, head)'s order and owns the rows of its chunks. The keys of a unit meet the queries of
 // the next piece's first chunk. The queries of a unit meet the keys of the chunk before. Both neighbours compute these
 // two blocks of scores.
 #include "lsh-attention.h"
@@ -147,17 +147,17 @@ void startRows(const LshOrder& order, const Arrays& arrays, Index first, Index e
 }  // namespace
 
 PLAN(lsh_attention_backward) {
-  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
-  return {numRuns * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
+  const LshJob job(numSequences, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  return {numSequences * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
 }
 
 RUN(lsh_attention_backward) {
-  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  const LshJob job(numSequences, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
   const Arrays arrays{q, v, out, references, sums, dOut, dQ, dV};
   const Buffers buffers(work.scratch, job);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.piecesPerPair, piece = unit % job.piecesPerPair * job.piece;
-    const LshPair pair(job, runs + index / heads * kRunColumns, index % heads, keyMask, order, chunks);
+    const LshPair pair(job, sequences + index / heads * kSequenceColumns, index % heads, keyMask, order, chunks);
     const LshOrder sorted(pair, hash);
     const Index last = atMost(piece + job.piece, pair.count);
     Index slot = piece;

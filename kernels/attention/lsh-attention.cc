@@ -1,6 +1,6 @@
 // LSH attention of one hash: every chunk of queries attends to the keys of its own and of the previous chunk. The
 // result is merged into what earlier hashes left (out, references, sums), relative to each row's largest score so far.
-// The last hash divides by the sums. A query that saw nothing gets its own value. A unit is a piece of a (run, head)'s
+// The last hash divides by the sums. A query that saw nothing gets its own value. A unit is a piece of a (sequence, head)'s
 // order.
 #include "lsh-attention.h"
 
@@ -112,17 +112,17 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
 }  // namespace
 
 PLAN(lsh_attention) {
-  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
-  return {numRuns * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
+  const LshJob job(numSequences, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  return {numSequences * heads * job.piecesPerPair, Buffers(nullptr, job).bytes};
 }
 
 RUN(lsh_attention) {
-  const LshJob job(numRuns, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
+  const LshJob job(numSequences, batch, heads, length, dHead, dValue, layout, causal, scale, chunkLength, numHashes);
   const Arrays arrays{q, v, out, references, sums};
   const Buffers buffers(work.scratch, job);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.piecesPerPair, piece = unit % job.piecesPerPair * job.piece;
-    const LshPair pair(job, runs + index / heads * kRunColumns, index % heads, keyMask, order, chunks);
+    const LshPair pair(job, sequences + index / heads * kSequenceColumns, index % heads, keyMask, order, chunks);
     const LshOrder sorted(pair, hash);
     const Index last = atMost(piece + job.piece, pair.count);
     Index slot = piece;

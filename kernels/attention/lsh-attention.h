@@ -1,6 +1,6 @@
 // What the passes of LSH attention share: chunks of the sorted order, and which keys a query sees how often.
 //
-// A hash lists the positions of a run in an order, which is cut into chunks. With c(i) the chunk of position i, query i
+// A hash lists the positions of a sequence in an order, which is cut into chunks. With c(i) the chunk of position i, query i
 // sees key j in this hash iff 0 <= c(i) - c(j) <= 1. Chunks that must not see each other have numbers further apart.
 // N(i, j) counts the hashes in which i sees j. Summing exp(score)/N over all hashes gives one softmax over all keys
 // that any hash shows.
@@ -68,18 +68,18 @@ struct LshJob {
   bool causal;
   float scale;
 
-  LshJob(Index numRuns, Index batch, Index heads, Index length, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+  LshJob(Index numSequences, Index batch, Index heads, Index length, Index dHead, Index dValue, AttentionLayout layout, bool causal,
          float scale, Index chunkLength, Index numHashes)
       : queries{heads, length, dHead, layout}, values{heads, length, dValue, layout}, batch(batch), length(length),
         chunkLength(atMost(chunkLength, atLeast(1, length))), numHashes(numHashes), piece(2048),
         lanes(roundUp(this->chunkLength, kWidth)), causal(causal), scale(scale) {
-    while (piece > 256 && numRuns * heads * blocksOf(length, piece) < 16) piece /= 2;
+    while (piece > 256 && numSequences * heads * blocksOf(length, piece) < 16) piece /= 2;
     piecesPerPair = blocksOf(length, piece);
   }
   Index perHash() const { return batch * queries.heads * length; }
 };
 
-// One (run, head): where its rows are, and the order and chunks of hash 0.
+// One (sequence, head): where its rows are, and the order and chunks of hash 0.
 struct LshPair {
   const LshJob& job;
   Index count, row, query, value;  // row: of arrays [batch, heads, length]

@@ -1,6 +1,6 @@
 // The orders of LSH attention (Kitaev, Kaiser & Levskaya 2020), with hashes by random rotations (Andoni et al. 2015).
 // The bucket of a position in a hash is the argmax of [R q; -R q]. Positions are sorted by (bucket, position) by
-// counting, then cut into chunks of chunkLength. A unit is (run, head, hash).
+// counting, then cut into chunks of chunkLength. A unit is (sequence, head, hash).
 //
 // Masked positions come last, in chunks that no query sees. If causal, chunks are also cut where a bucket ends, and see
 // the previous chunk only in the same bucket. What a position sees then depends on no later position.
@@ -44,15 +44,15 @@ void hashRows(const float* q, Index stride, Index rows, Index dHead, const float
 }  // namespace
 
 PLAN(lsh_sort) {
-  return {numRuns * heads * numHashes, Buffers(nullptr, dHead, numBuckets).bytes};
+  return {numSequences * heads * numHashes, Buffers(nullptr, dHead, numBuckets).bytes};
 }
 
 RUN(lsh_sort) {
-  const LshJob job(numRuns, batch, heads, length, dHead, 0, layout, causal, 1, chunkLength, numHashes);
+  const LshJob job(numSequences, batch, heads, length, dHead, 0, layout, causal, 1, chunkLength, numHashes);
   const Buffers buffers(work.scratch, dHead, numBuckets);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index hash = unit % numHashes, head = unit / numHashes % heads;
-    const LshPair pair(job, runs + unit / (numHashes * heads) * kRunColumns, head, keyMask, order, chunks);
+    const LshPair pair(job, sequences + unit / (numHashes * heads) * kSequenceColumns, head, keyMask, order, chunks);
     const Index start = pair.row + hash * job.perHash();
     int32_t *sorted = order + start, *ids = chunks + start;
     Index valid = 0;

@@ -5,7 +5,7 @@
 // Where rows are not normalised, logSumExp and D are 0.
 //
 // All blocks are [queries, keys]. Only a block of keys and values is transposed, once for all the queries that meet the
-// block. With enough (run, head) pairs to keep the threads busy, a unit is one pair: five products per block of scores.
+// block. With enough (sequence, head) pairs to keep the threads busy, a unit is one pair: five products per block of scores.
 // With fewer pairs, each pair has units for blocks of dK and dV and units for blocks of dQ: seven products, but no
 // shared output.
 #include "softmax-attention.h"
@@ -18,14 +18,14 @@ constexpr Index kRows = 64, kKeys = 64, kRowsPerUnit = 256, kEnoughPairs = 4;
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
-  bool causal, normalise, whole;  // whole: a unit is a (run, head) pair
+  bool causal, normalise, whole;  // whole: a unit is a (sequence, head) pair
   float scale;
   Index keyUnits, unitsPerPair;
 
-  Job(Index numRuns, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+  Job(Index numSequences, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
       float scale, bool normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise), whole(numRuns * heads >= kEnoughPairs), scale(scale),
+        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise), whole(numSequences * heads >= kEnoughPairs), scale(scale),
         keyUnits(blocksOf(lengthK, kKeys)), unitsPerPair(whole ? 1 : keyUnits + blocksOf(lengthQ, kRowsPerUnit)) {}
 };
 
@@ -54,15 +54,15 @@ struct Arrays {
   float *dQ, *dK, *dV;
 };
 
-// One (run, head): its pointers, moved to the run's first rows.
+// One (sequence, head): its pointers, moved to the sequence's first rows.
 struct Pair {
-  Run run;
+  Sequence sequence;
   const float *q, *k, *v, *mask, *out, *logSumExp, *dOut;
   float *dQ, *dK, *dV;
 
-  Pair(const Job& job, const Arrays& arrays, const Run& run, Index head) : run(run) {
-    const Index query = job.queries.offset(run.batch, head, run.queryStart), key = job.keys.offset(run.batch, head, run.keyStart);
-    const Index value = job.values.offset(run.batch, head, run.keyStart), output = job.outputs.offset(run.batch, head, run.queryStart);
+  Pair(const Job& job, const Arrays& arrays, const Sequence& sequence, Index head) : sequence(sequence) {
+    const Index query = job.queries.offset(sequence.batch, head, sequence.queryStart), key = job.keys.offset(sequence.batch, head, sequence.keyStart);
+    const Index value = job.values.offset(sequence.batch, head, sequence.keyStart), output = job.outputs.offset(sequence.batch, head, sequence.queryStart);
     q = arrays.q + query;
     dQ = arrays.dQ + query;
     k = arrays.k + key;
@@ -71,8 +71,8 @@ struct Pair {
     dV = arrays.dV + value;
     out = arrays.out + output;
     dOut = arrays.dOut + output;
-    logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart;
-    mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+    logSumExp = arrays.logSumExp + (sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart;
+    mask = arrays.mask ? arrays.mask + sequence.batch * job.keys.length + sequence.keyStart : nullptr;
   }
 };
 
@@ -128,7 +128,7 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
   for (Index i = 0; i < rows; i++) {
     float *p = buffers.probabilities + i * kKeys, *dS = buffers.dScores + i * kKeys;
     const Vector offset = splat(-pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
-    const int32_t visible = job.causal ? int32_t(pair.run.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
+    const int32_t visible = job.causal ? int32_t(pair.sequence.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
     for (Index x = 0; x < kKeys; x += kWidth) {
       Vector exponent = fma(load(p + x), scale, offset) * toBase2;
       if (CHECKED) exponent = minimum(splat(127.0f), exponent);
@@ -158,7 +158,7 @@ void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index
   const Index dHead = job.queries.width, dValue = job.values.width, queryStride = job.queries.rowStride();
   const float *p = buffers.probabilities, *dS = buffers.dScores;
   for (Index j = 0; wanted.dKV && j < block.count; j++) {
-    const Index first = atLeast(0, block.start + j - pair.run.offset - row), at = first * kKeys + j;
+    const Index first = atLeast(0, block.start + j - pair.sequence.offset - row), at = first * kKeys + j;
     if (first >= rows) continue;
     tileMultiply({.rows = 1, .columns = dValue, .depth = rows - first}, transposeOf(p + at, kKeys),
                  rowsOf(dOut + first * dValue, dValue), {buffers.dValues + j * dValue, dValue}, Mode::add);
@@ -166,7 +166,7 @@ void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index
                  rowsOf(q + first * dHead, dHead), {buffers.dKeys + j * dHead, dHead}, Mode::add);
   }
   for (Index i = 0; wanted.dQ && i < rows; i++) {
-    const Index seen = atLeast(0, atMost(block.count, pair.run.visibleKeys(row + i, true) - block.start));
+    const Index seen = atLeast(0, atMost(block.count, pair.sequence.visibleKeys(row + i, true) - block.start));
     tileMultiply({.rows = 1, .columns = dHead, .depth = seen}, rowMajor(dS + i * kKeys, kKeys), rowsOf(block.keys, dHead),
                  {pair.dQ + (row + i) * queryStride, queryStride}, Mode::add);
   }
@@ -189,7 +189,7 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
                   {p, kKeys});
   tileMultiply({.rows = rows, .columns = columns, .depth = dValue}, rowMajor(dOut, dValue),
                panelsOf(buffers.valuesTransposed, dValue), {dS, kKeys}, Mode::store);
-  const bool diagonal = job.causal && pair.run.visibleKeys(row, true) < block.start + block.count;
+  const bool diagonal = job.causal && pair.sequence.visibleKeys(row, true) < block.start + block.count;
   if (!job.normalise || block.mask || diagonal)
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
   else
@@ -212,14 +212,14 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
 
 // dK and dV of keys [start, start + kKeys). If dQ is wanted, also what these keys add to dQ of every query.
 void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ, const Buffers& buffers) {
-  const Index count = atMost(kKeys, pair.run.keyLength - start), dHead = job.keys.width, dValue = job.values.width;
+  const Index count = atMost(kKeys, pair.sequence.keyLength - start), dHead = job.keys.width, dValue = job.values.width;
   zeroRows(buffers.dKeys, dHead, count, dHead);
   zeroRows(buffers.dValues, dValue, count, dValue);
   if (!pair.mask || anyValid(pair.mask + start, count)) {
     const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
-    const Index firstRow = job.causal ? atLeast(0, start - pair.run.offset) : 0;
-    for (Index row = firstRow; row < pair.run.queryLength; row += kRows)
-      addBlock(job, pair, block, row, atMost(kRows, pair.run.queryLength - row), {wantQ, true}, buffers);
+    const Index firstRow = job.causal ? atLeast(0, start - pair.sequence.offset) : 0;
+    for (Index row = firstRow; row < pair.sequence.queryLength; row += kRows)
+      addBlock(job, pair, block, row, atMost(kRows, pair.sequence.queryLength - row), {wantQ, true}, buffers);
   }
   if (pair.mask) {
     clearMasked(pair.mask + start, count, buffers.dKeys, dHead);
@@ -233,14 +233,14 @@ void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ
 
 // dQ of queries [first, first + rows).
 void differentiateQueries(const Job& job, const Pair& pair, Index first, Index rows, const Buffers& buffers) {
-  const Index keysSeen = pair.run.visibleKeys(first + rows - 1, job.causal);
+  const Index keysSeen = pair.sequence.visibleKeys(first + rows - 1, job.causal);
   for (Index start = 0; start < keysSeen; start += kKeys) {
-    const Index count = atMost(kKeys, pair.run.keyLength - start);
+    const Index count = atMost(kKeys, pair.sequence.keyLength - start);
     if (pair.mask && !anyValid(pair.mask + start, count)) continue;
     const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
     for (Index row = first; row < first + rows; row += kRows) {
       const Index blockRows = atMost(kRows, first + rows - row);
-      if (pair.run.visibleKeys(row + blockRows - 1, job.causal) > start) addBlock(job, pair, block, row, blockRows, {true, false}, buffers);
+      if (pair.sequence.visibleKeys(row + blockRows - 1, job.causal) > start) addBlock(job, pair, block, row, blockRows, {true, false}, buffers);
     }
   }
 }
@@ -248,18 +248,18 @@ void differentiateQueries(const Job& job, const Pair& pair, Index first, Index r
 }  // namespace
 
 PLAN(softmax_attention_backward) {
-  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
-  return {numRuns * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
+  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
+  return {numSequences * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
 }
 
 RUN(softmax_attention_backward) {
-  const Job job(numRuns, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
+  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
   const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.unitsPerPair, part = unit % job.unitsPerPair;
-    const Pair pair(job, arrays, Run(runs + index / heads * kRunColumns), index % heads);
-    const Index queryLength = pair.run.queryLength, keyLength = pair.run.keyLength;
+    const Pair pair(job, arrays, Sequence(sequences + index / heads * kSequenceColumns), index % heads);
+    const Index queryLength = pair.sequence.queryLength, keyLength = pair.sequence.keyLength;
     if (job.whole) {
       computeDeltas(job, pair, 0, queryLength, buffers);
       zeroRows(pair.dQ, job.queries.rowStride(), queryLength, dHead);

@@ -2,9 +2,9 @@
 //
 // Scores are kept transposed, [keys, queries], in panels of kTileColumns queries. A query's maximum and sum then run
 // down a vector lane, and keys and values are read without a copy. The probabilities are already the packed right
-// operand of Vᵀ P. Only the queries are transposed, once per unit. A unit is (run, head, kQueries queries).
+// operand of Vᵀ P. Only the queries are transposed, once per unit. A unit is (sequence, head, kQueries queries).
 //
-// Runs of a few queries (decoding) are computed row by row instead: every key and value is read once per query.
+// Sequences of a few queries (decoding) are computed row by row instead: every key and value is read once per query.
 //
 // A lane's maximum moves only when a score exceeds the maximum by kSlack in base 2. Any reference serves as long as
 // nothing overflows, and the accumulators are rescaled less often. At the end a row is divided by its sum, or
@@ -151,10 +151,10 @@ void writeOutputs(const Job& job, const float* outputs, const float* references,
   }
 }
 
-// Queries [first, first + rows) of a run, rows <= kQueries.
-void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index head, Index first, Index rows, const Buffers& buffers) {
+// Queries [first, first + rows) of a sequence, rows <= kQueries.
+void attendBlock(const Job& job, const Arrays& arrays, const Sequence& sequence, Index head, Index first, Index rows, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, panels = blocksOf(rows, kPanel);
-  const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + first);
+  const float* q = arrays.q + job.queries.offset(sequence.batch, head, sequence.queryStart + first);
   packPanels(rows, dHead, transposeOf(q, job.queries.rowStride()), buffers.queries);
   if (job.sign < 0)
     for (Index i = 0; i < panels * kPanel * dHead; i++) buffers.queries[i] = -buffers.queries[i];
@@ -164,14 +164,14 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
   }
   for (Index i = 0; i < panels * kPanel * dValue; i++) buffers.outputs[i] = 0;
 
-  const Index keysSeen = run.visibleKeys(first + rows - 1, job.causal);
-  const float* mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+  const Index keysSeen = sequence.visibleKeys(first + rows - 1, job.causal);
+  const float* mask = arrays.mask ? arrays.mask + sequence.batch * job.keys.length + sequence.keyStart : nullptr;
   for (Index start = 0; start < keysSeen; start += kKeys) {
     const Index blockKeys = atMost(kKeys, keysSeen - start);
     const float* blockMask = mask ? mask + start : nullptr;
     if (blockMask && !anyValid(blockMask, blockKeys)) continue;
-    const float* k = arrays.k + job.keys.offset(run.batch, head, run.keyStart + start);
-    const float* v = arrays.v + job.values.offset(run.batch, head, run.keyStart + start);
+    const float* k = arrays.k + job.keys.offset(sequence.batch, head, sequence.keyStart + start);
+    const float* v = arrays.v + job.values.offset(sequence.batch, head, sequence.keyStart + start);
     if (job.keys.rowStride() != dHead) {  // rows far apart share few cache sets
       copyRows(k, job.keys.rowStride(), blockKeys, dHead, buffers.keys);
       k = buffers.keys;
@@ -183,10 +183,10 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
     }
     for (Index panel = 0; panel < panels; panel++) {
       const Index row = first + panel * kPanel, lastRow = atMost(row + kPanel, first + rows) - 1;
-      const Index numKeys = atMost(blockKeys, run.visibleKeys(lastRow, job.causal) - start);
+      const Index numKeys = atMost(blockKeys, sequence.visibleKeys(lastRow, job.causal) - start);
       if (numKeys <= 0) continue;
       // Lane 0's visible keys, not clamped at 0, so that each further lane sees one more.
-      const Index visible = row + 1 + run.offset - start;
+      const Index visible = row + 1 + sequence.offset - start;
       const bool diagonal = job.causal && visible < numKeys;
       float* outputs = buffers.outputs + panel * dValue * kPanel;
       float* references = buffers.references + panel * kPanel;
@@ -212,11 +212,11 @@ void attendBlock(const Job& job, const Arrays& arrays, const Run& run, Index hea
     }
   }
 
-  float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + first);
+  float* out = arrays.out + job.outputs.offset(sequence.batch, head, sequence.queryStart + first);
   for (Index i = 0; i < rows; i += kWidth)
     writeOutputs(job, buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel, buffers.references + i, buffers.sums + i, dValue,
                  out + i * job.outputs.rowStride(), atMost(kWidth, rows - i));
-  float* logSumExp = arrays.logSumExp + (run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + first;
+  float* logSumExp = arrays.logSumExp + (sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart + first;
   for (Index i = 0; i < rows; i++) logSumExp[i] = job.logSumExp(buffers.references[i], buffers.sums[i]);
 }
 
@@ -259,14 +259,14 @@ void addWeightedRows(const float* weights, Index count, const float* rows, Index
   }
 }
 
-// One query of a run.
-void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head, Index row, const Buffers& buffers) {
+// One query of a sequence.
+void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, Index head, Index row, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, keyStride = job.keys.rowStride(), valueStride = job.values.rowStride();
-  const Index numKeys = run.visibleKeys(row, job.causal);
-  const float* q = arrays.q + job.queries.offset(run.batch, head, run.queryStart + row);
-  const float* k = arrays.k + job.keys.offset(run.batch, head, run.keyStart);
-  const float* v = arrays.v + job.values.offset(run.batch, head, run.keyStart);
-  const float* mask = arrays.mask ? arrays.mask + run.batch * job.keys.length + run.keyStart : nullptr;
+  const Index numKeys = sequence.visibleKeys(row, job.causal);
+  const float* q = arrays.q + job.queries.offset(sequence.batch, head, sequence.queryStart + row);
+  const float* k = arrays.k + job.keys.offset(sequence.batch, head, sequence.keyStart);
+  const float* v = arrays.v + job.values.offset(sequence.batch, head, sequence.keyStart);
+  const float* mask = arrays.mask ? arrays.mask + sequence.batch * job.keys.length + sequence.keyStart : nullptr;
   float *scores = buffers.scores, *outputs = buffers.outputs;
   for (Index x = 0; x < dValue; x++) outputs[x] = 0;
   float reference = kMasked, total = 0;
@@ -299,16 +299,16 @@ void attendRow(const Job& job, const Arrays& arrays, const Run& run, Index head,
     else addWeightedRows<false>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
   }
   const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
-  float* out = arrays.out + job.outputs.offset(run.batch, head, run.queryStart + row);
+  float* out = arrays.out + job.outputs.offset(sequence.batch, head, sequence.queryStart + row);
   for (Index x = 0; x < dValue; x++)
     out[x] = job.normalise ? outputs[x] * inverse : timesExp2(splat(outputs[x]), splat(reference * job.rate))[0];
-  arrays.logSumExp[(run.batch * job.queries.heads + head) * job.queries.length + run.queryStart + row] = job.logSumExp(reference, total);
+  arrays.logSumExp[(sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart + row] = job.logSumExp(reference, total);
 }
 
 }  // namespace
 
 PLAN(softmax_attention) {
-  return {numRuns * heads * blocksOf(lengthQ, kQueries), Buffers(nullptr, dHead, dValue).bytes};
+  return {numSequences * heads * blocksOf(lengthQ, kQueries), Buffers(nullptr, dHead, dValue).bytes};
 }
 
 RUN(softmax_attention) {
@@ -316,16 +316,16 @@ RUN(softmax_attention) {
   const Arrays arrays{q, k, v, keyMask, out, logSumExp};
   const Buffers buffers(work.scratch, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
-    const Run run(runs + unit / (heads * job.queryBlocks) * kRunColumns);
-    const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(run.queryLength, kQueries);
+    const Sequence sequence(sequences + unit / (heads * job.queryBlocks) * kSequenceColumns);
+    const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(sequence.queryLength, kQueries);
     Index block = unit % job.queryBlocks;
     if (block >= blocks) continue;
     block = block % 2 ? blocks - 1 - block / 2 : block / 2;  // causal blocks cost more the later: alternate both ends
-    const Index first = block * kQueries, rows = atMost(kQueries, run.queryLength - first);
-    if (run.queryLength <= kFewQueries) {
-      for (Index row = first; row < first + rows; row++) attendRow(job, arrays, run, head, row, buffers);
+    const Index first = block * kQueries, rows = atMost(kQueries, sequence.queryLength - first);
+    if (sequence.queryLength <= kFewQueries) {
+      for (Index row = first; row < first + rows; row++) attendRow(job, arrays, sequence, head, row, buffers);
     } else {
-      attendBlock(job, arrays, run, head, first, rows, buffers);
+      attendBlock(job, arrays, sequence, head, first, rows, buffers);
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the forward and the backward pass of exact attention share: where a run is, which keys a query sees, the
+// What the forward and the backward pass of exact attention share: where a sequence is, which keys a query sees, the
 // exponential.
 #pragma once
 #include "dense/chained-product.h"
@@ -36,13 +36,13 @@ struct HeadLayout {
   }
 };
 
-struct Run {
+struct Sequence {
   Index batch, queryStart, queryLength, keyStart, keyLength;
   Index offset;  // clamped so that sums stay small: beyond these bounds every query sees all keys, or no key.
-  explicit Run(const int32_t* r)
+  explicit Sequence(const int32_t* r)
       : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
         offset(atLeast(-queryLength, atMost(keyLength, r[5]))) {}
-  // Number of leading keys that query `row` of the run sees.
+  // Number of leading keys that query `row` of the sequence sees.
   Index visibleKeys(Index row, bool causal) const {
     return causal ? atLeast(0, atMost(keyLength, row + 1 + offset)) : keyLength;
   }

@@ -115,7 +115,7 @@ struct Scratch {
 PLAN(favor_backward) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, weight);
-  return {numRuns * heads, (Index)arena.at};
+  return {numSequences * heads, (Index)arena.at};
 }
 
 RUN(favor_backward) {
@@ -127,8 +127,8 @@ RUN(favor_backward) {
   const Index width = dValue + 1, padded = s.projection.paddedFeatures(), dXStride = s.projected.stride;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures;
-    const int32_t* run = runs + unit / heads * kRunColumns;
-    const Index batch = run[0], numQueries = run[2], end = run[3] + run[4];
+    const int32_t* sequence = sequences + unit / heads * kSequenceColumns;
+    const Index batch = sequence[0], numQueries = sequence[2], end = sequence[3] + sequence[4];
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
     const Rows<const float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);
     const Rows<const float> dOuts = rowsOf(dOut, layout, batch, head, heads, lengthQ, dValue);
@@ -155,7 +155,7 @@ RUN(favor_backward) {
 
     Index pending = 0;
     for (Index i = 0; i < numQueries; i += kRows) {
-      const Index first = run[1] + i, count = smaller(kRows, numQueries - i);
+      const Index first = sequence[1] + i, count = smaller(kRows, numQueries - i);
       s.queries.gather(queries, first, count, s.projection);
       s.gradients.gather(outs, dOuts, denominators, first, count, s.divided);
       s.gradients.turn(count);
@@ -170,7 +170,7 @@ RUN(favor_backward) {
     s.flush();
     transpose(s.sums, s.stride, numFeatures, width, s.transposedSums, padded);
 
-    for (Index next = run[3]; next < end;) {
+    for (Index next = sequence[3]; next < end;) {
       const Index from = next;
       next = s.keys.gather(keys, values, mask, next, end, s.projection);
       if (mask) {

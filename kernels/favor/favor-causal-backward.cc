@@ -4,7 +4,7 @@
 //   dV_j  = K′_j·R_after + Σ_{i >= j} (Q′_i·K′_j) dOut_i / denominator_i
 // and dq, dk follow as in favor-backward.cc. The last entry of G_i is 0 where rows are not divided by their sums.
 //
-// A run is cut into segments of kSnapshotKeys rows; the last segment comes first. Inside a segment the features are
+// A sequence is cut into segments of kSnapshotKeys rows; the last segment comes first. Inside a segment the features are
 // computed once, on the way forward (dQ), and kept for the way back (dK, dV). The forward pass left the states at the
 // starts of the segments.
 //
@@ -232,57 +232,57 @@ struct Scratch {
   }
 };
 
-// The arrays of one (run, head), rows counted from the run's start.
-struct Run : CausalRun {
+// The arrays of one (sequence, head), rows counted from the sequence's start.
+struct Sequence : CausalSequence {
   Rows<const float> queries, keys, values, out, dOut;
   Rows<float> dQ, dK, dV;
   const float *mask, *denominators, *snapshots;
 };
 
 // G of a block; zeros at positions without a query.
-void gatherGradients(Scratch& s, const Run& run, Index block, Index count) {
-  const Range present = run.queriesOf(block, count);
-  const Index query = block - run.offset;
+void gatherGradients(Scratch& s, const Sequence& sequence, Index block, Index count) {
+  const Range present = sequence.queriesOf(block, count);
+  const Index query = block - sequence.offset;
   fillZero(s.denominators, kRows);
-  if (!present.isEmpty()) copyRow(s.denominators + present.first, run.denominators + query + present.first, present.end - present.first);
-  s.gradients.gather({run.out[query], run.out.stride}, {run.dOut[query], run.dOut.stride}, s.denominators, 0, count, s.divided);
+  if (!present.isEmpty()) copyRow(s.denominators + present.first, sequence.denominators + query + present.first, present.end - present.first);
+  s.gradients.gather({sequence.out[query], sequence.out.stride}, {sequence.dOut[query], sequence.dOut.stride}, s.denominators, 0, count, s.divided);
 }
 
-void gatherKeys(Scratch& s, const Run& run, Index block, Index count) {
-  s.keys.gather(s.projection, run.keys, run.values, run.mask, run, block, count);
+void gatherKeys(Scratch& s, const Sequence& sequence, Index block, Index count) {
+  s.keys.gather(s.projection, sequence.keys, sequence.values, sequence.mask, sequence, block, count);
 }
 
 // The state before the segment's first key.
-void restoreState(Scratch& s, const Run& run, Index segment) {
+void restoreState(Scratch& s, const Sequence& sequence, Index segment) {
   s.keys.reset();
   s.state.reset();
-  if (segment > 0) s.state.restoreSnapshot(run.snapshots + (segment / kSnapshotKeys - 1) * s.state.snapshotSize(), s.keys.running);
+  if (segment > 0) s.state.restoreSnapshot(sequence.snapshots + (segment / kSnapshotKeys - 1) * s.state.snapshotSize(), s.keys.running);
 }
 
-void backward(Scratch& s, const Run& run) {
+void backward(Scratch& s, const Sequence& sequence) {
   const Estimator& estimator = s.projection.estimator;
-  const Index end = larger(0, run.queriesEnd());  // keys from there on are never seen
-  for (Index i = 0; i < smaller(-run.offset, run.queryLength); i++) fillZero(run.dQ[i], s.dHead);
-  for (Index j = end; j < run.keyLength; j++) {
-    fillZero(run.dK[j], s.dHead);
-    fillZero(run.dV[j], s.dValue);
+  const Index end = larger(0, sequence.queriesEnd());  // keys from there on are never seen
+  for (Index i = 0; i < smaller(-sequence.offset, sequence.queryLength); i++) fillZero(sequence.dQ[i], s.dHead);
+  for (Index j = end; j < sequence.keyLength; j++) {
+    fillZero(sequence.dK[j], s.dHead);
+    fillZero(sequence.dV[j], s.dValue);
   }
   if (end == 0) return;
   const Index lastSegment = (end - 1) / kSnapshotKeys * kSnapshotKeys;
   s.later.reset();
   for (Index segment = lastSegment; segment >= 0; segment -= kSnapshotKeys) {
     const Index segmentEnd = smaller(segment + kSnapshotKeys, end);
-    restoreState(s, run, segment);
+    restoreState(s, sequence, segment);
     Index chunks = 0;
     for (Index block = segment; block < segmentEnd; block += kRows) {
       const Index count = smaller(kRows, segmentEnd - block);
-      gatherKeys(s, run, block, count);
-      gatherBlock(s.queries, run.queries, run, block, count, s.projection, s.staging);
+      gatherKeys(s, sequence, block, count);
+      gatherBlock(s.queries, sequence.queries, sequence, block, count, s.projection, s.staging);
       for (Index r = 0; r < s.numFeatures(); r += kFeatureBlock)
         s.queries.logFeatures(s.projection, r, smaller(kFeatureBlock, s.numFeatures() - r), s.u + r * kRows);
-      gatherGradients(s, run, block, count);
+      gatherGradients(s, sequence, block, count);
       s.gradients.turn(count);
-      const Range present = run.queriesOf(block, count);
+      const Range present = sequence.queriesOf(block, count);
       for (Index first = 0; first < count; chunks++) {
         const Index end = s.keys.nextChunk(first);
         s.forwardChunk((block - segment) / kRows, first, end);
@@ -290,10 +290,10 @@ void backward(Scratch& s, const Run& run) {
         s.ends[chunks] = (int32_t)(block + end);
         const Range rows(present, first, end);
         for (Index i = rows.first; i < rows.end; i++) {
-          const Index query = block + i - run.offset;
+          const Index query = block + i - sequence.offset;
           const float* dX = s.inputs.dX + i * s.inputs.stride;
-          if (s.divided) writeScaled(run.dQ[query], dX, s.dHead, estimator.gradientUnit());
-          else writeGradient(run.dQ[query], dX, run.queries[query], s.dHead, estimator, s.rowSums[i]);
+          if (s.divided) writeScaled(sequence.dQ[query], dX, s.dHead, estimator.gradientUnit());
+          else writeGradient(sequence.dQ[query], dX, sequence.queries[query], s.dHead, estimator, s.rowSums[i]);
         }
         first = end;
       }
@@ -301,21 +301,21 @@ void backward(Scratch& s, const Run& run) {
     for (Index loaded = -1; chunks-- > 0;) {
       const Index begin = chunks > 0 ? s.ends[chunks - 1] : segment, end = s.ends[chunks], block = begin / kRows * kRows;
       if (loaded != block) {
-        s.keys.gatherValues(run.values, run.mask, run, block, smaller(kRows, segmentEnd - block));
-        gatherGradients(s, run, block, s.keys.tile.count);
+        s.keys.gatherValues(sequence.values, sequence.mask, sequence, block, smaller(kRows, segmentEnd - block));
+        gatherGradients(s, sequence, block, s.keys.tile.count);
         transpose(s.keys.tile.values, s.stride, s.keys.tile.count, s.dValue + 1, s.valuesAcross, kRows);
         loaded = block;
       }
       s.reverseChunk((block - segment) / kRows, begin - block, end - block, s.starts + chunks * s.keys.stride);
-      for (Index row = begin; row < smaller(end, run.keyLength); row++) {
+      for (Index row = begin; row < smaller(end, sequence.keyLength); row++) {
         const Index i = row - block;
-        if (run.mask && run.mask[row] == 0) {
-          fillZero(run.dK[row], s.dHead);
-          fillZero(run.dV[row], s.dValue);
+        if (sequence.mask && sequence.mask[row] == 0) {
+          fillZero(sequence.dK[row], s.dHead);
+          fillZero(sequence.dV[row], s.dValue);
           continue;
         }
-        writeGradient(run.dK[row], s.inputs.dX + i * s.inputs.stride, run.keys[row], s.dHead, estimator, s.rowSums[i]);
-        copyRow(run.dV[row], s.dV + i * s.stride, s.dValue);
+        writeGradient(sequence.dK[row], s.inputs.dX + i * s.inputs.stride, sequence.keys[row], s.dHead, estimator, s.rowSums[i]);
+        copyRow(sequence.dV[row], s.dV + i * s.stride, s.dValue);
       }
     }
   }
@@ -326,7 +326,7 @@ void backward(Scratch& s, const Run& run) {
 PLAN(favor_causal_backward) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ + lengthK, weight);
-  return {numRuns * heads, (Index)arena.at};
+  return {numSequences * heads, (Index)arena.at};
 }
 
 RUN(favor_causal_backward) {
@@ -336,22 +336,22 @@ RUN(favor_causal_backward) {
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads;
-    const CausalRun run(runs + unit / heads * kRunColumns);
+    const CausalSequence sequence(sequences + unit / heads * kSequenceColumns);
     const auto part = [&](auto* x, Index length, Index d, Index start) {
-      const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
+      const auto all = rowsOf(x, layout, sequence.batch, head, heads, length, d);
       return Rows{all[start], all.stride};
     };
-    backward(s, {run,
-                 part(q, lengthQ, dHead, run.queryStart),
-                 part(k, lengthK, dHead, run.keyStart),
-                 part(v, lengthK, dValue, run.keyStart),
-                 part(out, lengthQ, dValue, run.queryStart),
-                 part(dOut, lengthQ, dValue, run.queryStart),
-                 part(dQ, lengthQ, dHead, run.queryStart),
-                 part(dK, lengthK, dHead, run.keyStart),
-                 part(dV, lengthK, dValue, run.keyStart),
-                 keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr,
-                 denominator + (run.batch * heads + head) * lengthQ + run.queryStart,
+    backward(s, {sequence,
+                 part(q, lengthQ, dHead, sequence.queryStart),
+                 part(k, lengthK, dHead, sequence.keyStart),
+                 part(v, lengthK, dValue, sequence.keyStart),
+                 part(out, lengthQ, dValue, sequence.queryStart),
+                 part(dOut, lengthQ, dValue, sequence.queryStart),
+                 part(dQ, lengthQ, dHead, sequence.queryStart),
+                 part(dK, lengthK, dHead, sequence.keyStart),
+                 part(dV, lengthK, dValue, sequence.keyStart),
+                 keyMask ? keyMask + sequence.batch * lengthK + sequence.keyStart : nullptr,
+                 denominator + (sequence.batch * heads + head) * lengthQ + sequence.queryStart,
                  snapshots + unit * ((lengthQ + lengthK) / kSnapshotKeys) * s.state.snapshotSize()});
   }
 }

@@ -34,8 +34,8 @@ struct Scratch {
     wholeHighest = arena.integers(kRows);
   }
 
-  void gatherQueries(const Rows<const float>& rows, const CausalRun& run, Index block, Index count) {
-    gatherBlock(queries, rows, run, block, count, projection, staging);
+  void gatherQueries(const Rows<const float>& rows, const CausalSequence& sequence, Index block, Index count) {
+    gatherBlock(queries, rows, sequence, block, count, projection, staging);
     for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock)
       queries.logFeatures(projection, r, smaller(kFeatureBlock, projection.numFeatures - r), u + r * kRows);
   }
@@ -127,7 +127,7 @@ struct Scratch {
 PLAN(favor_causal) {
   Arena arena(nullptr);
   Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
-  return {numRuns * heads, (Index)arena.at};
+  return {numSequences * heads, (Index)arena.at};
 }
 
 RUN(favor_causal) {
@@ -139,16 +139,16 @@ RUN(favor_causal) {
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index head = unit % heads, at = unit * numFeatures * (dValue + 1);
-    const CausalRun run(runs + unit / heads * kRunColumns);
+    const CausalSequence sequence(sequences + unit / heads * kSequenceColumns);
     const auto part = [&](auto* x, Index length, Index d, Index start) {
-      const auto all = rowsOf(x, layout, run.batch, head, heads, length, d);
+      const auto all = rowsOf(x, layout, sequence.batch, head, heads, length, d);
       return Rows{all[start], all.stride};
     };
-    const auto queries = part(q, lengthQ, dHead, run.queryStart), keys = part(k, lengthK, dHead, run.keyStart);
-    const auto values = part(v, lengthK, dValue, run.keyStart);
-    const auto outs = part(out, lengthQ, dValue, run.queryStart);
-    const float* mask = keyMask ? keyMask + run.batch * lengthK + run.keyStart : nullptr;
-    float* denominators = denominator + (run.batch * heads + head) * lengthQ + run.queryStart;
+    const auto queries = part(q, lengthQ, dHead, sequence.queryStart), keys = part(k, lengthK, dHead, sequence.keyStart);
+    const auto values = part(v, lengthK, dValue, sequence.keyStart);
+    const auto outs = part(out, lengthQ, dValue, sequence.queryStart);
+    const float* mask = keyMask ? keyMask + sequence.batch * lengthK + sequence.keyStart : nullptr;
+    float* denominators = denominator + (sequence.batch * heads + head) * lengthQ + sequence.queryStart;
 
     s.keys.reset();
     if (sums) {
@@ -157,23 +157,23 @@ RUN(favor_causal) {
     } else {
       s.state.reset();
     }
-    const Index runEnd = updateState ? larger(run.queriesEnd(), run.keyLength) : run.queriesEnd();
-    for (Index block = run.firstBlock(); block < runEnd; block += kRows) {
-      const Index count = smaller(kRows, runEnd - block);
-      const Range present = run.queriesOf(block, count);
-      const bool hasKeys = !run.keysOf(block, count).isEmpty();
-      if (hasKeys) s.keys.gather(s.projection, keys, values, mask, run, block, count);
+    const Index sequenceEnd = updateState ? larger(sequence.queriesEnd(), sequence.keyLength) : sequence.queriesEnd();
+    for (Index block = sequence.firstBlock(); block < sequenceEnd; block += kRows) {
+      const Index count = smaller(kRows, sequenceEnd - block);
+      const Range present = sequence.queriesOf(block, count);
+      const bool hasKeys = !sequence.keysOf(block, count).isEmpty();
+      if (hasKeys) s.keys.gather(s.projection, keys, values, mask, sequence, block, count);
       else s.keys.gatherNone();
-      if (!present.isEmpty()) s.gatherQueries(queries, run, block, count);
+      if (!present.isEmpty()) s.gatherQueries(queries, sequence, block, count);
       for (Index first = 0; first < count;) {
         const Index end = hasKeys ? s.keys.nextChunk(first) : count;
         if (present.isEmpty()) {
           if (hasKeys) s.addKeys(first, end);
         } else {
-          s.chunk(first, end, hasKeys, updateState || block + end < runEnd);
+          s.chunk(first, end, hasKeys, updateState || block + end < sequenceEnd);
           const Range rows(present, first, end);
           if (!rows.isEmpty()) {
-            const Index query = block + rows.first - run.offset, numRows = rows.end - rows.first;
+            const Index query = block + rows.first - sequence.offset, numRows = rows.end - rows.first;
             s.toDivisors(rule, {queries[query], queries.stride}, first, rows, hasKeys);
             writeQuotients(s.numerators + rows.first * s.stride, s.stride, s.denominators + rows.first, numRows, dValue,
                            {outs[query], outs.stride});
@@ -183,9 +183,9 @@ RUN(favor_causal) {
         first = end;
       }
       const Index next = block + kRows;
-      if (snapshots && next > 0 && next < runEnd && next % kSnapshotKeys == 0) {
-        const Index segment = next / kSnapshotKeys - 1, perRun = (lengthQ + lengthK) / kSnapshotKeys;
-        s.state.takeSnapshot(s.keys.running, snapshots + (unit * perRun + segment) * s.state.snapshotSize());
+      if (snapshots && next > 0 && next < sequenceEnd && next % kSnapshotKeys == 0) {
+        const Index segment = next / kSnapshotKeys - 1, perSequence = (lengthQ + lengthK) / kSnapshotKeys;
+        s.state.takeSnapshot(s.keys.running, snapshots + (unit * perSequence + segment) * s.state.snapshotSize());
       }
     }
     if (sums && updateState) {

@@ -32,10 +32,10 @@ struct Range {
   bool isEmpty() const { return first >= end; }
 };
 
-struct CausalRun {
+struct CausalSequence {
   Index batch, queryStart, queryLength, keyStart, keyLength;
   Index offset;  // beyond these bounds every query sees all keys, or no key
-  explicit CausalRun(const int32_t* r)
+  explicit CausalSequence(const int32_t* r)
       : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
         offset(larger(-queryLength, smaller(keyLength, r[5]))) {}
   Index firstBlock() const { return offset < 0 ? -roundUp(-offset, kRows) : 0; }
@@ -64,10 +64,10 @@ struct CausalKeys {
 
   void reset() { fillValue(running, stride, -kInfinity); }
 
-  // Keys, values and mask count from the run's first key.
+  // Keys, values and mask count from the sequence's first key.
   void gather(Projection& p, const Rows<const float>& keys, const Rows<const float>& values, const float* mask,
-              const CausalRun& run, Index block, Index count) {
-    const Range present = run.keysOf(block, count);
+              const CausalSequence& sequence, Index block, Index count) {
+    const Range present = sequence.keysOf(block, count);
     tile.count = count;
     tile.isFar = false;
     for (Index i = 0; i < count; i++) {
@@ -85,8 +85,8 @@ struct CausalKeys {
   }
 
   // Only the values, where the features are known.
-  void gatherValues(const Rows<const float>& values, const float* mask, const CausalRun& run, Index block, Index count) {
-    const Range present = run.keysOf(block, count);
+  void gatherValues(const Rows<const float>& values, const float* mask, const CausalSequence& sequence, Index block, Index count) {
+    const Range present = sequence.keysOf(block, count);
     tile.count = count;
     for (Index i = 0; i < count; i++) {
       if (i >= present.first && i < present.end && (!mask || mask[block + i] != 0)) tile.setValue(i, values[block + i]);
@@ -171,15 +171,15 @@ struct CausalKeys {
 };
 
 // Queries of a block: those at its positions, zeros at positions without a query.
-static inline void gatherBlock(QueryTile& tile, const Rows<const float>& queries, const CausalRun& run, Index block, Index count,
+static inline void gatherBlock(QueryTile& tile, const Rows<const float>& queries, const CausalSequence& sequence, Index block, Index count,
                                Projection& p, float* staging) {
-  const Range present = run.queriesOf(block, count);
+  const Range present = sequence.queriesOf(block, count);
   if (present.first == 0 && present.end == count) {
-    tile.gather(queries, block - run.offset, count, p);
+    tile.gather(queries, block - sequence.offset, count, p);
     return;
   }
   fillZero(staging, count * p.dHead);
-  for (Index i = present.first; i < present.end; i++) copyRow(staging + i * p.dHead, queries[block + i - run.offset], p.dHead);
+  for (Index i = present.first; i < present.end; i++) copyRow(staging + i * p.dHead, queries[block + i - sequence.offset], p.dHead);
   tile.gather({staging, p.dHead}, 0, count, p);
 }
 

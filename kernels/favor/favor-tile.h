@@ -45,7 +45,7 @@ struct KeyTile {
   float* wholeD;    // [kRows] -n: the whole part of D, less it, or 0 (Estimator::normSign); +inf for a masked key
   float* fraction;  // [kRows] of D
   int32_t* shift;   // [kRows] n as an integer
-  int32_t* index;   // [kRows] which key of the run
+  int32_t* index;   // [kRows] which key of the sequence
   double unit;      // of D
   bool isFar;       // exponential: some key may have exponents that only exp2Far can tell apart, or is not finite
 
@@ -95,7 +95,7 @@ struct KeyTile {
     fraction[i] = 0;
     shift[i] = -(1 << 30);
   }
-  // The next valid keys of a run, from `next` on, without masked keys. Returns where the tile after this tile starts.
+  // The next valid keys of a sequence, from `next` on, without masked keys. Returns where the tile after this tile starts.
   Index gather(const Rows<const float>& keys, const Rows<const float>& valueRows, const float* mask, Index next, Index end,
                Projection& p) {
     isFar = false;

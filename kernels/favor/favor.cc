@@ -1,4 +1,4 @@
-// Bidirectional FAVOR+: favor_keys folds all keys of a run into its state, favor_queries reads the state. Features
+// Bidirectional FAVOR+: favor_keys folds all keys of a sequence into its state, favor_queries reads the state. Features
 // exist only in tiles of kRows rows.
 //
 // Roofline: 8·L·m·d flops a head for 16·L·d bytes, so arithmetic sets the pace. The keys reach 78 % of the multiply-add
@@ -128,14 +128,14 @@ constexpr Index kQueriesPerUnit = 512;
 }  // namespace
 
 PLAN(favor_keys) {
-  const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures);
+  const Index states = numSequences * heads, perUnit = featuresPerUnit(states, numFeatures);
   Arena arena(nullptr);
   KeysScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
   return {states * ((numFeatures + perUnit - 1) / perUnit), (Index)arena.at};
 }
 
 RUN(favor_keys) {
-  const Index states = numRuns * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
+  const Index states = numSequences * heads, perUnit = featuresPerUnit(states, numFeatures), width = dValue + 1;
   Arena arena(work.scratch);
   KeysScratch s(arena, ESTIMATOR_VALUE, dHead, dValue, perUnit);
   Index packed = -1;
@@ -144,8 +144,8 @@ RUN(favor_keys) {
     const Index feature = block * perUnit, features = smaller(perUnit, numFeatures - feature);
     if (packed != block) s.projection.pack(s.projection.estimator.unit(), feature, features);
     packed = block;
-    const int32_t* run = runs + state / heads * kRunColumns;
-    const Index batch = run[0], end = run[3] + run[4];
+    const int32_t* sequence = sequences + state / heads * kSequenceColumns;
+    const Index batch = sequence[0], end = sequence[3] + sequence[4];
     const Rows<const float> keys = rowsOf(k, layout, batch, head, heads, lengthK, dHead);
     const Rows<const float> values = rowsOf(v, layout, batch, head, heads, lengthK, dValue);
     const float* mask = keyMask ? keyMask + batch * lengthK : nullptr;
@@ -158,7 +158,7 @@ RUN(favor_keys) {
     fillValue(s.scale, s.capacity, -kInfinity);
     fillValue(s.flushedScale, s.capacity, -kInfinity);
     Index pending = 0;
-    for (Index next = run[3]; next < end;) {
+    for (Index next = sequence[3]; next < end;) {
       next = s.tile.gather(keys, values, mask, next, end, s.projection);
       if (s.tile.count == 0) break;
       s.addTile(features);
@@ -172,7 +172,7 @@ RUN(favor_keys) {
 PLAN(favor_queries) {
   Arena arena(nullptr);
   QueriesScratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
-  return {numRuns * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
+  return {numSequences * heads * ((lengthQ + kQueriesPerUnit - 1) / kQueriesPerUnit), (Index)arena.at};
 }
 
 RUN(favor_queries) {
@@ -185,8 +185,8 @@ RUN(favor_queries) {
   Index loaded = -1;
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index state = unit / blocks, head = state % heads;
-    const int32_t* run = runs + state / heads * kRunColumns;
-    const Index batch = run[0], first = unit % blocks * kQueriesPerUnit, end = smaller(first + kQueriesPerUnit, run[2]);
+    const int32_t* sequence = sequences + state / heads * kSequenceColumns;
+    const Index batch = sequence[0], first = unit % blocks * kQueriesPerUnit, end = smaller(first + kQueriesPerUnit, sequence[2]);
     if (first >= end) continue;
     if (loaded != state) {
       const Index at = state * numFeatures * width;
@@ -201,12 +201,12 @@ RUN(favor_queries) {
     const Rows<const float> queries = rowsOf(q, layout, batch, head, heads, lengthQ, dHead);
     const Rows<float> outs = rowsOf(out, layout, batch, head, heads, lengthQ, dValue);
     for (Index i = first; i < end; i += kRows) {
-      s.tile.gather(queries, run[1] + i, smaller(kRows, end - i), s.projection);
+      s.tile.gather(queries, sequence[1] + i, smaller(kRows, end - i), s.projection);
       s.readTile(scales + state * numFeatures, dValue);
-      rule.toDivisors(s.projection.estimator, {queries[run[1] + i], queries.stride}, dHead, s.tile.count, s.highest, s.wholeHighest,
+      rule.toDivisors(s.projection.estimator, {queries[sequence[1] + i], queries.stride}, dHead, s.tile.count, s.highest, s.wholeHighest,
                       s.denominators);
-      writeQuotients(s.numerators, s.stride, s.denominators, s.tile.count, dValue, {outs[run[1] + i], outs.stride});
-      copyRow(denominator + (batch * heads + head) * lengthQ + run[1] + i, s.denominators, s.tile.count);
+      writeQuotients(s.numerators, s.stride, s.denominators, s.tile.count, dValue, {outs[sequence[1] + i], outs.stride});
+      copyRow(denominator + (batch * heads + head) * lengthQ + sequence[1] + i, s.denominators, s.tile.count);
     }
   }
 }

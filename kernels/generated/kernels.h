@@ -4,7 +4,7 @@
 namespace KERNELS_NAMESPACE {
 
 constexpr Index kMaxArguments = 32;
-constexpr Index kRunColumns = 6;
+constexpr Index kSequenceColumns = 6;
 constexpr Index kSnapshotKeys = 256;
 constexpr Index kNormBlock = 65536;
 constexpr Index kMaxSize = 2147483647;
@@ -346,10 +346,10 @@ RUN(adamw);
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] float* out, \
   [[maybe_unused]] float* logSumExp, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index lengthK, \
@@ -368,14 +368,14 @@ RUN(softmax_attention);
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* out, \
   [[maybe_unused]] const float* logSumExp, \
   [[maybe_unused]] const float* dOut, \
   [[maybe_unused]] float* dQ, \
   [[maybe_unused]] float* dK, \
   [[maybe_unused]] float* dV, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index lengthK, \
@@ -388,15 +388,15 @@ RUN(softmax_attention);
 PLAN(softmax_attention_backward);
 RUN(softmax_attention_backward);
 
-// Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.
+// Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets.
 #define ARGUMENTS_lsh_sort \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* rotations, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] int32_t* order, \
   [[maybe_unused]] int32_t* chunks, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index batch, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index length, \
@@ -415,13 +415,13 @@ RUN(lsh_sort);
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const int32_t* order, \
   [[maybe_unused]] const int32_t* chunks, \
   [[maybe_unused]] float* out, \
   [[maybe_unused]] float* references, \
   [[maybe_unused]] float* sums, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index batch, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index length, \
@@ -441,7 +441,7 @@ RUN(lsh_attention);
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const int32_t* order, \
   [[maybe_unused]] const int32_t* chunks, \
   [[maybe_unused]] const float* out, \
@@ -450,7 +450,7 @@ RUN(lsh_attention);
   [[maybe_unused]] const float* dOut, \
   [[maybe_unused]] float* dQ, \
   [[maybe_unused]] float* dV, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index batch, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index length, \
@@ -485,12 +485,12 @@ RUN(lsh_attention_backward);
 PLAN(favor_features);
 RUN(favor_features);
 
-// Bidirectional, first pass: the state of every (run, head) from its keys and values.
+// Bidirectional, first pass: the state of every (sequence, head) from its keys and values.
 #define ARGUMENTS_favor_keys \
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* projection, \
   [[maybe_unused]] const float* bias, \
   [[maybe_unused]] Index numFeatures, \
@@ -502,7 +502,7 @@ RUN(favor_features);
   [[maybe_unused]] float* sums, \
   [[maybe_unused]] float* compensation, \
   [[maybe_unused]] float* scales, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthK, \
   [[maybe_unused]] Index dHead, \
@@ -514,7 +514,7 @@ RUN(favor_keys);
 // Bidirectional, second pass: the rows of the queries against those states.
 #define ARGUMENTS_favor_queries \
   [[maybe_unused]] const float* q, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* projection, \
   [[maybe_unused]] const float* bias, \
   [[maybe_unused]] Index numFeatures, \
@@ -528,7 +528,7 @@ RUN(favor_keys);
   [[maybe_unused]] const float* scales, \
   [[maybe_unused]] float* out, \
   [[maybe_unused]] float* denominator, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index dHead, \
@@ -545,7 +545,7 @@ RUN(favor_queries);
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* projection, \
   [[maybe_unused]] const float* bias, \
   [[maybe_unused]] Index numFeatures, \
@@ -563,7 +563,7 @@ RUN(favor_queries);
   [[maybe_unused]] float* dQ, \
   [[maybe_unused]] float* dK, \
   [[maybe_unused]] float* dV, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index lengthK, \
@@ -580,7 +580,7 @@ RUN(favor_backward);
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* projection, \
   [[maybe_unused]] const float* bias, \
   [[maybe_unused]] Index numFeatures, \
@@ -595,7 +595,7 @@ RUN(favor_backward);
   [[maybe_unused]] float* out, \
   [[maybe_unused]] float* denominator, \
   [[maybe_unused]] float* snapshots, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index lengthK, \
@@ -614,7 +614,7 @@ RUN(favor_causal);
   [[maybe_unused]] const float* k, \
   [[maybe_unused]] const float* v, \
   [[maybe_unused]] const float* keyMask, \
-  [[maybe_unused]] const int32_t* runs, \
+  [[maybe_unused]] const int32_t* sequences, \
   [[maybe_unused]] const float* projection, \
   [[maybe_unused]] const float* bias, \
   [[maybe_unused]] Index numFeatures, \
@@ -630,7 +630,7 @@ RUN(favor_causal);
   [[maybe_unused]] float* dQ, \
   [[maybe_unused]] float* dK, \
   [[maybe_unused]] float* dV, \
-  [[maybe_unused]] Index numRuns, \
+  [[maybe_unused]] Index numSequences, \
   [[maybe_unused]] Index heads, \
   [[maybe_unused]] Index lengthQ, \
   [[maybe_unused]] Index lengthK, \

@@ -84,11 +84,11 @@ export const camelCase = (name) => name.replace(/_(\w)/g, (_, letter) => letter.
 
 /** The calls of a backend: those of the description, and every other kernel under its name in camel case. */
 export function readOperations() {
-  const composed = new Set(Object.values(operations).flatMap(({ runs }) => runs));
+  const composed = new Set(Object.values(operations).flatMap(({ kernels }) => kernels));
   const single = readKernels().filter(({ name }) => !composed.has(name));
   return [
     ...readKernels(operations),
-    ...single.map((kernel) => ({ ...kernel, name: camelCase(kernel.name), runs: [kernel.name] })),
+    ...single.map((kernel) => ({ ...kernel, name: camelCase(kernel.name), kernels: [kernel.name] })),
   ];
 }
 

@@ -168,11 +168,11 @@ function checkedOperation(operation) {
   const measured = new Set(scalars.filter(({ lengthOf }) => lengthOf).map((each) => `${each.lengthOf} ${each.name}`));
   const checked = arrays.filter(({ check }) => check);
   // Their contents say how far other arrays are read.
-  const isRuns = ({ check }) => /(runs|strides)$/i.test(check);
+  const isSequences = ({ check }) => /(sequences|strides)$/i.test(check);
   const lines = [`const where = '${name}';`];
   if (!positional) lines.push('argumentsOf(where, args);');
   lines.push(...scalars.map((argument) => checkScalar(operation, argument)));
-  for (const { check } of checked.filter(isRuns)) {
+  for (const { check } of checked.filter(isSequences)) {
     lines.push(
       `${reach.length > 0 ? `const { ${reach.map((each) => each.name).join(', ')} } = ` : ''}this.${check}(where, args);`,
     );
@@ -181,9 +181,9 @@ function checkedOperation(operation) {
     const [axis] = argument.axes;
     if (argument.axes.length === 1 && SINGLE.test(axis.length) && measured.has(`${argument.name} ${axis.length}`))
       continue;
-    if (!isRuns(argument)) lines.push(...checkArray(operation, argument));
+    if (!isSequences(argument)) lines.push(...checkArray(operation, argument));
   }
-  lines.push(...checked.filter((argument) => !isRuns(argument)).map(({ check }) => `this.${check}(where, args);`));
+  lines.push(...checked.filter((argument) => !isSequences(argument)).map(({ check }) => `this.${check}(where, args);`));
   if (arrays.some((argument) => isWritten(argument) && argument.type === 'int32')) lines.push('this.integerWrites++;');
   const call = `this.inner.${name}(${argumentsOf(operation)});`;
   // States are optional, and updated where there is no query: keys alone are fed that way.
@@ -254,9 +254,9 @@ function tracedArray(operation, argument) {
   if (isAttention && /^d(Head|Value)$/.test(lengths[3]) && operation.args.some((each) => each.name === 'layout')) {
     parts.push(`strides: headStrides(args.layout, ${lengths.slice(1).join(', ')})`);
   }
-  const hasRuns = operation.args.some(({ check }) => /runs$/i.test(check));
+  const hasSequences = operation.args.some(({ check }) => /sequences$/i.test(check));
   const rows = lengths.includes('lengthK') ? 'keys' : 'queries';
-  if (hasRuns && lengths.some((each) => /^length[QK]?$/.test(each)) && lengths[1] === 'heads')
+  if (hasSequences && lengths.some((each) => /^length[QK]?$/.test(each)) && lengths[1] === 'heads')
     parts.push(`rows: '${rows}'`);
   if (holdsInfinities) parts.push('holdsInfinities: true');
   if (isPartlyWritten) parts.push('isPartlyWritten: true');
@@ -343,11 +343,11 @@ function slot(argument) {
 
 /** src/backend/compiled/kernel-calls.ts. */
 export function kernelCalls(kernels, operations) {
-  const single = operations.filter(({ runs: [kernel], args }) => {
+  const single = operations.filter(({ kernels: [kernel], args }) => {
     const { args: own } = kernels.find(({ name }) => name === kernel);
     return JSON.stringify(own) === JSON.stringify(args);
   });
-  const operationOf = (kernel) => single.find(({ runs, positional }) => runs[0] === kernel.name && !positional);
+  const operationOf = (kernel) => single.find(({ kernels, positional }) => kernels[0] === kernel.name && !positional);
   const ownInterfaces = kernels.filter((kernel) => !operationOf(kernel));
   const kernelType = (kernel) => {
     const operation = operationOf(kernel);
@@ -361,7 +361,7 @@ export function kernelCalls(kernels, operations) {
   });
   const calls = single.map((operation) => {
     const args = operation.positional ? `{ ${argumentsOf(operation)} }` : 'args';
-    return `  ${operation.name}(${parameters(operation)}): void {\n    this.run('${operation.runs[0]}', ${args});\n  }`;
+    return `  ${operation.name}(${parameters(operation)}): void {\n    this.run('${operation.kernels[0]}', ${args});\n  }`;
   });
   const numbers = Object.entries(enumerations).map(
     ([name, { names }]) => `  ${name}: { ${names.map((each, i) => `${each}: ${i}`).join(', ')} },`,

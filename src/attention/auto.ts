@@ -56,7 +56,7 @@ class AutoState implements DecodingState {
 
 /**
  * Exact attention below the length at which FAVOR+ becomes faster on this backend, FAVOR+ from there on. The length is
- * {@link crossoverLength}, or the configuration's `crossover`. The choice depends on lengths alone: the longest run
+ * {@link crossoverLength}, or the configuration's `crossover`. The choice depends on lengths alone: the longest sequence
  * decides for all of a call. With cross-attention, the length is that at which as many queries as keys would cost the
  * same.
  *
@@ -83,7 +83,7 @@ export class AutoAttention implements Attention<AutoState> {
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
-    const isLong = longestRun(queries, keys, options) >= this.crossover(options.causal ?? false);
+    const isLong = longestSequence(queries, keys, options) >= this.crossover(options.causal ?? false);
     return (isLong ? this.#favor : this.#exact).attend(queries, keys, values, options);
   }
 
@@ -128,10 +128,10 @@ export class AutoAttention implements Attention<AutoState> {
   }
 }
 
-function longestRun(queries: Tensor, keys: Tensor, options: AttendOptions): number {
+function longestSequence(queries: Tensor, keys: Tensor, options: AttendOptions): number {
   const { lengthQ, lengthK } = attendedSizes(queries, keys, options);
   const { segments, keySegments } = options;
-  const runs = segments ? segmentLengths(segments, keySegments) : [[lengthQ, lengthK]];
+  const sequences = segments ? segmentLengths(segments, keySegments) : [[lengthQ, lengthK]];
   // Exact attention costs as lengthQ·lengthK, FAVOR+ as (lengthQ + lengthK)/2.
-  return runs.reduce((longest, [q, k]) => Math.max(longest, q + k === 0 ? 0 : (2 * q * k) / (q + k)), 0);
+  return sequences.reduce((longest, [q, k]) => Math.max(longest, q + k === 0 ? 0 : (2 * q * k) / (q + k)), 0);
 }

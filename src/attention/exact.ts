@@ -7,7 +7,7 @@ import { checkTensors, type Tensor } from '../tensor/tensor.ts';
 import { KeyValueCache } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { attentionInputs, denseRuns } from './packing.ts';
+import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /**
@@ -50,8 +50,8 @@ export class ExactAttention implements Attention<KeyValueCache> {
     state.append(keys, values);
     const { batch } = state.sizes;
     return scope(() => {
-      const runs = denseRuns(this.backend, batch, queries.shape[1], state.position);
-      const inputs = { queries, keys: state.keys, values: state.values, layout: 'blhd', runs } as const;
+      const sequences = denseSequences(this.backend, batch, queries.shape[1], state.position);
+      const inputs = { queries, keys: state.keys, values: state.values, layout: 'blhd', sequences } as const;
       return softmaxAttention(inputs, { causal: true });
     });
   }

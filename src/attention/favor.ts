@@ -19,7 +19,7 @@ import { backendKind, checkTensors, Tensor, tensor, tensorKind } from '../tensor
 import { FavorState, favorStateKind } from './decoding/favor-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { attentionInputs, denseRuns } from './packing.ts';
+import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */
@@ -210,8 +210,8 @@ export class FavorAttention implements Attention<FavorState> {
     const dValue = values.shape[3];
     const state = this.createState({ batch, heads, dHead, dValue });
     scope(() => {
-      const runs = denseRuns(this.backend, batch, 0, length);
-      favorState({ keys, values, layout: 'blhd', runs }, this.features, state.arrays);
+      const sequences = denseSequences(this.backend, batch, 0, length);
+      favorState({ keys, values, layout: 'blhd', sequences }, this.features, state.arrays);
     });
     state.advance(length);
     return state;
@@ -233,8 +233,8 @@ export class FavorAttention implements Attention<FavorState> {
     const { normalised } = this.configuration;
     if (length !== 1) {
       const out = scope(() => {
-        const runs = denseRuns(this.backend, batch, length, length);
-        return favorCausal({ queries, keys, values, layout: 'blhd', runs }, this.features, {
+        const sequences = denseSequences(this.backend, batch, length, length);
+        return favorCausal({ queries, keys, values, layout: 'blhd', sequences }, this.features, {
           normalised,
           state: state.arrays,
         });

@@ -14,7 +14,7 @@ import { backendKind, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
 import { attendOptions } from './options.ts';
-import { attentionInputs, denseRuns, paddingMask } from './packing.ts';
+import { attentionInputs, denseSequences, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, KeyMask } from './types.ts';
 import { layerSizesKind } from './types.ts';
 
@@ -89,8 +89,8 @@ export function linformerAttention(
       keys: projectLength(valid(keys), seen(keyProjection), layout),
       values: projectLength(valid(values), seen(valueProjection), layout),
     };
-    const runs = denseRuns(backend, queries.shape[0], lengthQ, projectedLength);
-    return softmaxAttention({ queries, ...mixed, layout, runs }, { normalised: options.normalised });
+    const sequences = denseSequences(backend, queries.shape[0], lengthQ, projectedLength);
+    return softmaxAttention({ queries, ...mixed, layout, sequences }, { normalised: options.normalised });
   });
 }
 

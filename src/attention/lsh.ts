@@ -14,7 +14,7 @@ import { parseAttention } from './configuration.ts';
 import { KeyValueCache } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { attendOptions } from './options.ts';
-import { attentionInputs, denseRuns } from './packing.ts';
+import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
 import { layerSizesKind } from './types.ts';
 
@@ -149,8 +149,8 @@ export class LshAttention implements Attention<KeyValueCache> {
     const { batch } = state.sizes;
     const length = queries.shape[1];
     return scope(() => {
-      const runs = denseRuns(backend, batch, position, position);
-      const inputs = { queries: state.keys, values: state.values, layout: 'blhd', runs } as const;
+      const sequences = denseSequences(backend, batch, position, position);
+      const inputs = { queries: state.keys, values: state.values, layout: 'blhd', sequences } as const;
       const all = lshOp(inputs, this.#options(true));
       return slice(all, 1, position - length, position);
     });

@@ -1,26 +1,37 @@
-import { type Backend, RUN_COLUMNS } from '../backend/types.ts';
+import { type Backend, SEQUENCE_COLUMNS } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
-import type { AttentionInputs, Runs } from '../tensor/ops/attention/shapes.ts';
+import type { AttentionInputs, Sequences } from '../tensor/ops/attention/shapes.ts';
 import { Tensor, tensor } from '../tensor/tensor.ts';
 import type { AttendOptions, KeyMask, Segments } from './types.ts';
 
-type Run = [batch: number, queryStart: number, queryLength: number, keyStart: number, keyLength: number];
+type Sequence = [batch: number, queryStart: number, queryLength: number, keyStart: number, keyLength: number];
 
-/** @param offset of every run; default: its last query is aligned with its last key. */
-function makeRuns(backend: Backend, runs: readonly Run[], complete: boolean, offset?: number): Runs {
-  const rows = runs.map((run) => [...run, offset ?? run[4] - run[2]]);
+/** @param offset of every sequence; default: its last query is aligned with its last key. */
+function makeSequences(
+  backend: Backend,
+  sequences: readonly Sequence[],
+  complete: boolean,
+  offset?: number,
+): Sequences {
+  const rows = sequences.map((sequence) => [...sequence, offset ?? sequence[4] - sequence[2]]);
   return {
-    table: tensor(backend, Int32Array.from(rows.flat()), [rows.length, RUN_COLUMNS]),
-    numRuns: rows.length,
+    table: tensor(backend, Int32Array.from(rows.flat()), [rows.length, SEQUENCE_COLUMNS]),
+    numSequences: rows.length,
     complete,
   };
 }
 
 /** Every query of a batch row attends to the keys of that row. */
-export function denseRuns(backend: Backend, batch: number, lengthQ: number, lengthK: number, offset?: number): Runs {
-  const runs = Array.from({ length: batch }, (_, b): Run => [b, 0, lengthQ, 0, lengthK]);
-  return makeRuns(backend, runs, true, offset);
+export function denseSequences(
+  backend: Backend,
+  batch: number,
+  lengthQ: number,
+  lengthK: number,
+  offset?: number,
+): Sequences {
+  const sequences = Array.from({ length: batch }, (_, b): Sequence => [b, 0, lengthQ, 0, lengthK]);
+  return makeSequences(backend, sequences, true, offset);
 }
 
 /**
@@ -30,24 +41,26 @@ export function denseRuns(backend: Backend, batch: number, lengthQ: number, leng
  * @param keySegments likewise for the keys. Default: the queries'.
  * @throws when a segment's positions are not contiguous.
  */
-export function segmentRuns(
+export function segmentSequences(
   backend: Backend,
   querySegments: Segments,
   keySegments: Segments = querySegments,
   offset?: number,
-): Runs {
+): Sequences {
   let complete = true;
-  const runs = querySegments.flatMap((ids, b) => {
+  const sequences = querySegments.flatMap((ids, b) => {
     const queries = pieces(ids, b);
     const keys = keySegments === querySegments ? queries : pieces(keySegments[b], b);
     complete &&= covers(queries, ids.length) && covers(keys, keySegments[b].length);
     complete &&= [...keys.keys()].every((id) => queries.has(id));
-    return [...queries].map(([id, [start, length]]): Run => [b, start, length, ...(keys.get(id) ?? [0, 0])] as Run);
+    return [...queries].map(
+      ([id, [start, length]]): Sequence => [b, start, length, ...(keys.get(id) ?? [0, 0])] as Sequence,
+    );
   });
-  return makeRuns(backend, runs, complete, offset);
+  return makeSequences(backend, sequences, complete, offset);
 }
 
-/** Lengths of the queries and keys of each run, as {@link segmentRuns} makes them. */
+/** Lengths of the queries and keys of each sequence, as {@link segmentSequences} makes them. */
 export function segmentLengths(
   querySegments: Segments,
   keySegments: Segments = querySegments,
@@ -120,10 +133,10 @@ export function attentionInputs(
   if (keySegments && !segments) {
     throw new ConfigurationError('attention: keySegments without segments; give the segments of the queries too.');
   }
-  const runs = segments
-    ? segmentRuns(backend, segments, keySegments, offset)
-    : denseRuns(backend, batch, lengthQ, lengthK, offset);
-  return { queries, keys, values, layout, runs, keyMask: keyMask && maskTensor(backend, keyMask, batch, lengthK) };
+  const sequences = segments
+    ? segmentSequences(backend, segments, keySegments, offset)
+    : denseSequences(backend, batch, lengthQ, lengthK, offset);
+  return { queries, keys, values, layout, sequences, keyMask: keyMask && maskTensor(backend, keyMask, batch, lengthK) };
 }
 
 /** Sizes that the options are checked against. */

@@ -25,7 +25,7 @@ export function projectionLength(
 }
 
 const runSizes = option.having('the sizes of an attention', {
-  numRuns: option.natural,
+  numSequences: option.natural,
   heads: option.natural,
   lengthQ: option.natural,
   lengthK: option.natural,
@@ -35,8 +35,8 @@ const runSizes = option.having('the sizes of an attention', {
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
   checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: runSizes, numFeatures: option.natural });
-  const { numRuns, heads, lengthQ, lengthK, dValue } = sizes;
-  return numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
+  const { numSequences, heads, lengthQ, lengthK, dValue } = sizes;
+  return numSequences * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
 }
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */

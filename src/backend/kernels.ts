@@ -2,7 +2,7 @@
 import type { Storage } from './storage.ts';
 
 export const MAX_ARGUMENTS = 32;
-export const RUN_COLUMNS = 6;
+export const SEQUENCE_COLUMNS = 6;
 export const SNAPSHOT_KEYS = 256;
 export const NORM_BLOCK = 65536;
 export const MAX_SIZE = 2147483647;
@@ -45,8 +45,8 @@ export type ProjectionForm = (typeof projectionForms)[number];
 
 /** Sizes of an attention. */
 export interface AttentionSizes {
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -71,10 +71,10 @@ export interface AttentionArrays {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -89,7 +89,7 @@ export interface AttentionArrays {
   readonly layout: AttentionLayout;
 }
 
-/** Gradients of an attention. Rows outside every run are left as they were. */
+/** Gradients of an attention. Rows outside every sequence are left as they were. */
 export interface AttentionGradients {
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
   readonly out: Storage;
@@ -175,14 +175,14 @@ export interface LshArrays {
   readonly v: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -301,9 +301,9 @@ export interface LshAttentionArguments {
   readonly v: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
@@ -313,8 +313,8 @@ export interface LshAttentionArguments {
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read and written: Σ exp(score − reference) of every row. */
   readonly sums: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -345,9 +345,9 @@ export interface LshAttentionBackwardArguments {
   readonly v: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
@@ -363,8 +363,8 @@ export interface LshAttentionBackwardArguments {
   readonly dQ: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: gradient of v. */
   readonly dV: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -391,8 +391,8 @@ export interface LshAttentionBackwardArguments {
 export interface FavorArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -409,18 +409,18 @@ export interface FavorArguments {
   readonly map: FeatureMapKind;
   /** Added to every feature of a map other than exponential and sine. */
   readonly epsilon: number;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
   readonly sums: Storage;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  /** float32 `[numSequences, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, written: what the numerators were divided by; 0 for a query without a valid key. */
   readonly denominator: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -697,14 +697,14 @@ export interface SoftmaxAttentionArguments {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, written: in nats of the scaled scores. */
   readonly logSumExp: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -735,8 +735,8 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, read: in nats of the scaled scores. */
@@ -749,8 +749,8 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly dK: Storage;
   /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
   readonly dV: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -771,7 +771,7 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly normalise: boolean;
 }
 
-/** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+/** Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
 export interface LshSortArguments {
   /** float32 `[batch, heads, length, dHead]`, read: queries. */
   readonly q: Storage;
@@ -779,14 +779,14 @@ export interface LshSortArguments {
   readonly rotations: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, written: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, written: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, written: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -853,8 +853,8 @@ export interface FavorBackwardArguments {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -871,11 +871,11 @@ export interface FavorBackwardArguments {
   readonly map: FeatureMapKind;
   /** Added to every feature of a map other than exponential and sine. */
   readonly epsilon: number;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
   readonly sums: Storage;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  /** float32 `[numSequences, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
   readonly out: Storage;
@@ -889,8 +889,8 @@ export interface FavorBackwardArguments {
   readonly dK: Storage;
   /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
   readonly dV: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -917,8 +917,8 @@ export interface FavorCausalArguments {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -935,20 +935,20 @@ export interface FavorCausalArguments {
   readonly map: FeatureMapKind;
   /** Added to every feature of a map other than exponential and sine. */
   readonly epsilon: number;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
   readonly sums?: Storage | undefined;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
   readonly compensation?: Storage | undefined;
-  /** float32 `[numRuns, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  /** float32 `[numSequences, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales?: Storage | undefined;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, written: what the numerators were divided by; 0 for a query without a valid key. */
   readonly denominator: Storage;
-  /** float32 `[numRuns, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
   readonly snapshots?: Storage | undefined;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -961,7 +961,7 @@ export interface FavorCausalArguments {
   readonly dValue: number;
   /** Order of the axes of attention arrays. */
   readonly layout: AttentionLayout;
-  /** Leave the states after the last key of every run in sums, compensation and scales. Default false. */
+  /** Leave the states after the last key of every sequence in sums, compensation and scales. Default false. */
   readonly updateState?: boolean | undefined;
   /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
   readonly weight: number;
@@ -979,8 +979,8 @@ export interface FavorCausalBackwardArguments {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -1001,7 +1001,7 @@ export interface FavorCausalBackwardArguments {
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, read: what the numerators were divided by; 0 for a query without a valid key. */
   readonly denominator: Storage;
-  /** float32 `[numRuns, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
   readonly snapshots: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
   readonly dOut: Storage;
@@ -1011,8 +1011,8 @@ export interface FavorCausalBackwardArguments {
   readonly dK: Storage;
   /** float32 `[batchK, heads, lengthK, dValue]`, written: gradient of v. */
   readonly dV: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -1143,7 +1143,7 @@ export interface Operations {
   softmaxAttention(args: SoftmaxAttentionArguments): void;
   /** Gradients of softmax_attention. */
   softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void;
-  /** Sorts the positions of every run by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
+  /** Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
   lshSort(args: LshSortArguments): void;
   /** log φ_r for the map exponential, in nats; sin(u_r) for sine; φ_r for the others. */
   favorFeatures(args: FavorFeaturesArguments): void;

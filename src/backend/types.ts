@@ -1,6 +1,6 @@
 /**
  * The interface between numeric code and everything above it. A backend owns memory behind opaque {@link Storage}
- * handles and runs the kernels of `kernels/description.mjs`. Nothing above this layer sees a pointer or a typed array
+ * handles and sequences the kernels of `kernels/description.mjs`. Nothing above this layer sees a pointer or a typed array
  * until it awaits {@link Backend.read}.
  *
  * Promises every backend makes:

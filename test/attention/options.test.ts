@@ -79,7 +79,7 @@ const arbitraryCase = fc
   })
   .map(({ pieces, causal, offset, masked, normalised, layout, seed, ...given }) => {
     const queryPieces = pieces?.map(({ gap, queries }) => ({ gap, length: queries }));
-    // Other gaps for the keys, so that runs of queries and keys are apart.
+    // Other gaps for the keys, so that sequences of queries and keys are apart.
     const keyPieces = pieces?.map(({ gap, keys }) => ({ gap: 2 - gap, length: keys }));
     const lengthQ = queryPieces ? lengthOf(queryPieces) + 1 : given.lengthQ;
     const lengthK = keyPieces ? lengthOf(keyPieces) : given.lengthK;
@@ -90,7 +90,7 @@ const arbitraryCase = fc
       causal,
       normalised,
       offset: causal ? (offset ?? undefined) : undefined,
-      // The second batch row has the pieces in one run less.
+      // The second batch row has the pieces in one sequence less.
       segments: queryPieces && rows.map((b) => packed(queryPieces.slice(b), lengthQ)),
       keySegments: keyPieces && rows.map((b) => packed(keyPieces.slice(b), lengthK)),
       keyMask: masked ? rows.map((b) => masked.slice(b, b + lengthK).map(Number)) : undefined,

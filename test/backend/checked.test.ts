@@ -81,13 +81,13 @@ describe.each(names)('%s', (name) => {
     [[0, 0, 2, 0, 3, 0], 'keys that reach too far'],
     [[0, -1, 2, 0, 2, 0], 'a negative start'],
     [[0, 0, -2, 0, 2, 0], 'a negative length'],
-  ])('runs %j are refused: %s', (run) => {
+  ])('sequences %j are refused: %s', (sequence) => {
     const [q, k, v, out, logSumExp] = [4, 4, 4, 4, 2].map(zeros);
-    const sizes = { heads: 1, lengthQ: 2, lengthK: 2, dHead: 2, dValue: 2, layout: 'bhld', numRuns: 1 } as const;
-    const runs = backend.upload(Int32Array.from(run));
+    const sizes = { heads: 1, lengthQ: 2, lengthK: 2, dHead: 2, dValue: 2, layout: 'bhld', numSequences: 1 } as const;
+    const sequences = backend.upload(Int32Array.from(sequence));
     const softmax = { causal: true, scale: 1, normalise: true };
-    expect(() => backend.softmaxAttention({ ...sizes, q, k, v, runs, out, logSumExp, ...softmax })).toThrow(
-      /softmaxAttention: (run 0 is|q has|k has)/,
+    expect(() => backend.softmaxAttention({ ...sizes, q, k, v, sequences, out, logSumExp, ...softmax })).toThrow(
+      /softmaxAttention: (sequence 0 is|q has|k has)/,
     );
   });
 
@@ -108,12 +108,22 @@ describe.each(names)('%s', (name) => {
   });
 
   test('an order that lshSort did not make is refused', () => {
-    const sizes = { numRuns: 1, batch: 1, heads: 1, length: 4, dHead: 2, dValue: 2, layout: 'bhld' } as const;
+    const sizes = { numSequences: 1, batch: 1, heads: 1, length: 4, dHead: 2, dValue: 2, layout: 'bhld' } as const;
     const arrays = { q: zeros(8), v: zeros(8), out: zeros(8), references: zeros(4), sums: zeros(4) };
-    const runs = backend.upload(Int32Array.of(0, 0, 4, 0, 4, 0));
+    const sequences = backend.upload(Int32Array.of(0, 0, 4, 0, 4, 0));
     const order = backend.upload(Int32Array.of(0, 1, 2, 3));
     const chunks = backend.upload(Int32Array.of(0, 0, 1, 1));
-    const args = { ...sizes, ...arrays, runs, order, chunks, causal: false, chunkLength: 2, numHashes: 1, scale: 1 };
+    const args = {
+      ...sizes,
+      ...arrays,
+      sequences,
+      order,
+      chunks,
+      causal: false,
+      chunkLength: 2,
+      numHashes: 1,
+      scale: 1,
+    };
     backend.lshAttention(args);
     for (const [places, ids] of [
       [
@@ -144,20 +154,20 @@ describe.each(names)('%s', (name) => {
     ['copy', (order) => backend.copy(backend.upload(Int32Array.of(0, 1, 2, 2)), order)],
     ['fill', (order) => backend.fill(order, 0)],
   ])('an order that %s changes after lshSort is read', (_, change) => {
-    const sizes = { numRuns: 1, batch: 1, heads: 1, length: 4, dHead: 2, dValue: 2, layout: 'bhld' } as const;
+    const sizes = { numSequences: 1, batch: 1, heads: 1, length: 4, dHead: 2, dValue: 2, layout: 'bhld' } as const;
     const arrays = { q: zeros(8), v: zeros(8), out: zeros(8), references: zeros(4), sums: zeros(4) };
     const [order, chunks] = [0, 1].map(() => backend.allocate(4, 'int32'));
     const sorting = { rotations: zeros(4), numRotations: 2, numBuckets: 4 };
     const args = (batchRow: number) => {
-      const runs = backend.upload(Int32Array.of(batchRow, 0, 4, 0, 4, 0));
-      return { ...sizes, ...arrays, runs, order, chunks, causal: false, chunkLength: 2, numHashes: 1, scale: 1 };
+      const sequences = backend.upload(Int32Array.of(batchRow, 0, 4, 0, 4, 0));
+      return { ...sizes, ...arrays, sequences, order, chunks, causal: false, chunkLength: 2, numHashes: 1, scale: 1 };
     };
     const sorted = args(0);
     backend.lshSort({ ...sorted, ...sorting });
     backend.lshAttention(sorted);
     change(order);
     expect(() => backend.lshAttention(sorted)).toThrow(/not those of lshSort/);
-    expect(() => backend.lshSort({ ...args(1), ...sorting })).toThrow(/lshSort: run 0 is \[1, 0, 4/);
+    expect(() => backend.lshSort({ ...args(1), ...sorting })).toThrow(/lshSort: sequence 0 is \[1, 0, 4/);
   });
 
   test('positions end before 2^31', async () => {

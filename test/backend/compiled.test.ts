@@ -72,9 +72,9 @@ describe.each(variants)('$name, threads: $numThreads', ({ name, numThreads }) =>
     }
     expect(await backend.squaredNorm(none)).toBe(0);
     expect(await read(none)).toEqual([]);
-    const runs = ids;
-    const sizes = { heads: 1, lengthQ: 0, lengthK: 0, dHead: 2, dValue: 2, layout: 'bhld', numRuns: 0 } as const;
-    const arrays = { ...sizes, q: none, k: none, v: none, runs, projection: x, out: none, normalise: true };
+    const sequences = ids;
+    const sizes = { heads: 1, lengthQ: 0, lengthK: 0, dHead: 2, dValue: 2, layout: 'bhld', numSequences: 0 } as const;
+    const arrays = { ...sizes, q: none, k: none, v: none, sequences, projection: x, out: none, normalise: true };
     const estimator = { ...exponentialEstimator(1), ...dividedRows };
     backend.favorCausal({ ...arrays, ...estimator, denominator: none });
     backend.softmaxAttention({ ...arrays, logSumExp: none, causal: true, scale: 1 });

@@ -19,7 +19,7 @@ export const notCalled = {
   ...Object.fromEntries(
     [
       ...[
-        'RUN_COLUMNS',
+        'SEQUENCE_COLUMNS',
         'featureMapKinds',
         'projectionForms',
         'projectionKinds',
@@ -240,7 +240,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ],
     exponentialEstimator: [() => [4], library.exponentialEstimator],
     snapshotsLength: [
-      () => [{ heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numRuns: 1 }, 4],
+      () => [{ heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numSequences: 1 }, 4],
       library.snapshotsLength,
     ],
     pause: [() => [], library.pause],

@@ -59,9 +59,16 @@ const foreign = other.upload([1, 2, 3]);
 const tensorOf = (...shape) =>
   library.tensor(backend, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.25), shape);
 
-const runs = () => ints(0, 0, 3, 0, 3, 0);
-const heads = { heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numRuns: 1 };
-const qkv = () => ({ ...heads, q: floats(24), k: floats(24), v: floats(24), keyMask: floats(3), runs: runs() });
+const sequences = () => ints(0, 0, 3, 0, 3, 0);
+const heads = { heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numSequences: 1 };
+const qkv = () => ({
+  ...heads,
+  q: floats(24),
+  k: floats(24),
+  v: floats(24),
+  keyMask: floats(3),
+  sequences: sequences(),
+});
 const gradients = () => ({ out: floats(24), dOut: floats(24), dQ: floats(24), dK: floats(24), dV: floats(24) });
 const estimator = { numFeatures: 3, map: 'exponential', epsilon: 0, form: 'dense', factors: 0, directions: 3 };
 const features = () => ({ ...estimator, projection: floats(12), bias: floats(3), weight: 0, stabiliser: 0 });
@@ -80,10 +87,10 @@ const lsh = () => ({
     q: floats(24),
     v: floats(24),
     keyMask: floats(3),
-    runs: runs(),
+    sequences: sequences(),
     order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]),
   },
-  ...{ chunks: ints(...new Array(12).fill(0)), numRuns: 1, batch: 1, heads: 2, length: 3, dHead: 4, dValue: 4 },
+  ...{ chunks: ints(...new Array(12).fill(0)), numSequences: 1, batch: 1, heads: 2, length: 3, dHead: 4, dValue: 4 },
   ...{
     layout: 'bhld',
     causal: false,

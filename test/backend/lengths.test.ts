@@ -18,7 +18,7 @@ interface Call {
   readonly integers?: Readonly<Record<string, readonly number[]>>;
 }
 
-// Both batch rows have a run, and all sizes differ.
+// Both batch rows have a sequence, and all sizes differ.
 const heads = 2;
 const queries = { batch: 2, length: 3 };
 const keys = { batch: 2, length: 5 };
@@ -27,8 +27,8 @@ const perQuery = queries.batch * heads * queries.length;
 const perKey = keys.batch * heads * keys.length;
 const inputs = { q: perQuery * 7, k: perKey * 7, v: perKey * 4, keyMask: keys.batch * keys.length };
 const gradients = { out: perQuery * 4, dOut: perQuery * 4, dQ: perQuery * 7, dK: perKey * 7, dV: perKey * 4 };
-const attention = { heads, lengthQ: 3, lengthK: 5, ...widths, numRuns: 2, layout: 'bhld' };
-const runs = [0, 0, 3, 0, 5, 0, 1, 0, 3, 0, 5, 0];
+const attention = { heads, lengthQ: 3, lengthK: 5, ...widths, numSequences: 2, layout: 'bhld' };
+const sequences = [0, 0, 3, 0, 5, 0, 1, 0, 3, 0, 5, 0];
 const softmax = { causal: false, normalise: true, scale: 1 };
 
 const numFeatures = 6;
@@ -41,12 +41,15 @@ const states = (count: number) => ({
 });
 // Causal gradients keep a state after each 256 positions.
 const long = { ...attention, lengthQ: 200, lengthK: 330 };
-const longRuns = [0, 0, 200, 0, 330, 130, 1, 0, 200, 0, 330, 130];
+const longSequences = [0, 0, 200, 0, 330, 130, 1, 0, 200, 0, 330, 130];
 const longInputs = { q: 800 * 7, k: 1320 * 7, v: 1320 * 4, keyMask: 660, denominator: 800, out: 800 * 4 };
-const snapshots = snapshotsLength({ numRuns: 2, heads, lengthQ: 200, lengthK: 330, dHead: 7, dValue: 4 } as never, 6);
+const snapshots = snapshotsLength(
+  { numSequences: 2, heads, lengthQ: 200, lengthK: 330, dHead: 7, dValue: 4 } as never,
+  6,
+);
 
 const rows = { batch: 2, heads, length: 5, layout: 'bhld' };
-const sorted = { ...rows, dHead: 7, numRuns: 2, chunkLength: 2, numHashes: 1, causal: false };
+const sorted = { ...rows, dHead: 7, numSequences: 2, chunkLength: 2, numHashes: 1, causal: false };
 const order = Array.from({ length: 4 }, () => [0, 1, 2, 3, 4]).flat();
 const chunks = Array.from({ length: 4 }, () => [0, 0, 2, 2, 4]).flat();
 const positions = [0, 0, 5, 0, 5, 0, 1, 0, 5, 0, 5, 0];
@@ -130,31 +133,31 @@ const calls: Call[] = [
     name: 'softmaxAttention',
     sizes: { ...attention, ...softmax },
     floats: { ...inputs, out: perQuery * 4, logSumExp: perQuery },
-    integers: { runs },
+    integers: { sequences },
   },
   {
     name: 'softmaxAttentionBackward',
     sizes: { ...attention, ...softmax },
     floats: { ...inputs, ...gradients, logSumExp: perQuery },
-    integers: { runs },
+    integers: { sequences },
   },
   {
     name: 'lshSort',
     sizes: { ...sorted, numRotations: 3, numBuckets: 6 },
     floats: { q: 20 * 7, keyMask: 10, rotations: 21 },
-    integers: { order, chunks, runs: positions },
+    integers: { order, chunks, sequences: positions },
   },
   {
     name: 'lshAttention',
     sizes: { ...sorted, dValue: 4, scale: 1 },
     floats: lsh,
-    integers: { order, chunks, runs: positions },
+    integers: { order, chunks, sequences: positions },
   },
   {
     name: 'lshAttentionBackward',
     sizes: { ...sorted, dValue: 4, scale: 1 },
     floats: { ...lsh, dOut: 20 * 4, dQ: 20 * 7, dV: 20 * 4 },
-    integers: { order, chunks, runs: positions },
+    integers: { order, chunks, sequences: positions },
   },
   {
     name: 'favorFeatures',
@@ -165,25 +168,25 @@ const calls: Call[] = [
     name: 'favor',
     sizes: { ...attention, ...estimator },
     floats: { ...inputs, ...features, ...states(4), out: perQuery * 4, denominator: perQuery },
-    integers: { runs },
+    integers: { sequences },
   },
   {
     name: 'favorBackward',
     sizes: { ...attention, ...estimator },
     floats: { ...inputs, ...features, ...states(4), ...gradients, denominator: perQuery },
-    integers: { runs },
+    integers: { sequences },
   },
   {
     name: 'favorCausal',
     sizes: { ...long, ...estimator },
     floats: { ...longInputs, ...features, snapshots },
-    integers: { runs: longRuns },
+    integers: { sequences: longSequences },
   },
   {
     name: 'favorCausalBackward',
     sizes: { ...long, ...estimator },
     floats: { ...longInputs, ...features, snapshots, dOut: 800 * 4, dQ: 800 * 7, dK: 1320 * 7, dV: 1320 * 4 },
-    integers: { runs: longRuns },
+    integers: { sequences: longSequences },
   },
   {
     name: 'favorStep',

@@ -81,14 +81,22 @@ describe('reference forward', () => {
     const k = normals(length * dHead);
     const v = normals(length * dValue);
     const w = normals(dHead);
-    const sizes = { numRuns: 1, heads: 1, lengthQ: length, lengthK: length, dHead, dValue, layout: 'bhld' as const };
+    const sizes = {
+      numSequences: 1,
+      heads: 1,
+      lengthQ: length,
+      lengthK: length,
+      dHead,
+      dValue,
+      layout: 'bhld' as const,
+    };
     const out = zeros(length * dValue);
     backend.favor({
       ...sizes,
       q: backend.upload(normals(length * dHead, 4)),
       k: backend.upload(k),
       v: backend.upload(v),
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
+      sequences: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
       ...exponentialEstimator(1),
       ...dividedRows,
       projection: backend.upload(w),
@@ -110,7 +118,7 @@ describe('reference forward', () => {
   test('many Gaussian features approach exact attention with scale 1/√d', async () => {
     const [length, dHead, dValue, numFeatures] = [5, 3, 2, 60_000];
     const shared = {
-      numRuns: 1,
+      numSequences: 1,
       heads: 1,
       lengthQ: length,
       lengthK: length,
@@ -120,7 +128,7 @@ describe('reference forward', () => {
       q: backend.upload(normals(length * dHead, 0.7)),
       k: backend.upload(normals(length * dHead, 0.7)),
       v: backend.upload(normals(length * dValue)),
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
+      sequences: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
     };
     const exact = zeros(length * dValue);
     const scale = 1 / Math.sqrt(dHead);
@@ -302,13 +310,13 @@ describe('reference backward against central differences', () => {
       k: backend.upload(normals(count * dHead, inputScale)),
       v: backend.upload(normals(count * dValue)),
     };
-    // batch row 0 packs two runs with a gap; in row 1 key 0 is masked, so that a causal query sees nothing
+    // batch row 0 packs two sequences with a gap; in row 1 key 0 is masked, so that a causal query sees nothing
     const mask = new Float64Array(batch * length).fill(1);
     mask[length] = 0;
     mask[3] = 0;
     const shared = {
-      ...{ numRuns: 3, heads, lengthQ: length, lengthK: length, dHead, dValue, layout },
-      runs: backend.upload(Int32Array.of(0, 0, 2, 0, 2, 0, 0, 3, 4, 3, 4, 0, 1, 0, 7, 0, 7, 0)),
+      ...{ numSequences: 3, heads, lengthQ: length, lengthK: length, dHead, dValue, layout },
+      sequences: backend.upload(Int32Array.of(0, 0, 2, 0, 2, 0, 0, 3, 4, 3, 4, 0, 1, 0, 7, 0, 7, 0)),
       keyMask: backend.upload(mask),
       ...exponentialEstimator(numFeatures),
       ...dividedRows,

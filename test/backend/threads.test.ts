@@ -40,9 +40,17 @@ async function outputs(backend: Backend): Promise<Record<string, Uint8Array>> {
 
   const [heads, length, dHead, numFeatures] = [5, 509, 32, 61];
   const count = heads * length * dHead;
-  const sizes = { heads, lengthQ: length, lengthK: length, dHead, dValue: dHead, layout: 'blhd', numRuns: 1 } as const;
-  const runs = backend.upload(Int32Array.of(0, 0, length, 0, length, 0));
-  const arrays = { ...sizes, q: normal(count), k: normal(count), v: normal(count), runs };
+  const sizes = {
+    heads,
+    lengthQ: length,
+    lengthK: length,
+    dHead,
+    dValue: dHead,
+    layout: 'blhd',
+    numSequences: 1,
+  } as const;
+  const sequences = backend.upload(Int32Array.of(0, 0, length, 0, length, 0));
+  const arrays = { ...sizes, q: normal(count), k: normal(count), v: normal(count), sequences };
   const out = backend.allocate(count);
   const denominator = backend.allocate(heads * length);
   const features = { ...exponentialEstimator(numFeatures), ...dividedRows, projection: normal(numFeatures * dHead) };

@@ -93,7 +93,7 @@ describe.each(names)('%s', (backend) => {
     await decoder.feed([4]);
   });
 
-  test('rows outside the runs, which nothing writes, do not stop debug: 2', async () => {
+  test('rows outside the sequences, which nothing writes, do not stop debug: 2', async () => {
     const { backend: watched } = await open({ backend, debug: 2 });
     const model = new Transformer(watched, sizes, 3);
     const ids = tensor(watched, Int32Array.of(1, 2, 3, 0, 4, 5, 0, 0), [2, 4]);
@@ -148,7 +148,7 @@ test('debug: 1 prints a line for every call: name, time, GFLOP/s, shapes, layer'
       "gemm                      a 1×3×6, b 1×6×6, c 1×3×6, bias 6  in blocks.0.attention.query",
       "gemm                      a 1×3×6, b 1×6×6, c 1×3×6, bias 6  in blocks.0.attention.key",
       "gemm                      a 1×3×6, b 1×6×6, c 1×3×6, bias 6  in blocks.0.attention.value",
-      "favorCausal               q 1×2×3×3, k 1×2×3×3, v 1×2×3×3, runs 1×6, projection 15, out 1×2×3×3, denominator 1×2×3  in blocks.0.attention",
+      "favorCausal               q 1×2×3×3, k 1×2×3×3, v 1×2×3×3, sequences 1×6, projection 15, out 1×2×3×3, denominator 1×2×3  in blocks.0.attention",
       "gemm                      a 1×3×6, b 1×6×6, c 1×3×6, bias 6  in blocks.0.attention.output",
       "add                       a 18, b 18, out 18  in blocks.0",
       "layerNorm                 x 3×6, gamma 6, beta 6, out 3×6, mean 3, inverseDeviation 3  in blocks.0.feedForwardNorm",

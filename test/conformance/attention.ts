@@ -1,5 +1,5 @@
 /** Attention inputs shared by the cases of softmax attention and FAVOR+. */
-import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS, type Storage } from '../../src/backend/types.ts';
+import { type AttentionArrays, type AttentionLayout, SEQUENCE_COLUMNS, type Storage } from '../../src/backend/types.ts';
 import type { Random } from '../../src/base/random.ts';
 import { type Data, normals } from './case.ts';
 
@@ -13,7 +13,7 @@ export interface AttentionSetup {
   readonly dValue: number;
   readonly layout: AttentionLayout;
   /** Rows {batch, queryStart, queryLength, keyStart, keyLength, offset}; offset defaults to keyLength - queryLength. Default: one for every batch row. */
-  readonly runs?: readonly (readonly number[])[];
+  readonly sequences?: readonly (readonly number[])[];
   readonly isValidKey?: (batch: number, key: number) => boolean;
   /** Standard deviation of q and k. Default 1. */
   readonly inputScale?: number;
@@ -38,7 +38,7 @@ const packed = [
   [1, 3, 67, 3, 67],
 ];
 
-/** As many queries as keys in every run, as causal FAVOR+ needs. */
+/** As many queries as keys in every sequence, as causal FAVOR+ needs. */
 export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => {
   // large inputs: one size for each layout
   const scale = layout === 'bhld' ? 10 : 30;
@@ -51,18 +51,18 @@ export const squareSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMa
     { name: 'round sizes', ...sizes(1, 2, 128, 128, 64, 64), layout },
     { name: `round sizes × ${scale}`, ...sizes(1, 2, 128, 128, 64, 64), layout, inputScale: scale },
     { name: 'masked', ...sizes(3, 2, 71, 71, 7, 5), layout, isValidKey: thirds },
-    { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, runs: packed },
+    { name: 'packed with gaps', ...sizes(2, 3, 83, 83, 11, 7), layout, sequences: packed },
     {
       name: 'packed and masked',
       ...sizes(2, 3, 83, 83, 11, 7),
       layout,
-      runs: packed,
+      sequences: packed,
       isValidKey: (_, key) => key > 12,
     },
     // within one chunk the features' scales rise by thousands of powers of two
     { name: 'rising keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 0.01 * 1.06 ** key },
     { name: 'falling keys', ...sizes(1, 2, 139, 139, 11, 7), layout, keyScale: (key) => 32 * 0.93 ** key },
-    { name: 'no runs', ...sizes(2, 3, 7, 7, 5, 11), layout, runs: [] },
+    { name: 'no sequences', ...sizes(2, 3, 7, 7, 5, 11), layout, sequences: [] },
     { name: 'no tokens', ...sizes(2, 3, 0, 0, 5, 11), layout },
   ];
 });
@@ -74,8 +74,8 @@ export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap
   { name: 'no keys', ...sizes(2, 3, 5, 0, 7, 11), layout },
   { name: 'no queries', ...sizes(2, 3, 0, 5, 7, 11), layout },
   {
-    ...{ name: 'runs of different lengths', ...sizes(2, 2, 73, 41, 5, 7), layout },
-    runs: [
+    ...{ name: 'sequences of different lengths', ...sizes(2, 2, 73, 41, 5, 7), layout },
+    sequences: [
       [0, 2, 69, 1, 37],
       [1, 0, 3, 0, 0],
       [1, 4, 0, 3, 5],
@@ -85,15 +85,15 @@ export const crossSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap
   },
 ]);
 
-/** For causal attention: runs whose last query sees fewer keys than there are, or all of them before it, or none. */
+/** For causal attention: sequences whose last query sees fewer keys than there are, or all of them before it, or none. */
 export const offsetSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
-  { name: 'keys never seen', ...sizes(1, 2, 41, 211, 7, 11), layout, runs: [[0, 0, 41, 0, 211, 97]] },
-  { name: 'keys run out', ...sizes(1, 2, 149, 101, 11, 7), layout, runs: [[0, 0, 149, 0, 101, 37]] },
-  { name: 'queries before the keys', ...sizes(1, 2, 197, 73, 5, 13), layout, runs: [[0, 0, 197, 0, 73, -67]] },
-  { name: 'a block to the right', ...sizes(1, 1, 67, 131, 5, 3), layout, runs: [[0, 0, 67, 0, 131, 64]] },
+  { name: 'keys never seen', ...sizes(1, 2, 41, 211, 7, 11), layout, sequences: [[0, 0, 41, 0, 211, 97]] },
+  { name: 'keys run out', ...sizes(1, 2, 149, 101, 11, 7), layout, sequences: [[0, 0, 149, 0, 101, 37]] },
+  { name: 'queries before the keys', ...sizes(1, 2, 197, 73, 5, 13), layout, sequences: [[0, 0, 197, 0, 73, -67]] },
+  { name: 'a block to the right', ...sizes(1, 1, 67, 131, 5, 3), layout, sequences: [[0, 0, 67, 0, 131, 64]] },
   {
-    ...{ name: 'offsets of many runs', ...sizes(2, 3, 89, 97, 7, 5), layout },
-    runs: [
+    ...{ name: 'offsets of many sequences', ...sizes(2, 3, 89, 97, 7, 5), layout },
+    sequences: [
       [0, 0, 5, 1, 43, 30],
       [0, 5, 3, 44, 7, -2],
       [0, 9, 71, 53, 41, -13],
@@ -108,7 +108,7 @@ export const offsetSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMa
 
 export function attentionInputs(setup: AttentionSetup, random: Random): Record<string, Data> {
   const { batch, heads, lengthQ, lengthK, dHead, dValue, layout, inputScale = 1, isValidKey } = setup;
-  const runs = setup.runs ?? Array.from({ length: batch }, (_, b) => [b, 0, lengthQ, 0, lengthK]);
+  const sequences = setup.sequences ?? Array.from({ length: batch }, (_, b) => [b, 0, lengthQ, 0, lengthK]);
   const mask = Float32Array.from({ length: batch * lengthK }, (_, i) =>
     !isValidKey || isValidKey(Math.floor(i / lengthK), i % lengthK) ? 1 : 0,
   );
@@ -122,15 +122,32 @@ export function attentionInputs(setup: AttentionSetup, random: Random): Record<s
     k: rowsOf(lengthK, setup.keyScale),
     v: normals(random, batch * heads * lengthK * dValue),
     dOut: normals(random, batch * heads * lengthQ * dValue),
-    runs: Int32Array.from(runs.flatMap((run) => (run.length === RUN_COLUMNS ? run : [...run, run[4] - run[2]]))),
+    sequences: Int32Array.from(
+      sequences.flatMap((sequence) =>
+        sequence.length === SEQUENCE_COLUMNS ? sequence : [...sequence, sequence[4] - sequence[2]],
+      ),
+    ),
     ...(isValidKey ? { keyMask: mask } : {}),
   };
 }
 
 export function attentionArrays(setup: AttentionSetup, arrays: Readonly<Record<string, Storage>>): AttentionArrays {
   const { heads, lengthQ, lengthK, dHead, dValue, layout } = setup;
-  const { q, k, v, runs, keyMask } = arrays;
-  return { q, k, v, runs, keyMask, heads, lengthQ, lengthK, dHead, dValue, layout, numRuns: runs.length / RUN_COLUMNS };
+  const { q, k, v, sequences, keyMask } = arrays;
+  return {
+    q,
+    k,
+    v,
+    sequences,
+    keyMask,
+    heads,
+    lengthQ,
+    lengthK,
+    dHead,
+    dValue,
+    layout,
+    numSequences: sequences.length / SEQUENCE_COLUMNS,
+  };
 }
 
 /** Lengths of out and of an array with one number per query. */

@@ -168,15 +168,15 @@ async function testProperties(name: BackendName): Promise<void> {
             seeds,
             fc.array(fc.record({ gap: fc.nat(5), length: fc.nat(70) }), { minLength: 1, maxLength: 4 }),
             async (sizes, seed, segments) => {
-              const runs: [start: number, length: number][] = [];
+              const sequences: [start: number, length: number][] = [];
               let end = 0;
               for (const { gap, length } of segments) {
-                runs.push([end + gap, length]);
+                sequences.push([end + gap, length]);
                 end += gap + length;
               }
               const inputs = randomInputs(new Random(seed), { ...sizes, length: end + 2 }, 2);
-              const packed = await runner[form](inputs, undefined, runs);
-              for (const [start, length] of runs) {
+              const packed = await runner[form](inputs, undefined, sequences);
+              for (const [start, length] of sequences) {
                 const alone = await runner[form](rowsOf(inputs, start, start + length));
                 const segment = rowsOf({ ...inputs, v: packed }, start, start + length).v;
                 expect(differingOutputs({ out: segment }, { out: alone })).toEqual([]);

@@ -61,8 +61,12 @@ export class FavorRunner {
   }
 
   /** Causal FAVOR+; `state`, if given, is started from and updated. */
-  async causal(inputs: Inputs, state?: States, runs: readonly (readonly [number, number])[] = [[0, inputs.length]]) {
-    return this.#run(inputs, runs, async (call, upload, outputs) => {
+  async causal(
+    inputs: Inputs,
+    state?: States,
+    sequences: readonly (readonly [number, number])[] = [[0, inputs.length]],
+  ) {
+    return this.#run(inputs, sequences, async (call, upload, outputs) => {
       const arrays = state && {
         sums: upload(state.sums),
         compensation: upload(state.compensation),
@@ -76,10 +80,10 @@ export class FavorRunner {
   async bidirectional(
     inputs: Inputs,
     keyMask?: Float32Array,
-    runs: readonly (readonly [number, number])[] = [[0, inputs.length]],
+    sequences: readonly (readonly [number, number])[] = [[0, inputs.length]],
   ) {
-    return this.#run(inputs, runs, async (call, upload, outputs) => {
-      const size = runs.length * inputs.heads * inputs.numFeatures;
+    return this.#run(inputs, sequences, async (call, upload, outputs) => {
+      const size = sequences.length * inputs.heads * inputs.numFeatures;
       const sums = upload(new Float32Array(size * (inputs.dValue + 1)));
       const compensation = upload(new Float32Array(size * (inputs.dValue + 1)));
       const state = { sums, compensation, scales: upload(new Float32Array(size)) };
@@ -125,7 +129,7 @@ export class FavorRunner {
 
   async #run(
     inputs: Inputs,
-    runs: readonly (readonly [start: number, length: number])[],
+    sequences: readonly (readonly [start: number, length: number])[],
     body: (
       call: ReturnType<FavorRunner['callOf']>,
       upload: (data: Float32Array) => Storage,
@@ -141,7 +145,7 @@ export class FavorRunner {
       out: upload(new Float32Array(inputs.heads * inputs.length * inputs.dValue)),
       denominator: upload(new Float32Array(inputs.heads * inputs.length)),
     };
-    await body(this.callOf(inputs, runs, upload), upload, outputs);
+    await body(this.callOf(inputs, sequences, upload), upload, outputs);
     const out = Float32Array.from(await this.backend.read(outputs.out));
     for (const storage of held) this.backend.release(storage);
     return out;
@@ -149,18 +153,18 @@ export class FavorRunner {
 
   callOf(
     inputs: Inputs,
-    runs: readonly (readonly [number, number])[],
+    sequences: readonly (readonly [number, number])[],
     upload: (data: Float32Array | Int32Array) => Storage,
   ) {
     const { heads, length, dHead, dValue, bias } = inputs;
-    const rows = runs.map(([start, count]) => [0, start, count, start, count, 0]);
+    const rows = sequences.map(([start, count]) => [0, start, count, start, count, 0]);
     return {
-      ...{ heads, lengthQ: length, lengthK: length, dHead, dValue, numRuns: runs.length },
+      ...{ heads, lengthQ: length, lengthK: length, dHead, dValue, numSequences: sequences.length },
       ...inputs.estimator,
       ...inputs.result,
       bias: bias && upload(bias),
       ...{ q: upload(inputs.q), k: upload(inputs.k), v: upload(inputs.v), projection: upload(inputs.projection) },
-      runs: upload(Int32Array.from(rows.flat())),
+      sequences: upload(Int32Array.from(rows.flat())),
       layout: 'bhld' as const,
     };
   }

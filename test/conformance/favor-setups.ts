@@ -35,7 +35,7 @@ export const squareFavorSetups: FavorSetup[] = squareSetups.map(withFeatures);
 /** Queries and keys of different lengths. */
 export const crossFavorSetups: FavorSetup[] = crossSetups.map(withFeatures);
 
-/** Runs with offsets of their own, for causal attention. */
+/** Sequences with offsets of their own, for causal attention. */
 export const offsetFavorSetups: FavorSetup[] = offsetSetups.map(withFeatures);
 
 interface EstimatorCase extends Omit<FavorOptions, 'hasBias'> {
@@ -85,7 +85,7 @@ const shapes: Omit<AttentionSetup, 'layout'>[] = [
   { name: 'masked', ...sizes(2, 2, 37, 37, 11, 5), isValidKey: (batch, key) => batch !== 1 && key % 3 !== 0 },
   {
     ...{ name: 'packed', ...sizes(1, 3, 83, 83, 5, 7) },
-    runs: [
+    sequences: [
       [0, 1, 5, 1, 5],
       [0, 6, 1, 6, 1],
       [0, 9, 70, 9, 70],
@@ -162,8 +162,8 @@ export const longFavorSetups: FavorSetup[] = [
   { estimator: { map: 'exponential', numFeatures: 3 } as const, lengths: [4, 2, 1, 1] },
   { estimator: { ...trigonometric, form: 'givens', numFeatures: 6 } as const, lengths: [0.3, 2, 4, 4] },
 ].map(({ estimator, lengths }, i) => {
-  const runs = [[0, 2, 691, 1, 4300, 3511]];
-  const shape = { name: 'three segments', ...sizes(1, 1, 695, 4303, 3, 2), runs };
+  const sequences = [[0, 2, 691, 1, 4300, 3511]];
+  const shape = { name: 'three segments', ...sizes(1, 1, 695, 4303, 3, 2), sequences };
   const keyScale = (key: number) => lengths[key % 2048 < 1985 ? 0 : Math.ceil(key / 2048)];
   return estimatorSetup({ ...shape, isValidKey: (_, key) => key % 101 === 5, keyScale }, estimator, i);
 });

@@ -81,19 +81,19 @@ const square = (length: number, dHead: number, dValue: number) => {
   return { batch: 2, heads: 2, lengthQ: length, lengthK: length, dHead, dValue };
 };
 const thirds = (batch: number, key: number) => batch !== 1 && key % 3 !== 0;
-const runs = [
+const sequences = [
   [0, 1, 5, 1, 5],
   [0, 9, 70, 9, 70],
   [1, 3, 67, 3, 67],
 ];
-const inRuns = (batch: number, position: number) =>
-  runs.some(([b, start, length]) => b === batch && position >= start && position < start + length);
+const inSequences = (batch: number, position: number) =>
+  sequences.some(([b, start, length]) => b === batch && position >= start && position < start + length);
 
 const setups = (['bhld', 'blhd'] as const).flatMap((layout): AttentionSetup[] => [
   { name: 'masked', ...square(83, 7, 5), layout, isValidKey: thirds },
   { name: 'masked, wide', ...square(131, 64, 64), layout, isValidKey: (_, key) => key % 7 !== 2 },
   { name: 'few queries, masked', ...square(83, 11, 37), lengthQ: 5, layout, isValidKey: (_, key) => key % 7 !== 2 },
-  { name: 'packed', ...square(83, 11, 7), layout, runs },
+  { name: 'packed', ...square(83, 11, 7), layout, sequences },
   { name: 'long', ...square(203, 13, 17), layout },
   { name: 'one head', ...square(139, 5, 3), batch: 1, heads: 1, layout },
 ]);
@@ -107,8 +107,8 @@ function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal
     const excluded = pick(setup, ['k', 'v'], (batch, key) => !isValidKey(batch, key));
     for (const item of both) found.push({ name: 'masked keys', item, excluded });
   }
-  if (setup.runs) {
-    const outside: RowTest = (batch, position) => !inRuns(batch, position);
+  if (setup.sequences) {
+    const outside: RowTest = (batch, position) => !inSequences(batch, position);
     const second: RowTest = (batch, position) => batch === 0 && position >= 9;
     const others: RowTest = (batch, position) => !second(batch, position);
     for (const item of both) {
@@ -120,7 +120,7 @@ function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal
       });
     }
   }
-  if (lengthQ !== lengthK || setup.runs) return found;
+  if (lengthQ !== lengthK || setup.sequences) return found;
   for (const from of [37, 64, 90].filter((position) => position < lengthK)) {
     const later: RowTest = (_, position) => position >= from;
     const earlier: RowTest = (_, position) => position < from;

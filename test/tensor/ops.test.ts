@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { denseRuns, segmentRuns } from '../../src/attention/packing.ts';
+import { denseSequences, segmentSequences } from '../../src/attention/packing.ts';
 import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { createBackend } from '../../src/entries/performers.ts';
@@ -154,12 +154,14 @@ describe('attention adjoints against central differences', () => {
   // Every seventh element: a stride that meets all rows and columns.
   const samples = 17;
   const masks = {
-    dense: () => ({ runs: denseRuns(backend, 2, 5, 5) }),
+    dense: () => ({ sequences: denseSequences(backend, 2, 5, 5) }),
     masked: () => ({
-      runs: denseRuns(backend, 2, 5, 5),
+      sequences: denseSequences(backend, 2, 5, 5),
       keyMask: tensor(backend, Float32Array.of(0, 1, 1, 0, 1, 1, 0, 1, 1, 1), [2, 5]),
     }),
-    packed: () => ({ runs: segmentRuns(backend, [Int32Array.of(0, 0, 1, 1, 1), Int32Array.of(4, 4, 4, -1, -1)]) }),
+    packed: () => ({
+      sequences: segmentSequences(backend, [Int32Array.of(0, 0, 1, 1, 1), Int32Array.of(4, 4, 4, -1, -1)]),
+    }),
   };
   for (const layout of ['bhld', 'blhd'] as const) {
     for (const [maskName, mask] of Object.entries(masks)) {

@@ -3,7 +3,7 @@ import { favorCausal } from '../../tensor/ops/attention/favor-causal.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import { FavorAttention } from '../favor.ts';
-import { attentionInputs, denseRuns } from '../packing.ts';
+import { attentionInputs, denseSequences } from '../packing.ts';
 import type { Attention, KeyMask } from '../types.ts';
 import { FavorState } from './favor-state.ts';
 
@@ -57,9 +57,9 @@ class FavorMemory implements SourceMemory {
     const { batch, heads, dHead, dValue } = this.#state.sizes;
     return scope(() => {
       const { backend, shape } = queries;
-      const runs = denseRuns(backend, batch, shape[1], 0);
+      const sequences = denseSequences(backend, batch, shape[1], 0);
       const [keys, values] = [dHead, dValue].map((width) => Tensor.empty(backend, [batch, 0, heads, width]));
-      const inputs = { queries, keys, values, layout: 'blhd', runs } as const;
+      const inputs = { queries, keys, values, layout: 'blhd', sequences } as const;
       return favorCausal(inputs, this.#attention.features, { state: this.#state.arrays });
     });
   }

@@ -1,4 +1,4 @@
-import { type FloatArray, RUN_COLUMNS } from '../../backend/types.ts';
+import { type FloatArray, SEQUENCE_COLUMNS } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
@@ -175,7 +175,7 @@ export interface HeadRows {
   readonly seenKeys: Int32Array;
 }
 
-interface Run {
+interface Sequence {
   readonly batch: number;
   readonly queryStart: number;
   readonly queryLength: number;
@@ -189,7 +189,7 @@ export class RowReader {
   private constructor(
     readonly sizes: ReturnType<typeof attentionSizes>,
     readonly causal: boolean,
-    private readonly runs: readonly Run[],
+    private readonly sequences: readonly Sequence[],
     private readonly queries: FloatArray,
     private readonly keys: FloatArray,
     private readonly keyMask: FloatArray | undefined,
@@ -199,15 +199,17 @@ export class RowReader {
   static async open(queries: Tensor, keys: Tensor, options: AttendOptions, pauses: Pauses): Promise<RowReader> {
     const { sizes, table, mask } = scope(() => {
       const inputs = attentionInputs(queries, keys, keys, options);
-      return { sizes: attentionSizes(inputs), table: inputs.runs.table.data(), mask: inputs.keyMask?.data() };
+      return { sizes: attentionSizes(inputs), table: inputs.sequences.table.data(), mask: inputs.keyMask?.data() };
     });
-    const [runs, keyMask] = await Promise.all([table, mask]);
+    const [sequences, keyMask] = await Promise.all([table, mask]);
     const q = await queries.data();
     await pauses.next();
     const k = await keys.data();
     await pauses.next();
-    const found = Array.from({ length: sizes.numRuns }, (_, run): Run => {
-      const [batch, queryStart, queryLength, keyStart, keyLength, offset] = runs.subarray(run * RUN_COLUMNS);
+    const found = Array.from({ length: sizes.numSequences }, (_, sequence): Sequence => {
+      const [batch, queryStart, queryLength, keyStart, keyLength, offset] = sequences.subarray(
+        sequence * SEQUENCE_COLUMNS,
+      );
       return { batch, queryStart, queryLength, keyStart, keyLength, offset };
     });
     return new RowReader(sizes, options.causal ?? false, found, q, k, keyMask);
@@ -236,13 +238,13 @@ export class RowReader {
     await source.setQueries(this.queryRows(batch, head, rows));
     const block = new Float64Array(blockLength);
     const shares = new Float64Array(numFeatures);
-    for (const run of this.runs) {
-      const inRun = run.batch === batch ? rows.map((row) => row - run.queryStart) : [];
-      const seen = inRun.map((i) => (i < 0 || i >= run.queryLength ? 0 : this.#seenLength(run, i)));
+    for (const sequence of this.sequences) {
+      const inSequence = sequence.batch === batch ? rows.map((row) => row - sequence.queryStart) : [];
+      const seen = inSequence.map((i) => (i < 0 || i >= sequence.queryLength ? 0 : this.#seenLength(sequence, i)));
       const end = seen.reduce((a, b) => Math.max(a, b), 0);
       for (let start = 0; start < end; start += blockLength) {
         const count = Math.min(blockLength, end - start);
-        const positions = Array.from({ length: count }, (_, j) => run.keyStart + start + j);
+        const positions = Array.from({ length: count }, (_, j) => sequence.keyStart + start + j);
         const isValid = positions.map((j) => this.isValidKey(batch, j));
         const validBefore = prefixCounts(isValid);
         await source.setKeys(this.keyRows(batch, head, positions), isValid);
@@ -252,7 +254,7 @@ export class RowReader {
           if (pauses.isDue) await pauses.next();
           const scale = source.weigh(row, seenHere, block, shares);
           result.seenKeys[row] += validBefore[seenHere];
-          const at = row * lengthK + run.keyStart;
+          const at = row * lengthK + sequence.keyStart;
           const before = result.weights.subarray(at, at + start);
           const totals = result.shares.subarray(row * numFeatures, (row + 1) * numFeatures);
           const factor = rescale(result.scales, row, scale, before, totals);
@@ -268,8 +270,8 @@ export class RowReader {
     return result;
   }
 
-  /** Number of the run's keys that its query i may see. */
-  #seenLength({ keyLength, offset }: Run, i: number): number {
+  /** Number of the sequence's keys that its query i may see. */
+  #seenLength({ keyLength, offset }: Sequence, i: number): number {
     return this.causal ? Math.max(0, Math.min(keyLength, i + offset + 1)) : keyLength;
   }
 

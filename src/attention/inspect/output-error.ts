@@ -10,7 +10,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { FavorState } from '../decoding/favor-state.ts';
 import { favorAttention } from '../favor.ts';
 import { attendOptions } from '../options.ts';
-import { attentionInputs, denseRuns } from '../packing.ts';
+import { attentionInputs, denseSequences } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
 import { finishRows, type HeadRows, RowReader } from './attention-rows.ts';
 import { ExactWeights } from './attention-weights.ts';
@@ -165,7 +165,13 @@ export class MeasuredOutputs {
         const inputs =
           seen.length > 0
             ? attentionInputs(queries, keys, values, { causal, keyMask })
-            : ({ queries, keys, values, layout: 'bhld', runs: denseRuns(backend, 1, asked.length, 0) } as const);
+            : ({
+                queries,
+                keys,
+                values,
+                layout: 'bhld',
+                sequences: denseSequences(backend, 1, asked.length, 0),
+              } as const);
         return { numbers: favorCausal(inputs, features, { state: state.arrays }).data() };
       }).numbers;
       this.#collect(found, data, asked);

@@ -1,12 +1,12 @@
 /**
  * Checks of arrays: whose they are, how long they are, and where they hold indices, what they hold. Indices that come
- * as data are token ids, targets, runs, sorted orders and rotations. They are read and compared with the arrays that
+ * as data are token ids, targets, sequences, sorted orders and rotations. They are read and compared with the arrays that
  * they index: O(ids), far less than what the call then does.
  */
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { describe } from '../../base/options.ts';
 import { blockSize } from '../estimator.ts';
-import { type AttentionArrays, type FavorFeatures, type LshArrays, RUN_COLUMNS } from '../kernels.ts';
+import { type AttentionArrays, type FavorFeatures, type LshArrays, SEQUENCE_COLUMNS } from '../kernels.ts';
 import type { DataType, FloatArray, Storage } from '../storage.ts';
 import type { Backend } from '../types.ts';
 
@@ -20,7 +20,7 @@ export interface UncheckedBackend extends Backend {
   peek(storage: Storage, count: number): Int32Array | FloatArray;
 }
 
-/** Batch rows that the runs reach, of queries and of keys. */
+/** Batch rows that the sequences reach, of queries and of keys. */
 interface Reach {
   readonly batchQ: number;
   readonly batchK: number;
@@ -29,7 +29,7 @@ interface Reach {
 /** Arguments with which an order was sorted, as far as they say which numbers it holds. */
 interface Sorting {
   readonly chunks: Storage;
-  readonly runs: Storage;
+  readonly sequences: Storage;
   readonly sizes: readonly number[];
   /** How many calls had overwritten integers by then. */
   readonly writes: number;
@@ -110,34 +110,43 @@ export abstract class ContentChecks {
     }
   }
 
-  #table(where: string, runs: Storage, numRuns: number): Int32Array | FloatArray {
-    this.array(where, 'runs', runs, 'int32', numRuns * RUN_COLUMNS);
-    return this.inner.peek(runs, numRuns * RUN_COLUMNS);
+  #table(where: string, sequences: Storage, numSequences: number): Int32Array | FloatArray {
+    this.array(where, 'sequences', sequences, 'int32', numSequences * SEQUENCE_COLUMNS);
+    return this.inner.peek(sequences, numSequences * SEQUENCE_COLUMNS);
   }
 
-  /** Checks that runs are within the queries and keys of a batch row, and gives the batch rows that they reach. */
-  protected runs(where: string, args: Pick<AttentionArrays, 'runs' | 'numRuns' | 'lengthQ' | 'lengthK'>): Reach {
-    const { numRuns, lengthQ, lengthK } = args;
-    const runs = this.#table(where, args.runs, numRuns);
+  /** Checks that sequences are within the queries and keys of a batch row, and gives the batch rows that they reach. */
+  protected sequences(
+    where: string,
+    args: Pick<AttentionArrays, 'sequences' | 'numSequences' | 'lengthQ' | 'lengthK'>,
+  ): Reach {
+    const { numSequences, lengthQ, lengthK } = args;
+    const sequences = this.#table(where, args.sequences, numSequences);
     let batchQ = 0;
     let batchK = 0;
-    for (let at = 0; at < numRuns * RUN_COLUMNS; at += RUN_COLUMNS) {
+    for (let at = 0; at < numSequences * SEQUENCE_COLUMNS; at += SEQUENCE_COLUMNS) {
       const isInside =
-        runs[at] >= 0 && isPiece(runs[at + 1], runs[at + 2], lengthQ) && isPiece(runs[at + 3], runs[at + 4], lengthK);
-      if (!isInside) throw badRun(where, runs, at, lengthQ, lengthK);
-      if (runs[at + 2] > 0) batchQ = Math.max(batchQ, runs[at] + 1);
-      if (runs[at + 4] > 0) batchK = Math.max(batchK, runs[at] + 1);
+        sequences[at] >= 0 &&
+        isPiece(sequences[at + 1], sequences[at + 2], lengthQ) &&
+        isPiece(sequences[at + 3], sequences[at + 4], lengthK);
+      if (!isInside) throw badSequence(where, sequences, at, lengthQ, lengthK);
+      if (sequences[at + 2] > 0) batchQ = Math.max(batchQ, sequences[at] + 1);
+      if (sequences[at + 4] > 0) batchK = Math.max(batchK, sequences[at] + 1);
     }
     return { batchQ, batchK };
   }
 
-  /** Runs of queries that serve as keys, within arrays of `batch` rows. */
-  protected selfRuns(where: string, args: Pick<LshArrays, 'runs' | 'numRuns' | 'batch' | 'length'>): void {
-    const { numRuns, batch, length } = args;
-    const runs = this.#table(where, args.runs, numRuns);
-    for (let at = 0; at < numRuns * RUN_COLUMNS; at += RUN_COLUMNS) {
-      const isInside = runs[at] >= 0 && runs[at] < batch && isPiece(runs[at + 1], runs[at + 2], length);
-      if (!isInside) throw badRun(where, runs, at, length, length);
+  /** Sequences of queries that serve as keys, within arrays of `batch` rows. */
+  protected selfSequences(
+    where: string,
+    args: Pick<LshArrays, 'sequences' | 'numSequences' | 'batch' | 'length'>,
+  ): void {
+    const { numSequences, batch, length } = args;
+    const sequences = this.#table(where, args.sequences, numSequences);
+    for (let at = 0; at < numSequences * SEQUENCE_COLUMNS; at += SEQUENCE_COLUMNS) {
+      const isInside =
+        sequences[at] >= 0 && sequences[at] < batch && isPiece(sequences[at + 1], sequences[at + 2], length);
+      if (!isInside) throw badSequence(where, sequences, at, length, length);
     }
   }
 
@@ -199,31 +208,31 @@ export abstract class ContentChecks {
     }
   }
 
-  /** Remembers that `order` and `chunks` are what lshSort gives for these runs. */
+  /** Remembers that `order` and `chunks` are what lshSort gives for these sequences. */
   protected rememberOrder(args: LshIndices): void {
-    const { order, chunks, runs } = args;
-    this.#sorted.set(order, { chunks, runs, sizes: lshSizes(args), writes: this.integerWrites });
+    const { order, chunks, sequences } = args;
+    this.#sorted.set(order, { chunks, sequences, sizes: lshSizes(args), writes: this.integerWrites });
   }
 
-  /** @throws unless `order` and `chunks` are what lshSort gives for these runs: known, or else read. */
+  /** @throws unless `order` and `chunks` are what lshSort gives for these sequences: known, or else read. */
   protected order(where: string, args: LshIndices): void {
-    const { order, chunks, runs, numRuns, batch, heads, length, chunkLength, numHashes } = args;
+    const { order, chunks, sequences, numSequences, batch, heads, length, chunkLength, numHashes } = args;
     const known = this.#sorted.get(order);
     const sizes = lshSizes(args);
-    const isKnown = known?.writes === this.integerWrites && known.chunks === chunks && known.runs === runs;
+    const isKnown = known?.writes === this.integerWrites && known.chunks === chunks && known.sequences === sequences;
     if (isKnown && known.sizes.every((value, i) => value === sizes[i])) return;
     const count = numHashes * batch * heads * length;
     const orders = this.inner.peek(order, count);
     const ids = this.inner.peek(chunks, count);
-    const table = this.inner.peek(runs, numRuns * RUN_COLUMNS);
-    for (let unit = 0; unit < numRuns * heads * numHashes; unit++) {
-      const run = Math.floor(unit / (heads * numHashes)) * RUN_COLUMNS;
+    const table = this.inner.peek(sequences, numSequences * SEQUENCE_COLUMNS);
+    for (let unit = 0; unit < numSequences * heads * numHashes; unit++) {
+      const sequence = Math.floor(unit / (heads * numHashes)) * SEQUENCE_COLUMNS;
       const head = unit % heads;
       const hash = Math.floor(unit / heads) % numHashes;
-      const start = ((hash * batch + table[run]) * heads + head) * length + table[run + 1];
-      const [own, chunk] = [orders, ids].map((array) => array.subarray(start, start + table[run + 2]));
+      const start = ((hash * batch + table[sequence]) * heads + head) * length + table[sequence + 1];
+      const [own, chunk] = [orders, ids].map((array) => array.subarray(start, start + table[sequence + 2]));
       if (!isSorted(own, chunk, chunkLength)) {
-        throw new DataError(`${where}: order and chunks are not those of lshSort for these runs: sort first.`);
+        throw new DataError(`${where}: order and chunks are not those of lshSort for these sequences: sort first.`);
       }
     }
   }
@@ -233,15 +242,21 @@ function isPiece(start: number, count: number, length: number): boolean {
   return start >= 0 && count >= 0 && start + count <= length;
 }
 
-function badRun(where: string, runs: Int32Array | FloatArray, at: number, lengthQ: number, lengthK: number): DataError {
-  const [run, numbers] = [at / RUN_COLUMNS, runs.subarray(at, at + RUN_COLUMNS).join(', ')];
+function badSequence(
+  where: string,
+  sequences: Int32Array | FloatArray,
+  at: number,
+  lengthQ: number,
+  lengthK: number,
+): DataError {
+  const [sequence, numbers] = [at / SEQUENCE_COLUMNS, sequences.subarray(at, at + SEQUENCE_COLUMNS).join(', ')];
   return new DataError(
-    `${where}: run ${run} is [${numbers}], which is not within ${lengthQ} queries and ${lengthK} keys.`,
+    `${where}: sequence ${sequence} is [${numbers}], which is not within ${lengthQ} queries and ${lengthK} keys.`,
   );
 }
 
 function lshSizes(args: LshIndices): number[] {
-  return [args.numRuns, args.batch, args.heads, args.length, args.chunkLength, args.numHashes];
+  return [args.numSequences, args.batch, args.heads, args.length, args.chunkLength, args.numHashes];
 }
 
 /** Whether `order` is a permutation in which every chunk is one stretch of at most `chunkLength` positions. */

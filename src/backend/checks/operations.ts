@@ -127,7 +127,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
   lshAttention(args: LshAttentionArguments): void {
     const where = 'lshAttention';
     argumentsOf(where, args);
-    size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const batch = size(where, 'batch', args.batch, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 0, MAX_SIZE);
     const length = size(where, 'length', args.length, 0, MAX_SIZE);
@@ -138,7 +138,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     number(where, 'scale', args.scale);
     size(where, 'chunkLength', args.chunkLength, 1, MAX_SIZE);
     const numHashes = size(where, 'numHashes', args.numHashes, 1, MAX_SIZE);
-    this.selfRuns(where, args);
+    this.selfSequences(where, args);
     this.array(where, 'q', args.q, 'float32', batch * heads * length * dHead);
     this.array(where, 'v', args.v, 'float32', batch * heads * length * dValue);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batch * length);
@@ -154,7 +154,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
   lshAttentionBackward(args: LshAttentionBackwardArguments): void {
     const where = 'lshAttentionBackward';
     argumentsOf(where, args);
-    size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const batch = size(where, 'batch', args.batch, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 0, MAX_SIZE);
     const length = size(where, 'length', args.length, 0, MAX_SIZE);
@@ -165,7 +165,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     number(where, 'scale', args.scale);
     size(where, 'chunkLength', args.chunkLength, 1, MAX_SIZE);
     const numHashes = size(where, 'numHashes', args.numHashes, 1, MAX_SIZE);
-    this.selfRuns(where, args);
+    this.selfSequences(where, args);
     this.array(where, 'q', args.q, 'float32', batch * heads * length * dHead);
     this.array(where, 'v', args.v, 'float32', batch * heads * length * dValue);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batch * length);
@@ -191,7 +191,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
     choice(where, 'map', args.map, featureMapKinds);
     number(where, 'epsilon', args.epsilon);
-    const numRuns = size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
@@ -201,20 +201,20 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     number(where, 'stabiliser', args.stabiliser);
     const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'projection', args.projection, 'float32', projectionSize);
     this.optional(where, 'bias', args.bias, 'float32', numFeatures);
-    this.array(where, 'sums', args.sums, 'float32', numRuns * heads * numFeatures * (dValue + 1));
-    this.array(where, 'compensation', args.compensation, 'float32', numRuns * heads * numFeatures * (dValue + 1));
-    this.array(where, 'scales', args.scales, 'float32', numRuns * heads * numFeatures);
+    this.array(where, 'sums', args.sums, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.array(where, 'compensation', args.compensation, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.array(where, 'scales', args.scales, 'float32', numSequences * heads * numFeatures);
     this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
     this.array(where, 'denominator', args.denominator, 'float32', batchQ * heads * lengthQ);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
     this.projection(where, args);
-    if (numRuns * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.favor(args);
+    if (numSequences * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.favor(args);
   }
 
   fill(x: Storage, value: number): void {
@@ -451,7 +451,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
   softmaxAttention(args: SoftmaxAttentionArguments): void {
     const where = 'softmaxAttention';
     argumentsOf(where, args);
-    size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
@@ -461,7 +461,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
@@ -474,7 +474,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
   softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void {
     const where = 'softmaxAttentionBackward';
     argumentsOf(where, args);
-    size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
@@ -484,7 +484,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
@@ -506,7 +506,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
   lshSort(args: LshSortArguments): void {
     const where = 'lshSort';
     argumentsOf(where, args);
-    size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const batch = size(where, 'batch', args.batch, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 0, MAX_SIZE);
     const length = size(where, 'length', args.length, 0, MAX_SIZE);
@@ -517,7 +517,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     const numRotations = size(where, 'numRotations', args.numRotations, 1, MAX_SIZE);
     evenSize(where, 'numBuckets', args.numBuckets, 2, 2 * numRotations);
     size(where, 'chunkLength', args.chunkLength, 1, MAX_SIZE);
-    this.selfRuns(where, args);
+    this.selfSequences(where, args);
     this.array(where, 'q', args.q, 'float32', batch * heads * length * dHead);
     this.array(where, 'rotations', args.rotations, 'float32', numHashes * numRotations * dHead);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batch * length);
@@ -559,7 +559,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
     choice(where, 'map', args.map, featureMapKinds);
     number(where, 'epsilon', args.epsilon);
-    const numRuns = size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
@@ -568,16 +568,16 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     choice(where, 'layout', args.layout, attentionLayouts);
     number(where, 'weight', args.weight);
     const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
     this.array(where, 'projection', args.projection, 'float32', projectionSize);
     this.optional(where, 'bias', args.bias, 'float32', numFeatures);
-    this.array(where, 'sums', args.sums, 'float32', numRuns * heads * numFeatures * (dValue + 1));
-    this.array(where, 'compensation', args.compensation, 'float32', numRuns * heads * numFeatures * (dValue + 1));
-    this.array(where, 'scales', args.scales, 'float32', numRuns * heads * numFeatures);
+    this.array(where, 'sums', args.sums, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.array(where, 'compensation', args.compensation, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.array(where, 'scales', args.scales, 'float32', numSequences * heads * numFeatures);
     this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
     this.array(where, 'denominator', args.denominator, 'float32', batchQ * heads * lengthQ);
     this.array(where, 'dOut', args.dOut, 'float32', batchQ * heads * lengthQ * dValue);
@@ -602,7 +602,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
     choice(where, 'map', args.map, featureMapKinds);
     number(where, 'epsilon', args.epsilon);
-    const numRuns = size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
@@ -613,17 +613,23 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     number(where, 'weight', args.weight);
     number(where, 'stabiliser', args.stabiliser);
     const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
     this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
     this.array(where, 'projection', args.projection, 'float32', projectionSize);
     this.optional(where, 'bias', args.bias, 'float32', numFeatures);
-    this.optional(where, 'sums', args.sums, 'float32', numRuns * heads * numFeatures * (dValue + 1));
-    this.optional(where, 'compensation', args.compensation, 'float32', numRuns * heads * numFeatures * (dValue + 1));
+    this.optional(where, 'sums', args.sums, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.optional(
+      where,
+      'compensation',
+      args.compensation,
+      'float32',
+      numSequences * heads * numFeatures * (dValue + 1),
+    );
     together(where, 'compensation', args.compensation, 'sums', args.sums);
-    this.optional(where, 'scales', args.scales, 'float32', numRuns * heads * numFeatures);
+    this.optional(where, 'scales', args.scales, 'float32', numSequences * heads * numFeatures);
     together(where, 'scales', args.scales, 'sums', args.sums);
     this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
     this.array(where, 'denominator', args.denominator, 'float32', batchQ * heads * lengthQ);
@@ -632,10 +638,10 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
       'snapshots',
       args.snapshots,
       'float32',
-      numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2),
+      numSequences * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2),
     );
     this.projection(where, args);
-    if (numRuns * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.favorCausal(args);
+    if (numSequences * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.favorCausal(args);
   }
 
   favorCausalBackward(args: FavorCausalBackwardArguments): void {
@@ -647,7 +653,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
     choice(where, 'map', args.map, featureMapKinds);
     number(where, 'epsilon', args.epsilon);
-    const numRuns = size(where, 'numRuns', args.numRuns, 0, MAX_SIZE);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
     const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
@@ -656,7 +662,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
     choice(where, 'layout', args.layout, attentionLayouts);
     number(where, 'weight', args.weight);
     const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-    const { batchQ, batchK } = this.runs(where, args);
+    const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
     this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
@@ -670,7 +676,7 @@ export abstract class CheckedOperations extends ContentChecks implements Operati
       'snapshots',
       args.snapshots,
       'float32',
-      numRuns * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2),
+      numSequences * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2),
     );
     this.array(where, 'dOut', args.dOut, 'float32', batchQ * heads * lengthQ * dValue);
     this.array(where, 'dQ', args.dQ, 'float32', batchQ * heads * lengthQ * dHead);

@@ -332,9 +332,9 @@ export interface LshAttentionKernel {
   readonly v: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
@@ -344,8 +344,8 @@ export interface LshAttentionKernel {
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read and written: Σ exp(score − reference) of every row. */
   readonly sums: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -378,9 +378,9 @@ export interface LshAttentionBackwardKernel {
   readonly v: Storage;
   /** float32 `[batch, length]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
-  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its run, in every slot of the run’s sorted order. */
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** int32 `[numHashes, batch, heads, length]`, read: the position, within its sequence, in every slot of the sequence’s sorted order. */
   readonly order: Storage;
   /** int32 `[numHashes, batch, heads, length]`, read: chunks by position. In a hash, query i sees key j if 0 ≤ chunks[i] − chunks[j] ≤ 1, j is valid, and j < i (causal) or j ≠ i. */
   readonly chunks: Storage;
@@ -396,8 +396,8 @@ export interface LshAttentionBackwardKernel {
   readonly dQ: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: gradient of v. */
   readonly dV: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Entries side by side. */
   readonly batch: number;
   /** Number of heads. */
@@ -422,7 +422,7 @@ export interface LshAttentionBackwardKernel {
   readonly hash: number;
 }
 
-/** Bidirectional, first pass: the state of every (run, head) from its keys and values. */
+/** Bidirectional, first pass: the state of every (sequence, head) from its keys and values. */
 export interface FavorKeysKernel {
   /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
   readonly k: Storage;
@@ -430,8 +430,8 @@ export interface FavorKeysKernel {
   readonly v: Storage;
   /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
   readonly keyMask?: Storage | undefined;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -448,14 +448,14 @@ export interface FavorKeysKernel {
   readonly map: FeatureMapKind;
   /** Added to every feature of a map other than exponential and sine. */
   readonly epsilon: number;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
   readonly sums: Storage;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, written: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  /** float32 `[numSequences, heads, numFeatures]`, written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Keys of a batch row. */
@@ -472,8 +472,8 @@ export interface FavorKeysKernel {
 export interface FavorQueriesKernel {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
-  /** int32 `[numRuns, RUN_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
-  readonly runs: Storage;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
   /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
   readonly projection: Storage;
   /** float32 `[numFeatures]`, read: added to every row. */
@@ -490,18 +490,18 @@ export interface FavorQueriesKernel {
   readonly map: FeatureMapKind;
   /** Added to every feature of a map other than exponential and sine. */
   readonly epsilon: number;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
   readonly sums: Storage;
-  /** float32 `[numRuns, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read: low-order parts of the sums. */
   readonly compensation: Storage;
-  /** float32 `[numRuns, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  /** float32 `[numSequences, heads, numFeatures]`, read: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
   readonly scales: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, written: what the numerators were divided by; 0 for a query without a valid key. */
   readonly denominator: Storage;
-  /** Rows of runs. */
-  readonly numRuns: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
   /** Number of heads. */
   readonly heads: number;
   /** Queries of a batch row. */
@@ -767,10 +767,10 @@ export const fillSlots = {
     slots[1] = at(args.k, 'float32');
     slots[2] = at(args.v, 'float32');
     slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[4] = at(args.runs, 'int32');
+    slots[4] = at(args.sequences, 'int32');
     slots[5] = at(args.out, 'float32');
     slots[6] = at(args.logSumExp, 'float32');
-    slots[7] = args.numRuns;
+    slots[7] = args.numSequences;
     slots[8] = args.heads;
     slots[9] = args.lengthQ;
     slots[10] = args.lengthK;
@@ -786,14 +786,14 @@ export const fillSlots = {
     slots[1] = at(args.k, 'float32');
     slots[2] = at(args.v, 'float32');
     slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[4] = at(args.runs, 'int32');
+    slots[4] = at(args.sequences, 'int32');
     slots[5] = at(args.out, 'float32');
     slots[6] = at(args.logSumExp, 'float32');
     slots[7] = at(args.dOut, 'float32');
     slots[8] = at(args.dQ, 'float32');
     slots[9] = at(args.dK, 'float32');
     slots[10] = at(args.dV, 'float32');
-    slots[11] = args.numRuns;
+    slots[11] = args.numSequences;
     slots[12] = args.heads;
     slots[13] = args.lengthQ;
     slots[14] = args.lengthK;
@@ -808,10 +808,10 @@ export const fillSlots = {
     slots[0] = at(args.q, 'float32');
     slots[1] = at(args.rotations, 'float32');
     slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[3] = at(args.runs, 'int32');
+    slots[3] = at(args.sequences, 'int32');
     slots[4] = at(args.order, 'int32');
     slots[5] = at(args.chunks, 'int32');
-    slots[6] = args.numRuns;
+    slots[6] = args.numSequences;
     slots[7] = args.batch;
     slots[8] = args.heads;
     slots[9] = args.length;
@@ -827,13 +827,13 @@ export const fillSlots = {
     slots[0] = at(args.q, 'float32');
     slots[1] = at(args.v, 'float32');
     slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[3] = at(args.runs, 'int32');
+    slots[3] = at(args.sequences, 'int32');
     slots[4] = at(args.order, 'int32');
     slots[5] = at(args.chunks, 'int32');
     slots[6] = at(args.out, 'float32');
     slots[7] = at(args.references, 'float32');
     slots[8] = at(args.sums, 'float32');
-    slots[9] = args.numRuns;
+    slots[9] = args.numSequences;
     slots[10] = args.batch;
     slots[11] = args.heads;
     slots[12] = args.length;
@@ -850,7 +850,7 @@ export const fillSlots = {
     slots[0] = at(args.q, 'float32');
     slots[1] = at(args.v, 'float32');
     slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[3] = at(args.runs, 'int32');
+    slots[3] = at(args.sequences, 'int32');
     slots[4] = at(args.order, 'int32');
     slots[5] = at(args.chunks, 'int32');
     slots[6] = at(args.out, 'float32');
@@ -859,7 +859,7 @@ export const fillSlots = {
     slots[9] = at(args.dOut, 'float32');
     slots[10] = at(args.dQ, 'float32');
     slots[11] = at(args.dV, 'float32');
-    slots[12] = args.numRuns;
+    slots[12] = args.numSequences;
     slots[13] = args.batch;
     slots[14] = args.heads;
     slots[15] = args.length;
@@ -893,7 +893,7 @@ export const fillSlots = {
     slots[0] = at(args.k, 'float32');
     slots[1] = at(args.v, 'float32');
     slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[3] = at(args.runs, 'int32');
+    slots[3] = at(args.sequences, 'int32');
     slots[4] = at(args.projection, 'float32');
     slots[5] = args.bias === undefined ? 0 : at(args.bias, 'float32');
     slots[6] = args.numFeatures;
@@ -905,7 +905,7 @@ export const fillSlots = {
     slots[12] = at(args.sums, 'float32');
     slots[13] = at(args.compensation, 'float32');
     slots[14] = at(args.scales, 'float32');
-    slots[15] = args.numRuns;
+    slots[15] = args.numSequences;
     slots[16] = args.heads;
     slots[17] = args.lengthK;
     slots[18] = args.dHead;
@@ -914,7 +914,7 @@ export const fillSlots = {
   },
   favor_queries(slots: Float64Array, args: FavorQueriesKernel, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
-    slots[1] = at(args.runs, 'int32');
+    slots[1] = at(args.sequences, 'int32');
     slots[2] = at(args.projection, 'float32');
     slots[3] = args.bias === undefined ? 0 : at(args.bias, 'float32');
     slots[4] = args.numFeatures;
@@ -928,7 +928,7 @@ export const fillSlots = {
     slots[12] = at(args.scales, 'float32');
     slots[13] = at(args.out, 'float32');
     slots[14] = at(args.denominator, 'float32');
-    slots[15] = args.numRuns;
+    slots[15] = args.numSequences;
     slots[16] = args.heads;
     slots[17] = args.lengthQ;
     slots[18] = args.dHead;
@@ -942,7 +942,7 @@ export const fillSlots = {
     slots[1] = at(args.k, 'float32');
     slots[2] = at(args.v, 'float32');
     slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[4] = at(args.runs, 'int32');
+    slots[4] = at(args.sequences, 'int32');
     slots[5] = at(args.projection, 'float32');
     slots[6] = args.bias === undefined ? 0 : at(args.bias, 'float32');
     slots[7] = args.numFeatures;
@@ -960,7 +960,7 @@ export const fillSlots = {
     slots[19] = at(args.dQ, 'float32');
     slots[20] = at(args.dK, 'float32');
     slots[21] = at(args.dV, 'float32');
-    slots[22] = args.numRuns;
+    slots[22] = args.numSequences;
     slots[23] = args.heads;
     slots[24] = args.lengthQ;
     slots[25] = args.lengthK;
@@ -974,7 +974,7 @@ export const fillSlots = {
     slots[1] = at(args.k, 'float32');
     slots[2] = at(args.v, 'float32');
     slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[4] = at(args.runs, 'int32');
+    slots[4] = at(args.sequences, 'int32');
     slots[5] = at(args.projection, 'float32');
     slots[6] = args.bias === undefined ? 0 : at(args.bias, 'float32');
     slots[7] = args.numFeatures;
@@ -989,7 +989,7 @@ export const fillSlots = {
     slots[16] = at(args.out, 'float32');
     slots[17] = at(args.denominator, 'float32');
     slots[18] = args.snapshots === undefined ? 0 : at(args.snapshots, 'float32');
-    slots[19] = args.numRuns;
+    slots[19] = args.numSequences;
     slots[20] = args.heads;
     slots[21] = args.lengthQ;
     slots[22] = args.lengthK;
@@ -1005,7 +1005,7 @@ export const fillSlots = {
     slots[1] = at(args.k, 'float32');
     slots[2] = at(args.v, 'float32');
     slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
-    slots[4] = at(args.runs, 'int32');
+    slots[4] = at(args.sequences, 'int32');
     slots[5] = at(args.projection, 'float32');
     slots[6] = args.bias === undefined ? 0 : at(args.bias, 'float32');
     slots[7] = args.numFeatures;
@@ -1021,7 +1021,7 @@ export const fillSlots = {
     slots[17] = at(args.dQ, 'float32');
     slots[18] = at(args.dK, 'float32');
     slots[19] = at(args.dV, 'float32');
-    slots[20] = args.numRuns;
+    slots[20] = args.numSequences;
     slots[21] = args.heads;
     slots[22] = args.lengthQ;
     slots[23] = args.lengthK;

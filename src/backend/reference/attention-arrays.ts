@@ -1,5 +1,5 @@
 /** Where a row of an attention array is, and which keys a query sees. */
-import { type AttentionArrays, type AttentionLayout, RUN_COLUMNS } from '../types.ts';
+import { type AttentionArrays, type AttentionLayout, SEQUENCE_COLUMNS } from '../types.ts';
 import { floats, integers } from './storage.ts';
 
 /** First element of row (batch, head, position) of an attention array whose rows have `width` elements. */
@@ -17,9 +17,10 @@ export function rowStart(
     : ((batch * length + position) * heads + head) * width;
 }
 
-/** One head of one run: rows of q, k and v (views), and where their rows are. */
-export interface RunHead {
-  readonly run: number;
+/** One head of one sequence: rows of q, k and v (views), and where their rows are. */
+export interface SequenceHead {
+  /** Which row of the table of sequences. */
+  readonly index: number;
   readonly head: number;
   readonly queries: readonly Float64Array[];
   readonly keys: readonly Float64Array[];
@@ -39,16 +40,18 @@ export interface RunHead {
   isValidKey(j: number): boolean;
 }
 
-/** Every head of every run, in order. */
-export function* runHeads(args: AttentionArrays, causal: boolean): Generator<RunHead> {
-  const { heads, lengthQ, lengthK, dHead, dValue, layout, numRuns } = args;
+/** Every head of every sequence, in order. */
+export function* sequenceHeads(args: AttentionArrays, causal: boolean): Generator<SequenceHead> {
+  const { heads, lengthQ, lengthK, dHead, dValue, layout, numSequences } = args;
   const q = floats(args.q);
   const k = floats(args.k);
   const v = floats(args.v);
   const mask = args.keyMask ? floats(args.keyMask) : undefined;
-  const runs = integers(args.runs, numRuns * RUN_COLUMNS);
-  for (let run = 0; run < numRuns; run++) {
-    const [batch, queryStart, queryLength, keyStart, keyLength, offset] = runs.subarray(run * RUN_COLUMNS);
+  const sequences = integers(args.sequences, numSequences * SEQUENCE_COLUMNS);
+  for (let sequence = 0; sequence < numSequences; sequence++) {
+    const [batch, queryStart, queryLength, keyStart, keyLength, offset] = sequences.subarray(
+      sequence * SEQUENCE_COLUMNS,
+    );
     for (let head = 0; head < heads; head++) {
       const rows = (array: Float64Array, length: number, width: number, start: number, count: number) =>
         Array.from({ length: count }, (_, i) => {
@@ -61,7 +64,7 @@ export function* runHeads(args: AttentionArrays, causal: boolean): Generator<Run
       const valueRows = (array: Float64Array) => rows(array, lengthK, dValue, keyStart, keyLength);
       const isValidKey = (j: number) => mask?.[batch * lengthK + keyStart + j] !== 0;
       yield {
-        run,
+        index: sequence,
         head,
         queries: queryRows(q),
         keys: keyRows(k),

@@ -2,14 +2,14 @@
  * LSH attention, literally: buckets by the largest of the rotated coordinates, a sort, chunks. Then one softmax for
  * each query over the keys that any hash shows it, with keys `q/√(‖q‖² + dHead·10⁻⁶)`.
  */
-import { type Backend, type LshArrays, RUN_COLUMNS } from '../types.ts';
+import { type Backend, type LshArrays, SEQUENCE_COLUMNS } from '../types.ts';
 import { addScaled, dot, rowStart } from './attention-arrays.ts';
 import { floats, integers } from './storage.ts';
 
 /** Of the mean square of a query that serves as a key. */
 const normEpsilon = 1e-6;
 
-/** One head of one run. */
+/** One head of one sequence. */
 interface Unit {
   readonly count: number;
   /** Rows of an array `[batch, heads, length, width]`, or in layout `blhd`. */
@@ -20,11 +20,11 @@ interface Unit {
 }
 
 function* units(args: Omit<LshArrays, 'v' | 'dValue'>): Generator<Unit> {
-  const { batch: batches, heads, length, layout, numRuns } = args;
-  const runs = integers(args.runs, numRuns * RUN_COLUMNS);
+  const { batch: batches, heads, length, layout, numSequences } = args;
+  const sequences = integers(args.sequences, numSequences * SEQUENCE_COLUMNS);
   const mask = args.keyMask && floats(args.keyMask);
-  for (let run = 0; run < numRuns; run++) {
-    const [batch, start, count] = runs.subarray(run * RUN_COLUMNS);
+  for (let sequence = 0; sequence < numSequences; sequence++) {
+    const [batch, start, count] = sequences.subarray(sequence * SEQUENCE_COLUMNS);
     for (let head = 0; head < heads; head++) {
       yield {
         count,

@@ -1,6 +1,6 @@
 /** Exact attention, literally: the row of scores, its softmax (or its exponentials), the weighted sum of values. */
 import type { AttentionArrays, Backend, SoftmaxOptions } from '../types.ts';
-import { addScaled, dot, type RunHead, runHeads } from './attention-arrays.ts';
+import { addScaled, dot, type SequenceHead, sequenceHeads } from './attention-arrays.ts';
 import { floats } from './storage.ts';
 
 /**
@@ -8,7 +8,7 @@ import { floats } from './storage.ts';
  * normalised: the exponentials themselves, over a normaliser of 1.
  */
 function attentionRow(
-  unit: RunHead,
+  unit: SequenceHead,
   i: number,
   { scale, normalise }: SoftmaxOptions,
 ): { weights: Float64Array; logSumExp: number } {
@@ -25,7 +25,7 @@ function attentionRow(
 export function softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0]): void {
   const outArray = floats(args.out);
   const logSumExpArray = floats(args.logSumExp);
-  for (const unit of runHeads(args as AttentionArrays, args.causal)) {
+  for (const unit of sequenceHeads(args as AttentionArrays, args.causal)) {
     unit.outRows(outArray).forEach((out, i) => {
       const { weights, logSumExp } = attentionRow(unit, i, args);
       out.fill(0);
@@ -43,7 +43,7 @@ export function softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0
  */
 export function softmaxAttentionBackward(args: Parameters<Backend['softmaxAttentionBackward']>[0]): void {
   const dOutArray = floats(args.dOut);
-  for (const unit of runHeads(args as AttentionArrays, args.causal)) {
+  for (const unit of sequenceHeads(args as AttentionArrays, args.causal)) {
     const dQ = unit.queryRows(floats(args.dQ));
     const dK = unit.keyRows(floats(args.dK));
     const dV = unit.valueRows(floats(args.dV));

@@ -21,8 +21,8 @@ import {
   type Operations,
   type PeakArguments,
   type RotaryArguments,
-  RUN_COLUMNS,
   type ScaleRowsArguments,
+  SEQUENCE_COLUMNS,
   type SelectArguments,
   SNAPSHOT_KEYS,
   type SoftmaxArguments,
@@ -119,7 +119,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const length = args.length;
       const dHead = args.dHead;
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numHashes = args.numHashes;
       return {
         arrays: [
@@ -140,7 +140,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'queries',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'order', role: 'in', storage: args.order, shape: [numHashes, batch, heads, length] },
           { name: 'chunks', role: 'in', storage: args.chunks, shape: [numHashes, batch, heads, length] },
           {
@@ -171,7 +171,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const length = args.length;
       const dHead = args.dHead;
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numHashes = args.numHashes;
       return {
         arrays: [
@@ -192,7 +192,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'queries',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'order', role: 'in', storage: args.order, shape: [numHashes, batch, heads, length] },
           { name: 'chunks', role: 'in', storage: args.chunks, shape: [numHashes, batch, heads, length] },
           {
@@ -246,7 +246,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthQ = args.lengthQ;
       const dHead = args.dHead;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numFeatures = args.numFeatures;
       const form = args.form;
       const factors = args.factors;
@@ -265,21 +265,21 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             strides: headStrides(args.layout, heads, lengthQ, dHead),
             rows: 'queries',
           },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
           { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'out', storage: args.sums, shape: [numRuns, heads, numFeatures, dValue + 1] },
+          { name: 'sums', role: 'out', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
           {
             name: 'compensation',
             role: 'out',
             storage: args.compensation,
-            shape: [numRuns, heads, numFeatures, dValue + 1],
+            shape: [numSequences, heads, numFeatures, dValue + 1],
           },
           {
             name: 'scales',
             role: 'out',
             storage: args.scales,
-            shape: [numRuns, heads, numFeatures],
+            shape: [numSequences, heads, numFeatures],
             holdsInfinities: true,
           },
           {
@@ -602,7 +602,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthK = args.lengthK;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const causal = args.causal;
       return {
         arrays: [
@@ -631,7 +631,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'keys',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           {
             name: 'out',
             role: 'out',
@@ -661,7 +661,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthK = args.lengthK;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const causal = args.causal;
       return {
         arrays: [
@@ -690,7 +690,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'keys',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           {
             name: 'out',
             role: 'in',
@@ -751,7 +751,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const dHead = args.dHead;
       const numHashes = args.numHashes;
       const numRotations = args.numRotations;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       return {
         arrays: [
           {
@@ -764,7 +764,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
           },
           { name: 'rotations', role: 'in', storage: args.rotations, shape: [numHashes, numRotations, dHead] },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'order', role: 'out', storage: args.order, shape: [numHashes, batch, heads, length] },
           { name: 'chunks', role: 'out', storage: args.chunks, shape: [numHashes, batch, heads, length] },
         ],
@@ -807,7 +807,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthK = args.lengthK;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numFeatures = args.numFeatures;
       const form = args.form;
       const factors = args.factors;
@@ -840,21 +840,21 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'keys',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
           { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'in', storage: args.sums, shape: [numRuns, heads, numFeatures, dValue + 1] },
+          { name: 'sums', role: 'in', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
           {
             name: 'compensation',
             role: 'in',
             storage: args.compensation,
-            shape: [numRuns, heads, numFeatures, dValue + 1],
+            shape: [numSequences, heads, numFeatures, dValue + 1],
           },
           {
             name: 'scales',
             role: 'in',
             storage: args.scales,
-            shape: [numRuns, heads, numFeatures],
+            shape: [numSequences, heads, numFeatures],
             holdsInfinities: true,
           },
           {
@@ -917,7 +917,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthK = args.lengthK;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numFeatures = args.numFeatures;
       const form = args.form;
       const factors = args.factors;
@@ -950,21 +950,21 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'keys',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
           { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'inout', storage: args.sums, shape: [numRuns, heads, numFeatures, dValue + 1] },
+          { name: 'sums', role: 'inout', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
           {
             name: 'compensation',
             role: 'inout',
             storage: args.compensation,
-            shape: [numRuns, heads, numFeatures, dValue + 1],
+            shape: [numSequences, heads, numFeatures, dValue + 1],
           },
           {
             name: 'scales',
             role: 'inout',
             storage: args.scales,
-            shape: [numRuns, heads, numFeatures],
+            shape: [numSequences, heads, numFeatures],
             holdsInfinities: true,
           },
           {
@@ -986,7 +986,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             name: 'snapshots',
             role: 'out',
             storage: args.snapshots,
-            shape: [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
+            shape: [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
             isPartlyWritten: true,
           },
         ],
@@ -1002,7 +1002,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
       const lengthK = args.lengthK;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
       const dValue = args.dValue;
-      const numRuns = args.numRuns;
+      const numSequences = args.numSequences;
       const numFeatures = args.numFeatures;
       const form = args.form;
       const factors = args.factors;
@@ -1035,7 +1035,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             rows: 'keys',
           },
           { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'runs', role: 'in', storage: args.runs, shape: [numRuns, RUN_COLUMNS] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
           { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
           { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
           {
@@ -1057,7 +1057,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             name: 'snapshots',
             role: 'in',
             storage: args.snapshots,
-            shape: [numRuns, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
+            shape: [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
           },
           {
             name: 'dOut',

@@ -1,6 +1,6 @@
 /** Looks through the numbers of a call's arrays, as far as the call reads or writes them. */
 import type { UncheckedBackend } from '../checks/contents.ts';
-import { RUN_COLUMNS } from '../kernels.ts';
+import { SEQUENCE_COLUMNS } from '../kernels.ts';
 import type { FloatArray } from '../storage.ts';
 import type { Call, CallArray } from './call.ts';
 
@@ -62,10 +62,10 @@ function* places(backend: UncheckedBackend, call: Call, array: CallArray): Gener
     return;
   }
   const { storage, shape } = call.arrays.find(({ name }) => name === 'runs')!;
-  const runs = backend.peek(storage!, shape[0] * RUN_COLUMNS);
+  const runs = backend.peek(storage!, shape[0] * SEQUENCE_COLUMNS);
   const [, heads, , ...width] = array.shape;
-  for (let at = 0; at < runs.length; at += RUN_COLUMNS) {
-    const [batch, queryStart, queryLength, keyStart, keyLength] = runs.subarray(at, at + RUN_COLUMNS);
+  for (let at = 0; at < runs.length; at += SEQUENCE_COLUMNS) {
+    const [batch, queryStart, queryLength, keyStart, keyLength] = runs.subarray(at, at + SEQUENCE_COLUMNS);
     const [start, count] = array.rows === 'queries' ? [queryStart, queryLength] : [keyStart, keyLength];
     yield* indices([
       [batch, batch + 1],

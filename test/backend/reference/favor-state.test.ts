@@ -37,9 +37,19 @@ describe('reference FAVOR+ states', () => {
       );
     const out = zeros(heads * count * dValue);
     backend.favorCausal({
-      ...{ numRuns: 1, heads, lengthQ: count, lengthK: count, dHead, dValue, layout: 'bhld', projection, ...estimator },
+      ...{
+        numSequences: 1,
+        heads,
+        lengthQ: count,
+        lengthK: count,
+        dHead,
+        dValue,
+        layout: 'bhld',
+        projection,
+        ...estimator,
+      },
       ...{ q: cut(q, dHead), k: cut(k, dHead), v: cut(v, dValue), out, denominator: zeros(heads * count) },
-      runs: backend.upload(Int32Array.of(0, 0, count, 0, count, 0)),
+      sequences: backend.upload(Int32Array.of(0, 0, count, 0, count, 0)),
       ...state,
       updateState: state !== undefined,
     });
@@ -91,7 +101,7 @@ describe('reference FAVOR+ states', () => {
     const [out, denominator] = [zeros(heads * length * dValue), zeros(heads * length)];
     backend.favor({
       ...{
-        numRuns: 1,
+        numSequences: 1,
         heads,
         lengthQ: length,
         lengthK: length,
@@ -102,7 +112,7 @@ describe('reference FAVOR+ states', () => {
         projection,
       },
       ...{ q: backend.upload(q), k: backend.upload(k), v: backend.upload(v), out, denominator, ...state },
-      runs: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
+      sequences: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
     });
     const [sums, scales] = [await backend.read(state.sums), await backend.read(state.scales)];
     const w = await backend.read(projection);

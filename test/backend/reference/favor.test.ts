@@ -42,9 +42,9 @@ async function favorOf(
   const state = states(1, features.numFeatures, dValue);
   const [out, denominator] = [zeros(lengthQ * dValue), zeros(lengthQ)];
   backend.favor({
-    ...{ numRuns: 1, heads: 1, lengthQ, lengthK, dHead, dValue, layout: 'bhld' },
+    ...{ numSequences: 1, heads: 1, lengthQ, lengthK, dHead, dValue, layout: 'bhld' },
     ...{ q: backend.upload(q), k: backend.upload(k), v: backend.upload(v), out, denominator, ...state },
-    ...{ ...features, ...result, runs: backend.upload(Int32Array.of(0, 0, lengthQ, 0, lengthK, 0)) },
+    ...{ ...features, ...result, sequences: backend.upload(Int32Array.of(0, 0, lengthQ, 0, lengthK, 0)) },
   });
   return { out: await backend.read(out), denominator: await backend.read(denominator), state };
 }
@@ -200,8 +200,8 @@ describe('reference FAVOR+ backward against central differences', () => {
     mask[1] = 0;
     const call = {
       ...{ ...inputs, ...features, weight, stabiliser },
-      ...{ numRuns: 2, heads, lengthQ, lengthK, dHead, dValue, layout: 'blhd' as const },
-      runs: backend.upload(Int32Array.of(0, 0, 4, 0, 5, offset, 0, 4, 1, 5, 2, 0)),
+      ...{ numSequences: 2, heads, lengthQ, lengthK, dHead, dValue, layout: 'blhd' as const },
+      sequences: backend.upload(Int32Array.of(0, 0, 4, 0, 5, offset, 0, 4, 1, 5, 2, 0)),
       keyMask: backend.upload(mask),
       projection: backend.upload(projection),
       bias: backend.upload(normals(numFeatures)),

@@ -26,7 +26,7 @@ import {
 
 export function favorCausalCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
-  const numStates = (setup.runs?.length ?? setup.batch) * setup.heads;
+  const numStates = (setup.sequences?.length ?? setup.batch) * setup.heads;
   const inputs: Case['inputs'] = (random) => ({ ...attentionInputs(setup, random), ...featureInputs(setup, random) });
   const callOf = (arrays: Readonly<Record<string, Storage>>) => {
     const attention = { ...attentionArrays(setup, arrays), ...featureArrays(setup, arrays) };
@@ -53,7 +53,7 @@ export function favorCausalCasesOf(setup: FavorSetup): Case[] {
       observe: (outputs) => meaningOf(outputs, setup, setup.dValue),
     },
     // reading a state without updating it is the same work: the small sizes suffice
-    ...(setup.name.startsWith('small') || setup.runs ? [withState(false)] : []),
+    ...(setup.name.startsWith('small') || setup.sequences ? [withState(false)] : []),
     withState(true),
     {
       name: nameOf(setup, 'backward '),

@@ -16,8 +16,8 @@ import { boundFavorSetups, crossFavorSetups, estimatorSetups, squareFavorSetups 
 
 export function favorCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);
-  const numRuns = setup.runs?.length ?? setup.batch;
-  const state = stateLengths(numRuns * setup.heads, setup.numFeatures, setup.dValue);
+  const numSequences = setup.sequences?.length ?? setup.batch;
+  const state = stateLengths(numSequences * setup.heads, setup.numFeatures, setup.dValue);
   const inputs: Case['inputs'] = (random) => ({ ...attentionInputs(setup, random), ...featureInputs(setup, random) });
   const forward = (backend: Backend, arrays: Readonly<Record<string, Storage>>) => {
     const features = { ...featureArrays(setup, arrays), ...stateArrays(arrays) };

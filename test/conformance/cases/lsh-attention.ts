@@ -1,4 +1,4 @@
-import { type AttentionLayout, type LshArrays, RUN_COLUMNS, type Storage } from '../../../src/backend/types.ts';
+import { type AttentionLayout, type LshArrays, SEQUENCE_COLUMNS, type Storage } from '../../../src/backend/types.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { type Case, type Data, normals } from '../case.ts';
 
@@ -16,7 +16,7 @@ export interface LshSetup {
   /** Buckets of the sort; and of the random chunks that attention is given. */
   readonly numBuckets: number;
   /** Rows {batch, start, length}. Default: one for every batch row. */
-  readonly runs?: readonly (readonly [number, number, number])[];
+  readonly sequences?: readonly (readonly [number, number, number])[];
   readonly isValidKey?: (batch: number, key: number) => boolean;
   readonly inputScale?: number;
 }
@@ -34,7 +34,7 @@ export const lshSetups: LshSetup[] = (['bhld', 'blhd'] as const).flatMap((layout
       { name: 'masked', ...small, ...form, isValidKey: (batch, key) => batch === 1 && key % 3 !== 1 },
       {
         ...{ name: 'packed with gaps', ...small, ...form },
-        runs: [
+        sequences: [
           [0, 1, 11],
           [0, 12, 1],
           [0, 17, 12],
@@ -43,7 +43,7 @@ export const lshSetups: LshSetup[] = (['bhld', 'blhd'] as const).flatMap((layout
         ],
         isValidKey: (_, key) => key % 7 !== 5,
       },
-      { name: 'chunks wider than the run', ...small, ...form, chunkLength: 64 },
+      { name: 'chunks wider than the sequence', ...small, ...form, chunkLength: 64 },
       { name: 'large', ...large, ...form, isValidKey: (_, key) => key % 11 !== 3 },
       { name: 'round sizes', ...large, ...form, length: 256, dHead: 64, dValue: 64, chunkLength: 64, numBuckets: 4 },
       { name: 'many buckets', ...large, ...form, dHead: 11, dValue: 3, chunkLength: 8, numBuckets: 90 },
@@ -52,15 +52,15 @@ export const lshSetups: LshSetup[] = (['bhld', 'blhd'] as const).flatMap((layout
   }),
 );
 
-const runsOf = ({ runs, batch, length }: LshSetup) =>
-  runs ?? Array.from({ length: batch }, (_, b) => [b, 0, length] as const);
+const sequencesOf = ({ sequences, batch, length }: LshSetup) =>
+  sequences ?? Array.from({ length: batch }, (_, b) => [b, 0, length] as const);
 
-/** A random order of each run, cut at random into chunks, some apart from the one before. */
+/** A random order of each sequence, cut at random into chunks, some apart from the one before. */
 function randomChunks(setup: LshSetup, random: Random): { order: Int32Array; chunks: Int32Array } {
   const { batch, heads, length, chunkLength, numHashes } = setup;
   const [order, chunks] = [1, 2].map(() => new Int32Array(numHashes * batch * heads * length).fill(-1));
   for (let hash = 0; hash < numHashes; hash++) {
-    for (const [b, start, count] of runsOf(setup)) {
+    for (const [b, start, count] of sequencesOf(setup)) {
       for (let head = 0; head < heads; head++) {
         const row = ((hash * batch + b) * heads + head) * length + start;
         const keyed = Array.from({ length: count }, (_, i) => [random.uniform(), i]).sort(([x], [y]) => x - y);
@@ -91,16 +91,25 @@ function inputsOf(setup: LshSetup, random: Random): Record<string, Data> {
     v: normals(random, rows * dValue),
     dOut: normals(random, rows * dValue),
     rotations: normals(random, numHashes * (numBuckets / 2) * dHead),
-    runs: Int32Array.from(runsOf(setup).flatMap(([b, start, count]) => [b, start, count, start, count, 0])),
+    sequences: Int32Array.from(sequencesOf(setup).flatMap(([b, start, count]) => [b, start, count, start, count, 0])),
     ...(isValidKey ? { keyMask: mask } : {}),
   };
 }
 
 function arraysOf(setup: LshSetup, arrays: Readonly<Record<string, Storage>>): LshArrays {
   const { batch, heads, length, dHead, dValue, layout, causal, chunkLength, numHashes } = setup;
-  const { q, v, keyMask, runs, order, chunks } = arrays;
-  const sizes = { numRuns: runs.length / RUN_COLUMNS, batch, heads, length, dHead, dValue, layout, causal };
-  return { q, v, keyMask, runs, order, chunks, ...sizes, chunkLength, numHashes };
+  const { q, v, keyMask, sequences, order, chunks } = arrays;
+  const sizes = {
+    numSequences: sequences.length / SEQUENCE_COLUMNS,
+    batch,
+    heads,
+    length,
+    dHead,
+    dValue,
+    layout,
+    causal,
+  };
+  return { q, v, keyMask, sequences, order, chunks, ...sizes, chunkLength, numHashes };
 }
 
 export function lshAttentionCasesOf(setup: LshSetup): Case[] {

@@ -49,8 +49,15 @@ export function softmaxAttentionCasesOf(setup: AttentionSetup, causal: boolean, 
   ];
 }
 
-/** Short and long runs, one and many, some masked; × 10 reaches exponentials far beyond float32's digits. */
-const notNormalised = new Set(['small', 'small × 10', 'long', 'masked', 'few queries', 'runs of different lengths']);
+/** Short and long sequences, one and many, some masked; × 10 reaches exponentials far beyond float32's digits. */
+const notNormalised = new Set([
+  'small',
+  'small × 10',
+  'long',
+  'masked',
+  'few queries',
+  'sequences of different lengths',
+]);
 
 export const softmaxAttentionCases: Case[] = [
   ...[...squareSetups, ...crossSetups].flatMap((setup) => [

@@ -4,7 +4,7 @@
  * φ_r(k_j) have the gradient of A_ij times each other, and u and D follow by the chain rule.
  */
 import type { AttentionArrays, AttentionGradients, Backend, FavorFeatures, Storage } from '../../types.ts';
-import { addScaled, dot, type RunHead, runHeads } from '../attention-arrays.ts';
+import { addScaled, dot, type SequenceHead, sequenceHeads } from '../attention-arrays.ts';
 import { floats } from '../storage.ts';
 import { Features } from './features.ts';
 import { quadraticRow, termScale } from './quadratic.ts';
@@ -19,26 +19,26 @@ interface FeatureGradient {
   dNorm: number;
 }
 
-function backwardRun(args: BackwardArguments, run: RunHead, features: Features): void {
+function backwardSequence(args: BackwardArguments, sequence: SequenceHead, features: Features): void {
   const normalised = args.weight === 0;
-  const outs = run.outRows(floats(args.out));
-  const dQ = run.queryRows(floats(args.dQ));
-  const dV = run.valueRows(floats(args.dV));
+  const outs = sequence.outRows(floats(args.out));
+  const dQ = sequence.queryRows(floats(args.dQ));
+  const dV = sequence.valueRows(floats(args.dV));
   const zero = (): FeatureGradient => ({ dU: new Float64Array(features.numFeatures), dNorm: 0 });
-  const keys = run.keys.map((key) => features.of(key));
+  const keys = sequence.keys.map((key) => features.of(key));
   const dKeys = keys.map(zero);
   for (const row of [...dQ, ...dV]) row.fill(0);
-  run.outRows(floats(args.dOut)).forEach((dOut, i) => {
-    const divisor = floats(args.denominator)[run.scalarAt(i)];
+  sequence.outRows(floats(args.dOut)).forEach((dOut, i) => {
+    const divisor = floats(args.denominator)[sequence.scalarAt(i)];
     if (divisor === 0) return;
-    const query = features.of(run.queries[i]);
-    const { unit, weights } = quadraticRow(run, i, query, keys);
+    const query = features.of(sequence.queries[i]);
+    const { unit, weights } = quadraticRow(sequence, i, query, keys);
     const dQuery = zero();
     const mean = normalised ? dot(dOut, outs[i]) : 0;
     keys.forEach((key, j) => {
-      if (!run.sees(i, j)) return;
+      if (!sequence.sees(i, j)) return;
       if (weights[j] !== 0) addScaled(dV[j], weights[j] / divisor, dOut);
-      const dWeight = (dot(dOut, run.values[j]) - mean) / divisor;
+      const dWeight = (dot(dOut, sequence.values[j]) - mean) / divisor;
       for (let r = 0; r < features.numFeatures; r++) {
         const scale = dWeight * termScale(query, key, r, unit);
         dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
@@ -48,17 +48,17 @@ function backwardRun(args: BackwardArguments, run: RunHead, features: Features):
       dKeys[j].dNorm += dWeight * weights[j];
     });
     // in a row divided by a sum in units of exp(norm), the query's own norm cancels
-    dQ[i].set(features.backward(run.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
+    dQ[i].set(features.backward(sequence.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
   });
-  run.keyRows(floats(args.dK)).forEach((dKey, j) => {
-    if (!run.isValidKey(j)) dKey.fill(0);
-    else dKey.set(features.backward(run.keys[j], dKeys[j].dU, dKeys[j].dNorm));
+  sequence.keyRows(floats(args.dK)).forEach((dKey, j) => {
+    if (!sequence.isValidKey(j)) dKey.fill(0);
+    else dKey.set(features.backward(sequence.keys[j], dKeys[j].dU, dKeys[j].dNorm));
   });
 }
 
 function backward(args: BackwardArguments, causal: boolean): void {
   const features = new Features(args, args.dHead);
-  for (const run of runHeads(args, causal)) backwardRun(args, run, features);
+  for (const sequence of sequenceHeads(args, causal)) backwardSequence(args, sequence, features);
 }
 
 export function favorBackward(args: Parameters<Backend['favorBackward']>[0]): void {

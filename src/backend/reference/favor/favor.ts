@@ -1,6 +1,6 @@
 /** FAVOR+, literally: the quadratic form A_ij = Σ_r φ_r(q_i) φ_r(k_j), its rows divided by their sums, times V. */
 import type { AttentionArrays, Backend, FavorFeatures, FavorResult, FavorStateArrays, Storage } from '../../types.ts';
-import { addScaled, runHeads } from '../attention-arrays.ts';
+import { addScaled, sequenceHeads } from '../attention-arrays.ts';
 import { floats } from '../storage.ts';
 import { Features } from './features.ts';
 import { quadraticRow } from './quadratic.ts';
@@ -15,18 +15,18 @@ function forward(
   const features = new Features(args, args.dHead);
   const outArray = floats(args.out);
   const denominators = floats(args.denominator);
-  for (const run of runHeads(args, causal)) {
-    const index = run.run * args.heads + run.head;
+  for (const sequence of sequenceHeads(args, causal)) {
+    const index = sequence.index * args.heads + sequence.head;
     const initial = initialState && new FavorState(initialState, index, args.numFeatures, args.dValue);
-    const keys = run.keys.map((key) => features.of(key));
-    run.outRows(outArray).forEach((out, i) => {
-      const row = quadraticRow(run, i, features.of(run.queries[i]), keys, initial);
+    const keys = sequence.keys.map((key) => features.of(key));
+    sequence.outRows(outArray).forEach((out, i) => {
+      const row = quadraticRow(sequence, i, features.of(sequence.queries[i]), keys, initial);
       const divisor = divisorOf(row.sum, row.unit, args);
-      denominators[run.scalarAt(i)] = divisor;
+      denominators[sequence.scalarAt(i)] = divisor;
       out.fill(0);
       if (divisor === 0) return;
       row.weights.forEach((weight, j) => {
-        if (weight !== 0) addScaled(out, weight / divisor, run.values[j]);
+        if (weight !== 0) addScaled(out, weight / divisor, sequence.values[j]);
       });
       row.stateWeights.forEach((weight, r) => {
         if (!initial || weight === 0) return;
@@ -36,13 +36,13 @@ function forward(
   }
 }
 
-/** Adds every run's keys to its states. */
+/** Adds every sequence's keys to its states. */
 function updateStates(args: AttentionArrays & FavorFeatures, state: FavorStateArrays, clear: boolean): void {
   const features = new Features(args, args.dHead);
-  for (const run of runHeads(args, false)) {
-    const target = new FavorState(state, run.run * args.heads + run.head, args.numFeatures, args.dValue);
+  for (const sequence of sequenceHeads(args, false)) {
+    const target = new FavorState(state, sequence.index * args.heads + sequence.head, args.numFeatures, args.dValue);
     if (clear) target.clear();
-    addKeys(target, features, run.keys, run.values, run.isValidKey);
+    addKeys(target, features, sequence.keys, sequence.values, sequence.isValidKey);
   }
 }
 

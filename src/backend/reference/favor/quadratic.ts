@@ -1,5 +1,5 @@
 /** The quadratic form A_ij = Σ_r φ_r(q_i) φ_r(k_j), row by row, in units in which nothing overflows or vanishes. */
-import type { RunHead } from '../attention-arrays.ts';
+import type { SequenceHead } from '../attention-arrays.ts';
 import type { FeatureRow } from './features.ts';
 import { type Unit, unitOf, weightOf } from './result.ts';
 import type { FavorState } from './state.ts';
@@ -16,7 +16,13 @@ interface Row {
 }
 
 /** Base-2 scale of every feature over the keys that query i sees and those of the initial state. */
-function scalesOf(unit: RunHead, i: number, numFeatures: number, keys: readonly FeatureRow[], initial?: FavorState) {
+function scalesOf(
+  unit: SequenceHead,
+  i: number,
+  numFeatures: number,
+  keys: readonly FeatureRow[],
+  initial?: FavorState,
+) {
   const scales = initial ? initial.scales : new Float64Array(numFeatures).fill(Number.NEGATIVE_INFINITY);
   keys.forEach((key, j) => {
     if (!unit.sees(i, j)) return;
@@ -31,19 +37,19 @@ export function termScale(query: FeatureRow, key: FeatureRow, r: number, unit: U
 }
 
 export function quadraticRow(
-  run: RunHead,
+  sequence: SequenceHead,
   i: number,
   query: FeatureRow,
   keys: readonly FeatureRow[],
   initial?: FavorState,
 ): Row {
   const numFeatures = query.mantissas.length;
-  const unit = unitOf(query, scalesOf(run, i, numFeatures, keys, initial));
+  const unit = unitOf(query, scalesOf(sequence, i, numFeatures, keys, initial));
   const weights = new Float64Array(keys.length);
   if (unit.log2 === Number.NEGATIVE_INFINITY) return { unit, weights, stateWeights: new Float64Array(0), sum: 0 };
   let sum = 0;
   keys.forEach((key, j) => {
-    if (!run.sees(i, j)) return;
+    if (!sequence.sees(i, j)) return;
     for (let r = 0; r < numFeatures; r++) {
       weights[j] += query.mantissas[r] * key.mantissas[r] * termScale(query, key, r, unit);
     }

@@ -15,7 +15,7 @@ export class FavorState {
   readonly #compensation: Float64Array;
   readonly #scales: Float64Array;
 
-  /** The state of unit `index` (run or batch entry times heads plus head) of the given arrays. */
+  /** The state of unit `index` (sequence or batch entry times heads plus head) of the given arrays. */
   constructor(arrays: FavorStateArrays, index: number, numFeatures: number, dValue: number) {
     this.numFeatures = numFeatures;
     this.width = dValue + 1;

@@ -14,11 +14,11 @@ import {
 } from './shapes.ts';
 
 /**
- * Causal FAVOR+ attention in chunks: query i sees keys j ≤ i + offset of its run, and no later token changes an earlier
+ * Causal FAVOR+ attention in chunks: query i sees keys j ≤ i + offset of its sequence, and no later token changes an earlier
  * output. O((lengthQ + lengthK)·numFeatures·(dHead + dValue)) time. Extra memory is independent of the length, except
  * for one state per 2,048 positions where gradients are recorded.
  *
- * @param options.state where the runs start from; updated in place to the state after their last key. Not differentiable.
+ * @param options.state where the sequences start from; updated in place to the state after their last key. Not differentiable.
  * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key
  */
 export function favorCausal(
@@ -26,7 +26,7 @@ export function favorCausal(
   features: FeatureTensors,
   { state, ...options }: FavorOptions & { readonly state?: FavorStateArrays } = {},
 ): Tensor {
-  const { queries, keys, values, layout, runs } = inputs;
+  const { queries, keys, values, layout, sequences } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue } = sizes;
@@ -36,7 +36,7 @@ export function favorCausal(
       'favorCausal: gradients through a given state are not supported; leave the state out to train.',
     );
   }
-  const out = resultFor(runs, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
+  const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const denominator = Tensor.empty(backend, [batch, heads, lengthQ]);
   const shared = {
     ...sizes,

@@ -61,22 +61,22 @@ export function resultOf(
 
 /**
  * Bidirectional FAVOR+ attention (paper section 2; log space as in docs/favor.md): `φ(Q)(φ(K)ᵀV)`, normalised.
- * O((lengthQ + lengthK)·numFeatures·(dHead + dValue)) time; extra memory of one state per run and head.
+ * O((lengthQ + lengthK)·numFeatures·(dHead + dValue)) time; extra memory of one state per sequence and head.
  *
  * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key
  */
 export function favor(inputs: AttentionInputs, features: FeatureTensors, options?: FavorOptions): Tensor {
-  const { queries, layout, runs } = inputs;
+  const { queries, layout, sequences } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
-  const { batch, heads, lengthQ, dHead, dValue, numRuns } = sizes;
+  const { batch, heads, lengthQ, dHead, dValue, numSequences } = sizes;
   const estimator = featureStorages(features, dHead);
   const { numFeatures } = estimator;
-  const out = resultFor(runs, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
+  const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const denominator = Tensor.empty(backend, [batch, heads, lengthQ]);
-  const sums = Tensor.empty(backend, [numRuns, heads, numFeatures, dValue + 1]);
+  const sums = Tensor.empty(backend, [numSequences, heads, numFeatures, dValue + 1]);
   const compensation = Tensor.empty(backend, sums.shape);
-  const scales = Tensor.empty(backend, [numRuns, heads, numFeatures]);
+  const scales = Tensor.empty(backend, [numSequences, heads, numFeatures]);
   const shared = {
     ...sizes,
     ...attentionStorages(inputs),
@@ -93,7 +93,7 @@ export function favor(inputs: AttentionInputs, features: FeatureTensors, options
 }
 
 /**
- * Fills `state`, one for each (run, head), with what FAVOR+ keeps of the keys and values of each run. Not differentiable.
+ * Fills `state`, one for each (sequence, head), with what FAVOR+ keeps of the keys and values of each sequence. Not differentiable.
  * O(lengthK·numFeatures·(dHead + dValue)).
  */
 export function favorState(

@@ -33,10 +33,10 @@ export interface LshOptions {
  *   masked one zeros
  */
 export function lshAttention(inputs: LshInputs, options: LshOptions): Tensor {
-  const { queries, values, layout, runs, keyMask } = inputs;
+  const { queries, values, layout, sequences, keyMask } = inputs;
   const { rotations, chunkLength, numBuckets, causal = false, scale = 1 } = options;
   const { backend } = queries;
-  const { batch, heads, lengthQ: length, dHead, dValue, numRuns } = attentionSizes({ ...inputs, keys: queries });
+  const { batch, heads, lengthQ: length, dHead, dValue, numSequences } = attentionSizes({ ...inputs, keys: queries });
   const [numHashes, numRotations] = rotations.shape;
   checkShape('lshAttention: rotations', rotations.shape, [numHashes, numRotations, dHead]);
   if (numBuckets % 2 !== 0 || numBuckets < 2 || numBuckets > 2 * numRotations) {
@@ -46,17 +46,17 @@ export function lshAttention(inputs: LshInputs, options: LshOptions): Tensor {
   }
   const [order, chunks] = [1, 2].map(() => Tensor.empty(backend, [numHashes, batch, heads, length], 'int32'));
   const shared = {
-    ...{ q: queries.storage, v: values.storage, keyMask: keyMask?.storage, runs: runs.table.storage },
+    ...{ q: queries.storage, v: values.storage, keyMask: keyMask?.storage, sequences: sequences.table.storage },
     ...{ order: order.storage, chunks: chunks.storage },
-    ...{ numRuns, batch, heads, length, dHead, dValue, layout, causal, chunkLength, numHashes, scale },
+    ...{ numSequences, batch, heads, length, dHead, dValue, layout, causal, chunkLength, numHashes, scale },
   };
   backend.lshSort({ ...shared, rotations: rotations.storage, numRotations, numBuckets });
-  const out = resultFor(runs, queries, attentionShape(layout, batch, heads, length, dValue));
+  const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, length, dValue));
   const [references, sums] = [1, 2].map(() => Tensor.empty(backend, [batch, heads, length]));
   const results = { out: out.storage, references: references.storage, sums: sums.storage };
   backend.lshAttention({ ...shared, ...results });
   const adjoint = (gradient: Tensor) => {
-    const [dQ, dV] = [queries, values].map((input) => resultFor(runs, input));
+    const [dQ, dV] = [queries, values].map((input) => resultFor(sequences, input));
     const gradients = { dOut: gradient.storage, dQ: dQ.storage, dV: dV.storage };
     backend.lshAttentionBackward({ ...shared, ...results, ...gradients });
     return [dQ, dV];

@@ -5,13 +5,13 @@ import { record } from '../../tape.ts';
 import { checkTensors, Tensor } from '../../tensor.ts';
 
 /**
- * Which contiguous pieces of the queries attend to which of the keys: int32 `[numRuns, 6]` rows
- * `batch, queryStart, queryLength, keyStart, keyLength, offset`. Built by `attention/runs.ts`.
+ * Which contiguous pieces of the queries attend to which of the keys: int32 `[numSequences, 6]` rows
+ * `batch, queryStart, queryLength, keyStart, keyLength, offset`. Built by `attention/sequences.ts`.
  */
-export interface Runs {
+export interface Sequences {
   readonly table: Tensor;
-  readonly numRuns: number;
-  /** Every query and every key belongs to a run; otherwise results are zero outside. */
+  readonly numSequences: number;
+  /** Every query and every key belongs to a sequence; otherwise results are zero outside. */
   readonly complete: boolean;
 }
 
@@ -24,13 +24,20 @@ export interface AttentionInputs {
   /** `[batch, heads, lengthK, dValue]` likewise. */
   readonly values: Tensor;
   readonly layout: AttentionLayout;
-  readonly runs: Runs;
+  readonly sequences: Sequences;
   /** `[batch, lengthK]`, 1 = valid, 0 = masked. */
   readonly keyMask?: Tensor | undefined;
 }
 
 /** Checks the shapes and reads the sizes off them. @throws ShapeError naming the tensor that does not fit. */
-export function attentionSizes({ queries, keys, values, layout, runs, keyMask }: AttentionInputs): AttentionSizes & {
+export function attentionSizes({
+  queries,
+  keys,
+  values,
+  layout,
+  sequences,
+  keyMask,
+}: AttentionInputs): AttentionSizes & {
   batch: number;
 } {
   checkTensors('attention', { queries, keys, values, ...(keyMask && { keyMask }) });
@@ -48,7 +55,7 @@ export function attentionSizes({ queries, keys, values, layout, runs, keyMask }:
   checkShape('attention: keys', keys.shape, shape(lengthK, dHead));
   checkShape('attention: values', values.shape, shape(lengthK, dValue));
   if (keyMask) checkShape('attention: keyMask', keyMask.shape, [batch, lengthK]);
-  return { batch, heads, lengthQ, lengthK, dHead, dValue, layout, numRuns: runs.numRuns };
+  return { batch, heads, lengthQ, lengthK, dHead, dValue, layout, numSequences: sequences.numSequences };
 }
 
 export function attentionShape(
@@ -61,32 +68,32 @@ export function attentionShape(
   return layout === 'bhld' ? [batch, heads, length, d] : [batch, length, heads, d];
 }
 
-/** Memory for a result: zeroed where the runs leave gaps. */
-export function resultFor(runs: Runs, shapedLike: Tensor, shape = shapedLike.shape): Tensor {
-  return runs.complete ? Tensor.empty(shapedLike.backend, shape) : Tensor.zeros(shapedLike.backend, shape);
+/** Memory for a result: zeroed where the sequences leave gaps. */
+export function resultFor(sequences: Sequences, shapedLike: Tensor, shape = shapedLike.shape): Tensor {
+  return sequences.complete ? Tensor.empty(shapedLike.backend, shape) : Tensor.zeros(shapedLike.backend, shape);
 }
 
 /** The storages of `inputs`, as the kernels take them. */
-export function attentionStorages({ queries, keys, values, keyMask, runs }: AttentionInputs) {
+export function attentionStorages({ queries, keys, values, keyMask, sequences }: AttentionInputs) {
   return {
     q: queries.storage,
     k: keys.storage,
     v: values.storage,
     keyMask: keyMask?.storage,
-    runs: runs.table.storage,
+    sequences: sequences.table.storage,
   };
 }
 
 /** Records an attention on the tape; `backward` fills the gradients of queries, keys and values. */
 export function recordAttention(
-  { queries, keys, values, runs }: AttentionInputs,
+  { queries, keys, values, sequences }: AttentionInputs,
   out: Tensor,
   backward: (gradients: AttentionGradients) => void,
   saved: readonly Tensor[],
 ): Tensor {
   const inputs = [queries, keys, values];
   const adjoint = (gradient: Tensor) => {
-    const gradients = inputs.map((input) => resultFor(runs, input));
+    const gradients = inputs.map((input) => resultFor(sequences, input));
     const [dQ, dK, dV] = gradients.map(({ storage }) => storage);
     backward({ out: out.storage, dOut: gradient.storage, dQ, dK, dV });
     return gradients;

@@ -10,7 +10,7 @@ import {
 } from './shapes.ts';
 
 interface SoftmaxAttentionOptions {
-  /** Query i of a run sees keys j ≤ i + offset. Default false. */
+  /** Query i of a sequence sees keys j ≤ i + offset. Default false. */
   readonly causal?: boolean | undefined;
   /** Multiplies the scores. Default 1/√dHead. */
   readonly scale?: number | undefined;
@@ -27,12 +27,12 @@ export function softmaxAttention(
   inputs: AttentionInputs,
   { causal = false, scale, normalised = true }: SoftmaxAttentionOptions = {},
 ): Tensor {
-  const { queries, layout, runs } = inputs;
+  const { queries, layout, sequences } = inputs;
   const { backend } = queries;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue } = sizes;
   const scoreScale = scale ?? 1 / Math.sqrt(dHead);
-  const out = resultFor(runs, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
+  const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const logSumExp = Tensor.empty(backend, [batch, heads, lengthQ]);
   const shared = { ...sizes, ...attentionStorages(inputs), causal, scale: scoreScale, normalise: normalised };
   backend.softmaxAttention({ ...shared, out: out.storage, logSumExp: logSumExp.storage });
