@@ -7,10 +7,10 @@ afterEach(() => vi.unstubAllEnvs());
 
 describe('environment variables', () => {
   it('that are empty count as unset', () => {
-    vi.stubEnv('PERFORMERS_OF_A_TEST', 'value');
-    expect(environment('PERFORMERS_OF_A_TEST')).toBe('value');
-    vi.stubEnv('PERFORMERS_OF_A_TEST', '');
-    expect(environment('PERFORMERS_OF_A_TEST')).toBeUndefined();
+    vi.stubEnv('PERFORMERS_DEBUG', 'value');
+    expect(environment('PERFORMERS_DEBUG')).toBe('value');
+    vi.stubEnv('PERFORMERS_DEBUG', '');
+    expect(environment('PERFORMERS_DEBUG')).toBeUndefined();
   });
 
   it('are read in src/ by this function alone', () => {

@@ -188,7 +188,7 @@ describe('safetensors', () => {
       'has an unknown type',
       { a: { dtype: 'F8_E4M3', shape: [4], data_offsets: [0, 4] } },
       4,
-      /type F8_E4M3.*none of F/,
+      /type F8_E4M3.*not one of F/,
     ],
     ['has no type', { a: { shape: [4], data_offsets: [0, 4] } }, 4, /has no dtype/],
     ['has other metadata', { __metadata__: { a: 1 } }, 0, /__metadata__ is not a map of strings/],

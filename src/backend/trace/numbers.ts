@@ -15,7 +15,7 @@ export function firstNotFinite(backend: UncheckedBackend, call: Call, array: Cal
   const numbers = numbersOf(backend, array);
   const isFine = array.holdsInfinities ? (value: number) => !Number.isNaN(value) : Number.isFinite;
   if (numbers.every(isFine)) return undefined;
-  for (const index of places(backend, call, array)) {
+  for (const index of indicesOf(backend, call, array)) {
     const value = numbers[offsetOf(array, index)];
     if (!isFine(value)) return { value, index };
   }
@@ -26,7 +26,7 @@ export function firstNotFinite(backend: UncheckedBackend, call: Call, array: Cal
 export function describeRange(backend: UncheckedBackend, call: Call, array: CallArray): string {
   const numbers = numbersOf(backend, array);
   let [least, greatest, count, notFinite] = [Infinity, -Infinity, 0, 0];
-  for (const index of places(backend, call, array)) {
+  for (const index of indicesOf(backend, call, array)) {
     const value = numbers[offsetOf(array, index)];
     count++;
     if (Number.isFinite(value)) {
@@ -55,17 +55,17 @@ function numbersOf(backend: UncheckedBackend, array: CallArray): Int32Array | Fl
   return backend.peek(array.storage!, isEmpty ? 0 : offsetOf(array, last) + 1);
 }
 
-/** Every index of the array, or where rows belong to runs, of those rows. */
-function* places(backend: UncheckedBackend, call: Call, array: CallArray): Generator<number[]> {
+/** Every index of the array, or where rows belong to sequences, of those rows. */
+function* indicesOf(backend: UncheckedBackend, call: Call, array: CallArray): Generator<number[]> {
   if (!array.rows) {
     yield* indices(array.shape.map((length) => [0, length]));
     return;
   }
-  const { storage, shape } = call.arrays.find(({ name }) => name === 'runs')!;
-  const runs = backend.peek(storage!, shape[0] * SEQUENCE_COLUMNS);
+  const { storage, shape } = call.arrays.find(({ name }) => name === 'sequences')!;
+  const sequences = backend.peek(storage!, shape[0] * SEQUENCE_COLUMNS);
   const [, heads, , ...width] = array.shape;
-  for (let at = 0; at < runs.length; at += SEQUENCE_COLUMNS) {
-    const [batch, queryStart, queryLength, keyStart, keyLength] = runs.subarray(at, at + SEQUENCE_COLUMNS);
+  for (let at = 0; at < sequences.length; at += SEQUENCE_COLUMNS) {
+    const [batch, queryStart, queryLength, keyStart, keyLength] = sequences.subarray(at, at + SEQUENCE_COLUMNS);
     const [start, count] = array.rows === 'queries' ? [queryStart, queryLength] : [keyStart, keyLength];
     yield* indices([
       [batch, batch + 1],
