@@ -99,9 +99,9 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
     const file = join(temporary, 'tokens.bin');
     const store = await tokenizeDataset(dataset, tokenizer, { file, signal });
     const { train: tokens, close } = store;
-    const classes = objective.type === 'classification' ? documentClasses(dataset, store) : undefined;
+    if (objective.type === 'classification') documentClasses(dataset, store);
     const measured = { objective, packing, length: flags.length ?? model.configuration.maxLength };
-    const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset), classes?.train);
+    const { batches, characters } = heldOutData(tokens, measured, vocabularyOf(tokenizer, dataset));
     say(`measuring on ${backend.description}`);
     const start = performance.now();
     const evaluation = await evaluate(model, batches(), { characters, objective, signal }).finally(close);

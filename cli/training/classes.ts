@@ -2,17 +2,8 @@ import { basename, dirname } from 'node:path';
 import type { Dataset, TokenStore } from '../../src/entries/data.ts';
 import { ConfigurationError } from '../../src/entries/performers.ts';
 
-/** Classes of documents. */
-export interface Classes {
-  /** A class is an index into them. */
-  readonly names: readonly string[];
-  /** The class of every document of each part. */
-  readonly train: readonly number[];
-  readonly heldOut: readonly number[];
-}
-
 /**
- * The classes of a dataset's documents, from the store of its tokens. The data labels them or, for text files that are
+ * The names of the classes of a dataset's documents: a label of the store is an index into them. The data labels documents or, for text files that are
  * one document each, the name of the folder that a file is in.
  *
  * @throws ConfigurationError where the data has no classes, and when all documents have the same
@@ -20,7 +11,7 @@ export interface Classes {
 export function documentClasses(
   { classes, configuration, files }: Dataset,
   store: Pick<TokenStore, 'train' | 'heldOut'>,
-): Classes {
+): readonly string[] {
   const { format } = configuration;
   if (format === 'text' && configuration.documents === 'file') {
     if (classes === undefined) {
@@ -33,10 +24,12 @@ export function documentClasses(
       'Classification takes text files, one document each, in a folder for each class, or --format labelled or listops.',
     );
   }
-  const { labels: train = [] } = store.train;
-  const { labels: heldOut = [] } = store.heldOut;
-  const count = train.concat(heldOut).reduce((most, label) => Math.max(most, label + 1), 0);
+  const { train, heldOut } = store;
+  const count = [...(train.labels ?? []), ...(heldOut.labels ?? [])].reduce(
+    (most, label) => Math.max(most, label + 1),
+    0,
+  );
   const names = classes ?? Array.from({ length: count }, (_, label) => `${label}`);
   if (names.length < 2) throw new ConfigurationError('All documents have class 0: give data of several classes.');
-  return { names, train, heldOut };
+  return names;
 }

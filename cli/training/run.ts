@@ -40,7 +40,7 @@ import {
 } from '../../src/entries/training.ts';
 import { formatCount, formatSeconds, say } from '../output.ts';
 import { TrainingProgress } from '../progress.ts';
-import { type Classes, documentClasses } from './classes.ts';
+import { documentClasses } from './classes.ts';
 import { type RunConfiguration, runConfiguration } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
 
@@ -51,7 +51,7 @@ export interface Run {
   readonly corpus: Corpus;
   readonly model: Transformer;
   /** Of the documents; for classification alone. */
-  readonly classes: Classes | undefined;
+  readonly classes: readonly string[] | undefined;
   readonly resume: { checkpoint: Checkpoint; directory: string } | undefined;
   /** What is learnt from, with `distillation` in the configuration. */
   readonly teacher: Teacher | undefined;
@@ -117,8 +117,8 @@ async function removeNew(out: string, before: readonly string[]): Promise<void> 
 }
 
 /** The batches of a run's training. @throws ConfigurationError where the text is too short for a batch */
-function batchesOf({ configuration: { training }, corpus: { store, tokenizer, dataset }, classes }: Run) {
-  return trainingBatches(store.train, training, vocabularyOf(tokenizer, dataset), classes?.train);
+function batchesOf({ configuration: { training }, corpus: { store, tokenizer, dataset } }: Run) {
+  return trainingBatches(store.train, training, vocabularyOf(tokenizer, dataset));
 }
 
 /** @throws ConfigurationError when `out` already holds a run */
@@ -185,7 +185,7 @@ async function startLocked(
   const classes = classesOf(configuration, corpus);
   const modelConfiguration = newModelConfiguration(
     { ...configuration, training },
-    { vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize, numClasses: classes?.names.length },
+    { vocabSize: vocabularyOf(corpus.tokenizer, corpus.dataset).vocabSize, numClasses: classes?.length },
   );
   const model = new Transformer(backend, modelConfiguration, training.seed);
   const stored = await storeConfiguration(out, { ...configuration, training, ...corpus.source });
@@ -331,7 +331,7 @@ async function resumeLocked(
   return { out, configuration, corpus, model, classes, resume: { checkpoint, directory }, teacher, lock, companions };
 }
 
-function classesOf({ training }: RunConfiguration, { dataset, store }: Corpus): Classes | undefined {
+function classesOf({ training }: RunConfiguration, { dataset, store }: Corpus): readonly string[] | undefined {
   return training.objective.type === 'classification' ? documentClasses(dataset, store) : undefined;
 }
 
@@ -366,10 +366,7 @@ export async function finishRun(run: Run, label: string, signal: AbortSignal, mi
       model,
       data: batchesOf(run),
       dataFingerprint: dataFingerprint(store, classes),
-      heldOut:
-        store.heldOut.length > 1
-          ? heldOutData(store.heldOut, training, vocabulary, classes?.heldOut, limit)
-          : undefined,
+      heldOut: store.heldOut.length > 1 ? heldOutData(store.heldOut, training, vocabulary, limit) : undefined,
       configuration: training,
       tokenizer: `${JSON.stringify(tokenizer.toJSON())}\n`,
       companions: run.companions,
@@ -427,10 +424,9 @@ export function heldOutData(
   tokens: TokenSplit,
   measured: Measured,
   vocabulary: Vocabulary,
-  classes?: readonly number[],
   limit = Number.POSITIVE_INFINITY,
 ): HeldOutData {
-  const all = heldOutBatches(tokens, measured, vocabulary, evaluationBatchSize, classes);
+  const all = heldOutBatches(tokens, measured, vocabulary, evaluationBatchSize);
   if (all.numBatches <= limit) {
     return { batches: all.batches, characters: predictsText(measured) ? tokens.characters : undefined };
   }

@@ -53,7 +53,7 @@ export async function classify(
     {
       training: { ...trainingOptions(training), objective: { type: 'classification' } },
       data: trainingExamples(train, { batchSize, length, seed }),
-      fingerprint: JSON.stringify(dataFingerprint({ train, fingerprint }, { names: [], train: labels })),
+      fingerprint: JSON.stringify(dataFingerprint({ train, fingerprint }, [])),
       validation: spread(examples, evaluationBatches),
       tests: { test: spread(examples, testBatches) },
     },

@@ -10,27 +10,30 @@ export type DataFingerprint = string | Readonly<Record<string, string>>;
 /**
  * The fingerprint of tokenised training data, whose rows follow the boundaries of documents and, for classification, their
  * labels.
+ *
+ * @param classNames of the labels; for classification alone
  */
 export function dataFingerprint(
   tokens: Pick<TokenizedDataset, 'fingerprint' | 'train'>,
-  classes?: { readonly names: readonly string[]; readonly train: readonly number[] },
+  classNames?: readonly string[],
 ): DataFingerprint {
   checkArguments(
     'dataFingerprint',
-    { tokens, classes },
+    { tokens, classNames },
     {
       tokens: option.having('tokenised texts with a fingerprint', {
         fingerprint: option.string,
-        train: option.having('its training part', { documents: option.listOf(option.number) }),
+        train: option.having('its training part', {
+          documents: option.listOf(option.number),
+          labels: option.optional(option.listOf(option.number)),
+        }),
       }),
-      classes: option.optional(
-        option.having('names and classes', { names: option.strings, train: option.listOf(option.number) }),
-      ),
+      classNames: option.optional(option.strings),
     },
   );
   const { fingerprint, train } = tokens;
   const parts = { tokens: fingerprint, documents: hashOf(train.documents) };
-  return classes ? { ...parts, classes: classes.names.join(' '), labels: hashOf(classes.train) } : parts;
+  return classNames ? { ...parts, classes: classNames.join(' '), labels: hashOf(train.labels ?? []) } : parts;
 }
 
 /**

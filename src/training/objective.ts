@@ -95,22 +95,19 @@ export type Vocabulary = Pick<Tokenizer, 'vocabSize' | 'specials' | 'specialToke
 
 /**
  * Training batches for the configuration's objective and packing: a function of (seed, index), so that a run resumes
- * exactly.
+ * exactly. For classification the documents of `tokens` have `labels`.
  *
- * @param classes the class of each document, for classification
  * @throws one sentence when the data, the tokenizer and the objective do not fit together
  */
 export function trainingBatches(
   tokens: TokenSplit,
   configuration: TrainingConfiguration,
   vocabulary: Vocabulary,
-  classes?: ArrayLike<number>,
 ): TrainingWindows {
   checkArguments(
     'trainingBatches',
-    { tokens, configuration, vocabulary, classes },
+    { tokens, configuration, vocabulary },
     {
-      classes: option.optional(option.numbers),
       tokens: tokenSplitKind,
       configuration: option.plain,
       vocabulary: vocabularyKind,
@@ -118,7 +115,7 @@ export function trainingBatches(
   );
   const training = parseTrainingConfiguration(configuration);
   const { batchSize, seed } = training;
-  const plan = planOf(training, vocabulary, classes);
+  const plan = planOf(training, vocabulary, tokens.labels);
   const windows =
     plan.packing === 'windows'
       ? trainingWindows(tokens, { length: plan.length, targets: plan.targets, batchSize, seed })
@@ -135,13 +132,11 @@ export function heldOutBatches(
   configuration: Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>,
   vocabulary: Vocabulary,
   batchSize: number,
-  classes?: ArrayLike<number>,
 ): Omit<EvaluationWindows, 'numPredicted'> {
   checkArguments(
     'heldOutBatches',
-    { tokens, configuration, vocabulary, batchSize, classes },
+    { tokens, configuration, vocabulary, batchSize },
     {
-      classes: option.optional(option.numbers),
       tokens: tokenSplitKind,
       configuration: option.having('a training configuration', {
         objective: objectiveKind,
@@ -152,7 +147,7 @@ export function heldOutBatches(
       batchSize: option.count,
     },
   );
-  const plan = planOf(configuration, vocabulary, classes);
+  const plan = planOf(configuration, vocabulary, tokens.labels);
   const windows =
     plan.packing === 'windows'
       ? evaluationWindows(tokens, { length: plan.length, targets: plan.targets, batchSize })
@@ -168,10 +163,10 @@ const heldOutSeed = 0;
 function planOf(
   { objective, packing, length }: Pick<TrainingConfiguration, 'objective' | 'packing' | 'length'>,
   { specialTokens }: Vocabulary,
-  classes: ArrayLike<number> | undefined,
+  labels: readonly number[] | undefined,
 ) {
   const isClassification = objective.type === 'classification';
-  if (isClassification && !classes) {
+  if (isClassification && !labels) {
     throw new ConfigurationError('Objective classification needs a class for each document: give data with labels.');
   }
   if (isClassification && packing !== undefined && packing !== 'pad') {
@@ -183,7 +178,7 @@ function planOf(
     length,
     packing: packing ?? (isClassification ? ('pad' as const) : ('windows' as const)),
     targets: objective.type === 'nextToken' ? ('following' as const) : ('itself' as const),
-    classes: isClassification ? classes : undefined,
+    classes: isClassification ? labels : undefined,
     begin: specialTokens.beginning,
     padding: specialTokens.padding,
   };

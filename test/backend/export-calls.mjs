@@ -612,13 +612,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     saveModel: [() => [fresh(), model, { tokenizer: '{}' }], library.saveModel],
     loadTeacher: [() => [backend, saved, {}], library.loadTeacher],
     lockRun: [() => [fresh()], async (...args) => (await library.lockRun(...args)).release()],
-    dataFingerprint: [
-      () => [
-        { fingerprint: 'a', train: tokens },
-        { names: ['a'], train: [0] },
-      ],
-      library.dataFingerprint,
-    ],
+    dataFingerprint: [() => [{ fingerprint: 'a', train: tokens }, ['a']], library.dataFingerprint],
     train: [() => [{ ...trainer(), out: fresh(), dataFingerprint: 'a' }], (...args) => first(library.train(...args))],
   };
   return calls;

@@ -180,16 +180,20 @@ describe('trainingBatches and heldOutBatches', () => {
 
   it('classes: one sequence to a row', async () => {
     const classes = Array.from({ length: 11 }, (_, d) => d % 3);
-    const batches = heldOutBatches(tokens, configuration(classification), vocabulary, 4, classes);
+    const batches = heldOutBatches({ ...tokens, labels: classes }, configuration(classification), vocabulary, 4);
     expect((await all(batches.batches())).flatMap(({ targets }) => [...targets])).toEqual(classes);
-    const training = await trainingBatches(tokens, configuration(classification), vocabulary, classes).batchAt(0);
+    const training = await trainingBatches(
+      { ...tokens, labels: classes },
+      configuration(classification),
+      vocabulary,
+    ).batchAt(0);
     expect(training.targets).toHaveLength(3);
     expect([0, 17, 34].map((at) => training.inputs[at])).toEqual([15, 15, 15]);
   });
 
   it('refuses what does not fit together', () => {
-    const make = (options: TrainingOptions, words = vocabulary, classes?: number[]) =>
-      trainingBatches(tokens, configuration(options), words, classes);
+    const make = (options: TrainingOptions, words = vocabulary, labels?: number[]) =>
+      trainingBatches({ ...tokens, labels }, configuration(options), words);
     expect(() => make(classification)).toThrow('needs a class for each document');
     expect(() => make({ ...classification, packing: 'pack' }, vocabulary, new Array(11).fill(0))).toThrow(
       'use packing pad',
@@ -276,37 +280,25 @@ describe('training', () => {
       );
       // Whether most tokens are small: the head must weigh all places.
       const classes = documents.map((ids) => (ids.filter((id) => id < 6).length > ids.length / 2 ? 1 : 0));
-      return { tokens: splitOf(documents), classes, documents };
+      return { ...splitOf(documents), labels: classes };
     };
     const [training, test] = [texts(300), texts(60)];
     const given = configuration({ ...classification, steps: 60, batchSize: 16, weightDecay: 0, learningRate: 0.02 });
     const made = model({ dropout: 0, numClasses: 2, attention: { type: 'exact' } });
-    const data = trainingBatches(training.tokens, given, vocabulary, training.classes);
+    const data = trainingBatches(training, given, vocabulary);
     const trainer = new Trainer({ model: made, data, configuration: given });
     for (let step = 0; step < given.steps; step++) await trainer.step();
-    const batches = () => heldOutBatches(test.tokens, given, vocabulary, 7, test.classes).batches();
+    const batches = () => heldOutBatches(test, given, vocabulary, 7).batches();
     const evaluation = await evaluate(made, batches(), { objective: given.objective });
     expect(evaluation.tokens).toBe(60);
     expect(evaluation.accuracy).toBeGreaterThan(0.85);
     const wrong = await evaluate(
       made,
-      heldOutBatches(
-        test.tokens,
-        given,
-        vocabulary,
-        7,
-        test.classes.map((label) => 1 - label),
-      ).batches(),
+      heldOutBatches({ ...test, labels: test.labels.map((label) => 1 - label) }, given, vocabulary, 7).batches(),
       { objective: given.objective },
     );
     expect(wrong.accuracy + evaluation.accuracy).toBeCloseTo(1, 12);
-    const strange = heldOutBatches(
-      test.tokens,
-      given,
-      vocabulary,
-      7,
-      test.classes.map(() => 2),
-    );
+    const strange = heldOutBatches({ ...test, labels: test.labels.map(() => 2) }, given, vocabulary, 7);
     await expect(evaluate(made, strange.batches(), { objective: given.objective })).rejects.toThrow(
       "Class 2 is not one of the model's 2",
     );

@@ -169,17 +169,16 @@ describe('train', () => {
   });
 
   it('says which part of the data differs, and still resumes runs that tell it in one text', () => {
-    const store = { fingerprint: 'abc', train: { documents: [0, 5] } as unknown as TokenSplit };
-    const classes = { names: ['a b', 'c'], train: [0, 1] };
+    const store = { fingerprint: 'abc', train: { documents: [0, 5], labels: [0, 1] } as unknown as TokenSplit };
+    const classes = ['a b', 'c'];
+    const trainedOn = (train: object) => ({ ...store, train: { ...store.train, ...train } });
     const now = dataFingerprint(store, classes);
     const changed = (other: Parameters<typeof dataFingerprint>) => changedParts(now, dataFingerprint(...other));
     expect(changed([store, classes])).toEqual([]);
-    expect(changed([store, { ...classes, train: [1, 0] }])).toEqual(['labels']);
-    expect(changed([store, { ...classes, names: ['a b', 'd'] }])).toEqual(['classes']);
+    expect(changed([trainedOn({ labels: [1, 0] }), classes])).toEqual(['labels']);
+    expect(changed([store, ['a b', 'd']])).toEqual(['classes']);
     expect(changed([{ ...store, fingerprint: 'abd' }, classes])).toEqual(['tokens']);
-    expect(changed([{ ...store, train: { documents: [0, 4] } as unknown as TokenSplit }, classes])).toEqual([
-      'documents',
-    ]);
+    expect(changed([trainedOn({ documents: [0, 4] }), classes])).toEqual(['documents']);
     expect(changed([store])).toEqual(['classes', 'labels']);
     expect(changedParts('abc a b c', now)).toEqual([]);
     expect(changedParts('abc', dataFingerprint(store))).toEqual([]);
