@@ -7,12 +7,12 @@ import { PairMap } from '../tokenizers/training/pair-map.ts';
 import { countCharacters } from './dataset/tail-split.ts';
 
 /**
- * Bits per character (Unicode code point) of `heldOut` under a model of order `order` over UTF-8 bytes, whose counts come
+ * Bits per character (Unicode code point) of `heldOut` under a model of order `order` over UTF-8 bytes. The counts come
  * from `train` alone, as a trained network's weights do.
  *
- * Witten and Bell's interpolation: with n occurrences of a context c, T different bytes after it and the context c′ that
- * is one byte shorter, `p(s | c) = (count(c s) + T·p(s | c′)) / (n + T)`, and `p(s | c) = p(s | c′)` where n = 0. Below
- * the empty context lies the uniform distribution over 256 bytes. Contexts run on from the end of `train`.
+ * Witten and Bell's interpolation. A context c occurs n times, with T different bytes after it; c′ is the context that
+ * is one byte shorter. Then `p(s | c) = (count(c s) + T·p(s | c′)) / (n + T)`. Where n = 0, `p(s | c) = p(s | c′)`.
+ * Below the empty context is the uniform distribution over 256 bytes. Contexts continue from the end of `train`.
  *
  * @param order bytes of context, default 3; 0 counts bytes alone
  * @throws if heldOut is empty or order is not an integer from 0 to 16
@@ -132,14 +132,15 @@ export interface EmpiricalBaseline {
 }
 
 /**
- * What a model reaches that knows only how often each token occurs in training (paper, Table 2: empirical baseline). It
- * predicts the same everywhere, so one function serves next tokens (U) and masked tokens (B): the targets differ.
+ * What a model reaches that knows only how often each token occurs in training (paper, Table 2: empirical baseline).
+ * The prediction is the same everywhere, so one function serves next tokens (U) and masked tokens (B): the targets
+ * differ.
  *
- * Each token counts once more than it was seen, so that one that training lacks does not make the perplexity infinite:
- * `p(s) = (count(s) + 1) / (n + vocabSize)`. Of equally common tokens the smallest id is predicted.
+ * Each token counts once more than it was seen: `p(s) = (count(s) + 1) / (n + vocabSize)`. A token that training lacks
+ * therefore does not make the perplexity infinite. Of equally common tokens the smallest id is predicted.
  *
  * @param counts of the training targets, see {@link targetCounts}; its length is the size of the vocabulary
- * @throws if the batches have no target, or one outside the vocabulary
+ * @throws DataError if the batches have no target, or one outside the vocabulary
  */
 export async function empiricalBaseline(
   counts: ArrayLike<number>,

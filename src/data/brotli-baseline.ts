@@ -11,12 +11,12 @@ interface BrotliResult {
 }
 
 /**
- * Bits per character (Unicode code point) that brotli needs for `heldOut`: Node's own, quality 11, with the largest window
- * of the format, lgwin 24: 16 MiB, so of a longer training text only the last 16 MiB can help. Given the training text
- * means `8·(size(train + heldOut) − size(train)) / characters`.
+ * Bits per character (Unicode code point) that brotli needs for `heldOut`. The compressor is Node's own, quality 11,
+ * with the largest window of the format, lgwin 24: 16 MiB. Of a longer training text only the last 16 MiB can help.
+ * Given the training text means `8·(size(train + heldOut) − size(train)) / characters`.
  *
  * @param options.signal stops the work: its reason is thrown
- * @throws if heldOut is empty
+ * @throws DataError if heldOut is empty
  */
 export async function brotliBitsPerCharacter(
   train: string,

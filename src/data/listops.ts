@@ -1,7 +1,7 @@
 /**
- * ListOps: the value, 0 to 9, of a nested expression such as `[MAX 4 3 [MIN 2 3 ] 1 0 ]`, as the Long Range Arena draws
- * it (Tay et al., 2021, Section 2.2; its listops.py gives the probabilities). A task of long dependencies: every symbol
- * may decide the answer.
+ * ListOps: the value, 0 to 9, of a nested expression such as `[MAX 4 3 [MIN 2 3 ] 1 0 ]`. Expressions are drawn as the
+ * Long Range Arena draws them (Tay et al., 2021, Section 2.2; its listops.py gives the probabilities). A task of long
+ * dependencies: every symbol may decide the answer.
  */
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
@@ -45,11 +45,11 @@ export interface ListOpsExample {
 /**
  * Example `index` of a seed: a function of the two alone, so an endless data set needs no room.
  *
- * A tree is drawn from its root: at fewer than `maxDepth` levels a node is an operator with probability 1/4, with 2 to
- * `maxArguments` arguments, each number equally likely, else a digit; operators and digits are equally likely among
+ * A tree is drawn from its root. At fewer than `maxDepth` levels a node is an operator with probability 1/4, with 2 to
+ * `maxArguments` arguments, each number equally likely; else a digit. Operators and digits are equally likely among
  * themselves. Trees of other lengths are drawn again: with the defaults 11 of 12.
  *
- * @throws unless the sizes are positive integers that leave room for an expression
+ * @throws DataError unless the sizes are positive integers that leave room for an expression
  */
 export function listOpsExample(index: number, options: ListOpsOptions): ListOpsExample {
   checkArguments('listOpsExample', { index, options }, { index: option.natural, options: option.object });
@@ -166,7 +166,7 @@ function median(values: number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) >> 1;
 }
 
-/** The value of an expression. @throws in one sentence, if it is none */
+/** The value of an expression. @throws DataError if the text is no expression */
 export function evaluateListOps(symbols: ArrayLike<number>): number {
   checkArguments('evaluateListOps', { symbols }, { symbols: option.numbers });
   const open: { operator: number; values: number[] }[] = [];
@@ -228,9 +228,9 @@ export function listOpsLetters(symbols: ArrayLike<number>): string {
 const LETTERS = 'nxd+]0123456789';
 
 /**
- * A tokenizer of the letters of {@link listOpsLetters}: one token for every symbol. The Long Range Arena's own pipeline splits at
- * everything but letters and digits, and so drops `]`, without which an expression has more than one reading; here it is a
- * token.
+ * A tokenizer of the letters of {@link listOpsLetters}: one token for every symbol. The Long Range Arena's own pipeline
+ * splits at everything but letters and digits, and so drops `]`. Without `]` an expression has more than one reading;
+ * here it is a token.
  */
 export function listOpsTokenizer(options: TrainCharactersOptions = {}): Promise<CharacterTokenizer> {
   return trainCharacters([LETTERS], options);

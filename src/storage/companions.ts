@@ -66,8 +66,8 @@ export function classNames(
 }
 
 /**
- * Tokens, special ones included, at which the library sentence-transformers cuts a text: max_seq_length or, where that is not
- * said, what the tokenizer and the positions allow. Undefined for a model that is none of sentences.
+ * Tokens at which the library sentence-transformers cuts a text, special tokens included. Undefined for a model that is
+ * not one of sentences.
  */
 export function sentenceLength(
   companions: Companions,

@@ -24,8 +24,8 @@ export interface Piece {
 }
 
 /**
- * The documents of a split, each between its `begin` and `end`. A place is an input that has a target, so a document of n
- * tokens has n − 1 places where the target is the token that follows.
+ * The documents of a split, each between its `begin` and `end`. A place is an input that has a target. A document of n
+ * tokens therefore has n − 1 places where the target is the token that follows.
  */
 export class DocumentRows {
   readonly #tokens: TokenSplit;
@@ -33,7 +33,7 @@ export class DocumentRows {
   /** Tokens that a piece needs beyond its places. */
   readonly #ahead: number;
 
-  /** @throws unless there is one class for every document */
+  /** @throws DataError unless there is one class for every document */
   constructor(tokens: TokenSplit, options: DocumentRowsOptions) {
     const { targets = 'following', classes } = options;
     if (classes && classes.length !== tokens.documents.length) {

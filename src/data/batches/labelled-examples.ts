@@ -11,17 +11,17 @@ export interface LabelledBatchOptions {
   readonly batchSize: number;
   /** Places of a row: longer texts are cut at the end, shorter ones padded. */
   readonly length: number;
-  /** Id put before every text, such as one that the classifier reads from. Default: none. */
+  /** Id put before every text, such as an id that the classifier reads from. Default: undefined, no id. */
   readonly begin?: number | undefined;
   /** Input at places without a token, which segment −1 marks. Default 0. */
   readonly padding?: number | undefined;
 }
 
 /**
- * Batches of texts in random order, each text once in an epoch: `targets` is `[batchSize]`, one class for each row, and
+ * Batches of texts in random order, each text once in an epoch. `targets` is `[batchSize]`, one class for each row;
  * `segments` are 0 on the text and −1 behind it. Batch number `step` depends on the step and the seed alone.
  *
- * @throws if the texts have no classes, or a size is not a positive integer
+ * @throws DataError if the texts have no classes, or a size is not a positive integer
  */
 export function trainingExamples(
   tokens: TokenSplit,

@@ -16,7 +16,7 @@ export interface MaskingOptions {
   readonly mask: number;
   /** Random tokens are drawn from the ids `0 … vocabSize − 1` that are not special. */
   readonly vocabSize: number;
-  /** Ids that are never hidden nor drawn, such as separators; the mask token is one without being named. */
+  /** Ids that are never hidden nor drawn, such as separators; the mask token is one of them without being named. */
   readonly specials?: Iterable<number>;
   /** Integer in [0, 2^53). */
   readonly seed: number;
@@ -34,7 +34,7 @@ export class Masking {
   readonly #ordinary: Int32Array;
   readonly #random: Random;
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is Masking {
     return typeof value === 'object' && value !== null && #options in value;
   }
@@ -66,9 +66,9 @@ export class Masking {
   }
 
   /**
-   * Each token that is neither special nor without a target is to be predicted with probability `fraction`, on its own:
-   * then it becomes the mask token (80 %), a random token (10 %) or stays (10 %). All other targets become −1. What
-   * happens to a row depends on the seed and the row's number alone.
+   * Each token that is neither special nor without a target is to be predicted with probability `fraction`, on its own.
+   * The token then becomes the mask token (80 %), a random token (10 %) or stays (10 %). All other targets become −1.
+   * What happens to a row depends on the seed and the row's number alone.
    *
    * @param firstRow number of the batch's first row
    */

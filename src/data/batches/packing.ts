@@ -10,11 +10,11 @@ interface PackedRows {
 }
 
 /**
- * Packs sequences into rows of `capacity` by first fit, longest first (ties: in order): at most 11/9 of the
- * fewest rows possible, and two thirds of a row more. Depends on the lengths alone. O(n log n) for n sequences.
+ * Packs sequences into rows of `capacity` by first fit, longest first (ties: in order). The number of rows is at most
+ * 11/9 of the fewest possible, and two thirds of a row more. Depends on the lengths alone. O(n log n) for n sequences.
  *
  * @param lengths each from 1 to `capacity`
- * @throws when a length is not
+ * @throws DataError when a length is not
  */
 export function packSequences(lengths: ArrayLike<number>, capacity: number): PackedRows {
   const count = lengths.length;

@@ -32,7 +32,7 @@ interface Filled {
  * Rows for training, in random order; `windowsPerEpoch` rows hold every document once. Packing puts the same documents
  * together in every epoch, which changes nothing for them, as they do not see each other.
  *
- * @throws if no document has a place, classes do not fit, or a size is not a positive integer
+ * @throws DataError if no document has a place, classes do not fit, or a size is not a positive integer
  */
 export function trainingSequences(
   tokens: TokenSplit,
@@ -74,10 +74,10 @@ export function trainingSequences(
 }
 
 /**
- * Rows in a fixed order that hold each place of every document exactly once: documents longer than a row are cut, and
+ * Rows in a fixed order that hold each place of every document exactly once. Documents longer than a row are cut, and
  * with `pad` each part has a row of its own. With classes a document counts once, by its start.
  *
- * @throws if classes do not fit, or a size is not a positive integer
+ * @throws DataError if classes do not fit, or a size is not a positive integer
  */
 export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions): EvaluationWindows & Filled {
   checkArguments(

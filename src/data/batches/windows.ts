@@ -43,11 +43,11 @@ const windowsKinds: OptionKinds<Omit<TrainingWindowsOptions, 'seed'>> = {
 const trainingWindowsKinds: OptionKinds<TrainingWindowsOptions> = { ...windowsKinds, seed: option.number };
 
 /**
- * Windows of `length + 1` tokens (the last is only predicted; `length` where tokens are their own targets) that lie end to end from a random offset, drawn anew for
- * each epoch, and come in random order. An epoch leaves out fewer than `2·length` tokens, at the ends; a batch may
- * straddle two epochs.
+ * Windows of `length + 1` tokens, the last of which is only predicted; `length` where tokens are their own targets.
+ * They are end to end from a random offset, drawn anew for each epoch, and come in random order. An epoch leaves out
+ * fewer than `2·length` tokens, at the ends; a batch may straddle two epochs.
  *
- * @throws if there are fewer than length + 1 tokens, or a size is not a positive integer
+ * @throws DataError if there are fewer than length + 1 tokens, or a size is not a positive integer
  */
 export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOptions): TrainingWindows {
   checkArguments(
@@ -68,7 +68,7 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
       `The training text has ${tokens.length} tokens but one window needs ${length + ahead}; give more text or shorten the window.`,
     );
   }
-  // One fewer than fit, so that the number does not depend on the offset.
+  // One window fewer than fit, so that the number does not depend on the offset.
   const windowsPerEpoch = Math.max(1, Math.floor((tokens.length - ahead) / length) - 1);
   const numOffsets = tokens.length - ahead - windowsPerEpoch * length + 1;
   const order = new Random(seed, streams.dataOrder);
@@ -105,7 +105,7 @@ export interface EvaluationWindows {
  * The end of the last is padded with input 0 and target −1. Where tokens are their own targets, the first counts too, and
  * padding has segment −1, so that nothing sees it.
  *
- * @throws if a size is not a positive integer
+ * @throws DataError if a size is not a positive integer
  */
 export function evaluationWindows(
   tokens: TokenSplit,
@@ -179,7 +179,7 @@ function toBatch(windows: readonly Int32Array[], length: number, ahead: number):
   return { inputs, targets, segments: isPadded ? segments : undefined, batchSize, length };
 }
 
-/** @throws unless `value` is a positive integer */
+/** @throws ConfigurationError unless `value` is a positive integer */
 export function checkSize(value: number, name: string): void {
   if (!Number.isInteger(value) || value < 1)
     throw new ConfigurationError(`${name} is ${value}; use a positive integer.`);

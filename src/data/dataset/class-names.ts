@@ -2,8 +2,8 @@ import { basename, dirname } from 'node:path';
 import type { DatasetConfiguration } from './configuration.ts';
 
 /**
- * Names of the classes of a dataset's documents: of text files that are one document each, the folders that the files are
- * in, sorted; undefined for files of one folder, and where only the labels say how many classes there are.
+ * Names of the classes of a dataset's documents. For text files that are one document each, they are the folders that
+ * the files are in, sorted. Undefined for files of one folder, and where only the labels say how many classes exist.
  */
 export function classNames(
   configuration: DatasetConfiguration,

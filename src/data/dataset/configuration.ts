@@ -75,7 +75,7 @@ type WithoutFormat<T> = T extends unknown ? Omit<T, 'format'> & { readonly forma
 /** A format with its own options; without a format, the names of the files say it. */
 export type DatasetOptions = Given | WithoutFormat<Given>;
 
-/** @throws in one sentence, for a format that there is not, and where nothing is named */
+/** @throws ConfigurationError for a format that does not exist, and where nothing is named */
 export function checkDatasetNames({ data, format }: DatasetOptions): {
   data: string[];
   format: DatasetFormat | undefined;
@@ -92,7 +92,7 @@ export function checkDatasetNames({ data, format }: DatasetOptions): {
   return { data: [...(data ?? [])], format };
 }
 
-/** @throws in one sentence, for options that the format does not have */
+/** @throws ConfigurationError for options that the format does not have */
 export function parseDatasetOptions(options: unknown): DatasetConfiguration {
   const result = z.safeParse(datasetConfiguration, options);
   if (result.success) return result.data;

@@ -37,29 +37,29 @@ const ENDINGS: Readonly<Record<string, DatasetFormat>> = {
   jpeg: 'images',
 };
 
-/** What stands in the names of files and folders for a part, as the Hugging Face hub reads them. */
+/** The words that stand for a part in the names of files and folders, as the Hugging Face hub reads them. */
 const PART_WORDS: readonly (readonly [PartName, RegExp])[] = [
   ['train', /(?:^|[^a-z0-9])(?:train|training)(?:[^a-z0-9]|$)/i],
   ['heldOut', /(?:^|[^a-z0-9])(?:validation|valid|val|dev)(?:[^a-z0-9]|$)/i],
   ['test', /(?:^|[^a-z0-9])(?:test|testing|eval|evaluation)(?:[^a-z0-9]|$)/i],
 ];
 
-/** The format that a name's ending says, not counting .gz, .bz2 and .zst; undefined for an ending that says none. */
+/** The format that a name's ending says, not counting .gz, .bz2 and .zst. Undefined for an ending without a format. */
 export function formatOfName(name: string): DatasetFormat | undefined {
   const ending = basename(name)
     .replace(/\.(?:gz|bz2|zst|zstd)$/i, '')
     .split('.')
     .at(-1)!;
-  // Object.hasOwn: an ending such as `constructor` is none.
+  // Object.hasOwn: an ending such as `constructor` is no format.
   return Object.hasOwn(ENDINGS, ending.toLowerCase()) ? ENDINGS[ending.toLowerCase()] : undefined;
 }
 
-/** Files of the Hugging Face hub that describe data and hold none. */
+/** Files of the Hugging Face hub that describe data and hold no data. */
 const DESCRIPTIONS = /(?:^|\/)(?:dataset_infos?|dataset_dict|state|metadata|config)\.json$/;
 
 /**
- * Of the files of a repository those of the format, or of one that there are files of: Parquet before JSONL before others,
- * since the hub often has the same data as Parquet besides.
+ * The files of a repository that are of the format or, without a format, of one that has files. Parquet comes before
+ * JSONL before others, since the hub often has the same data as Parquet besides.
  */
 export function chooseDataFiles(paths: readonly string[], format?: DatasetFormat): readonly string[] {
   const data = paths.filter((path) => !DESCRIPTIONS.test(path));
@@ -72,7 +72,7 @@ export function chooseDataFiles(paths: readonly string[], format?: DatasetFormat
   return [];
 }
 
-/** The part that the name of a file says, or else that of its folder; undefined where neither does. */
+/** The part that the name of a file says, or else the name of its folder. Undefined where neither does. */
 export function partOfPath(path: string, format: DatasetFormat): PartName | undefined {
   // Books have titles for names.
   const names = format === 'pg19' ? [basename(dirname(path))] : [basename(path), basename(dirname(path))];
@@ -87,7 +87,7 @@ export function partOfPath(path: string, format: DatasetFormat): PartName | unde
  * Files that names, globs and folders stand for, sorted, each once, and their format where it was not given. A folder
  * stands for all files in it, however deep, whose names' endings say the format.
  *
- * @throws in one sentence, for what gives no file, and where the names say several formats
+ * @throws DataError for a name that gives no file, and where the names say several formats
  */
 export async function findDataFiles(
   data: readonly string[],

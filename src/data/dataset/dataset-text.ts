@@ -33,8 +33,8 @@ export function statesOf(paths: readonly string[]): Promise<unknown[]> {
 }
 
 /**
- * The text of one part, such as a tokenizer is trained on, cut where no token crosses. The documents are read once, of a tail
- * split too: text waits until it is certain to which part it belongs, beyond some 32 Mi characters in temporary files.
+ * The text of one part, such as a tokenizer is trained on, cut where no token crosses. The documents are read once, for
+ * a tail split too. Text waits until its part is certain, beyond some 32 Mi characters in temporary files.
  *
  * @throws as the readers do, and where a part would be empty
  */

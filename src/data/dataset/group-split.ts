@@ -1,7 +1,7 @@
 /**
- * Splits that hold out whole groups, such as protein families or organisms: data out of the distribution that is trained
- * on (paper, Section 4.3). A group's part depends on its name and the seed alone, so it is the same in every file and
- * whatever else is read.
+ * Splits that hold out whole groups, such as protein families or organisms: data out of the distribution that is
+ * trained on (paper, Section 4.3). A group's part depends on its name and the seed alone. So the part is the same in
+ * every file and whatever else is read.
  */
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
@@ -35,7 +35,7 @@ export interface GroupSplitCounts {
 /**
  * The part of one group, or of any other name, such as an accession for a random split of records.
  *
- * @throws if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
+ * @throws ConfigurationError if the fraction is not in (0, 1) or the seed not an integer in [0, 2^53)
  */
 export function partOfGroup(group: string, rule: GroupSplitOptions): GroupPart {
   checkArguments('partOfGroup', { group, rule }, { group: option.string, rule: option.plain });
@@ -69,8 +69,8 @@ export class GroupSplit {
   }
 
   /**
-   * The part of a record: held out if any of its groups is, so that no record of a held-out group is trained on. One
-   * without a group is trained on.
+   * The part of a record: held out if any of its groups is, so that no record of a held-out group is trained on. A
+   * record without a group is trained on.
    */
   partOf(record: Pick<DataRecord, 'group'>): GroupPart {
     checkArguments('GroupSplit.partOf', { record }, { record: option.object });
@@ -97,7 +97,7 @@ export class GroupSplit {
     };
   }
 
-  /** @throws if one part has no record, once all have been seen */
+  /** @throws DataError if one part has no record, once all have been seen */
   check(): void {
     const { records, groups, ungrouped } = this.counts;
     if (records.train > 0 && records.heldOut > 0) return;

@@ -1,4 +1,6 @@
-/** One door to data as people have it on disk: what it is, where it lies and how it is divided is a configuration value. */
+/**
+ * One door to data as people have it on disk: what it is, where it is and how it is divided is a configuration value.
+ */
 
 import { resolve } from 'node:path';
 import type { Stoppable } from '../../base/event-loop.ts';
@@ -27,7 +29,7 @@ export interface Dataset {
   readonly split: SplitConfiguration;
   /** Names of the classes of documents, the first for class 0; undefined where only labels tell how many there are, and without classes. */
   readonly classes?: readonly string[] | undefined;
-  /** How many documents there are, where that is known without reading them. */
+  /** The number of documents, where that is known without reading them. */
   readonly numDocuments: number | undefined;
   /**
    * Streams the documents in order, from the start at every call; memory does not grow with the files.
@@ -43,11 +45,12 @@ export interface OpenDatasetOptions extends Stoppable {
 }
 
 /**
- * Finds the files of a dataset, and fetches those of the Hugging Face hub (see `fetchFromHub`). Where the split is left out, it is as the files' names have it, if they name both training
- * and held-out files; else the tail of a tenth for text files, and a tenth of the documents for all other formats.
+ * Finds the files of a dataset, and fetches those of the Hugging Face hub (see `fetchFromHub`). Where the split is left
+ * out, it is as the files' names have it, if they name both training and held-out files. Otherwise the tail of a tenth
+ * is held out for text files, and a tenth of the documents for all other formats.
  *
- * @throws in one sentence, for options that do not fit, for what gives no file, and where a format cannot be told; and as
- * `fetchFromHub` does
+ * @throws ConfigurationError for options that do not fit
+ * @throws DataError for a name that gives no file, and where a format cannot be told; and as `fetchFromHub` does
  */
 export async function openDataset(given: DatasetOptions, options: OpenDatasetOptions = {}): Promise<Dataset> {
   checkArguments('openDataset', { dataset: given }, { dataset: option.object });

@@ -4,7 +4,7 @@ import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 export interface DataRecord {
   /** The text: a document, or a sequence of residues. */
   readonly text: string;
-  /** Name within the file, such as an accession or a title. Default: none. */
+  /** Name within the file, such as an accession or a title. Default: undefined. */
   readonly id?: string;
   /** What the record belongs to, such as a family or an organism, for splits by group. Default: nothing. */
   readonly group?: string;
@@ -21,8 +21,8 @@ export interface LabelledRecord extends DataRecord {
 }
 
 /**
- * Longest record of a file, a line among them: 16 MiB. What is longer cannot be used, so that memory stays bounded whatever
- * a file decompresses to. Texts that are one document each are streams and may have any length.
+ * Longest record of a file, a line among them: 16 MiB. A longer record cannot be used, so that memory stays bounded
+ * whatever a file decompresses to. Texts that are one document each are streams and may have any length.
  */
 export const MAX_RECORD_BYTES = 2 ** 24;
 
@@ -35,7 +35,7 @@ export interface BadRecord {
   readonly reason: string;
 }
 
-/** Remembered of the bad records; beyond them only the number is. */
+/** The bad records that are remembered; beyond them only the number is. */
 const numExamples = 10;
 
 /** Counts what readers could not use, so that nothing is dropped in silence. */
@@ -43,7 +43,7 @@ export class BadRecords {
   readonly #examples: BadRecord[] = [];
   #count = 0;
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is BadRecords {
     return typeof value === 'object' && value !== null && #count in value;
   }
@@ -73,7 +73,7 @@ export class BadRecords {
     if (this.#examples.length < numExamples) this.#examples.push(record);
   }
 
-  /** One line for each example and one for the rest; empty if there is none. */
+  /** One line for each example and one for the rest; empty without bad records. */
   describe(): string {
     const lines = this.#examples.map(({ file, line, reason }) => `${file}:${line}: ${reason}`);
     const rest = this.#count - lines.length;

@@ -9,7 +9,7 @@ import type { DatasetDocument, DocumentPiece, PartName } from './documents.ts';
 import { GROUP_SEPARATOR, type GroupPart, GroupSplit, type GroupSplitOptions, shareOfGroup } from './group-split.ts';
 import { cutPieces, tailCuts, UNCUT } from './tail-split.ts';
 
-/** Share of the text, of the documents or of the groups that is held out where nothing else is said. */
+/** Share of the text, of the documents or of the groups that is held out by default. */
 export const usualFraction = 0.1;
 
 /** How a dataset is divided. */
@@ -33,8 +33,8 @@ export const splitConfiguration = z.lazy(() => {
     /** As the data is divided: PG-19 by its folders, other files by words such as `train` and `validation` in their names. */
     z.strictObject({ by: z.literal('given') }),
     /**
-     * Whole groups, about `fraction` of them, become the part `outOfDistribution`: see `GroupSplit`. Of the other documents
-     * about the fractions `heldOut` and `test` become these parts, by a hash of seed and index.
+     * Whole groups, about `fraction` of them, become the part `outOfDistribution`: see `GroupSplit`. About the
+     * fractions `heldOut` and `test` of the other documents become these parts, by a hash of seed and index.
      */
     z.strictObject({
       by: z.literal('group'),
@@ -51,7 +51,10 @@ export type SplitConfiguration = z.output<typeof splitConfiguration>;
 
 /** Decides on documents one after the other. */
 export interface DatasetSplitter {
-  /** What the next document, the first at first, gives to the parts: a piece is read, or not, before the next is taken. */
+  /**
+   * What the next document, starting with the first, gives to the parts. A piece is read, or not, before the next is
+   * taken.
+   */
   divide(document: DatasetDocument): Iterable<DocumentPiece> | AsyncIterable<DocumentPiece>;
   /** @throws when all documents have been seen and a part that the rule makes is empty */
   check(): void;
@@ -59,18 +62,18 @@ export interface DatasetSplitter {
   readonly note?: string;
 }
 
-/** @throws ConfigurationError for what is no rule */
+/** @throws ConfigurationError for a value that is no rule */
 export const parseSplit = (options: SplitOptions): SplitConfiguration =>
   parseConfiguration(splitConfiguration, options, 'the split');
 
 /**
- * Reads what a rule needs to know of the documents. By tail all documents are read once, to count their characters; by
- * document they are read until one is held out and one is not, so that both parts have something; by group likewise. Where
- * there is one group, or none, the split is by document, and `note` says so.
+ * Reads what a rule needs to know of the documents. By tail all documents are read once, to count their characters. By
+ * document they are read until one is held out and one is not, so that both parts have something; by group likewise.
+ * Where the documents have one group or no group, the split is by document, and `note` says so.
  *
  * @param documents the documents from the start, as often as it is called
  * @returns makes splitters for the same documents, from the first on
- * @throws for what is no rule, if there are too few documents, and if a part would be empty
+ * @throws DataError for what is no rule, if there are too few documents, and if a part would be empty
  */
 export async function surveySplit(
   documents: () => AsyncIterable<DatasetDocument>,
@@ -211,11 +214,11 @@ async function surveyGroups(
 const shareOf = (document: number, seed: number) => permute(document, 2 ** 32, seed) / 2 ** 32;
 
 /**
- * The part of a document by its index: about `fraction` of the documents are held out, by a hash of seed and index, so that
- * documents added later change nothing before. Documents are counted until one is held out and one is not; where chance
- * gives a part no document, it gets the one that is nearest.
+ * The part of a document by its index. About `fraction` of the documents are held out, by a hash of seed and index, so
+ * that documents added later change nothing before. Documents are counted until one is held out and one is not. Where
+ * chance gives a part no document, the part gets the nearest.
  *
- * @throws if there is a single document
+ * @throws DataError if there is a single document
  */
 async function partByDocument(
   documents: AsyncIterable<unknown>,

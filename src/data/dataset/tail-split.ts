@@ -1,6 +1,7 @@
 /**
- * The split by tail: the last characters of all documents together are held out. It is decided on the text, before any
- * tokenizer sees it, so that all tokenizers are measured on the same characters and no held-out character is trained on.
+ * The split by tail: the last characters of all documents together are held out. The split is decided on the text,
+ * before any tokenizer sees it. All tokenizers are therefore measured on the same characters, and no held-out character
+ * is trained on.
  */
 
 import { DataError } from '../../base/errors.ts';
@@ -45,7 +46,7 @@ export async function tailCuts(
   return cutsOf(lengths, fraction);
 }
 
-/** Texts that wait their turn, the first at first. */
+/** Texts that wait their turn, the first in front. */
 export interface TextQueue {
   push(text: string): Promise<void>;
   /** Undefined when nothing waits. */
@@ -53,8 +54,8 @@ export interface TextQueue {
 }
 
 /**
- * The text of one part, cut where no token crosses, and the cuts, in one reading: of n characters read, all but the last
- * `fraction` are for training, whatever follows. What is not certain yet waits in `queue`.
+ * The text of one part, cut where no token crosses, and the cuts, in one reading. Of n characters read, all but the
+ * last `fraction` are for training, whatever follows. Text that is not certain yet waits in `queue`.
  *
  * @returns what `tailCuts` does
  */
@@ -101,7 +102,7 @@ export async function* tailText(
 
 const trainingCharacters = (total: number, fraction: number) => total - Math.round(fraction * total);
 
-/** Where documents of these lengths, in characters, are cut. @throws if a part would be empty */
+/** Where documents of these lengths, in characters, are cut. @throws DataError if a part would be empty */
 function cutsOf(lengths: readonly number[], fraction: number): number[] {
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const numTrain = trainingCharacters(total, fraction);

@@ -11,9 +11,9 @@ const HEADER = '>'.charCodeAt(0);
 const NEWLINE = 10;
 const NOT_UTF8 = Symbol('not UTF-8');
 
-/** Letters of DNA and RNA, N for any of them. Of the letters of proteins about a quarter are these. */
+/** Letters of DNA and RNA, N for any of them. About a quarter of the letters of proteins are these. */
 const NUCLEOTIDES = 'ACGTUN';
-/** Share of them from which sequences are no proteins. */
+/** The share of these letters from which sequences are not proteins. */
 const NUCLEOTIDE_SHARE = 0.9;
 /** Letters of a file that decide. */
 const FIRST_LETTERS = 10_000;
@@ -78,11 +78,12 @@ function fieldOf(header: string, key: string): string | undefined {
  * Protein sequences of a FASTA file, plain or compressed. Sequences may run over several lines and may end with `*`;
  * letters become upper case. The group of a record is its organism, or its taxon where only that is given.
  *
- * Added to `bad` are sequences that are empty or have other letters (gaps among them), headers that are not UTF-8, text
- * before the first header, and nucleotides among proteins: at least 8 letters, of which 9 in 10 are nucleotides of all four kinds.
+ * Added to `bad` are sequences that are empty or have other letters (gaps among them), headers that are not UTF-8, and
+ * text before any header. Nucleotides among proteins are added too: at least 8 letters, of which 9 in 10 are
+ * nucleotides. All four kinds must occur.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, and for nucleotides (DNA or RNA),
- * whose letters are residues too; `options.residues` allows them
+ * @throws DataError, while reading, for an empty or damaged file, and FileError for a missing file or a directory
+ * @throws DataError for nucleotides (DNA or RNA), whose letters are residues too; `options.residues` allows them
  */
 export async function* readFasta(
   path: string,
@@ -122,7 +123,7 @@ async function* withoutNucleotides(
   const decide = () => {
     if (letters >= FEWEST_LETTERS && nucleotides >= NUCLEOTIDE_SHARE * letters) {
       throw new DataError(
-        `${path} holds nucleotides (DNA or RNA), which would be taken for residues of proteins; ` +
+        `${path} holds nucleotides (DNA or RNA), not proteins; ` +
           `translate them into proteins, or set the option residues to ${JSON.stringify(NUCLEOTIDES)} to take them as they are.`,
       );
     }

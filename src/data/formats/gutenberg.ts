@@ -17,10 +17,10 @@ const HEADER_LINES = 1000;
 const SHORTEST_BOOK = 100;
 
 /**
- * A book without Project Gutenberg's header and licence, from the line after the last `*** START OF …` (or the end of the
- * old small print) among the first 1000 lines to the line before the first `*** END OF …` after it, or before the old small
- * print where nothing follows that. A text without these lines stays as it is. White space around the book is removed only
- * where something else was. Linear time.
+ * A book without Project Gutenberg's header and licence. The book starts after the last `*** START OF …` among the
+ * first 1000 lines, or after the end of the old small print. The first `*** END OF …` after that ends the book, or the
+ * old small print where nothing follows that. A text without these lines stays as it is. White space around the book is
+ * removed only where something else was. Linear time.
  */
 export function stripGutenberg(text: string): string {
   checkArguments('stripGutenberg', { text }, { text: option.string });

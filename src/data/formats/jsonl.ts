@@ -6,9 +6,9 @@ import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 export interface FieldOptions {
   /** Field, or column, that holds the text. Default `text`. */
   readonly text?: string | undefined;
-  /** Field that holds the record's name. Default: none. */
+  /** Field that holds the record's name. Default: undefined. */
   readonly id?: string | undefined;
-  /** Field that holds what the record belongs to, for splits by group. Default: none. */
+  /** Field that holds what the record belongs to, for splits by group. Default: undefined. */
   readonly group?: string | undefined;
 }
 
@@ -45,7 +45,8 @@ function parseRecord(text: string, options: FieldOptions, file: string, line: nu
 }
 
 /**
- * The object of a line, or why there is none. NaN, Infinity and -Infinity, which Python's json and pandas write, are null.
+ * The object of a line, or why the line has no object. NaN, Infinity and -Infinity, which Python's json and pandas
+ * write, are null.
  */
 export function parseJsonLine(text: string): Readonly<Record<string, unknown>> | string {
   let value: unknown;
@@ -90,7 +91,7 @@ function afterString(text: string, start: number): number {
   return text.length;
 }
 
-/** The record that an object is, or why it is none. */
+/** The record that an object is, or why it is not a record. */
 export function recordOf(
   object: Readonly<Record<string, unknown>>,
   { text: textField = 'text', id: idField, group: groupField }: FieldOptions,

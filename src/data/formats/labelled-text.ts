@@ -19,7 +19,7 @@ export interface LabelledFolderOptions {
   readonly classes?: readonly string[] | undefined;
 }
 
-/** The classes of a folder of folders. @throws in one sentence, if there is none */
+/** The classes of a folder of folders. @throws DataError if the folder has no classes */
 export async function labelledFolderClasses(folder: string): Promise<string[]> {
   checkArguments('labelledFolderClasses', { folder }, { folder: option.string });
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
@@ -39,7 +39,7 @@ export async function labelledFolderClasses(folder: string): Promise<string[]> {
  * Texts in a folder for each class, one .txt file each, plain or compressed (.txt.gz, .bz2, .zst), in the order of
  * classes and names. Files that are empty, damaged or not UTF-8 are added to `bad`.
  *
- * @throws in one sentence, if a folder is missing or none has a text
+ * @throws DataError if a folder is missing or no folder has a text
  */
 export async function* readLabelledFolder(
   folder: string,
@@ -98,8 +98,8 @@ export interface LabelledTableOptions {
  * compressed. A line that begins with `{` tells JSON, a tab in the first line tells tabs. Cells in quotes, as writers of CSV
  * quote them, may run over several lines: see {@link TableRows}.
  *
- * Added to `bad` are lines that are not UTF-8, no JSON object or with another number of columns, and those whose text is
- * no text or empty, or whose label is no class.
+ * Added to `bad` are lines that are not UTF-8, no JSON object or with another number of columns. So are lines whose
+ * text is no text or empty, or whose label is no class.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file and for a table without the columns
  */

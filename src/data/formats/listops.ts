@@ -8,8 +8,8 @@ import { lineBatches, NOT_TEXT } from './lines.ts';
  * Expressions of a file of the Long Range Arena (basic_train.tsv, basic_val.tsv, basic_test.tsv), plain or compressed:
  * `Source` and `Target` columns with a tab between them. The text of a record is the expression without parentheses.
  *
- * Added to `bad` are lines that are not UTF-8, have no two columns, are no expression, or whose target is another value
- * than the expression has.
+ * Added to `bad` are lines that are not UTF-8, have no two columns, or are no expression. So are lines whose target is
+ * another value than the expression has.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file and for one without that head
  */

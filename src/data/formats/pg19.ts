@@ -20,14 +20,15 @@ const METADATA = 'metadata.csv';
 const BOOK = /\.txt(?:\.(?:gz|bz2|zst))?$/i;
 
 /**
- * The books of a folder, one record each: PG-19 with its folders train/, validation/ and test/, or any folder of .txt files
- * (plain or compressed), deep as it may be. They come sorted by path; the record's file says which part a book belongs to.
- * Project Gutenberg's headers and licences are stripped, a byte order mark is dropped, CRLF becomes LF. A record's id is
- * the title that `metadata.csv` gives, else the name of the file without its ending.
+ * The books of a folder, one record each. The folder is PG-19 with its folders train/, validation/ and test/, or any
+ * folder of .txt files (plain or compressed), deep as it may be. They come sorted by path; the record's file says which
+ * part a book belongs to. Project Gutenberg's headers and licences are stripped, a byte order mark is dropped, CRLF
+ * becomes LF. A record's id is the title that `metadata.csv` gives, else the name of the file without its ending.
  *
- * Added to `bad` are books that are empty, not UTF-8 or longer than 16 MiB, and lines of metadata.csv without the columns id, title, year, url.
+ * Added to `bad` are books that are empty, not UTF-8 or longer than 16 MiB. So are lines of metadata.csv without the
+ * columns id, title, year, url.
  *
- * @throws in one sentence, while reading, if there is no such folder or no book in it
+ * @throws FileError, while reading, if the folder does not exist or has no book in it
  */
 export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator<DataRecord> {
   checkArguments('readPg19', { folder, bad }, { folder: option.string, bad: badRecordsKind });
@@ -39,7 +40,7 @@ export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator
 /**
  * All books below a folder, sorted.
  *
- * @throws in one sentence, if there is no such folder or no book in it
+ * @throws FileError if the folder does not exist or has no book in it
  */
 export async function bookFiles(folder: string): Promise<string[]> {
   checkArguments('bookFiles', { folder }, { folder: option.string });
@@ -56,7 +57,7 @@ export async function bookFiles(folder: string): Promise<string[]> {
   return books.sort();
 }
 
-/** One book, or none if it cannot be used. */
+/** One book; undefined if it cannot be used. */
 export async function* readBook(
   path: string,
   bad: BadRecords,
@@ -79,7 +80,7 @@ export async function* readBook(
   else yield { text, id, file: path, line: 1 };
 }
 
-/** Rows of a folder's metadata.csv by id; none where there is no such file. A first row of headings is skipped. */
+/** Rows of a folder's metadata.csv by id; no rows where the file is missing. A first row of headings is skipped. */
 export async function readMetadata(folder: string, bad: BadRecords): Promise<Map<string, BookMetadata>> {
   const path = join(folder, METADATA);
   const books = new Map<string, BookMetadata>();

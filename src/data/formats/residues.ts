@@ -31,7 +31,7 @@ export class ResidueBuffer {
   readonly #table: Uint8Array;
   readonly #residues: string;
 
-  /** @param residues legal letters, such as those of `ProteinTokenizer` @throws if one is no ASCII letter */
+  /** @param residues legal letters, such as those of `ProteinTokenizer` @throws ConfigurationError if one is no ASCII letter */
   constructor(residues: string) {
     if (!/^[A-Za-z]+$/.test(residues)) {
       throw new ConfigurationError(
@@ -55,7 +55,7 @@ export class ResidueBuffer {
   /**
    * Appends the letters of `bytes` from `start` on, up to a line that begins with `stop`.
    *
-   * @param line 1-based line of `start`
+   * @param stop byte; default: undefined
    * @param stop byte; default: none
    * @returns where it stopped, the number of bytes if nowhere, and the line there
    */
@@ -81,7 +81,7 @@ export class ResidueBuffer {
           break;
         }
       } else if (code === ILLEGAL) {
-        this.#fault ??= `${describeByte(bytes[at]!)} on line ${line} is none of the residues ${this.#residues}`;
+        this.#fault ??= `${describeByte(bytes[at]!)} on line ${line} is not one of the residues ${this.#residues}`;
       }
     }
     if (length > MAX_RECORD_BYTES) {

@@ -20,10 +20,10 @@ interface OpenRow {
 }
 
 /**
- * Puts rows together from lines. Cells in quotes may hold separators, ends of lines and, doubled, quotes. A quote at the
- * beginning of a cell that no quote before a separator closes is a letter like any other: many tables are written without
- * quoting, and one quotation mark must not swallow the rows after it, for which packages such as csv-parse cannot go back.
- * Blank lines are skipped. Memory is that of a row, and time linear.
+ * Puts rows together from lines. Cells in quotes may hold separators, ends of lines and, doubled, quotes. A quote at
+ * the beginning of a cell that no quote before a separator closes is a letter like any other. Many tables are written
+ * without quoting, and one quotation mark must not swallow the rows after it. Packages such as csv-parse cannot go back
+ * for that. Blank lines are skipped. Memory is that of a row, and time linear.
  */
 export class TableRows {
   #open: OpenRow | undefined;
@@ -57,7 +57,7 @@ export class TableRows {
     }
   }
 
-  /** Takes the first line of the open row for a row without quoting. @returns the others, to be read anew */
+  /** Takes the first line of the open row for a row without quoting. @returns the other lines, to be read anew */
   #giveUp({ lines: [first, ...others] }: OpenRow, rows: TableRow[]): Line[] {
     this.#open = undefined;
     rows.push({ line: first!.line, cells: first!.text!.split(this.separator) });
@@ -75,7 +75,7 @@ export class TableRows {
     }
   }
 
-  /** Whether the line can go on with the row. */
+  /** Whether the line can continue the row. */
   #goOn(row: OpenRow, line: Line, rows: TableRow[]): boolean {
     const { text } = line;
     row.length += (text?.length ?? 0) + 1;

@@ -19,8 +19,8 @@ const LONGEST = 2 ** 28;
  * Lines and blocks that are not UTF-8, have NUL bytes or more than 16 MiB are added to `bad`. A document is in memory as one string: see `openDataset` for
  * files larger than that.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file, for a directory, and for a file that is
- * one document and not UTF-8
+ * @throws DataError, while reading, for an empty or damaged file, and for a file that is one document and not UTF-8
+ * @throws FileError for a missing file or a directory
  */
 export async function* readText(path: string, bad: BadRecords, options: TextOptions = {}): AsyncGenerator<DataRecord> {
   checkArguments('readText', { path, bad }, { path: option.string, bad: badRecordsKind });

@@ -11,7 +11,7 @@ const NEWLINE = 10;
 const SPACE = 32;
 
 export interface UniProtOptions {
-  /** What a record's group is: its organism, or its Pfam families, of which an entry may have none. Default 'organism'. */
+  /** What a record's group is: its organism, or its Pfam families, which an entry may lack. Default 'organism'. */
   readonly group?: 'organism' | 'family' | undefined;
   /** Letters that sequences may have, in either case. Default {@link RESIDUES}. */
   readonly residues?: string | undefined;
@@ -23,9 +23,9 @@ export interface UniProtRecord extends DataRecord {
   readonly name: string;
   /** The recommended or submitted full name. */
   readonly description: string;
-  /** Scientific name, with the strain if one is given; empty if the entry has none. */
+  /** Scientific name, with the strain if one is given; empty if the entry has no organism. */
   readonly organism: string;
-  /** NCBI taxon; empty if the entry has none. */
+  /** NCBI taxon; empty if the entry has no taxon. */
   readonly taxon: string;
   /** Accessions of Pfam families, such as PF00190. */
   readonly families: readonly string[];
@@ -34,9 +34,9 @@ export interface UniProtRecord extends DataRecord {
 /**
  * Entries of a UniProt flat file (.dat), plain or compressed.
  *
- * Added to `bad` are entries whose sequence has not the length that the SQ line states, is empty or has letters other
- * than residues; entries without ID, AC or SQ line; text between entries; lines that are not UTF-8; and an entry at
- * which the file breaks off.
+ * Added to `bad` are entries whose sequence is empty, has letters other than residues, or has not the length that the
+ * SQ line states. Entries without ID, AC or SQ line, text between entries and lines that are not UTF-8 are added too.
+ * So is an entry at which the file breaks off.
  *
  * @throws in one sentence, while reading, for a missing, empty or damaged file and for a directory
  */

@@ -35,8 +35,9 @@ const CATEGORIES = '14';
  * Added to `bad` are pages whose XML is faulty and a page that the end of the file cuts off. Pages that a fault hides from
  * the XML parser, such as after a bare `&`, count with the page that has the fault.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, bytes that are not UTF-8, and
- * a file without a `<mediawiki>` element
+ * @throws DataError, while reading, for an empty or damaged file, bytes that are not UTF-8, and a file without a
+ *   `<mediawiki>` element
+ * @throws FileError for a missing file or a directory
  */
 export async function* readWikipedia(
   path: string,

@@ -14,8 +14,9 @@ const READ_SIZE = 1 << 18;
  * Streams a UTF-8 file as text, decompressing gzip, bzip2 and Zstandard, which are told by their first bytes and not by
  * the name. A byte order mark is dropped. Chunks end between characters. Memory is that of {@link readDecompressed}.
  *
- * @throws in one sentence, while reading: as `readDecompressed` does, for an empty file and, with the byte offset after
- * decompression, for bytes that are not UTF-8 and for NUL bytes, which no text has
+ * @throws as `readDecompressed` does, while reading, and DataError for an empty file
+ * @throws DataError, with the byte offset after decompression, for bytes that are not UTF-8 and for NUL bytes, which no
+ *   text has
  */
 export async function* openText(path: string): AsyncGenerator<string> {
   checkArguments('openText', { path }, { path: option.string });
@@ -98,8 +99,9 @@ function compressionOf(head: Uint8Array): Compression | undefined {
  * The bytes of a file in chunks, decompressed as {@link openText} does. Checksums are verified (of gzip and bzip2 always, of
  * Zstandard where there are any). Memory is at most 64 MiB, whatever the file.
  *
- * @throws in one sentence, while reading, for a missing or damaged file, a directory, and for what is known to be no text by
- * its first bytes: archives, other compressions, images, UTF-16, and so on
+ * @throws FileError, while reading, for a missing file or a directory
+ * @throws DataError for a damaged file
+ * @throws DataError for what is no text by its first bytes: archives, other compressions, images, UTF-16, and so on
  */
 export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
   const compression = compressionOf(await readMagic(path, 4));
@@ -179,8 +181,8 @@ class Utf8Decoder {
     const nul = complete.indexOf(0);
     if (nul >= 0) {
       throw new DataError(
-        `${this.path} has a NUL byte at byte ${this.offset + nul}, which no text has; ` +
-          "check that it is text, or take them out with: tr -d '\\000' < FILE > NEW.",
+        `${this.path} has a NUL byte at byte ${this.offset + nul}; ` +
+          "check that it is text, or remove NUL bytes with: tr -d '\\000' < FILE > NEW.",
       );
     }
     if (!isUtf8(complete)) this.fail(this.offset + firstInvalid(complete));

@@ -24,7 +24,7 @@ export const HASH = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 /** Whether a name, of a file or of a branch, stays below the folder that it is joined to. */
 export function staysBelow(name: string): boolean {
   const parts = name.split(/[\\/]/);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: names with these are none.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: names with these are not valid.
   return !parts.some((part) => part === '' || part === '.' || part === '..') && !/[\0-\x1f]|^[A-Za-z]:/.test(name);
 }
 
@@ -38,7 +38,7 @@ export class HubCache {
     private readonly folder: string,
   ) {}
 
-  /** Where a snapshot of a commit, or of files put there by hand, lies; nothing is followed. */
+  /** Where a snapshot of a commit, or of files put there by hand, is. Links are not followed. */
   snapshot(commit: string): string {
     return join(this.folder, 'snapshots', commit);
   }
@@ -57,7 +57,7 @@ export class HubCache {
     return path;
   }
 
-  /** A small file; undefined if there is none. */
+  /** A small file; undefined if it does not exist. */
   async read(...names: readonly string[]): Promise<string | undefined> {
     return readFile(await this.place(...names), 'utf8').catch(() => undefined);
   }
@@ -89,7 +89,7 @@ export class HubCache {
     return files;
   }
 
-  /** Whether there is a folder of files for a revision. */
+  /** Whether a revision has a folder of files. */
   async hasSnapshot(revision: string): Promise<boolean> {
     return (await statOf(await this.place('snapshots', revision)))?.isDirectory() ?? false;
   }
@@ -109,8 +109,8 @@ export class HubCache {
 export const statOf = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
 
 /**
- * Whether a file has the size and the hash that the hub lists. A process reads a file once for that, again if its size or
- * times change: at the speed of SHA-256, below the time of loading a model or tokenising a text.
+ * Whether a file has the size and the hash that the hub lists. A process reads a file once for that, and again if its
+ * size or times change. The speed is that of SHA-256, below the time of loading a model or tokenising a text.
  */
 export async function isIntact(path: string, file: HubFile): Promise<boolean> {
   const entry = await statOf(path);

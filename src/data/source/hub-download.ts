@@ -24,8 +24,8 @@ interface DownloadOptions extends Stoppable {
 }
 
 /**
- * Downloads a file to `place`, where it appears once its size and hash are the hub's. What an earlier attempt has left is
- * gone on with; should the whole then be wrong, it is loaded once more from the start.
+ * Downloads a file to `place`, where it appears once its size and hash are the hub's. The download continues what an
+ * earlier attempt has left. Should the whole then be wrong, it is loaded once more from the start.
  *
  * @param content gives the file as a blob
  * @throws in one sentence, if the file is twice not what the hub says, and if the download breaks off; and as `content` does
@@ -85,7 +85,7 @@ async function downloadOnce(
         signal?.throwIfAborted();
         const reason = messageOf(error);
         throw new NetworkError(
-          `The download of ${path} broke off after ${received} of ${size} bytes (${reason}); start again, and it goes on there.`,
+          `The download of ${path} broke off after ${received} of ${size} bytes (${reason}); start again to continue there.`,
         );
       }
     }

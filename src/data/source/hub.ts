@@ -1,7 +1,7 @@
 /**
- * Files of the Hugging Face hub by name, `hf://datasets/ORG/NAME[@REVISION][/PATH]` or `hf://ORG/NAME…` for models, in the
- * cache that Python's huggingface_hub and the npm package use: HF_HUB_CACHE, else HF_HOME/hub, else
- * ~/.cache/huggingface/hub, with `snapshots/COMMIT/PATH` linking to `blobs/HASH`.
+ * Files of the Hugging Face hub by name, `hf://datasets/ORG/NAME[@REVISION][/PATH]` or `hf://ORG/NAME…` for models.
+ * They are kept in the cache that Python's huggingface_hub and the npm package use: HF_HUB_CACHE, else HF_HOME/hub,
+ * else ~/.cache/huggingface/hub. There `snapshots/COMMIT/PATH` links to `blobs/HASH`.
  */
 
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ export interface HubOptions extends Stoppable {
   readonly hubUrl?: string | undefined;
   /** Default as above. */
   readonly cacheDir?: string | undefined;
-  /** For repositories that need one. Default: HF_TOKEN, else none. */
+  /** For repositories that need a token. Default: HF_TOKEN, else undefined. */
   readonly accessToken?: string | undefined;
   /** Uses the cache alone. Default: whether HF_HUB_OFFLINE is 1. */
   readonly offline?: boolean | undefined;
@@ -84,12 +84,14 @@ function decode(text: string): string | undefined {
 }
 
 /**
- * Brings the files that a name stands for into the cache, each checked against the hub's size and hash, and says where they
- * are. A download that was broken off goes on where it stopped. What is in the cache is not loaded again, unless its size or
- * hash is wrong: a process reads each file once to know. Without a network the cache is enough. The commit is fixed first, so that all files are of one, and the result's name names it.
+ * Brings the files that a name stands for into the cache, each checked against the hub's size and hash, and says where
+ * they are. A download that broke off continues where it stopped. What is in the cache is not loaded again, unless its
+ * size or hash is wrong: a process reads each file once to know. Without a network the cache is enough. The commit is
+ * fixed first, so that all files are of one commit, and the result's name names it.
  *
- * @throws in one sentence, for a name of another form, what the hub does not have or does not give, a file that is not what
- * the hub says, and, without a network, what is not in the cache: with the address to load and the place to put it
+ * @throws NetworkError for what the hub does not have or does not give
+ * @throws DataError for a name of another form, and for a file that is not what the hub says
+ * @throws NetworkError without a network for what is not in the cache, with the address to load and the place to put it
  */
 export async function fetchFromHub(name: string, options: HubOptions = {}): Promise<HubSnapshot> {
   checkArguments('fetchFromHub', { name }, { name: option.string });
@@ -125,7 +127,7 @@ export async function fetchFromHub(name: string, options: HubOptions = {}): Prom
   return { name: pinned, folder, files: [...chosen].sort().map((path) => join(folder, path)) };
 }
 
-/** The file, what lies in the folder, or what the glob matches. */
+/** The file, what is in the folder, or what the glob matches. */
 function filesOf(paths: readonly string[], wanted: string): string[] {
   if (wanted === '' || paths.includes(wanted)) return paths.filter((path) => wanted === '' || path === wanted);
   const source = wanted
@@ -260,7 +262,7 @@ class Hub {
     );
   }
 
-  /** Sees to it that a file is in the snapshot, whole. */
+  /** Makes sure that a file is in the snapshot, whole. */
   async bring(commit: string, file: HubFile): Promise<void> {
     const place = await this.#cache.place('snapshots', commit, file.path);
     if (await isIntact(place, file)) return;
@@ -297,7 +299,7 @@ class Hub {
   #checkListed(file: HubFile): void {
     if (!staysBelow(file.path)) {
       throw new DataError(
-        `${this.name} has a file named ${JSON.stringify(file.path)}, which would lie outside the cache; it is not loaded.`,
+        `${this.name} has a file named ${JSON.stringify(file.path)}, which would be outside the cache; it is not loaded.`,
       );
     }
     const hash = file.sha256 ?? file.oid;

@@ -32,7 +32,10 @@ export async function tokensFingerprint(
 
 const BLOCK = 1 << 18;
 
-/** All that the tokens of a dataset depend on: its files' paths, sizes and times, its options and split, and the tokenizer. */
+/**
+ * Everything that the tokens of a dataset depend on: its files' paths, sizes and times, its options and split, and the
+ * tokenizer.
+ */
 export async function datasetKey(dataset: Dataset, tokenizer: Tokenizer): Promise<string> {
   const { split, files, configuration, format, classes } = dataset;
   const { data: _, split: __, ...reading } = configuration;

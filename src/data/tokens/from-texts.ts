@@ -22,11 +22,11 @@ export interface MarkedText extends DocumentMarks {
 export interface FromTextsOptions extends CounterOptions {}
 
 /**
- * Tokenises texts, one document each, into memory: a token takes one byte where the vocabulary has at most 256, two where it
- * has at most 65,536, else four. Where texts have classes, those are `labels` of the parts. Texts that no split has to know
- * in advance (`none`, `given`) may be a stream of any length.
+ * Tokenises texts, one document each, into memory. A token takes one byte where the vocabulary has at most 256, two
+ * where it has at most 65,536, else four. Where texts have classes, those are `labels` of the parts. Texts that no
+ * split has to know in advance (`none`, `given`) may be a stream of any length.
  *
- * @throws where there are no texts, a class is not an integer from 0 or is missing of some, and as `openDataset` does for splits
+ * @throws DataError where there are no texts, a class is not an integer from 0 or is missing of some, and as `openDataset` does for splits
  */
 export async function fromTexts(
   texts: Iterable<string | MarkedText> | AsyncIterable<string | MarkedText>,

@@ -1,8 +1,11 @@
 /**
- * The layout of a token file: the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or
- * uint32, as the vocabulary needs; where their documents start, the labels of documents that have labels, and the groups of
- * documents that have groups as indices into the names of the footer, or −1 (float64); a JSON footer, its length as uint32, and
- * the magic.
+ * The layout of a token file, in this order:
+ * - the tokens of all parts in the order of {@link partNames}, each a little-endian uint8, uint16 or uint32, as the
+ *   vocabulary needs
+ * - where their documents start (float64)
+ * - the labels of documents that have labels (float64)
+ * - the groups of documents that have groups, as indices into the names of the footer, or −1 (float64)
+ * - a JSON footer, its length as uint32, and the magic
  */
 import { Buffer } from 'node:buffer';
 import type { Hash } from 'node:crypto';
@@ -117,7 +120,7 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
   }
 }
 
-/** @throws {DataError} one sentence when the contents of a token file are not what they were when it was written */
+/** @throws DataError when the contents of a token file are not what they were when it was written */
 export async function verifyTokens(file: string, { checksum }: TokenFooter): Promise<void> {
   if (checksum === undefined) return;
   const { size } = await stat(file);

@@ -103,7 +103,7 @@ export class PartCounter {
     };
   }
 
-  /** @throws DataError for a class that is none, and where some documents have a class and some do not */
+  /** @throws DataError for a class that is not an integer from 0, and where only some documents have a class */
   async add({ read, endsDocument, label, group }: DocumentPiece): Promise<void> {
     const start = this.#length;
     const number = this.#documents.length + 1;
@@ -198,7 +198,7 @@ export class TokenMemory implements TokenSink {
 /** What is known of a part without documents. */
 export const noTokens: TokenCounts = { length: 0, characters: 0, bytes: 0, documents: [] };
 
-/** @throws unless `offset … offset + length − 1` is inside `0 … size − 1`. */
+/** @throws DataError unless `offset … offset + length − 1` is inside `0 … size − 1`. */
 export function checkRange(offset: number, length: number, size: number): void {
   if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0 || length < 0 || offset + length > size) {
     throw new DataError(`Tokens ${offset} to ${offset + length} are not inside the ${size} tokens of this part.`);

@@ -14,8 +14,9 @@ import { noTokens, PartCounter, packedArray, type TokenCounts, type TokenSink } 
 const BLOCK = 1 << 20;
 
 /**
- * Writes a token file in one pass over documents whose parts come in any order: each part into a file of its own beside it,
- * which in the end are put together. The file appears only once it is complete. Memory does not grow with the text.
+ * Writes a token file in one pass over documents whose parts come in any order. Each part goes into a file of its own
+ * beside it; in the end these are put together. The file appears only once it is complete. Memory does not grow with
+ * the text.
  */
 export class TokenFileWriter implements TokenSink {
   #written = 0;

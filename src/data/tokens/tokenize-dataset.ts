@@ -22,13 +22,13 @@ export interface TokenizeDatasetOptions extends Stoppable {
 const progressStep = 1 << 20;
 
 /**
- * Tokenises a dataset into `options.file`, all parts in one pass with bounded memory (by tail, a pass before counts
- * characters unless `datasetText` has done so), or uses that file if files, tokenizer, format and split are what they were.
- * The file appears only once it is complete. Without a file, tokens are kept in memory. What reading left out is in the
- * result, also where the file is used again.
+ * Tokenises a dataset into `options.file`, all parts in one pass with bounded memory. By tail, a pass before counts
+ * characters unless `datasetText` has done so. The file is used as it is if files, tokenizer, format and split are what
+ * they were. The file appears only once it is complete. Without a file, tokens are kept in memory. What reading left
+ * out is in the result, also where the file is used again.
  *
- * @throws as the readers do, where no record can be used or a part would be empty, and when the file cannot be written; an
- * earlier file then stays as it was
+ * @throws as the readers do, and where no record can be used or a part would be empty
+ * @throws FileError when the file cannot be written; an earlier file then stays as it was
  */
 export async function tokenizeDataset(
   dataset: Dataset,

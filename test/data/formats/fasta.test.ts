@@ -113,7 +113,7 @@ describe('readFasta', () => {
       { id: 'good', group: 'Homo sapiens', text: 'MKV', file: `${folder}/some.fasta`, line: 6 },
     ]);
     expect(count).toBe(8);
-    const wrong = `is none of the residues ${RESIDUES}`;
+    const wrong = `is not one of the residues ${RESIDUES}`;
     expect(bad).toEqual([
       [1, 'there is text before the first header (>)'],
       [3, `"-" on line 5 ${wrong}`],
@@ -153,7 +153,7 @@ describe('readFasta', () => {
   test('other letters by option', async () => {
     const { records, bad } = await read('>dna\nacgt\n>protein\nMKV\n', { residues: 'ACGT' });
     expect(records.map(({ text }) => text)).toEqual(['ACGT']);
-    expect(bad).toEqual([[3, '"M" on line 4 is none of the residues ACGT']]);
+    expect(bad).toEqual([[3, '"M" on line 4 is not one of the residues ACGT']]);
     await expect(read('>a\nA', { residues: 'A-' })).rejects.toThrow('residues is "A-"; give the letters');
   });
 
@@ -183,7 +183,7 @@ describe('nucleotides', () => {
     ['DNA of which some letters are not certain', `>c\n${'ACGTTGCAGATTACARYACG'.repeat(9)}`],
   ])('%s is refused', async (_, data) => {
     await expect(read(data, undefined, 'some.fa')).rejects.toThrow(
-      `${folder}/some.fa holds nucleotides (DNA or RNA), which would be taken for residues of proteins; ` +
+      `${folder}/some.fa holds nucleotides (DNA or RNA), not proteins; ` +
         'translate them into proteins, or set the option residues to "ACGTUN" to take them as they are.',
     );
   });

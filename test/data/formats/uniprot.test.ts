@@ -132,7 +132,7 @@ describe('readUniProt', () => {
     expect(bad).toEqual([
       [starts[0], 'the entry does not begin with an ID line'],
       [starts[2], 'the sequence has 6 residues, not 7 as its SQ line states'],
-      [starts[3], `"-" on line ${starts[3]! + 14} is none of the residues ${RESIDUES}`],
+      [starts[3], `"-" on line ${starts[3]! + 14} is not one of the residues ${RESIDUES}`],
       [starts[4], 'the sequence is empty'],
       [starts[5], 'the entry has no accession (AC)'],
       [starts[6], 'the entry has no sequence (SQ)'],

@@ -243,10 +243,10 @@ describe('fetchFromHub', () => {
     );
   });
 
-  test('a download that broke off goes on where it stopped', async () => {
+  test('a download that broke off continues where it stopped', async () => {
     behaviour.breakAfter = 70_000;
     await expect(fetchName('hf://datasets/org/some/big.txt')).rejects.toThrow(
-      /^The download of big\.txt broke off after 70000 of 220000 bytes \([^\n]+\); start again, and it goes on there\.$/,
+      /^The download of big\.txt broke off after 70000 of 220000 bytes \([^\n]+\); start again to continue there\.$/,
     );
     const partial = join(cacheDir, 'datasets--org--some/blobs', `${sha256(big)}.incomplete`);
     expect(statSync(partial).size).toBe(70_000);
@@ -435,7 +435,7 @@ describe('the cache', () => {
   ])('a hostile endpoint names no file outside, by its %s', async (_, listed) => {
     behaviour.listed = listed;
     await expect(fetchName(name)).rejects.toThrow(
-      /check HF_ENDPOINT\.$|would lie outside the cache; it is not loaded\.$/,
+      /check HF_ENDPOINT\.$|would be outside the cache; it is not loaded\.$/,
     );
     expect(escaped()).toEqual([]);
     expect(existsSync(join(folder(), 'blobs'))).toBe(false);

@@ -33,9 +33,9 @@ function imageSize(where: string, options: ImageOptions): number {
 }
 
 /**
- * Images of an .npz file with an array `data` of unsigned bytes, each a plane of red, one of green and one of blue: as
- * downsampled ImageNet is published (train_data_batch_1.npz, `[N, 12288]`), or `[N, 3, size, size]`. Memory is that of
- * a few images, whatever N is.
+ * Images of an .npz file with an array `data` of unsigned bytes, each a plane of red, one of green and one of blue. The
+ * shape is that of downsampled ImageNet as published (train_data_batch_1.npz, `[N, 12288]`), or `[N, 3, size, size]`.
+ * Memory is that of a few images, whatever N is.
  *
  * @throws in one sentence, if the file is damaged, cut short or holds something else; the images before stay read
  */
@@ -114,9 +114,9 @@ function interleave(planes: Uint8Array, area: number): Uint8Array {
 const DECODED_AHEAD = 8;
 
 /**
- * Image files (PNG, JPEG and whatever else the package sharp reads), in the order given: turned as their EXIF data says,
- * composited on white, scaled to size × size whatever their proportions, as 8-bit sRGB. Those that cannot be decoded
- * are added to `bad`.
+ * Image files (PNG, JPEG and whatever else the package sharp reads), in the order given. They are turned as their EXIF
+ * data says, composited on white, scaled to size × size whatever their proportions, as 8-bit sRGB. Files that cannot be
+ * decoded are added to `bad`.
  *
  * @throws in one sentence, if sharp is not installed
  */
@@ -176,7 +176,7 @@ async function loadSharp(): Promise<typeof import('sharp').default> {
 /**
  * Paths of the PNG and JPEG files in a folder and the folders below, sorted.
  *
- * @throws in one sentence, if there is no such folder or none such file in it
+ * @throws DataError if the folder does not exist or has no PNG or JPEG file in it
  */
 export async function imagePaths(folder: string): Promise<string[]> {
   checkArguments('imagePaths', { folder }, { folder: option.string });

@@ -26,7 +26,7 @@ export function parseNpyHeader(bytes: Buffer, name: string): NpyHeader | undefin
   if (!start.equals(MAGIC.subarray(0, start.length))) throw noArray(name, 'its first bytes are others');
   if (bytes.length < 12) return undefined;
   const version = bytes[6]!;
-  if (version < 1 || version > 3) throw noArray(name, `version ${version} is none of 1, 2 and 3`);
+  if (version < 1 || version > 3) throw noArray(name, `version ${version} is not 1, 2 or 3`);
   const offset = version === 1 ? 10 + bytes.readUInt16LE(8) : 12 + bytes.readUInt32LE(8);
   if (offset > 1 << 20) throw noArray(name, 'its head is longer than 1 MiB');
   if (bytes.length < offset) return undefined;

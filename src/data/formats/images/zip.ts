@@ -4,7 +4,7 @@ import type { Entry, ZipFile } from 'yauzl';
 import { DataError, FileError, messageOf } from '../../../base/errors.ts';
 
 /**
- * The files that an archive's directory lists, also of archives and entries beyond 4 GiB (ZIP64). The directory stands at
+ * The files that an archive's directory lists, also of archives and entries beyond 4 GiB (ZIP64). The directory is at
  * the end, so an archive that is cut short has no directory.
  *
  * @throws in one sentence, if the file is missing or no whole ZIP archive

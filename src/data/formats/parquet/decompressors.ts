@@ -3,8 +3,8 @@ import { DataError } from '../../../base/errors.ts';
 import { createUnzstd } from '../../source/decompression/zstd.ts';
 
 /**
- * Decompressors of Parquet's pages by codec. None takes more memory than a small multiple of the size that a page states,
- * whatever its bytes expand to.
+ * Decompressors of Parquet's pages by codec. No decompressor takes more memory than a small multiple of the size that a
+ * page states, whatever its bytes expand to.
  */
 export async function loadDecompressors(): Promise<Compressors> {
   const { compressors } = await import('hyparquet-compressors');

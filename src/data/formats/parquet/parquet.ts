@@ -14,7 +14,8 @@ const NOT_UTF8 = Symbol('not UTF-8');
 
 /**
  * Rows of a Parquet file, such as the Hugging Face hub has: the text is a column of strings. In memory at a time are
- * the compressed bytes of one row group, and some of its pages; of both only the columns that are asked for. A record's line is its row, from 1.
+ * the compressed bytes of one row group, and some of its pages. Only the columns that are asked for are read. A
+ * record's line is its row, from 1.
  *
  * Added to `bad` are rows whose text is null, empty, no string or not UTF-8.
  *

@@ -17,7 +17,7 @@ const MAX_WINDOW_ROWS = 2 ** 17;
 const WINDOW_BYTES = 2 ** 21;
 const MAX_DEPTH = 32;
 
-/** By field number: numbers, and structures; what else there is is passed over. */
+/** By field number: numbers, and structures. Anything else is passed over. */
 interface Structure {
   readonly [field: number]: number | Structure;
 }
@@ -68,7 +68,7 @@ class StructureReader {
     const head = this.#byte();
     const length = head >> 4 === 15 ? this.#length() : head >> 4;
     if (length > this.bytes.length - this.offset) throw new DataError('a list is longer than its file');
-    // A truth value in a list has a byte, otherwise none.
+    // A truth value in a list has a byte, elsewhere no byte.
     const type = (head & 15) <= 2 ? 3 : head & 15;
     for (let left = length; left > 0; left--) this.#value(type, depth + 1);
   }
@@ -134,7 +134,7 @@ export async function planReads(
     checkCount('a column of a group', numValues, MAX_GROUP_ROWS);
     const start = Number(column.dictionary_page_offset || column.data_page_offset);
     const end = start + Number(column.total_compressed_size);
-    if (!(start >= 0 && end >= start && end <= file.byteLength)) throw new DataError('a column lies outside the file');
+    if (!(start >= 0 && end >= start && end <= file.byteLength)) throw new DataError('a column is outside the file');
     const bytes = new Uint8Array(await file.slice(start, end));
     const isFlat = column.path_in_schema.length === 1;
     const pages: Pages = [];
@@ -171,7 +171,7 @@ export async function planReads(
   return stops;
 }
 
-/** The end of the pages from the row `row` on that are read together: at least one. */
+/** The end of the pages that are read together from the row `row` on: at least one page. */
 function lastRow(pages: Pages, row: number): number {
   let end = 0;
   let size = 0;

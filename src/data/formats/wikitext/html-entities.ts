@@ -3,8 +3,8 @@ import { decodeHTMLStrict } from 'entities';
 const ENTITY = /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,31}));/y;
 
 /**
- * The character reference at `at`, such as `&eacute;`, `&#233;` or `&#xE9;`: its characters and its length; undefined
- * where no reference stands. Names are those of HTML 5.
+ * The character reference at `at`, such as `&eacute;`, `&#233;` or `&#xE9;`: its characters and its length. Undefined
+ * where there is no reference. Names are those of HTML 5.
  */
 export function entityAt(text: string, at: number): { characters: string; length: number } | undefined {
   ENTITY.lastIndex = at;

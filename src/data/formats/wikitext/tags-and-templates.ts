@@ -42,7 +42,9 @@ const STAND_FOR: ReadonlyMap<string, string> = new Map([
   ["'", "'"],
 ]);
 
-/** What a reader sees of a template; `content` is what stands between its braces, markup in it resolved. Mostly nothing. */
+/**
+ * What a reader sees of a template: mostly nothing. `content` is the text between its braces, with its markup resolved.
+ */
 export function templateText(content: string): string {
   const bar = content.indexOf('|');
   const name = (bar < 0 ? content : content.slice(0, bar)).trim().toLowerCase().replaceAll('_', ' ');

@@ -1,7 +1,7 @@
 /**
- * Wikitext to plain text, in one pass and linear time. What stands open (a template, a table, a link) is a frame on a
- * stack with the text gathered so far; closing a frame drops its text or hands the reader's share of it to the one below.
- * What never closes turns out to have been text, as in MediaWiki.
+ * Wikitext to plain text, in one pass and linear time. What is open (a template, a table, a link) is a frame on a stack
+ * with the text gathered so far. Closing a frame drops its text or hands the reader's share of the text to the frame
+ * below. A frame that never closes turns out to have been text, as in MediaWiki.
  */
 import { checkArguments, checkOptions, option } from '../../../base/options.ts';
 import { decodeEntities, entityAt } from './html-entities.ts';
@@ -17,7 +17,7 @@ export interface WikitextOptions {
 
 interface Frame {
   readonly kind: 'page' | 'template' | 'table' | 'htmlTable' | 'link' | 'external';
-  /** What opened it, to put back if it never closes. */
+  /** What opened the frame, to put back if it never closes. */
   readonly opener: string;
   text: string;
   /** Where the first `|` of its own is in the text; −1: nowhere. */
@@ -41,10 +41,10 @@ const LANGUAGE = /^(?:[a-z]{2,3}(?:-[a-z-]+)?|simple)$/;
 const ILLEGAL_TARGET = /[[\]{}<>\n]/;
 
 /**
- * The text that a reader of the page would see: without templates, tables, references, files, categories, comments,
- * formulas and galleries. Links become their labels, headings lines of their own (those of sections left without text go),
- * items of lists lines without their bullets. Templates that only format or abbreviate (`lang`, `nowrap`, `convert`,
- * `ndash` and a few more) leave their text.
+ * The text that a reader of the page would see, without templates, tables, references, files, categories, comments,
+ * formulas and galleries. Links become their labels, items of lists lines without their bullets. Headings become lines
+ * of their own; those of sections left without text are dropped. Templates that only format or abbreviate (`lang`,
+ * `nowrap`, `convert`, `ndash` and a few more) leave their text.
  *
  * Any string is accepted. Time and memory are linear in its length.
  */
@@ -170,7 +170,7 @@ class Converter {
     this.#at += matchLength(LINE_PREFIX, source, this.#at);
   }
 
-  /** Reads a line `== Heading ==`; false if it is none. */
+  /** Reads a line `== Heading ==`; false if the line is no heading. */
   #heading(): boolean {
     const { source } = this;
     const newline = source.indexOf('\n', this.#at);
@@ -212,7 +212,7 @@ class Converter {
     }
   }
 
-  /** Goes on after `</name>`, if there is one; keeps what is before it where that is literal. */
+  /** Continues after `</name>`, if that exists; keeps what is before it where that is literal. */
   #skipTo(name: string): void {
     const { source } = this;
     let end = this.#nextEnd.get(name) ?? -1;
@@ -257,7 +257,7 @@ class Converter {
     let run = 1;
     while (this.source[this.#at + run] === '{') run++;
     this.#at += run;
-    // Three braces are a parameter, which goes like a template.
+    // Three braces are a parameter, which is dropped like a template.
     if (run === 1) this.#append('{');
     else if (run === 3) this.#open('template', '{{{');
     else {
@@ -275,7 +275,7 @@ class Converter {
     this.#at += opener === '{{{' && this.source[this.#at + 2] === '}' ? 3 : 2;
   }
 
-  /** Drops a table, if one of this kind stands open and no template does above it. */
+  /** Drops a table, if one of this kind is open and no template is open above it. */
   #closeTable(kind: 'table' | 'htmlTable'): boolean {
     let index = this.#frames.length - 1;
     while (index > 0 && ['link', 'external'].includes(this.#frames[index]!.kind)) index--;

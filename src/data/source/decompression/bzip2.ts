@@ -1,9 +1,9 @@
 /**
- * bzip2 in bounded memory, with its checksums verified. The packages for it (unbzip2-stream, seek-bzip, wasm-bz2) give a block
- * at once, which of zeros is 46 MB, and then queue it; this decoder gives pieces, as they are asked for.
+ * bzip2 in bounded memory, with its checksums verified. The packages for it (unbzip2-stream, seek-bzip, wasm-bz2) give
+ * a block at once and then queue it; a block of zeros is 46 MB. This decoder gives pieces, as they are asked for.
  *
- * A block is up to 900,000 bytes after a run-length coding, sorted by Burrows and Wheeler's transform, moved to front, run-length coded
- * again and written in Huffman codes, of which six tables take turns every 50 symbols.
+ * A block is up to 900,000 bytes after a run-length coding, sorted by Burrows and Wheeler's transform, moved to front,
+ * and run-length coded again. The result is written in Huffman codes, of which six tables take turns every 50 symbols.
  */
 import { DataError } from '../../../base/errors.ts';
 import { cutShort, Input } from './byte-input.ts';
@@ -54,7 +54,7 @@ async function* readStream(input: Input, blockSize: number): AsyncGenerator<Uint
       await input.skip(Math.ceil(bits.position / 8));
       return;
     }
-    if (magic !== BLOCK_MAGIC) throw new DataError('the header of a block is none');
+    if (magic !== BLOCK_MAGIC) throw new DataError('the header of a block is not valid');
     const { length, origin } = decodeBlock(bits, block);
     const { position } = bits;
     await input.skip(position >>> 3);
@@ -141,7 +141,7 @@ function readAlphabet(bits: Bits): Uint8Array {
 
 function readSelectors(bits: Bits, numTables: number): Uint8Array {
   const count = bits.read(15);
-  if (numTables < 2 || numTables > 6 || count === 0) throw new DataError('the tables of a block are none');
+  if (numTables < 2 || numTables > 6 || count === 0) throw new DataError('the tables of a block are not valid');
   const recent = [0, 1, 2, 3, 4, 5].slice(0, numTables);
   const selectors = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
@@ -157,7 +157,7 @@ function readSelectors(bits: Bits, numTables: number): Uint8Array {
 /** Huffman codes: those of a length are successive numbers, and so are their symbols. */
 interface Table {
   readonly shortest: number;
-  /** For each length the first number that is no code of it, or of a shorter one. */
+  /** For each length the first number that is not a code of that length or a shorter one. */
   readonly limits: Int32Array;
   /** For each length what a code of it has beyond its place among the symbols. */
   readonly bases: Int32Array;
@@ -199,7 +199,7 @@ function readSymbol(bits: Bits, { shortest, limits, bases, symbols }: Table): nu
     if (code < limits[length]!) return symbols[code - bases[length]!]!;
     code = (code << 1) | bits.read(1);
   }
-  throw new DataError('a code is none');
+  throw new DataError('a code is not valid');
 }
 
 interface Coding {

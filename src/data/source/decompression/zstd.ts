@@ -1,6 +1,6 @@
 /**
- * Zstandard (RFC 8878) in bounded memory. The package fzstd decodes blocks; this file reads the frames around them, gives
- * fzstd a block at a time, and checks what fzstd does not: sizes, checksums, windows and dictionaries.
+ * Zstandard (RFC 8878) in bounded memory. The package fzstd decodes blocks. This file reads the frames around them,
+ * gives fzstd a block at a time, and checks what fzstd does not: sizes, checksums, windows and dictionaries.
  */
 import type { Decompress } from 'fzstd';
 import { DataError } from '../../../base/errors.ts';
@@ -132,7 +132,7 @@ async function readHeader(input: Input): Promise<Frame> {
 function parseHeader(bytes: Uint8Array): Frame {
   if (bytes.length < 5) throw cutShort();
   const descriptor = bytes[4]!;
-  if (descriptor & 8) throw new DataError('the header of a frame is none');
+  if (descriptor & 8) throw new DataError('the header of a frame is not valid');
   const isSingleSegment = (descriptor & 32) !== 0;
   const dictionarySize = [0, 1, 2, 4][descriptor & 3]!;
   const contentField = descriptor >> 6;
@@ -170,7 +170,7 @@ function parseBlockHeader(bytes: Uint8Array): { length: number; isLast: boolean 
   const header = littleEndian(bytes, 0, 3);
   const type = (header >> 1) & 3;
   const size = header >> 3;
-  if (type === 3 || size > BLOCK) throw new DataError('the header of a block is none');
+  if (type === 3 || size > BLOCK) throw new DataError('the header of a block is not valid');
   return { length: 3 + (type === 1 ? 1 : size), isLast: (header & 1) !== 0 };
 }
 

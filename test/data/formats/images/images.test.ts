@@ -103,7 +103,7 @@ describe('parseNpyHeader', () => {
     }
     expect(parseNpyHeader(whole, 'x')).toEqual({ type: '|u1', shape: [7], isFortranOrder: false, offset: 128 });
     const other = (from: string, to: string) => Buffer.from(whole.toString('latin1').replace(from, to), 'latin1');
-    expect(() => parseNpyHeader(other('\x01\0', '\x09\0'), 'x')).toThrow('version 9 is none of 1, 2 and 3');
+    expect(() => parseNpyHeader(other('\x01\0', '\x09\0'), 'x')).toThrow('version 9 is not 1, 2 or 3');
     expect(() => parseNpyHeader(other('shape', 'shope'), 'x')).toThrow('its head is not a type, an order and a shape');
   });
 });
