@@ -11,6 +11,7 @@ const CHECKS = {
   'format and lint': ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
   types: [...TYPESCRIPT, '--incremental', '--tsBuildInfoFile', 'build/types.tsbuildinfo'],
   layers: ['scripts/check-layers.mjs'],
+  prose: ['scripts/check-prose.mjs'],
   'generated files': ['scripts/generate-kernels.mjs', '--check'],
 };
 

@@ -66,8 +66,9 @@ export function classNames(
 }
 
 /**
- * Tokens at which the library sentence-transformers cuts a text, special tokens included. Undefined for a model that is
- * not one of sentences.
+ * Tokens at which the library sentence-transformers cuts a text, special tokens included. That is max_seq_length or,
+ * where the files do not say, what the tokenizer and the positions allow. Undefined for a model that is not one of
+ * sentences.
  */
 export function sentenceLength(
   companions: Companions,

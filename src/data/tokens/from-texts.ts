@@ -26,7 +26,8 @@ export interface FromTextsOptions extends CounterOptions {}
  * where it has at most 65,536, else four. Where texts have classes, those are `labels` of the parts. Texts that no
  * split has to know in advance (`none`, `given`) may be a stream of any length.
  *
- * @throws DataError where there are no texts, a class is not an integer from 0 or is missing of some, and as `openDataset` does for splits
+ * @throws DataError without any text, and where a class is not an integer from 0 or some texts lack a class
+ * @throws ConfigurationError for splits, as `openDataset` does
  */
 export async function fromTexts(
   texts: Iterable<string | MarkedText> | AsyncIterable<string | MarkedText>,

@@ -110,7 +110,7 @@ describe('readText', () => {
       await expect(read('', { documents })).rejects.toThrow('some.txt is empty');
       const cut = gzipSync(Buffer.from('some text\n'.repeat(900))).subarray(0, 40);
       await expect(read(cut, { documents })).rejects.toThrow(
-        /some\.txt cannot be read \([^\n]+\); the file may be damaged/,
+        /some\.txt cannot be read \([^\n]+\)(?: beyond byte \d+ of its decompressed content)?; the file may be damaged/,
       );
     },
   );
