@@ -104,7 +104,8 @@ describe('openText', () => {
   });
 
   test('reports missing, empty and damaged files and directories', async () => {
-    const damaged = / cannot be read \([^\n]+\)(?: beyond byte \d+ of its decompressed content)?; the file may be damaged or cut short\.$/;
+    const damaged =
+      / cannot be read \([^\n]+\)(?: beyond byte \d+ of its decompressed content)?; the file may be damaged or cut short\.$/;
     await expect(readAll(join(folder, 'nowhere.txt'))).rejects.toThrow('nowhere.txt does not exist; check the path.');
     await expect(readAll(file('empty.txt', ''))).rejects.toThrow('empty.txt is empty; give a file with text.');
     await expect(readAll(file('empty.gz', gzipSync('')))).rejects.toThrow('empty.gz is empty');
