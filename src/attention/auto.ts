@@ -1,5 +1,6 @@
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
+import { checkArguments, type OptionKind, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { AutoConfiguration } from './configuration.ts';
@@ -7,17 +8,37 @@ import { crossoverLength } from './crossover.ts';
 import { FavorState } from './decoding/favor-state.ts';
 import { KeyValueCache } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
+import { checkStep } from './decoding/step.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
+import { checkAttend } from './options.ts';
 import { attendedSizes, segmentLengths } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './types.ts';
 
 /** All keys and values below the crossover, the sums of FAVOR+ from there on. */
 class AutoState implements DecodingState {
-  constructor(public held: KeyValueCache | FavorState) {}
+  #held: KeyValueCache | FavorState;
+
+  constructor(held: KeyValueCache | FavorState) {
+    this.#held = held;
+  }
+
+  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is AutoState {
+    return typeof value === 'object' && value !== null && #held in value;
+  }
+
+  get held(): KeyValueCache | FavorState {
+    return this.#held;
+  }
+
+  set held(held: KeyValueCache | FavorState) {
+    this.#held = held;
+  }
 
   /** @throws ConfigurationError when some states are below the crossover and some beyond, or as stacking either kind does. */
   static stack(states: readonly AutoState[]): AutoState {
+    checkArguments('AutoState.stack', { states }, { states: option.listOf(autoStateKind) });
     const held = states.map((state) => state.held);
     const caches = held.filter((state) => state instanceof KeyValueCache);
     const sums = held.filter((state) => state instanceof FavorState);
@@ -45,7 +66,7 @@ class AutoState implements DecodingState {
     return new AutoState(this.held.clone());
   }
 
-  save(): Promise<SavedState> {
+  async save(): Promise<SavedState> {
     return this.held.save();
   }
 
@@ -53,6 +74,8 @@ class AutoState implements DecodingState {
     this.held.dispose();
   }
 }
+
+const autoStateKind: OptionKind = option.made('a state of attention "auto"', AutoState.is);
 
 /**
  * Exact attention below the length at which FAVOR+ becomes faster on this backend, FAVOR+ from there on. The length is
@@ -83,6 +106,7 @@ export class AutoAttention implements Attention<AutoState> {
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    checkAttend('AutoAttention.attend', { queries, keys, values }, options);
     const isLong = longestSequence(queries, keys, options) >= this.crossover(options.causal ?? false);
     return (isLong ? this.#favor : this.#exact).attend(queries, keys, values, options);
   }
@@ -101,6 +125,7 @@ export class AutoAttention implements Attention<AutoState> {
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: AutoState): Tensor {
+    checkStep('AutoAttention.extend', state, autoStateKind, { queries, keys, values });
     this.expect(state, queries.shape[1]);
     const { held } = state;
     return held instanceof FavorState

@@ -4,8 +4,9 @@ import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkTensors, type Tensor } from '../tensor/tensor.ts';
-import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
+import { checkStep } from './decoding/step.ts';
 import { attendOptions } from './options.ts';
 import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
@@ -47,6 +48,7 @@ export class ExactAttention implements Attention<KeyValueCache> {
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: KeyValueCache): Tensor {
+    checkStep('ExactAttention.extend', state, keyValueCacheKind, { queries, keys, values });
     state.append(keys, values);
     const { batch } = state.sizes;
     return scope(() => {

@@ -18,7 +18,8 @@ import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { backendKind, checkTensors, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import { FavorState, favorStateKind } from './decoding/favor-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
-import { attendOptions } from './options.ts';
+import { checkStep } from './decoding/step.ts';
+import { attendOptions, checkAttend } from './options.ts';
 import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
@@ -173,6 +174,7 @@ export class FavorAttention implements Attention<FavorState> {
 
   /** `options.normalised` stands above the configuration's. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
+    checkAttend('FavorAttention.attend', { queries, keys, values }, options);
     const { normalised } = this.configuration;
     return favorAttention(queries, keys, values, { normalised, ...options, features: this.features });
   }
@@ -218,16 +220,7 @@ export class FavorAttention implements Attention<FavorState> {
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: FavorState): Tensor {
-    checkArguments(
-      'FavorAttention.extend',
-      { queries, keys, values, state },
-      {
-        queries: tensorKind,
-        keys: tensorKind,
-        values: tensorKind,
-        state: favorStateKind,
-      },
-    );
+    checkStep('FavorAttention.extend', state, favorStateKind, { queries, keys, values });
     const { batch, heads, dHead, dValue } = state.sizes;
     const length = queries.shape[1];
     const { normalised } = this.configuration;

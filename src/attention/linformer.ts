@@ -8,12 +8,12 @@ import { projectLength } from '../tensor/ops/attention/project-length.ts';
 import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { where } from '../tensor/ops/elementwise.ts';
 import { keep } from '../tensor/scope.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { checkDrawable, type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { backendKind, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
-import { attendOptions } from './options.ts';
+import { attendOptions, checkAttend } from './options.ts';
 import { attentionInputs, denseSequences, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, KeyMask } from './types.ts';
 import { layerSizesKind } from './types.ts';
@@ -137,6 +137,7 @@ export class LinformerAttention implements Attention<never> {
     this.configuration = parseAttention('linformer', configuration, 'LinformerAttention');
     const { projectedLength, sharing } = this.configuration;
     this.#shape = [...(sharing === 'none' ? [numHeads] : []), projectedLength, maxLength];
+    checkDrawable(this.#shape);
     const draw = () => keep(tensor(backend, this.#draw(random), this.#shape));
     this.projections = { keyProjection: draw(), valueProjection: draw() };
   }
@@ -148,11 +149,7 @@ export class LinformerAttention implements Attention<never> {
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
-    checkArguments(
-      'LinformerAttention.attend',
-      { queries, keys, values },
-      { queries: tensorKind, keys: tensorKind, values: tensorKind },
-    );
+    checkAttend('LinformerAttention.attend', { queries, keys, values }, options);
     return linformerAttention(queries, keys, values, { ...options, ...this.projections });
   }
 

@@ -6,14 +6,15 @@ import { randomKind } from '../base/random.ts';
 import { type LshOptions, lshAttention as lshOp } from '../tensor/ops/attention/lsh-attention.ts';
 import { slice } from '../tensor/ops/layout.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import { type Shape, sizeOf } from '../tensor/shape.ts';
+import { checkDrawable, type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { backendKind, checkTensors, type Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
+import { backendKind, checkTensors, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { LshConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
-import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
-import { attendOptions } from './options.ts';
+import { checkStep } from './decoding/step.ts';
+import { attendOptions, checkAttend } from './options.ts';
 import { attentionInputs, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
 import { layerSizesKind } from './types.ts';
@@ -97,6 +98,7 @@ export class LshAttention implements Attention<KeyValueCache> {
     this.configuration = parseAttention('lsh', configuration, 'LshAttention');
     const { numHashes, maxBuckets, chunkLength } = this.configuration;
     this.#shape = [numHashes, maxBuckets / 2, dHead];
+    checkDrawable(this.#shape);
     this.rotations = keep(tensor(backend, this.#draw(random), this.#shape));
     this.#causalBuckets = Math.min(maxBuckets, 2 * Math.ceil(maxLength / chunkLength / 2));
   }
@@ -113,11 +115,7 @@ export class LshAttention implements Attention<KeyValueCache> {
 
   /** @throws ConfigurationError unless `keys` is `queries`, or as {@link lshAttention} does. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
-    checkArguments(
-      'LshAttention.attend',
-      { queries, keys, values, options },
-      { queries: tensorKind, keys: tensorKind, values: tensorKind, options: option.plain },
-    );
+    checkAttend('LshAttention.attend', { queries, keys, values }, options);
     if (keys !== queries) {
       throw new ConfigurationError(
         'LSH attention takes its queries as keys: pass the same tensor as both, or use exact or favor.',
@@ -143,6 +141,7 @@ export class LshAttention implements Attention<KeyValueCache> {
 
   /** What `attend` gives at the new positions, to the last bit, computed anew over the whole past: O(past + length). */
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: KeyValueCache): Tensor {
+    checkStep('LshAttention.extend', state, keyValueCacheKind, { queries, keys, values });
     const { backend } = this;
     state.append(keys, values);
     const { position } = state;

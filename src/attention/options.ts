@@ -1,6 +1,11 @@
-import { type OptionKinds, option } from '../base/options.ts';
-import { tensorKind } from '../tensor/tensor.ts';
+import { checkOptions, type OptionKind, type OptionKinds, option } from '../base/options.ts';
+import { checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import type { AttendOptions } from './types.ts';
+
+/** Arrays of numbers, one for each batch row. */
+export const rowsOfNumbers: OptionKind = option.listOf(option.numbers);
+
+export const keyMaskKind: OptionKind = option.either(tensorKind, rowsOfNumbers);
 
 /** The options common to every attention, for `checkOptions`. */
 export const attendOptions: OptionKinds<AttendOptions> = {
@@ -8,7 +13,17 @@ export const attendOptions: OptionKinds<AttendOptions> = {
   offset: option.number,
   normalised: option.boolean,
   layout: option.oneOf('bhld', 'blhd'),
-  keyMask: option.either(tensorKind, option.array),
-  segments: option.array,
-  keySegments: option.array,
+  keyMask: keyMaskKind,
+  segments: rowsOfNumbers,
+  keySegments: rowsOfNumbers,
 };
+
+/** Checks what an attention's `attend` is given, before the options are read one by one. */
+export function checkAttend(
+  where: string,
+  inputs: { readonly queries: Tensor; readonly keys: Tensor; readonly values: Tensor },
+  options: AttendOptions,
+): void {
+  checkTensors(where, inputs);
+  checkOptions<AttendOptions>(where, options, attendOptions);
+}

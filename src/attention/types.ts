@@ -126,11 +126,13 @@ export const layerSizesKind: OptionKind = option.having('sizes of a layer', {
   maxLength: option.count,
 });
 
-/** Which state an attention takes is checked by the attention. */
-export const decodingStateKind: OptionKind = option.having('a state of decoding', {
-  sizes: option.object,
-  position: option.natural,
-  slice: option.function,
-  save: option.function,
-  dispose: option.function,
-});
+/** Which state an attention takes is checked by the attention. Written out because a token passes here for every layer. */
+export const decodingStateKind: OptionKind = {
+  wanted: 'a state of decoding',
+  accepts: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['slice', 'clone', 'save', 'dispose'].every((name) => typeof (value as Row)[name] === 'function'),
+};
+
+type Row = Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@
  */
 import { LifetimeError, ShapeError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';
-import { choice, size } from './checks/arguments.ts';
+import { argumentsOf, choice, size } from './checks/arguments.ts';
 import type { UncheckedBackend } from './checks/contents.ts';
 import { CheckedOperations } from './checks/operations.ts';
 import { type LshSortArguments, MAX_AXES, MAX_SIZE, type StridedCopyArguments } from './kernels.ts';
@@ -125,11 +125,13 @@ export class CheckedBackend extends CheckedOperations implements Backend {
 
   /** Integers too. */
   override stridedCopy(args: StridedCopyArguments): void {
-    if (args?.out?.type !== 'int32') {
+    const where = 'stridedCopy';
+    argumentsOf(where, args);
+    this.any(where, 'out', args.out);
+    if (args.out.type !== 'int32') {
       super.stridedCopy(args);
       return;
     }
-    const where = 'stridedCopy';
     size(where, 'numAxes', args.numAxes, 1, MAX_AXES);
     size(where, 'count', args.count, 0, MAX_SIZE);
     const { span1, span2 } = this.copyStrides(where, args);

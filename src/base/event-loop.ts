@@ -3,6 +3,8 @@
  * function runs. Every function that can take long holds a {@link Pauses} and awaits it between pieces of work.
  */
 
+import { checkArguments, type OptionKind, option } from './options.ts';
+
 /** Longest stretch of work between two pauses, in milliseconds: a frame at 60 Hz has 16. */
 const STRETCH = 10;
 
@@ -46,7 +48,9 @@ export async function pause(): Promise<void> {
  */
 export class Pauses {
   /** @param signal its reason is thrown at the next pause once it has aborted */
-  constructor(readonly signal?: AbortSignal | undefined) {}
+  constructor(readonly signal?: AbortSignal | undefined) {
+    checkArguments('Pauses', { signal }, { signal: option.optional(option.signal) });
+  }
 
   /** Whether the next pause lets the event loop turn or throws: loops of very short steps spare themselves an `await`. */
   get isDue(): boolean {
@@ -108,3 +112,5 @@ export async function* untilAborted<T>(
     if (!signal?.aborted || error !== signal.reason) throw error;
   }
 }
+
+export const pausesKind: OptionKind = option.made('a Pauses', (value) => value instanceof Pauses);

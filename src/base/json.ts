@@ -2,7 +2,7 @@
  * JSON that comes from outside. A value that is deeper than any useful file would exhaust the stack of whatever walks
  * over it.
  */
-import { DataError } from './errors.ts';
+import { DataError, messageOf } from './errors.ts';
 
 /** Arrays and objects within each other, at most. */
 export const MAX_JSON_DEPTH = 100;
@@ -21,6 +21,15 @@ export function parseJsonText(text: string, fault: (why: string, cause?: unknown
   }
   if (isDeep(value)) throw fault(`is nested deeper than ${MAX_JSON_DEPTH} levels`);
   return value;
+}
+
+/** `value` as JSON. @throws DataError where it holds what JSON cannot, such as a bigint or itself. */
+export function jsonOf(what: string, value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new DataError(`${what} cannot be written as JSON (${messageOf(cause)}); give plain data.`, { cause });
+  }
 }
 
 /** @throws DataError unless `value` is nested at most {@link MAX_JSON_DEPTH} levels deep */

@@ -2,9 +2,9 @@
  * The door for objects of options. Unknown keys are refused with the nearest known key, as in configuration files.
  * Values of another type are refused by name. What a value means is checked where the value is used.
  */
-import { ConfigurationError, DataError, messageOf } from './errors.ts';
+import { ConfigurationError, DataError, messageOf, PerformersError } from './errors.ts';
 import { nearestKey } from './parse-configuration.ts';
-import { z } from './zod.ts';
+import { safeParse, type z } from './zod.ts';
 
 /** What one option may be; `undefined` stands for the default and is always accepted. */
 export interface OptionKind {
@@ -83,7 +83,8 @@ export const option = {
   iterable: {
     wanted: 'an array or another iterable, asynchronous ones included',
     accepts: (value) =>
-      typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value),
+      isObject(value) &&
+      [Symbol.iterator, Symbol.asyncIterator].some((key) => typeof (value as Row)[key] === 'function'),
   },
   signal: { wanted: 'an AbortSignal', accepts: (value) => isSignal(value) },
   oneOf: (...values: readonly string[]): OptionKind => ({
@@ -125,7 +126,7 @@ export const option = {
   /** What a schema of zod gives: with all defaults filled in. */
   parsed: (wanted: string, schema: z.core.$ZodType): OptionKind =>
     nested(wanted, isPlain, (value) => {
-      const result = z.safeParse(schema, value);
+      const result = safeParse(schema, value);
       const missing = Object.keys(result.data ?? {}).find((key) => !(key in (value as object)));
       const path = missing === undefined ? result.error?.issues[0]?.path : [missing];
       return path && { path: path.map((key) => `.${String(key)}`).join(''), value: valueAt(value, path), wanted };
@@ -141,10 +142,10 @@ export const option = {
   }),
 } satisfies Record<string, OptionKind | ((...parameters: never) => OptionKind)>;
 
-type Row = Readonly<Record<string, unknown>>;
+type Row = Readonly<Record<PropertyKey, unknown>>;
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inside, key) => (inside as Readonly<Record<PropertyKey, unknown>>)?.[key], value);
+  return path.reduce<unknown>((inside, key) => (inside as Row)?.[key], value);
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
@@ -174,7 +175,14 @@ function everyElement(values: readonly unknown[], accepts: (value: unknown) => b
   return true;
 }
 
-const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+/** Empty where the object cannot be read. */
+function tagOf(value: unknown): string {
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1);
+  } catch {
+    return '';
+  }
+}
 
 /** Not a proxy or an object with the prototype alone: those have no size. */
 function isMap(value: unknown): value is Map<unknown, unknown> {
@@ -249,6 +257,41 @@ function faultOf(kind: OptionKind, read: () => unknown, isOptional: boolean) {
   }
 }
 
+/**
+ * The elements of what a caller gave to iterate. A promise in its place is awaited, as nobody else would hear it reject.
+ *
+ * @throws DataError naming the first element that is of another kind.
+ */
+export async function* elementsOf<T>(
+  where: string,
+  name: string,
+  given: Iterable<T> | AsyncIterable<T>,
+  kind: OptionKind,
+): AsyncGenerator<T> {
+  const values = await given;
+  checkArguments(where, { [name]: values }, { [name]: option.iterable });
+  let i = 0;
+  for await (const value of values) {
+    const element = `${name}[${i++}]`;
+    if (!kind.accepts(value)) checkArguments(where, { [element]: value }, { [element]: kind });
+    yield value;
+  }
+}
+
+/**
+ * What `read` gives, where it reads elements that the caller made: an accessor among them may throw anything.
+ *
+ * @throws DataError naming `name` for errors that are not this package's.
+ */
+export function reading<T>(where: string, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof PerformersError) throw cause;
+    throw new DataError(`${where}: ${name} cannot be read (${messageOf(cause)}); give plain values.`, { cause });
+  }
+}
+
 /** A value for messages: `a Float32Array`, `"relo"`, `null`. Never throws. */
 export function describe(value: unknown): string {
   if (typeof value === 'string')
@@ -257,7 +300,15 @@ export function describe(value: unknown): string {
   if (typeof value === 'symbol') return 'a symbol';
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
-  const name = Object.prototype.toString.call(value).slice(8, -1);
+  try {
+    return describeObject(value);
+  } catch {
+    return 'an object that cannot be read';
+  }
+}
+
+function describeObject(value: object): string {
+  const name = tagOf(value);
   const { constructor: maker } = value;
   const called = name === 'Object' && typeof maker === 'function' && maker.name !== '' ? maker.name : name;
   const noun = called === 'Object' ? 'plain object' : called;

@@ -1,5 +1,5 @@
 import { ConfigurationError } from './errors.ts';
-import { z } from './zod.ts';
+import { safeParse, type z } from './zod.ts';
 
 /**
  * Validates `value` against a schema of strict objects, of zod or of zod/mini.
@@ -12,7 +12,7 @@ export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: 
       'parseConfiguration: the schema is not one of zod; give a schema such as trainingConfiguration.',
     );
   }
-  const result = z.safeParse(schema, value);
+  const result = safeParse(schema, value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
@@ -61,7 +61,7 @@ function keysAt(schema: z.core.$ZodType, value: unknown, path: readonly Property
   const { options, shape } = unwrap(schema);
   if (options) {
     const fits = options.filter((option) =>
-      z.safeParse(option, value).error?.issues.every((issue) => issue.code === 'unrecognized_keys'),
+      safeParse(option, value).error?.issues.every((issue) => issue.code === 'unrecognized_keys'),
     );
     return [...new Set(fits.flatMap((option) => keysAt(option, value, path)))];
   }

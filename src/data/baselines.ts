@@ -2,7 +2,7 @@
 
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../base/options.ts';
+import { checkArguments, checkOptions, describe, option } from '../base/options.ts';
 import { PairMap } from '../tokenizers/training/pair-map.ts';
 import { countCharacters } from './dataset/tail-split.ts';
 
@@ -20,7 +20,7 @@ import { countCharacters } from './dataset/tail-split.ts';
 export function orderKModel(train: string, heldOut: string, order = 3): number {
   checkArguments('orderKModel', { train, heldOut }, { train: option.string, heldOut: option.string });
   if (!Number.isInteger(order) || order < 0 || order > 16) {
-    throw new ConfigurationError(`order is ${order}; use an integer from 0 to 16.`);
+    throw new ConfigurationError(`order is ${describe(order)}; use an integer from 0 to 16.`);
   }
   if (heldOut === '')
     throw new DataError('The held-out text is empty; bits per character need at least one character.');

@@ -8,7 +8,7 @@ import type { Backend } from '../backend/types.ts';
  *
  * @throws PlatformError if the backend asked for cannot be loaded.
  */
-export function createBackend(options?: BackendOptions): Promise<Backend> {
+export async function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(nodeHost, options);
 }
 

@@ -1,8 +1,11 @@
 import { createAttention } from '../attention/attention.ts';
+import { sourceMemoryKind } from '../attention/decoding/source-memory.ts';
+import { keyMaskKind } from '../attention/options.ts';
 import type { Attention, KeyMask } from '../attention/types.ts';
 import { decodingStateKind } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
-import type { Pauses } from '../base/event-loop.ts';
+import { DataError } from '../base/errors.ts';
+import { type Pauses, pausesKind } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
 import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
@@ -19,7 +22,7 @@ import {
 } from './encoder-decoder-configuration.ts';
 import { Block } from './layers/block.ts';
 import { DecoderBlock, type DecoderBlockState } from './layers/decoder-block.ts';
-import { Dropout } from './layers/dropout.ts';
+import { Dropout, dropoutKind } from './layers/dropout.ts';
 import { FeedForward, feedForwardSizes } from './layers/feed-forward.ts';
 import { gather, type Layer } from './layers/layer.ts';
 import { LayerNorm } from './layers/layer-norm.ts';
@@ -132,6 +135,7 @@ export class EncoderDecoder implements Layer {
 
   /** As {@link encode}, but the event loop may turn between layers. Not differentiable. The caller disposes the result. */
   async encodeInSteps(ids: Tensor, pauses: Pauses): Promise<Tensor> {
+    checkArguments('EncoderDecoder.encodeInSteps', { ids, pauses }, { ids: tensorKind, pauses: pausesKind });
     let x = scope(() => withLabel('source', () => this.#source.forward(ids)));
     try {
       for (const [layer, block] of this.#encoder.entries()) {
@@ -176,7 +180,11 @@ export class EncoderDecoder implements Layer {
 
   /** One state per decoder layer, for {@link extend}: an empty past, and the source. The caller disposes them. */
   createStates(encoded: Tensor, sourceMask?: KeyMask): DecoderBlockState[] {
-    checkArguments('EncoderDecoder.createStates', { encoded }, { encoded: tensorKind });
+    checkArguments(
+      'EncoderDecoder.createStates',
+      { encoded, sourceMask },
+      { encoded: tensorKind, sourceMask: option.optional(keyMaskKind) },
+    );
     const { dModel, numHeads } = this.configuration;
     const sizes = { batch: encoded.shape[0], heads: numHeads, dHead: dModel / numHeads, dValue: dModel / numHeads };
     return this.#decoder.map(({ layers }) => ({
@@ -196,6 +204,11 @@ export class EncoderDecoder implements Layer {
       { ids, states },
       { ids: tensorKind, states: option.listOf(blockStateKind) },
     );
+    if (states.length !== this.#decoder.length) {
+      throw new DataError(
+        `EncoderDecoder.extend: there are ${states.length} states for ${this.#decoder.length} layers; give those of createStates().`,
+      );
+    }
     return scope(() => {
       const offset = this.#target.isPositional ? states[0].past.position : 0;
       let x = withLabel('target', () => this.#target.forward(ids, { offset }));
@@ -251,9 +264,9 @@ export class EncoderDecoder implements Layer {
 
 function checkPass(where: string, options: EncoderDecoderPass): void {
   checkOptions<EncoderDecoderPass & { weight?: number }>(where, options, {
-    dropout: option.made('a Dropout', Dropout.is),
-    sourceMask: option.either(tensorKind, option.array),
-    targetMask: option.either(tensorKind, option.array),
+    dropout: dropoutKind,
+    sourceMask: keyMaskKind,
+    targetMask: keyMaskKind,
     weight: option.number,
   });
 }
@@ -292,5 +305,5 @@ export const encoderDecoderKind: OptionKind = option.made('an EncoderDecoder', E
 
 const blockStateKind = option.having('what createStates() gives', {
   past: decodingStateKind,
-  source: option.object,
+  source: sourceMemoryKind,
 });

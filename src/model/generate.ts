@@ -65,7 +65,7 @@ export class Decoder {
   }
 
   /** The past as plain data, one entry per layer; `new Decoder(model, saved)` continues from it. */
-  save(): Promise<SavedState[]> {
+  async save(): Promise<SavedState[]> {
     return this.#inTurn(() => Promise.all(this.#states.map((state) => state.save())));
   }
 
@@ -137,7 +137,7 @@ const generateOptions: OptionKinds<GenerateOptions> = {
  * @param prompt token ids, at least one
  * @throws DataError when the prompt is empty, holds unknown tokens, or is longer than learned positions allow
  */
-export function generate(
+export async function* generate(
   model: Transformer,
   prompt: ArrayLike<number>,
   options: GenerateOptions = {},
@@ -151,7 +151,7 @@ export function generate(
     },
   );
   checkOptions<GenerateOptions>('generate', options, generateOptions);
-  return untilAborted(options.signal, tokens(model, prompt, options));
+  yield* untilAborted(options.signal, tokens(model, prompt, options));
 }
 
 async function* tokens(

@@ -1,5 +1,6 @@
 import { DataError } from '../base/errors.ts';
-import { checkArguments, checkOptions, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, type OptionKinds, option } from '../base/options.ts';
+import { parseConfiguration } from '../base/parse-configuration.ts';
 import type { Random } from '../base/random.ts';
 import { randomKind } from '../base/random.ts';
 import { z } from '../base/zod.ts';
@@ -31,8 +32,7 @@ export const samplingKinds: OptionKinds<SamplingOptions> = {
  */
 export function sampleToken(logits: ArrayLike<number>, options: Partial<SamplingOptions>, random: Random): number {
   checkArguments('sampleToken', { logits, random }, { logits: option.numbers, random: randomKind });
-  checkOptions<SamplingOptions>('sampleToken', options, samplingKinds);
-  const { temperature = 1, topK = 0, topP = 1 } = options;
+  const { temperature, topK, topP } = parseConfiguration(samplingOptions, options ?? {}, 'the options of sampleToken');
   const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(
     ({ logit }) => logit !== Number.NEGATIVE_INFINITY,
   );

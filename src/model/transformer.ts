@@ -1,19 +1,20 @@
 import { createAttention } from '../attention/attention.ts';
-import type { AttendOptions, Attention, DecodingState } from '../attention/types.ts';
+import { keyMaskKind, rowsOfNumbers } from '../attention/options.ts';
+import { type AttendOptions, type Attention, type DecodingState, decodingStateKind } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
-import { atOnce, type Pauses, type Pieces } from '../base/event-loop.ts';
+import { atOnce, type Pauses, type Pieces, pausesKind } from '../base/event-loop.ts';
 import { withLabel } from '../base/labels.ts';
-import { checkArguments, checkOptions, describe, type OptionKind, type OptionKinds, option } from '../base/options.ts';
+import { checkArguments, checkOptions, type OptionKind, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, streams } from '../base/random.ts';
 import { permute, reshape, slice } from '../tensor/ops/layout.ts';
 import { adopt, keep, scope, scopeInSteps } from '../tensor/scope.ts';
-import { checkBackend, checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
+import { checkBackend, checkTensors, type Tensor } from '../tensor/tensor.ts';
 import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
 import { Block } from './layers/block.ts';
 import { ResidualStack, ReversibleStack, type Stack } from './layers/block-stack.ts';
-import { Dropout } from './layers/dropout.ts';
+import { Dropout, dropoutKind } from './layers/dropout.ts';
 import { FeedForward, feedForwardSizes } from './layers/feed-forward.ts';
 import { LanguageHead } from './layers/language-head.ts';
 import { gather, type Layer } from './layers/layer.ts';
@@ -149,6 +150,7 @@ export class Transformer implements Layer {
    * @throws the reason of the pauses' signal, if it has aborted
    */
   async forwardInSteps(input: Tensor, given: Omit<ForwardOptions, 'dropout'>, pauses: Pauses): Promise<Tensor> {
+    checkArguments('forwardInSteps', { pauses }, { pauses: pausesKind });
     return scopeInSteps(this.forwardInPieces(input, given), pauses);
   }
 
@@ -269,7 +271,8 @@ export class Transformer implements Layer {
    *   equally many tokens.
    */
   stackStates(states: readonly (readonly DecodingState[])[]): DecodingState[] {
-    checkArguments('Transformer.stackStates', { states }, { states: option.array });
+    checkArguments('Transformer.stackStates', { states }, { states: option.listOf(statesKind) });
+    for (const layers of states) this.#checkLayers('stackStates', layers);
     return this.attentions.map((attention, layer) => attention.stackStates(states.map((layers) => layers[layer])));
   }
 
@@ -396,11 +399,18 @@ export class Transformer implements Layer {
 
   *#continue(ids: Tensor, states: readonly DecodingState[]): Pieces<Tensor> {
     checkTensors('extend', { ids });
-    if (!Array.isArray(states) || states.length !== this.#blocks.length) {
-      throw new DataError(`extend: the states are ${describe(states)}; give those of createStates(), one per layer.`);
-    }
+    checkArguments('extend', { states }, { states: statesKind });
+    this.#checkLayers('extend', states);
     const x = this.#embed(ids, { offset: this.#embedding.isPositional ? states[0].position : 0 });
     return yield* this.#stack.extend(x, states);
+  }
+
+  #checkLayers(where: string, states: readonly DecodingState[]): void {
+    const numLayers = this.#blocks.length;
+    if (states.length === numLayers) return;
+    throw new DataError(
+      `${where}: there are ${states.length} states for ${numLayers} layers; give those of createStates().`,
+    );
   }
 
   #embed(input: Tensor, options: EmbeddingOptions): Tensor {
@@ -415,13 +425,15 @@ export class Transformer implements Layer {
   }
 }
 
+const statesKind = option.listOf(decodingStateKind);
+
 /** Options of a forward pass, and what losses add: every method of a pass takes them all. */
 const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
-  keyMask: option.either(tensorKind, option.array),
-  segments: option.array,
-  tokenTypes: option.array,
-  maskedTokens: option.array,
-  dropout: option.made('a Dropout', Dropout.is),
+  keyMask: keyMaskKind,
+  segments: rowsOfNumbers,
+  tokenTypes: rowsOfNumbers,
+  maskedTokens: rowsOfNumbers,
+  dropout: dropoutKind,
   observe: option.function,
   weight: option.number,
 };

@@ -29,7 +29,7 @@ export interface TranslateOptions extends Partial<SamplingOptions> {
  * @param source token ids, at least one
  * @throws DataError when the source is empty, holds unknown tokens, or learned positions end
  */
-export function translate(
+export async function* translate(
   model: EncoderDecoder,
   source: ArrayLike<number>,
   options: TranslateOptions,
@@ -51,7 +51,7 @@ export function translate(
     seed: option.natural,
     signal: option.signal,
   });
-  return untilAborted(options.signal, tokens(model, source, options));
+  yield* untilAborted(options.signal, tokens(model, source, options));
 }
 
 async function* tokens(

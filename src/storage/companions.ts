@@ -2,7 +2,7 @@
 
 import { DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
-import { z } from '../base/zod.ts';
+import { safeParse, z } from '../base/zod.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 
 /** Name of the file in a model's directory that holds the companions, as one JSON object by file name. */
@@ -18,7 +18,7 @@ const schema = z.lazy(() => z.record(z.string().check(z.regex(NAME)), z.unknown(
 /** The companions that a model's directory holds. @throws DataError when they are not valid */
 export function parseCompanions(json: unknown, where: string): Companions {
   checkArguments('parseCompanions', { where }, { where: option.string });
-  const result = z.safeParse(schema, json);
+  const result = safeParse(schema, json);
   if (result.success) return result.data;
   throw new DataError(`${where} is no object of JSON files by name: restore it from a copy, or remove it.`);
 }

@@ -89,7 +89,7 @@ export async function findCheckpoint(path: string): Promise<string> {
 }
 
 /** Whether a model directory also says how far its training is, so that a run can resume from it. */
-export function isCheckpoint(directory: string): Promise<boolean> {
+export async function isCheckpoint(directory: string): Promise<boolean> {
   checkArguments('isCheckpoint', { directory }, { directory: option.string });
   return exists(join(directory, fileNames.training));
 }
@@ -165,7 +165,7 @@ const quoted = (path: string) => (/^[\w./:\\-]+$/.test(path) ? path : `'${path.r
  * Reads weights, configuration and tokenizer of a model directory, for inference.
  * @throws FileError naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
-export function loadModelFiles(directory: string, options: Stoppable = {}): Promise<ModelFiles> {
+export async function loadModelFiles(directory: string, options: Stoppable = {}): Promise<ModelFiles> {
   checkArguments('loadModelFiles', { directory }, { directory: option.string });
   checkOptions<Stoppable>('loadModelFiles', options, { signal: option.signal });
   return withFallback(directory, readModelFiles, new Pauses(options.signal));

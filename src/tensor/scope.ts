@@ -20,6 +20,7 @@ export function adopt(item: Disposable): void {
 
 /** Takes `item` out of whichever scope holds it; the caller disposes it. Returns the item. */
 export function keep<T extends Disposable>(item: T): T {
+  if (!isDisposable(item)) throw new ConfigurationError('keep: give something with dispose(), such as a tensor.');
   for (const held of scopes) held.delete(item);
   return item;
 }

@@ -1,5 +1,5 @@
 import { ShapeError } from '../base/errors.ts';
-import { describe } from '../base/options.ts';
+import { describe, reading } from '../base/options.ts';
 
 /** Axis lengths of a tensor, outermost first. */
 export type Shape = readonly number[];
@@ -29,7 +29,7 @@ export function asShape(where: string, shape: unknown): Shape {
   if (!Array.isArray(shape)) {
     throw new ShapeError(`${where}: the shape is ${describe(shape)}; give an array of axis lengths, such as [2, 3].`);
   }
-  const axes: unknown[] = [...shape];
+  const axes = reading(where, 'the shape', (): unknown[] => [...shape]);
   const axis = axes.findIndex((length) => !(Number.isSafeInteger(length) && Number(length) >= 0));
   if (axis >= 0) {
     throw new ShapeError(
@@ -53,4 +53,15 @@ export function checkShape(what: string, actual: Shape, expected: Shape): void {
   if (!sameShape(actual, expected)) {
     throw new ShapeError(`${what} has shape ${formatShape(actual)} where ${formatShape(expected)} is needed.`);
   }
+}
+
+/** Numbers of one parameter at most, 4 GiB: more is a slip, and would take minutes to draw. */
+const MOST_NUMBERS = 2 ** 30;
+
+/** @throws ShapeError for a parameter or projection that nobody can want. */
+export function checkDrawable(shape: Shape): void {
+  if (sizeOf(shape) <= MOST_NUMBERS) return;
+  throw new ShapeError(
+    `A parameter of shape ${formatShape(shape)} has more than ${MOST_NUMBERS} numbers: lower the sizes of its layer.`,
+  );
 }

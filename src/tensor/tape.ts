@@ -7,7 +7,7 @@ import { atOnce, type Pauses, type Pieces } from '../base/event-loop.ts';
 import { labelledBackward } from '../base/labels.ts';
 import { scope, scoped, scopeInSteps } from './scope.ts';
 import { checkShape } from './shape.ts';
-import { checkTensors, Tensor } from './tensor.ts';
+import { checkTensors, namedTensors, Tensor } from './tensor.ts';
 
 /**
  * Maps the gradient of an op's output to those of its inputs.
@@ -129,7 +129,7 @@ function* differentiate<Loss extends Tensor | readonly Tensor[]>(
   seed?: Tensor,
 ): Pieces<{ value: Loss; gradients: Tensor[] }> {
   if (!Array.isArray(parameters)) throw new DataError('valueAndGradients: the parameters must be an array of tensors.');
-  checkTensors('valueAndGradients', Object.fromEntries(parameters.map((each, i) => [`parameters[${i}]`, each])));
+  checkTensors('valueAndGradients', namedTensors('parameters', parameters));
   const tape = new Tape(parameters);
   const pieces = loss();
   let piece = taped(tape, () => pieces.next());

@@ -1,7 +1,7 @@
 import { countOf, type NumberArray, typeOfNumbers } from '../backend/numbers.ts';
 import type { Backend, DataType, FloatArray, Storage } from '../backend/types.ts';
 import { DataError, LifetimeError, ShapeError } from '../base/errors.ts';
-import { checkArguments, describe, type OptionKind, option } from '../base/options.ts';
+import { checkArguments, describe, type OptionKind, option, reading } from '../base/options.ts';
 import { adopt, type Disposable, keep } from './scope.ts';
 import { asShape, formatShape, type Shape, sizeOf } from './shape.ts';
 
@@ -44,9 +44,10 @@ export class Tensor implements Disposable {
   static own(backend: Backend, storage: Storage, shape: Shape, maskKind?: MaskKind): Tensor {
     checkBackend('Tensor.own', backend);
     const axes = asShape('Tensor.own', shape);
-    if (storage?.length !== sizeOf(axes)) {
+    const length = reading('Tensor.own', 'the storage', () => storage?.length);
+    if (length !== sizeOf(axes)) {
       throw new ShapeError(
-        `A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} elements; got ${describe(storage?.length)}.`,
+        `A tensor of shape ${formatShape(axes)} needs ${sizeOf(axes)} elements; got ${describe(length)}.`,
       );
     }
     return new Tensor(backend, { storage, references: 0, maskKind }, axes);
@@ -103,7 +104,7 @@ export class Tensor implements Disposable {
   }
 
   /** The numbers, row-major, once all earlier work is done. Float64Array on the reference backend. */
-  data(): Promise<FloatArray> {
+  async data(): Promise<FloatArray> {
     return this.backend.read(this.storage);
   }
 
@@ -127,6 +128,10 @@ export class Tensor implements Disposable {
 export function tensor(backend: Backend, data: NumberArray, shape: Shape, type?: 'float32' | 'int32'): Tensor {
   checkBackend('tensor', backend);
   const axes = asShape('tensor', shape);
+  return reading('tensor', 'the numbers', () => tensorOf(backend, data, axes, type));
+}
+
+function tensorOf(backend: Backend, data: NumberArray, axes: Shape, type?: 'float32' | 'int32'): Tensor {
   const kind = type ?? typeOfNumbers('tensor', data);
   const count = countOf(data);
   if (count !== sizeOf(axes)) {
@@ -187,6 +192,12 @@ export function checkTensors(where: string, tensors: Readonly<Record<string, unk
       );
     }
   }
+}
+
+/** The elements of an array by names for {@link checkTensors}, holes included. */
+export function namedTensors(name: string, tensors: readonly unknown[]): Record<string, unknown> {
+  const named = () => Object.fromEntries(Array.from(tensors, (each, i) => [`${name}[${i}]`, each]));
+  return reading(name, 'the array', named);
 }
 
 /** Undefined at the first number that is neither 0 nor 1, so this costs nothing for most arrays. */

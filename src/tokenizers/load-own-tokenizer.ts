@@ -1,6 +1,7 @@
 import { DataError } from '../base/errors.ts';
 import { checkJsonDepth } from '../base/json.ts';
 import { checkArguments, option } from '../base/options.ts';
+import { safeParse, type z } from '../base/zod.ts';
 import type { AddedToken } from './added-tokens.ts';
 import { BpeTokenizer } from './bpe.ts';
 import { BYTE_ORDER, BYTE_TO_CHARACTER, tokenToBytes } from './byte-level/byte-level.ts';
@@ -32,17 +33,8 @@ export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer
 /** Ends loading with a sentence about `what`. */
 type Fail = (what: string) => never;
 
-interface Schema<T> {
-  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: readonly Issue[] } };
-}
-
-interface Issue {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
-
-function read<T>(schema: Schema<T>, json: unknown, fail: Fail): T {
-  const parsed = schema.safeParse(json);
+function read<S extends z.core.$ZodType>(schema: S, json: unknown, fail: Fail): z.output<S> {
+  const parsed = safeParse(schema, json);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   return fail(`${path.map(String).join('.') || 'the file'} is wrong (${message.replace(/\.$/, '')})`);

@@ -1,4 +1,4 @@
-import { checkArguments, option } from '../base/options.ts';
+import { checkArguments, elementsOf, option } from '../base/options.ts';
 
 /** Longest stretch, in UTF-16 units, without a place to cut; see {@link segments}. */
 const LONGEST_STRETCH = 1 << 22;
@@ -18,9 +18,8 @@ const SHORTEST_SEGMENT = 1 << 16;
  * all the same, between two characters. How the text came in chunks changes nothing.
  */
 export async function* segments(chunks: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
-  checkArguments('segments', { chunks }, { chunks: option.iterable });
   let pending = '';
-  for await (const chunk of chunks) {
+  for await (const chunk of elementsOf('segments', 'chunks', chunks, option.string)) {
     pending += chunk;
     if (pending.length < SHORTEST_SEGMENT) continue;
     let cut = 0;

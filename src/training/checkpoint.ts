@@ -97,7 +97,7 @@ export async function saveCheckpoint(
  * Reads a whole checkpoint, to resume training.
  * @throws FileError naming the file that is missing or damaged, and an intact older checkpoint if there is one.
  */
-export function loadCheckpoint(directory: string, options: Stoppable = {}): Promise<Checkpoint> {
+export async function loadCheckpoint(directory: string, options: Stoppable = {}): Promise<Checkpoint> {
   checkArguments('loadCheckpoint', { directory }, { directory: option.string });
   checkOptions<Stoppable>('loadCheckpoint', options, { signal: option.signal });
   return withFallback(directory, readCheckpoint, new Pauses(options.signal));

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FileError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import { explainWriteError } from '../base/write-errors.ts';
-import { z } from '../base/zod.ts';
+import { safeParse, z } from '../base/zod.ts';
 
 const ownerSchema = z.lazy(() =>
   z.object({
@@ -120,7 +120,7 @@ async function takeOver(path: string, dead: Owner): Promise<void> {
 /** The owner that a lock names. Undefined where there is no lock, or it is not written yet. */
 function read(path: string): Owner | undefined {
   try {
-    return z.safeParse(ownerSchema, JSON.parse(readFileSync(path, 'utf8'))).data;
+    return safeParse(ownerSchema, JSON.parse(readFileSync(path, 'utf8'))).data;
   } catch {
     return undefined;
   }

@@ -103,8 +103,8 @@ export async function* train(options: RunOptions): AsyncGenerator<RunEvent, void
     lock: option.having('what lockRun() gives', { release: option.function }),
     fileSystem: option.object,
   });
-  const { out, dataFingerprint } = options;
-  checkArguments('train', { out, dataFingerprint }, { out: option.string, dataFingerprint: option.any });
+  const { out, data, model } = options;
+  checkArguments('train', { out, data, model }, { out: option.string, data: dataKind, model: transformerKind });
   const lock = options.lock ?? (await lockRun(options.out));
   try {
     yield* trainLocked({ ...options, configuration: parseTrainingConfiguration(options.configuration) });

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import { inSteps, Pauses, type Pieces, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, type OptionKind, option } from '../base/options.ts';
 import { Random, streams } from '../base/random.ts';
-import type { Batch } from '../data/batches/windows.ts';
+import { type Batch, batchKind } from '../data/batches/windows.ts';
 import { Dropout } from '../model/layers/dropout.ts';
 import type { HiddenLoss } from '../model/losses.ts';
 import { type Transformer, transformerKind } from '../model/transformer.ts';
@@ -111,7 +111,7 @@ export class Trainer {
   }
 
   /** Copies the optimizer's moments out. */
-  saveOptimizer(): Promise<Map<string, TensorEntry>> {
+  async saveOptimizer(): Promise<Map<string, TensorEntry>> {
     return this.#optimizer.save();
   }
 
@@ -146,7 +146,11 @@ export class Trainer {
     const { accumulate, clip } = this.configuration;
     await this.#redrawIfDue();
     const batches: Batch[] = [];
-    for (let i = 0; i < accumulate; i++) batches.push(await this.#data.batchAt(this.#position + i));
+    for (let i = 0; i < accumulate; i++) {
+      const batch = await this.#data.batchAt(this.#position + i);
+      checkArguments('Trainer.step', { batch }, { batch: batchKind });
+      batches.push(batch);
+    }
     const tokens = batches.reduce((total, batch) => total + countTargets(batch), 0);
     const places = batches.reduce((total, batch) => total + countPlaces(batch), 0);
     const weights = { weight: 1 / Math.max(1, tokens), placeWeight: 1 / Math.max(1, places) };

@@ -6,14 +6,6 @@ import { fileURLToPath } from 'node:url';
 
 const golden = (path) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
 
-/** What a generator gives at most before it is left. */
-const YIELDS = 3;
-
-async function first(values) {
-  let count = 0;
-  for await (const _ of values) if (++count === YIELDS) break;
-}
-
 /** Exports that are not called, with reasons. */
 export const notCalled = {
   ...Object.fromEntries(
@@ -46,6 +38,17 @@ export const notCalled = {
   ),
 };
 
+/** Methods that are not called, whatever their class. */
+export const methodsNotCalled = {
+  is: 'takes anything and answers true or false',
+  ...Object.fromEntries(
+    ['encodePlain', 'encodeBytes', 'encodePiece', 'encodeSections', 'join', 'modelToJson', 'insert'].map((name) => [
+      name,
+      'is not public in TypeScript',
+    ]),
+  ),
+};
+
 /** Exports whose last object is no options but data, or a result of another export, which may hold more. */
 export const takesData = new Set([
   ...['snapshotsLength', 'createAttention', 'FavorAttention.createState', 'LshAttention', 'LshAttention.createState'],
@@ -66,7 +69,13 @@ export const takesData = new Set([
   ...['loadTokenizer', 'loadAnyTokenizer', 'loadForeignTokenizer', 'batchOptions', 'checkTeacher', 'Distillation'],
   ...['Distillation.teach', 'checkObjective', 'objectiveLoss', 'heldOutBatches', 'trainingBatches', 'checkTokenizer'],
   ...['restoreModel', 'dataFingerprint', 'FavorState.restore', 'KeyValueCache.restore', 'parseSavedState'],
-  ...['savedStateToJson', 'encodeSafetensors'],
+  ...['savedStateToJson', 'encodeSafetensors', 'FavorAttention.restoreState', 'LshAttention.restoreState'],
+  ...[
+    'Transformer.forwardInSteps',
+    'Transformer.attentionInputsInSteps',
+    'EncoderDecoder.encodeInSteps',
+    'MultiHeadAttention.recall',
+  ],
 ]);
 
 /** Name → [valid arguments, call]; `Class.method` for methods. */
@@ -144,6 +153,16 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ...{ attentionNorm: new library.LayerNorm(backend, 4), attention: heads() },
     ...{ feedForwardNorm: new library.LayerNorm(backend, 4), feedForward: feedForward() },
   });
+  const pauses = () => new library.Pauses();
+  const layers = {
+    Module: () => new library.Module(),
+    Linear: () => new library.Linear(backend, 3, 2, drawn()),
+    LayerNorm: () => new library.LayerNorm(backend, 3),
+    Embedding: () => new library.Embedding(backend, 5, 3, drawn()),
+    FeedForward: feedForward,
+    MultiHeadAttention: heads,
+    Block: () => new library.Block(parts()),
+  };
   const small = () => new library.AdamW(new Map([['weight', tensorOf(2, 3)]]));
   const bad = () => new library.BadRecords();
   const fasta = file('a.fa', '>sp|P1|N OS=One\nMKVL\n');
@@ -234,16 +253,16 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
       () => [() => model.forward(idsOf(1, 2)), [...model.parameters().values()]],
       library.valueAndGradients,
     ],
-    createBackend: [
-      () => [{ backend: 'reference', numThreads: 1 }],
-      async (...args) => (await library.createBackend(...args)).close(),
-    ],
+    createBackend: [() => [{ backend: 'reference', numThreads: 1 }], library.createBackend, (made) => made.close()],
     exponentialEstimator: [() => [4], library.exponentialEstimator],
     snapshotsLength: [
       () => [{ heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numSequences: 1 }, 4],
       library.snapshotsLength,
     ],
     pause: [() => [], library.pause],
+    Pauses: [() => [new AbortController().signal], (...args) => new library.Pauses(...args)],
+    inSteps: [() => [[1, 2].values(), pauses()], library.inSteps],
+    'Pauses.next': [() => [], () => new library.Pauses().next()],
     messageOf: [() => [new Error('x')], library.messageOf],
     parseConfiguration: [() => [library.transformerConfiguration, size, 'here'], library.parseConfiguration],
 
@@ -297,7 +316,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     'FavorState.stack': [() => [[favorState(), favorState()]], (...args) => library.FavorState.stack(...args)],
     'FavorState.restore': [() => [backend, { ...states[0] }], (...args) => library.FavorState.restore(...args)],
     KeyValueCache: [() => [backend, { ...sizes }, 4], (...args) => new library.KeyValueCache(...args)],
-    'KeyValueCache.append': [() => [tensorOf(1, 2, 3, 2), tensorOf(1, 2, 3, 2)], (...args) => cache().append(...args)],
+    'KeyValueCache.append': [() => [tensorOf(1, 3, 2, 2), tensorOf(1, 3, 2, 2)], (...args) => cache().append(...args)],
     'KeyValueCache.slice': [() => [0, 1], (...args) => cache().slice(...args)],
     'KeyValueCache.stack': [() => [[cache(), cache()]], (...args) => library.KeyValueCache.stack(...args)],
     'KeyValueCache.restore': [
@@ -354,7 +373,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     wikitextToText: [() => ["'''a'''", {}], library.wikitextToText],
     evaluateListOps: [() => [library.parseListOps('[MAX 1 2 ]')], library.evaluateListOps],
     listOpsExample: [() => [1, listOps()], library.listOpsExample],
-    listOpsExamples: [() => [{ ...listOps(), count: 2 }], (...args) => first(library.listOpsExamples(...args))],
+    listOpsExamples: [() => [{ ...listOps(), count: 2 }], library.listOpsExamples],
     listOpsLetters: [() => [library.parseListOps('[MAX 1 2 ]')], library.listOpsLetters],
     listOpsText: [() => [library.parseListOps('[MAX 1 2 ]')], library.listOpsText],
     parseListOps: [() => ['[MAX 1 2 ]'], library.parseListOps],
@@ -391,6 +410,22 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
       () => [[model.createStates(), model.createStates()]],
       (...args) => model.stackStates(...args),
     ],
+    // Every attention that decodes keeps states of its own.
+    ...Object.fromEntries(
+      ['exact', 'auto', 'lsh'].flatMap((type) => {
+        const own = new library.Transformer(backend, {
+          ...size,
+          attention: { type, ...(type === 'lsh' ? { chunkLength: 2 } : {}) },
+        });
+        return [
+          [`Transformer.extend, ${type}`, [() => [idsOf(1, 2), own.createStates()], (...args) => own.extend(...args)]],
+          [
+            `Transformer.stackStates, ${type}`,
+            [() => [[own.createStates(), own.createStates()]], (...args) => own.stackStates(...args)],
+          ],
+        ];
+      }),
+    ),
     'Transformer.redraw': [() => [1, 2], (...args) => model.redraw(...args)],
     'Transformer.replaceAttention': [
       () => [{ attention: 'exact' }, 1],
@@ -440,7 +475,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     'MultiHeadAttention.forward': [() => [tensorOf(1, 3, 4), { causal: true }], (...args) => heads().forward(...args)],
     Block: [() => [parts(), 'post'], made(library.Block)],
     'Block.forward': [
-      () => [tensorOf(1, 3, 4), { causal: true }],
+      () => [tensorOf(1, 3, 4), { causal: true }, library.Dropout.off],
       (...args) => new library.Block(parts()).forward(...args),
     ],
     Dropout: [() => [0.5, [1, 2]], (...args) => new library.Dropout(...args).forward(tensorOf(2))],
@@ -451,12 +486,9 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ],
     languageModelLoss: [() => [model, idsOf(1, 2), idsOf(2, 3), {}], library.languageModelLoss],
     translationLoss: [() => [translator, idsOf(1, 2), idsOf(1, 2), idsOf(2, 3), {}], library.translationLoss],
-    generate: [() => [model, [1, 2], { maxTokens: 2 }], (...args) => first(library.generate(...args))],
-    streamText: [() => [byteModel, bytes, 'abc', { maxTokens: 2 }], (...args) => first(library.streamText(...args))],
-    translate: [
-      () => [translator, [1, 2], { start: 1, stop: 2, maxTokens: 2 }],
-      (...args) => first(library.translate(...args)),
-    ],
+    generate: [() => [model, [1, 2], { maxTokens: 2 }], library.generate],
+    streamText: [() => [byteModel, bytes, 'abc', { maxTokens: 2 }], library.streamText],
+    translate: [() => [translator, [1, 2], { start: 1, stop: 2, maxTokens: 2 }], library.translate],
     sampleToken: [() => [[1, 2, 3], { topK: 2, topP: 0.5, temperature: 1 }, random()], library.sampleToken],
     imagePatches: [() => [new Float32Array(16), { imageSize: 4, patchSize: 2, channels: 1 }], library.imagePatches],
 
@@ -472,7 +504,8 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ],
     createPretrained: [
       () => [backend, pretrained, { attention: 'exact', seed: 1 }],
-      (...args) => library.createPretrained(...args).dispose(),
+      library.createPretrained,
+      (made) => made.dispose(),
     ],
     exportHuggingFace: [() => [gpt2, { tokenizer: bytes }], library.exportHuggingFace],
     tokenizerFiles: [() => [bytes, configuration, {}], library.tokenizerFiles],
@@ -497,28 +530,30 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
       () => [{ tokens: ['a', 'b', '?'], unknown: 2, added: [] }],
       (...args) => new library.CharacterTokenizer(...args),
     ],
-    UnigramTokenizer: [
-      () => [{ tokens: byteTokens().map((bytes) => ({ bytes, score: -1 })), added: [] }],
-      (...args) => new library.UnigramTokenizer(...args),
-    ],
+    UnigramTokenizer: [() => [scored()], (...args) => new library.UnigramTokenizer(...args)],
     ...Object.fromEntries(
       [
         ['ByteTokenizer', bytes],
         ['CharacterTokenizer', characters],
         ['ProteinTokenizer', new library.ProteinTokenizer()],
         ['PixelTokenizer', new library.PixelTokenizer()],
-      ].flatMap(([name, tokenizer]) => [
-        [`${name}.encode`, [() => ['a'], (...args) => tokenizer.encode(...args)]],
-        [`${name}.decode`, [() => [[1, 2]], (...args) => tokenizer.decode(...args)]],
-        [`${name}.bytesOf`, [() => [1], (...args) => tokenizer.bytesOf(...args)]],
-      ]),
+        ['BpeTokenizer', new library.BpeTokenizer({ tokens: byteTokens(), merges: [], added: [] })],
+        ['UnigramTokenizer', new library.UnigramTokenizer(scored())],
+      ].flatMap(([name, tokenizer]) =>
+        Object.entries({
+          ...{ encode: ['a'], decode: [[1, 2]], bytesOf: [1], decodeStream: [], toJSON: [] },
+        }).map(([method, args]) => [
+          `${name}.${method}`,
+          [() => structuredClone(args), (...given) => tokenizer[method](...given)],
+        ]),
+      ),
     ),
     loadForeignTokenizer: [() => [JSON.parse(JSON.stringify(bytes)), 'here'], library.loadForeignTokenizer],
     loadTokenizer: [() => [JSON.parse(JSON.stringify(bytes)), 'here'], library.loadTokenizer],
     loadAnyTokenizer: [() => [JSON.parse(JSON.stringify(bytes)), 'here'], library.loadAnyTokenizer],
     pixelText: [() => [Uint8Array.of(1, 2)], library.pixelText],
-    segments: [() => [['a b', 'c d']], (...args) => first(library.segments(...args))],
-    segmentsOf: [() => ['a b c'], (...args) => first(library.segmentsOf(...args))],
+    segments: [() => [['a b', 'c d']], library.segments],
+    segmentsOf: [() => ['a b c'], library.segmentsOf],
     trainBpe: [() => [texts(), { vocabSize: 260 }], library.trainBpe],
     trainCharacters: [() => [texts(), {}], library.trainCharacters],
     trainUnigram: [() => [texts(), { vocabSize: 260 }], library.trainUnigram],
@@ -555,53 +590,32 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     explainWriteError: [() => [new Error('x'), 'a'], library.explainWriteError],
     brotliBitsPerCharacter: [() => ['abab', 'ab', {}], library.brotliBitsPerCharacter],
     openDataset: [() => [{ data: [textFile] }, {}], library.openDataset],
-    datasetText: [() => [dataset, 'train', {}], (...args) => first(library.datasetText(...args))],
-    tokenizeDataset: [
-      () => [dataset, bytes, { file: fresh() }],
-      async (...args) => (await library.tokenizeDataset(...args)).close(),
-    ],
-    readFasta: [() => [fasta, bad(), {}], (...args) => first(library.readFasta(...args))],
+    datasetText: [() => [dataset, 'train', {}], library.datasetText],
+    tokenizeDataset: [() => [dataset, bytes, { file: fresh() }], library.tokenizeDataset, (made) => made.close()],
+    readFasta: [() => [fasta, bad(), {}], library.readFasta],
     imagePaths: [() => [folderOfImages], library.imagePaths],
-    readImageFiles: [() => [[textFile], bad(), {}], (...args) => first(library.readImageFiles(...args))],
-    readJsonl: [() => [jsonl, bad(), {}], (...args) => first(library.readJsonl(...args))],
-    readLabelledFolder: [
-      () => [join(folderOfTexts, 'train'), bad(), {}],
-      (...args) => first(library.readLabelledFolder(...args)),
-    ],
-    readText: [() => [textFile, bad(), {}], (...args) => first(library.readText(...args))],
-    readPg19: [() => [books, bad()], (...args) => first(library.readPg19(...args))],
-    readListOps: [
-      () => [file('basic_train.tsv', 'Source\tTarget\n( [MAX 1 2 ] )\t2\n'), bad()],
-      (...args) => first(library.readListOps(...args)),
-    ],
+    readImageFiles: [() => [[textFile], bad(), {}], library.readImageFiles],
+    readJsonl: [() => [jsonl, bad(), {}], library.readJsonl],
+    readLabelledFolder: [() => [join(folderOfTexts, 'train'), bad(), {}], library.readLabelledFolder],
+    readText: [() => [textFile, bad(), {}], library.readText],
+    readPg19: [() => [books, bad()], library.readPg19],
+    readListOps: [() => [file('basic_train.tsv', 'Source\tTarget\n( [MAX 1 2 ] )\t2\n'), bad()], library.readListOps],
     expandPaths: [() => [['*.txt'], folder], library.expandPaths],
-    openText: [() => [textFile], (...args) => first(library.openText(...args))],
-    readLabelledTable: [
-      () => [file('table.tsv', 'text\tlabel\nabc\t0\n'), bad(), {}],
-      (...args) => first(library.readLabelledTable(...args)),
-    ],
-    readNpzImages: [
-      () => [golden('images/stored.npz'), { size: 3 }],
-      (...args) => first(library.readNpzImages(...args)),
-    ],
-    readParquet: [
-      () => [golden('parquet/snappy.parquet'), bad(), {}],
-      (...args) => first(library.readParquet(...args)),
-    ],
-    readUniProt: [() => [uniProt, bad(), {}], (...args) => first(library.readUniProt(...args))],
-    readWikipedia: [() => [wikipedia, bad(), {}], (...args) => first(library.readWikipedia(...args))],
+    openText: [() => [textFile], library.openText],
+    readLabelledTable: [() => [file('table.tsv', 'text\tlabel\nabc\t0\n'), bad(), {}], library.readLabelledTable],
+    readNpzImages: [() => [golden('images/stored.npz'), { size: 3 }], library.readNpzImages],
+    readParquet: [() => [golden('parquet/snappy.parquet'), bad(), {}], library.readParquet],
+    readUniProt: [() => [uniProt, bad(), {}], library.readUniProt],
+    readWikipedia: [() => [wikipedia, bad(), {}], library.readWikipedia],
     fetchFromHub: [() => ['hf://datasets/a/b', { cacheDir: folder, offline: true }], cached(library.fetchFromHub)],
     loadCheckpoint: [() => [checkpoint, {}], library.loadCheckpoint],
     isHubName: [() => ['hf://a/b'], library.isHubName],
     tokensFingerprint: [() => [tokens, bytes.vocabSize, {}], library.tokensFingerprint],
     checkTokenizer: [() => [bytes, byteModel.configuration, 'here'], library.checkTokenizer],
     directoryFiles: [() => [saved], library.directoryFiles],
-    loadModel: [() => [backend, saved, {}], async (...args) => (await library.loadModel(...args)).model.dispose()],
-    loadTransformer: [
-      () => [backend, saved, {}],
-      async (...args) => (await library.loadTransformer(...args)).model.dispose(),
-    ],
-    restoreModel: [() => [backend, modelFiles, 'here'], (...args) => library.restoreModel(...args).dispose()],
+    loadModel: [() => [backend, saved, {}], library.loadModel, ({ model }) => model.dispose()],
+    loadTransformer: [() => [backend, saved, {}], library.loadTransformer, ({ model }) => model.dispose()],
+    restoreModel: [() => [backend, modelFiles, 'here'], library.restoreModel, (made) => made.dispose()],
     findCheckpoint: [() => [saved], library.findCheckpoint],
     isCheckpoint: [() => [saved], library.isCheckpoint],
     loadModelFiles: [() => [saved, {}], library.loadModelFiles],
@@ -611,12 +625,129 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     saveFiles: [() => [fresh(), new Map([['a', 'b']]), {}], library.saveFiles],
     saveModel: [() => [fresh(), model, { tokenizer: '{}' }], library.saveModel],
     loadTeacher: [() => [backend, saved, {}], library.loadTeacher],
-    lockRun: [() => [fresh()], async (...args) => (await library.lockRun(...args)).release()],
+    lockRun: [() => [fresh()], library.lockRun, (made) => made.release()],
     dataFingerprint: [() => [{ fingerprint: 'a', train: tokens }, ['a']], library.dataFingerprint],
-    train: [() => [{ ...trainer(), out: fresh(), dataFingerprint: 'a' }], (...args) => first(library.train(...args))],
+    train: [() => [{ ...trainer(), out: fresh(), dataFingerprint: 'a' }], library.train],
+    'Tensor.data': [() => [], () => tensorOf(2, 3).data()],
+    ...disposals({
+      Tensor: () => tensorOf(2),
+      Transformer: () => new library.Transformer(backend, size),
+      EncoderDecoder: () => new library.EncoderDecoder(backend, translator.configuration),
+      Decoder: () => new library.Decoder(model),
+      FavorAttention: () => library.createAttention(backend, attention('favor', { numFeatures: 4 }), layer, random()),
+      LshAttention: () => library.createAttention(backend, attention('lsh'), layer, random()),
+      LinformerAttention: () => library.createAttention(backend, attention('linformer'), layer, random()),
+      FavorState: favorState,
+      KeyValueCache: cache,
+      AdamW: small,
+      Trainer: () => new library.Trainer(trainer()),
+      ...layers,
+    }),
+    ...Object.fromEntries(
+      Object.entries({ FavorState: favorState, KeyValueCache: cache }).flatMap(([name, make]) => [
+        [`${name}.clone`, [() => [], () => make().clone()]],
+        [`${name}.save`, [() => [], () => make().save()]],
+      ]),
+    ),
+    ...Object.fromEntries(
+      Object.entries({
+        ...{ Transformer: () => model, EncoderDecoder: () => translator, ...layers },
+        ...{ LshAttention: () => lsh, LinformerAttention: () => linformer, FavorAttention: () => favor },
+      }).flatMap(([name, make]) =>
+        ['parameters', 'buffers']
+          .filter((method) => method in library[name].prototype)
+          .map((method) => [`${name}.${method}`, [() => [], () => make()[method]()]]),
+      ),
+    ),
+    'FavorAttention.restoreState': [
+      async () => [await favor.createState({ ...sizes, dHead: 4 }).save()],
+      (...args) => favor.restoreState(...args),
+    ],
+    'LshAttention.restoreState': [async () => [await cache().save()], (...args) => lsh.restoreState(...args)],
+    'LshAttention.stackStates': [() => [[cache(), cache()]], (...args) => lsh.stackStates(...args)],
+    'LshAttention.extend': [
+      () => {
+        const queries = one();
+        return [queries, queries, one(), lsh.createState({ ...sizes, dHead: 4, dValue: 4 })];
+      },
+      (...args) => lsh.extend(...args),
+    ],
+    'LshAttention.redraw': [() => [random()], (...args) => lsh.redraw(...args)],
+    'LinformerAttention.redraw': [() => [random()], (...args) => linformer.redraw(...args)],
+    'Transformer.forwardInPieces': [() => [idsOf(1, 2), {}], (...args) => whole(model.forwardInPieces(...args))],
+    'Transformer.extendInPieces': [
+      () => [idsOf(1, 2), model.createStates()],
+      (...args) => whole(model.extendInPieces(...args)),
+    ],
+    'Transformer.advanceInPieces': [
+      () => [idsOf(1, 2), model.createStates()],
+      (...args) => whole(model.advanceInPieces(...args)),
+    ],
+    'Transformer.replaceAttentionInPieces': [
+      () => [{ attention: 'exact' }, 1],
+      (...args) => whole(new library.Transformer(backend, size).replaceAttentionInPieces(...args)),
+    ],
+    'Transformer.redrawInPieces': [() => [1, 2], (...args) => whole(model.redrawInPieces(...args))],
+    'AdamW.stepInPieces': [
+      () => [[tensorOf(2, 3)], { learningRate: 0.1 }],
+      (...args) => whole(small().stepInPieces(...args)),
+    ],
+    'Transformer.forwardInSteps': [() => [idsOf(1, 2), {}, pauses()], (...args) => model.forwardInSteps(...args)],
+    'Transformer.attentionInputsInSteps': [
+      () => [idsOf(1, 2), {}, pauses()],
+      (...args) => model.attentionInputsInSteps(...args),
+    ],
+    'EncoderDecoder.encodeInSteps': [() => [idsOf(1, 2), pauses()], (...args) => translator.encodeInSteps(...args)],
+    'Decoder.save': [() => [], () => new library.Decoder(model).save()],
+    'Random.uint32': [() => [], () => random().uint32()],
+    'Random.uniform': [() => [], () => random().uniform()],
+    'Random.normal': [() => [], () => random().normal()],
+    'BadRecords.describe': [() => [], () => bad().describe()],
+    'GroupSplit.check': [
+      () => [],
+      () => {
+        const counted = new library.GroupSplit({ by: 'group', fraction: 0.5 });
+        for (const group of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) counted.partOf({ group });
+        counted.check();
+      },
+    ],
+    'AdamW.save': [() => [], () => small().save()],
+    'Trainer.saveOptimizer': [() => [], () => learner.saveOptimizer()],
+    'Dropout.next': [() => [], () => new library.Dropout(0.5, [1, 2]).next()],
+    'Block.extend': [
+      () => [tensorOf(1, 1, 4), heads().attention.createState({ ...sizes }), library.Dropout.off],
+      (...args) => new library.Block(parts()).extend(...args),
+    ],
+    'MultiHeadAttention.extend': [
+      () => [tensorOf(1, 1, 4), heads().attention.createState({ ...sizes })],
+      (...args) => heads().extend(...args),
+    ],
+    'MultiHeadAttention.attendTo': [
+      () => [tensorOf(1, 2, 4), tensorOf(1, 3, 4), {}],
+      (...args) => heads().attendTo(...args),
+    ],
+    'MultiHeadAttention.remember': [
+      () => [tensorOf(1, 3, 4), [[1, 1, 1]]],
+      (...args) => heads().remember(...args),
+      (made) => made.dispose(),
+    ],
+    'MultiHeadAttention.recall': [
+      () => [tensorOf(1, 2, 4), heads().remember(tensorOf(1, 3, 4))],
+      (...args) => heads().recall(...args),
+    ],
   };
   return calls;
 }
 
+/** Work in pieces, to its end. */
+const whole = (pieces) => [...pieces].length;
+
+/** Disposes what each function makes. */
+const disposals = (makers) =>
+  Object.fromEntries(
+    Object.entries(makers).map(([name, make]) => [`${name}.dispose`, [() => [], () => make().dispose()]]),
+  );
+
+const scored = () => ({ tokens: byteTokens().map((bytes) => ({ bytes, score: -1 })), added: [] });
 /** One token for each byte. */
 const byteTokens = () => Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));

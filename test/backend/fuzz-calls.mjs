@@ -3,7 +3,8 @@
 // block are numbers that no call may change.
 import fc from 'fast-check';
 import { publicEntries } from '../../scripts/entries.mjs';
-import { exportCalls, notCalled, takesData } from './export-calls.mjs';
+import { exportCalls, methodsNotCalled, notCalled, takesData } from './export-calls.mjs';
+import { checkLifetimes, counted, places, settle } from './fuzz-lifetimes.mjs';
 
 const inNode = Object.keys(publicEntries).filter((entry) => !(`${entry}-node` in publicEntries) && entry !== 'index');
 const library = Object.assign({}, ...(await Promise.all(inNode.map((entry) => import(`../../dist/${entry}.js`)))));
@@ -18,7 +19,9 @@ const other = await library.createBackend({ backend: name === 'reference' ? 'was
 const wholes = new Map();
 
 function allocate(length, type = 'float32') {
-  if (!(Number.isSafeInteger(length) && length >= 0 && length < 2 ** 24)) return real.allocate(length, type);
+  if (!(Number.isSafeInteger(length) && length >= 0)) return real.allocate(length, type);
+  // The machine may have that much, but not for this.
+  if (length > 2 ** 24) throw new library.OutOfMemoryError(`The fuzzer has no ${length} elements.`);
   const whole = real.allocate(length + 2 * GUARD, type);
   real.fill(type === 'float64' ? real.allocate(0) : whole, CANARY);
   const part = real.slice(whole, GUARD, length);
@@ -47,15 +50,31 @@ function release(part) {
   return real.release(whole);
 }
 const overrides = { allocate, upload, release };
-const backend = new Proxy(real, {
-  get: (target, key) => overrides[key] ?? (typeof target[key] === 'function' ? target[key].bind(target) : target[key]),
-});
+const { backend, count } = counted(
+  new Proxy(real, {
+    get: (target, key) =>
+      overrides[key] ?? (typeof target[key] === 'function' ? target[key].bind(target) : target[key]),
+  }),
+);
 
 const floats = (count) => upload(new Float32Array(count).fill(0.5));
 const ints = (...values) => upload(Int32Array.from(values));
 const dead = real.upload([1, 2, 3]);
 real.release(dead);
 const foreign = other.upload([1, 2, 3]);
+const late = await library.createBackend({ backend: name, numThreads: 1 });
+const lateTensor = library.tensor(late, [1, 2, 3, 4, 5, 6], [2, 3]);
+late.close();
+/** What an accessor of the caller's throws may come back as it is, as what a callback throws does. */
+const refusal = new Error('refused by the caller');
+function refuse() {
+  throw refusal;
+}
+const trapped = [
+  new Proxy({}, { get: refuse }),
+  Object.defineProperty([1, 2], 0, { get: refuse, enumerable: true }),
+  Object.defineProperty({ a: 1 }, 'a', { get: refuse, enumerable: true }),
+];
 const tensorOf = (...shape) =>
   library.tensor(backend, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.25), shape);
 
@@ -82,40 +101,24 @@ const givens = () => ({
 });
 const state = () => ({ sums: floats(30), compensation: floats(30), scales: floats(6) });
 const softmax = { causal: true, scale: 1, normalise: true };
+const indices = () => ({
+  ...{ sequences: sequences(), order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]), chunks: ints(...new Array(12).fill(0)) },
+  ...{ numSequences: 1, batch: 1, heads: 2, length: 3, dHead: 4, layout: 'bhld', chunkLength: 3, numHashes: 2 },
+});
 const lsh = () => ({
-  ...{
-    q: floats(24),
-    v: floats(24),
-    keyMask: floats(3),
-    sequences: sequences(),
-    order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]),
-  },
-  ...{ chunks: ints(...new Array(12).fill(0)), numSequences: 1, batch: 1, heads: 2, length: 3, dHead: 4, dValue: 4 },
-  ...{
-    layout: 'bhld',
-    causal: false,
-    chunkLength: 3,
-    numHashes: 2,
-    scale: 1,
-    rotations: floats(16),
-    numRotations: 2,
-    numBuckets: 2,
-  },
-  ...{ out: floats(24), references: floats(6), sums: floats(6), dOut: floats(24), dQ: floats(24), dV: floats(24) },
+  ...{ ...indices(), q: floats(24), v: floats(24), keyMask: floats(3), dValue: 4, causal: false, scale: 1 },
+  ...{ out: floats(24), references: floats(6), sums: floats(6) },
 });
+const lshSort = () => ({ ...indices(), q: floats(24), rotations: floats(16), numRotations: 2, numBuckets: 2 });
 const norm = () => ({
-  ...{
-    x: floats(6),
-    gamma: floats(3),
-    beta: floats(3),
-    out: floats(6),
-    mean: floats(2),
-    inverseDeviation: floats(2),
-    rows: 2,
-  },
-  ...{ width: 3, epsilon: 1e-5, dOut: floats(6), dX: floats(6), dGamma: floats(3), dBeta: floats(3) },
+  x: floats(6),
+  gamma: floats(3),
+  mean: floats(2),
+  inverseDeviation: floats(2),
+  rows: 2,
+  width: 3,
 });
-const places = { batch: 1, heads: 2, length: 3, dHead: 4, layout: 'bhld' };
+const sequence = { batch: 1, heads: 2, length: 3, dHead: 4, layout: 'bhld' };
 
 /** Valid arguments of every method of a backend, by name. */
 const methods = {
@@ -173,11 +176,11 @@ const methods = {
   softmax: () => [{ x: floats(6), out: floats(6), rows: 2, width: 3, isLog: false }],
   softmaxBackward: () => [{ out: floats(6), dOut: floats(6), dX: floats(6), rows: 2, width: 3, isLog: true }],
   squaredNorm: () => [floats(3)],
-  layerNorm: () => [norm()],
-  layerNormBackward: () => [norm()],
+  layerNorm: () => [{ ...norm(), beta: floats(3), out: floats(6), epsilon: 1e-5 }],
+  layerNormBackward: () => [{ ...norm(), dOut: floats(6), dX: floats(6), dGamma: floats(3), dBeta: floats(3) }],
   embedding: () => [{ table: floats(12), ids: ints(0, 3), out: floats(6), count: 2, width: 3 }],
   embeddingBackward: () => [{ dTable: floats(12), ids: ints(0, 3), dOut: floats(6), count: 2, width: 3 }],
-  rotary: () => [{ ...places, x: floats(24), out: floats(24), offset: 1, base: 10_000, inverse: false }],
+  rotary: () => [{ ...sequence, x: floats(24), out: floats(24), offset: 1, base: 10_000, inverse: false }],
   dropout: () => [{ x: floats(3), out: floats(3), rate: 0.5, seedLow: 1, seedHigh: 2, stream: 3 }],
   softmaxCrossEntropy: () => [
     {
@@ -221,10 +224,10 @@ const methods = {
   ],
   softmaxAttention: () => [{ ...qkv(), ...softmax, out: floats(24), logSumExp: floats(6) }],
   softmaxAttentionBackward: () => [{ ...qkv(), ...softmax, ...gradients(), logSumExp: floats(6) }],
-  lshSort: () => [lsh()],
+  lshSort: () => [lshSort()],
   lshAttention: () => [lsh()],
-  lshAttentionBackward: () => [lsh()],
-  favorFeatures: () => [{ ...givens(), ...places, x: floats(24), out: floats(18) }],
+  lshAttentionBackward: () => [{ ...lsh(), dOut: floats(24), dQ: floats(24), dV: floats(24) }],
+  favorFeatures: () => [{ ...givens(), ...sequence, x: floats(24), out: floats(18) }],
   favor: () => [{ ...qkv(), ...features(), ...state(), out: floats(24), denominator: floats(6) }],
   favorBackward: () => [{ ...qkv(), ...features(), ...state(), ...gradients(), denominator: floats(6) }],
   favorCausal: () => [
@@ -262,59 +265,12 @@ const unfuzzedMethods = ['constructor', 'close'];
 
 const idsOf = (...values) => library.tensor(backend, Int32Array.from(values), [1, values.length]);
 
-const junk = fc.oneof(
-  fc.constantFrom(
-    -1,
-    0,
-    0.5,
-    1,
-    2,
-    3,
-    5,
-    7,
-    11,
-    100_000,
-    2 ** 31 - 1,
-    2 ** 31,
-    2 ** 40,
-    -(2 ** 31),
-    Number.NaN,
-    Number.POSITIVE_INFINITY,
-  ),
-  fc.constantFrom(
-    undefined,
-    null,
-    true,
-    '3',
-    'x',
-    3n,
-    Symbol.iterator,
-    () => 1,
-    new Float32Array(3),
-    new BigInt64Array(2),
-    [],
-    {},
-    [1, 2],
-    ['2', '2'],
-    [-1, -4],
-    [8, 0.5],
-    new Map(),
-  ),
-  fc
-    .constantFrom(
-      'dead',
-      'foreign',
-      'short',
-      'ids',
-      'wild',
-      'near',
-      'tensor',
-      'wildTensor',
-      'deadTensor',
-      'foreignTensor',
-    )
-    .map((made) => ({ made })),
-);
+const plainJunk = [
+  ...[-1, 0, 0.5, 1, 2, 3, 5, 7, 11, 100_000, 2 ** 31 - 1, 2 ** 31, 2 ** 40, -(2 ** 31), Number.NaN],
+  ...[Number.POSITIVE_INFINITY, undefined, null, true, '3', 'x', 3n, Symbol.iterator, () => 1, new Float32Array(3)],
+  ...[new BigInt64Array(2), [], {}, [1, 2], ['2', '2'], [-1, -4], [8, 0.5], new Map(), [Symbol('a')], [undefined]],
+  ...[[[]], [null, null], new DataView(new ArrayBuffer(8)), Object.create(null), new Array(2), new Date(0)],
+];
 const makers = {
   dead: () => dead,
   foreign: () => foreign,
@@ -331,7 +287,17 @@ const makers = {
     return x;
   },
   foreignTensor: () => library.tensor(other, [1, 2, 3, 4, 5, 6], [2, 3]),
+  lateTensor: () => lateTensor,
+  late: () => lateTensor.storage,
+  lateBackend: () => late,
+  // What only looks like something else, or cannot be read.
+  imitation: () => Object.create(library.Tensor.prototype),
+  ...Object.fromEntries(trapped.map((trap, i) => [`trap${i}`, () => trap])),
 };
+const junk = fc.oneof(
+  fc.constantFrom(...plainJunk),
+  fc.constantFrom(...Object.keys(makers)).map((made) => ({ made })),
+);
 const made = (value) => (value !== null && typeof value === 'object' && 'made' in value ? makers[value.made]() : value);
 const mutation = fc.record({ place: fc.nat(4000), value: junk, inside: fc.boolean() });
 
@@ -358,7 +324,7 @@ function mutate(args, mutations) {
 
 /** A copy of `given` with something in its objects, arrays or maps replaced; or what stands for the whole. */
 function replaced(given, value, place, inside) {
-  const keys = inside ? keysOf(given) : [];
+  const keys = inside && !trapped.includes(given) ? keysOf(given) : [];
   if (keys.length === 0) return wrong(given, value, place);
   const key = keys[place % keys.length];
   const rest = Math.floor(place / keys.length);
@@ -371,7 +337,7 @@ function replaced(given, value, place, inside) {
 /** Keys of what a copy can be made of, once in a while with one that is unknown. */
 function keysOf(given) {
   if (given instanceof Map) return [...given.keys()];
-  if (Array.isArray(given)) return given.map((_, i) => i);
+  if (Array.isArray(given)) return [...given.keys()];
   const isTable = given !== null && typeof given === 'object' && Object.getPrototypeOf(given) === Object.prototype;
   return isTable ? Object.keys(given) : [];
 }
@@ -384,19 +350,31 @@ function report(finding) {
 
 const isPlain = (value) => Object.getPrototypeOf(value) === Object.prototype;
 
+process.on('unhandledRejection', (error) => report(new Error(`nobody hears that ${error?.stack ?? error}`)));
+
 let calls = 0;
 /** Classes of errors whose message is one sentence. */
 function isProper(error) {
   return error instanceof library.PerformersError && /^[^\n]+[.?)…]$/.test(error.message);
 }
-async function attempt(what, call, build, mutations) {
+async function attempt([what, call, build, end], mutations, mutated) {
   calls++;
+  if (process.env.PERFORMERS_FUZZ_TRACE !== undefined) process.stdout.write(`${what} ${fc.stringify(mutations)}\n`);
+  const args = mutated ?? mutate(await build(), mutations);
+  const isExpected = (error) => isProper(error) || error === refusal;
+  let hasReturned = false;
   try {
-    await call(...mutate(await build(), mutations));
+    const given = call(...args);
+    hasReturned = true;
+    const result = await given;
+    await settle(result);
+    if (result !== undefined) await end?.(result);
   } catch (error) {
-    if (!isProper(error)) {
+    if (!isExpected(error)) {
       report(new Error(`${what} throws no error with a class and a sentence: ${error?.stack ?? error}`));
     }
+    if (!hasReturned && asynchronous.has(what))
+      report(new Error(`${what} throws instead of rejecting: ${error.stack}`));
   }
   if (calls % 7 === 0) await checkGuards();
 }
@@ -418,16 +396,41 @@ const all = Object.entries(library).flatMap(([key, value]) =>
 const forgotten = all.filter((key) => !named.has(key) && !Object.hasOwn(notCalled, key));
 if (forgotten.length > 0) throw new Error(`exports that are neither fuzzed nor have a reason: ${forgotten.join(', ')}`);
 
+/** Methods of exported classes, inherited ones too. */
+function methodsOf(Class) {
+  const names = Object.getOwnPropertyNames(Class).filter((key) => typeof Class[key] === 'function');
+  for (let made = Class.prototype; made !== Object.prototype; made = Object.getPrototypeOf(made)) {
+    const own = Object.entries(Object.getOwnPropertyDescriptors(made));
+    names.push(
+      ...own.filter(([key, { value }]) => key !== 'constructor' && typeof value === 'function').map(([key]) => key),
+    );
+  }
+  return [...new Set(names)];
+}
+const isClass = (value) => typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+const uncalled = Object.entries(library)
+  .filter(([key, value]) => isClass(value) && !Object.hasOwn(notCalled, key))
+  .flatMap(([key, Class]) => methodsOf(Class).map((method) => [`${key}.${method}`, method]))
+  .filter(([name, method]) => !Object.hasOwn(exports, name) && !Object.hasOwn(methodsNotCalled, method));
+if (uncalled.length > 0)
+  throw new Error(`methods that are neither fuzzed nor have a reason: ${uncalled.map(([name]) => name).join(', ')}`);
+
 const targets = [
   ...Object.entries(methods).map(([key, build]) => [`backend.${key}`, (...args) => backend[key](...args), build]),
-  ...Object.entries(exports).map(([key, [build, call]]) => [key, call, build]),
+  ...Object.entries(exports).map(([key, [build, call, end]]) => [key, call, build, end]),
 ];
+/** Calls that give a promise or an asynchronous generator: what is wrong rejects, at the first value of a generator. */
+const asynchronous = new Set();
 /** Calls everything rightly: before, and again at the end, as nothing that was refused may have harmed what was there. */
 async function checkRightCalls() {
-  for (const [what, call, build] of targets) {
+  for (const [what, call, build, end] of targets) {
     try {
       const args = await build();
-      await call(...args);
+      const given = call(...args);
+      if (typeof given?.then === 'function' || given?.[Symbol.asyncIterator]) asynchronous.add(what);
+      const made = await given;
+      await settle(made);
+      await end?.(made);
     } catch (error) {
       report(new Error(`${what} refuses what is right: ${error.stack}`));
     }
@@ -444,7 +447,7 @@ async function checkUnknownKeys() {
     args[at] = { ...args[at], [key]: 1 };
     let message = 'nothing';
     try {
-      await call(...args);
+      await settle(await call(...args));
     } catch (error) {
       if (isProper(error)) message = error.message;
     }
@@ -452,19 +455,36 @@ async function checkUnknownKeys() {
     if (!isRefused) report(new Error(`${what} says ${message} about the unknown key ${key}`));
   }
 }
+const kept = new Set(wholes.keys());
+/** Every kind of value at every place of every argument. */
+async function sweep() {
+  const only = new RegExp(process.env.PERFORMERS_FUZZ_SWEEP);
+  for (const target of targets.filter(([what]) => only.test(what))) {
+    const [, , build] = target;
+    for (const [at] of [...places(await build())].entries()) {
+      for (const value of [...plainJunk, ...Object.keys(makers).map((made) => ({ made }))]) {
+        const [, put] = [...places(await build())][at];
+        await attempt(target, [], put(made(value)));
+      }
+      for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+    }
+  }
+}
 await checkRightCalls();
 await checkUnknownKeys();
+calls += await checkLifetimes({
+  ...{ library, targets, main: backend, count, other, report, isProper },
+  create: () => library.createBackend({ backend: name, numThreads: 1 }),
+});
+if (process.env.PERFORMERS_FUZZ_SWEEP !== undefined) await sweep();
 const property = fc.asyncProperty(
   fc.nat(targets.length - 1),
   fc.array(mutation, { minLength: 1, maxLength: 3 }),
   async (i, mutations) => {
-    const [what, call, build] = targets[i];
-    process.stdout.write(process.env.PERFORMERS_FUZZ_TRACE ? `${what} ${fc.stringify(mutations)}\n` : '');
-    await attempt(what, call, build, mutations);
+    await attempt(targets[i], mutations);
     if (wholes.size > kept.size + 500) for (const part of wholes.keys()) if (!kept.has(part)) release(part);
   },
 );
-const kept = new Set(wholes.keys());
 const end = performance.now() + seconds * 1000;
 let round = 0;
 while (round < ROUNDS || performance.now() < end) {

@@ -24,8 +24,13 @@ export class FavorState implements DecodingState {
     readonly backend: Backend,
     readonly sizes: DecodingSizes,
     readonly numFeatures: number,
-    positions: readonly number[],
+    positions?: readonly number[],
   ) {
+    checkArguments(
+      'FavorState',
+      { backend, sizes, numFeatures },
+      { backend: backendKind, sizes: decodingSizesKind, numFeatures: option.count },
+    );
     const { batch, heads, dValue } = sizes;
     const shape = [batch, heads, numFeatures];
     const sums = [...shape, dValue + 1];
@@ -34,21 +39,12 @@ export class FavorState implements DecodingState {
       keep(Tensor.empty(backend, sums)),
       keep(Tensor.empty(backend, shape)),
     ];
-    this.#positions = positions;
+    this.#positions = positions ?? new Array(batch).fill(0);
   }
 
   /** The state before any token. */
   static empty(backend: Backend, sizes: DecodingSizes, numFeatures: number): FavorState {
-    checkArguments(
-      'FavorState.empty',
-      { backend, sizes, numFeatures },
-      {
-        backend: backendKind,
-        sizes: decodingSizesKind,
-        numFeatures: option.count,
-      },
-    );
-    const state = new FavorState(backend, sizes, numFeatures, new Array(sizes.batch).fill(0));
+    const state = new FavorState(backend, sizes, numFeatures);
     const { sums, compensation, scales } = state.arrays;
     backend.fill(sums, 0);
     backend.fill(compensation, 0);

@@ -1,11 +1,12 @@
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError } from '../../base/errors.ts';
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { keep, scope } from '../../tensor/scope.ts';
-import { backendKind, Tensor, tensor, tensorKind } from '../../tensor/tensor.ts';
+import { backendKind, Tensor, tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
 import { slicedSizes, stackedSizes } from './favor-state.ts';
 import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
+import { checkStep } from './step.ts';
 
 const initialCapacity = 64;
 
@@ -67,11 +68,7 @@ export class KeyValueCache implements DecodingState {
    * @throws ConfigurationError when the caches differ in position, heads or widths, or the list is empty.
    */
   static stack(caches: readonly KeyValueCache[]): KeyValueCache {
-    checkArguments(
-      'KeyValueCache.stack',
-      { caches },
-      { caches: option.listOf(option.made('a KeyValueCache', KeyValueCache.is)) },
-    );
+    checkArguments('KeyValueCache.stack', { caches }, { caches: option.listOf(keyValueCacheKind) });
     const sizes = stackedSizes(caches);
     const position = commonPosition(caches.map((cache) => cache.position));
     const [{ backend }] = caches;
@@ -105,7 +102,7 @@ export class KeyValueCache implements DecodingState {
 
   /** Appends `[batch, length, heads, d]`. */
   append(keys: Tensor, values: Tensor): void {
-    checkArguments('KeyValueCache.append', { keys, values }, { keys: tensorKind, values: tensorKind });
+    checkStep('KeyValueCache.append', this, keyValueCacheKind, { keys, values });
     const length = keys.shape[1];
     if (this.#position + length > this.#capacity) this.#grow(this.#position + length);
     for (let b = 0; b < this.sizes.batch; b++) {
@@ -188,6 +185,8 @@ export class KeyValueCache implements DecodingState {
     this.backend.copy(source, target);
   }
 }
+
+export const keyValueCacheKind: OptionKind = option.made('a KeyValueCache', KeyValueCache.is);
 
 function commonPosition(positions: readonly number[]): number {
   const [first] = positions;

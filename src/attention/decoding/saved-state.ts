@@ -1,6 +1,6 @@
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { type OptionKind, option } from '../../base/options.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 
 const savedState = z.lazy(() => {
   /** Numbers, or their little-endian bytes in base64. */
@@ -55,7 +55,7 @@ export function savedStateToJson(saved: SavedState): SavedStateJson {
  * @throws DataError naming what is wrong.
  */
 export function parseSavedState(value: unknown): SavedState {
-  const result = savedState.safeParse(value);
+  const result = safeParse(savedState, value);
   if (result.success) return result.data;
   const [{ path, message }] = result.error.issues;
   const where = path.length > 0 ? ` at ${path.join('.')}` : '';

@@ -1,6 +1,8 @@
+import { type OptionKind, option } from '../../base/options.ts';
 import { favorState } from '../../tensor/ops/attention/favor.ts';
 import { favorCausal } from '../../tensor/ops/attention/favor-causal.ts';
 import { keep, scope } from '../../tensor/scope.ts';
+import { checkShape } from '../../tensor/shape.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import { FavorAttention } from '../favor.ts';
 import { attentionInputs, denseSequences } from '../packing.ts';
@@ -8,16 +10,25 @@ import type { Attention, KeyMask } from '../types.ts';
 import { FavorState } from './favor-state.ts';
 
 /** The keys and values of a source sequence, kept to be attended to again and again while decoding. */
-export interface SourceMemory {
+export abstract class SourceMemory {
+  readonly #made = true;
+
+  /** Whether `remember` made `value`: proxies and objects that only have the prototype are none. */
+  static is(value: unknown): value is SourceMemory {
+    return typeof value === 'object' && value !== null && #made in value;
+  }
+
   /**
    * Every query sees every valid key. Not differentiable.
    *
    * @param queries `[batch, lengthQ, heads, dHead]`
    * @returns `[batch, lengthQ, heads, dValue]`
    */
-  attend(queries: Tensor): Tensor;
-  dispose(): void;
+  abstract attend(queries: Tensor): Tensor;
+  abstract dispose(): void;
 }
+
+export const sourceMemoryKind: OptionKind = option.made('what remember() gives', SourceMemory.is);
 
 /**
  * Takes in a source sequence. FAVOR+ keeps sums whose size and time per query do not depend on the source's length.
@@ -28,20 +39,39 @@ export interface SourceMemory {
  */
 export function rememberSource(attention: Attention, keys: Tensor, values: Tensor, keyMask?: KeyMask): SourceMemory {
   if (attention instanceof FavorAttention) return new FavorMemory(attention, keys, values, keyMask);
-  const kept = [keys, values].map((tensor) => keep(tensor.view()));
-  return {
-    attend: (queries) => attention.attend(queries, kept[0], kept[1], { keyMask, layout: 'blhd' }),
-    dispose: () => {
-      for (const tensor of kept) tensor.dispose();
-    },
-  };
+  return new KeptMemory(attention, keys, values, keyMask);
 }
 
-class FavorMemory implements SourceMemory {
+class KeptMemory extends SourceMemory {
+  readonly #keys: Tensor;
+  readonly #values: Tensor;
+
+  constructor(
+    readonly attention: Attention,
+    keys: Tensor,
+    values: Tensor,
+    readonly keyMask?: KeyMask,
+  ) {
+    super();
+    [this.#keys, this.#values] = [keys, values].map((tensor) => keep(tensor.view()));
+  }
+
+  attend(queries: Tensor): Tensor {
+    return this.attention.attend(queries, this.#keys, this.#values, { keyMask: this.keyMask, layout: 'blhd' });
+  }
+
+  dispose(): void {
+    this.#keys.dispose();
+    this.#values.dispose();
+  }
+}
+
+class FavorMemory extends SourceMemory {
   readonly #attention: FavorAttention;
   readonly #state: FavorState;
 
   constructor(attention: FavorAttention, keys: Tensor, values: Tensor, keyMask?: KeyMask) {
+    super();
     const [batch, , heads, dHead] = keys.shape;
     const dValue = values.shape[3];
     this.#attention = attention;
@@ -55,6 +85,7 @@ class FavorMemory implements SourceMemory {
 
   attend(queries: Tensor): Tensor {
     const { batch, heads, dHead, dValue } = this.#state.sizes;
+    checkShape('recall: queries', queries.shape, [batch, queries.shape[1], heads, dHead]);
     return scope(() => {
       const { backend, shape } = queries;
       const sequences = denseSequences(backend, batch, shape[1], 0);

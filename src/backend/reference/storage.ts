@@ -15,6 +15,12 @@ class ReferenceStorage implements Storage {
   readonly data: Float64Array | Int32Array;
   readonly block: Block;
   readonly isSlice: boolean;
+  readonly #made = true;
+
+  /** Objects that only have the prototype are none. */
+  static is(value: Storage): value is ReferenceStorage {
+    return #made in value;
+  }
 
   constructor(type: DataType, data: Float64Array | Int32Array, block: Block, isSlice: boolean) {
     this.type = type;
@@ -27,7 +33,7 @@ class ReferenceStorage implements Storage {
 }
 
 function own(storage: Storage): ReferenceStorage {
-  if (!(storage instanceof ReferenceStorage)) {
+  if (!ReferenceStorage.is(storage)) {
     throw new LifetimeError(
       'reference backend: this storage belongs to another backend; upload its numbers here first.',
     );

@@ -10,7 +10,7 @@ import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import { DocumentRows, type DocumentRowsOptions, type Piece } from './document-rows.ts';
 import { packSequences } from './packing.ts';
-import { checkSize, type EvaluationWindows, evaluationBatches, type TrainingWindows } from './windows.ts';
+import { checkBatchSize, type EvaluationWindows, evaluationBatches, type TrainingWindows } from './windows.ts';
 
 export interface SequenceOptions extends DocumentRowsOptions {
   /** Rows of a batch. */
@@ -135,11 +135,19 @@ function packedRows(documents: DocumentRows, length: number): Rows {
   return { count: numRows, places: sumOfPlaces(pieces), at };
 }
 
+/** Pieces of one document at most: the list of all pieces is in memory. */
+const MOST_PIECES = 2 ** 26;
+
 /** All documents in pieces of at most `length` places. */
 function cut(documents: DocumentRows, length: number): Piece[] {
   const pieces: Piece[] = [];
   for (let document = 0; document < documents.count; document++) {
     const all = documents.places(document);
+    if (all / length > MOST_PIECES) {
+      throw new DataError(
+        `Document ${document} makes more than ${MOST_PIECES} rows of ${length} places; use a larger length.`,
+      );
+    }
     for (let from = 0; from < all; from += length)
       pieces.push({ document, from, places: Math.min(length, all - from) });
   }
@@ -161,8 +169,7 @@ function checkSequenceOptions(options: SequenceOptions): void {
     seed: option.number,
   });
   const { batchSize, length, packing, classes } = options;
-  checkSize(batchSize, 'batchSize');
-  checkSize(length, 'length');
+  checkBatchSize(batchSize, length);
   if (classes && packing === 'pack') {
     throw new DataError("A row has one class, so it holds one document: use packing 'pad' for classification.");
   }

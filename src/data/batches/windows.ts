@@ -1,5 +1,12 @@
 import { ConfigurationError, DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, type OptionKind, type OptionKinds, option } from '../../base/options.ts';
+import {
+  checkArguments,
+  checkOptions,
+  describe,
+  type OptionKind,
+  type OptionKinds,
+  option,
+} from '../../base/options.ts';
 import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import { tokenSplitKind } from '../tokens/token-store.ts';
@@ -61,8 +68,7 @@ export function trainingWindows(tokens: TokenSplit, options: TrainingWindowsOpti
   checkOptions<TrainingWindowsOptions>('trainingWindows', options, trainingWindowsKinds);
   const { batchSize, length, seed } = options;
   const ahead = tokensAhead(options);
-  checkSize(batchSize, 'batchSize');
-  checkSize(length, 'length');
+  checkBatchSize(batchSize, length);
   if (tokens.length < length + ahead) {
     throw new DataError(
       `The training text has ${tokens.length} tokens but one window needs ${length + ahead}; give more text or shorten the window.`,
@@ -122,8 +128,7 @@ export function evaluationWindows(
   checkOptions<Omit<TrainingWindowsOptions, 'seed'>>('evaluationWindows', options, windowsKinds);
   const { batchSize, length } = options;
   const ahead = tokensAhead(options);
-  checkSize(batchSize, 'batchSize');
-  checkSize(length, 'length');
+  checkBatchSize(batchSize, length);
   const numPredicted = Math.max(0, tokens.length - ahead);
   const batches = evaluationBatches(Math.ceil(numPredicted / length), batchSize, async (first, count) => {
     const windows = Array.from({ length: count }, (_, row) => {
@@ -179,10 +184,20 @@ function toBatch(windows: readonly Int32Array[], length: number, ahead: number):
   return { inputs, targets, segments: isPadded ? segments : undefined, batchSize, length };
 }
 
-/** @throws ConfigurationError unless `value` is a positive integer */
-export function checkSize(value: number, name: string): void {
-  if (!Number.isInteger(value) || value < 1)
-    throw new ConfigurationError(`${name} is ${value}; use a positive integer.`);
+/** Positions of a batch at most: its ids fill 1 GiB. */
+const MOST_POSITIONS = 2 ** 28;
+
+/** @throws ConfigurationError unless both are positive integers, and a batch of them fits in memory */
+export function checkBatchSize(batchSize: number, length: number): void {
+  for (const [name, value] of Object.entries({ batchSize, length })) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new ConfigurationError(`${name} is ${describe(value)}; use a positive integer.`);
+  }
+  if (batchSize * length > MOST_POSITIONS) {
+    throw new ConfigurationError(
+      `A batch of ${batchSize} rows of ${length} has more than ${MOST_POSITIONS} positions; lower batchSize or length.`,
+    );
+  }
 }
 
 const rowKinds = {

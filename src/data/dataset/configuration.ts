@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { type DatasetFormat, datasetFormats } from './data-files.ts';
 import { splitConfiguration } from './split.ts';
 
@@ -86,7 +86,7 @@ export function checkDatasetNames({ data, format }: DatasetOptions): {
     );
   }
   const least = format === 'listops' ? 0 : 1;
-  if (!z.safeParse(z.array(z.string()).check(z.minLength(least)), data ?? []).success) {
+  if (!safeParse(z.array(z.string()).check(z.minLength(least)), data ?? []).success) {
     throw new DataError('No data is named; give files, globs, folders or hf:// names as an array of strings.');
   }
   return { data: [...(data ?? [])], format };
@@ -94,7 +94,7 @@ export function checkDatasetNames({ data, format }: DatasetOptions): {
 
 /** @throws ConfigurationError for options that the format does not have */
 export function parseDatasetOptions(options: unknown): DatasetConfiguration {
-  const result = z.safeParse(datasetConfiguration, options);
+  const result = safeParse(datasetConfiguration, options);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new DataError(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);

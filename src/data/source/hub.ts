@@ -9,7 +9,7 @@ import { environment } from '../../base/environment.ts';
 import { DataError, NetworkError } from '../../base/errors.ts';
 import type { Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { HASH, HubCache, isIntact, statOf, staysBelow } from './hub-cache.ts';
 import { downloadVerified, type HubFile } from './hub-download.ts';
 
@@ -234,7 +234,7 @@ class Hub {
     const kept = ['listings', `${commit}.json`];
     const earlier = await this.#cache.read(...kept);
     if (earlier !== undefined) {
-      const { data } = z.safeParse(listingSchema, parseJson(earlier));
+      const { data } = safeParse(listingSchema, parseJson(earlier));
       if (data) return data;
     }
     return this.#ask(

@@ -12,7 +12,7 @@ import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { type PartName, partNames } from '../dataset/documents.ts';
 import { createFingerprint } from './fingerprint.ts';
 
@@ -110,7 +110,7 @@ export async function readFooter(file: string): Promise<TokenFooter | undefined>
     if (trailer?.toString('latin1', 4) !== MAGIC) return undefined;
     const length = trailer.readUInt32LE(0);
     const json = await readBytes(handle, size - TRAILER - length, length);
-    const { data } = z.safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
+    const { data } = safeParse(footerSchema, JSON.parse(json?.toString() ?? 'null'));
     if (data === undefined) return undefined;
     return size === offsetsOf(data, 'train').end + length + TRAILER ? data : undefined;
   } catch {

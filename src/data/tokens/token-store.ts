@@ -205,7 +205,7 @@ export function checkRange(offset: number, length: number, size: number): void {
   }
 }
 
-export const tokenSplitKind: OptionKind = option.having('a part of tokenised texts, such as fromTexts() gives', {
+const splitMembersKind = option.having('a part of tokenised texts, such as fromTexts() gives', {
   length: option.natural,
   characters: option.natural,
   documents: option.numbers,
@@ -218,3 +218,18 @@ export const encoderKind: OptionKind = option.having('a tokenizer', {
   encode: option.function,
   endOfText: option.optional(option.natural),
 });
+export const tokenSplitKind: OptionKind = {
+  ...splitMembersKind,
+  wanted: 'a part of tokenised texts whose documents start one after another',
+  accepts: (value) => splitMembersKind.accepts(value) && hasOrderedStarts(value as TokenSplit),
+};
+
+function hasOrderedStarts({ documents, length }: TokenSplit): boolean {
+  let last = 0;
+  for (let i = 0; i < documents.length; i++) {
+    const start = documents[i]!;
+    if (!Number.isInteger(start) || start < last || start > length) return false;
+    last = start;
+  }
+  return true;
+}

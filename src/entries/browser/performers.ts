@@ -8,7 +8,7 @@ import { browserHost } from '../../backend/wasm/browser-host.ts';
  *
  * @throws PlatformError if the kernels cannot be fetched, or the engine lacks WebAssembly SIMD.
  */
-export function createBackend(options?: BackendOptions): Promise<Backend> {
+export async function createBackend(options?: BackendOptions): Promise<Backend> {
   return createBackendOn(browserHost, options);
 }
 

@@ -4,7 +4,7 @@ import { piecesWithLabel, withLabel } from '../../base/labels.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { add } from '../../tensor/ops/elementwise.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { Dropout } from './dropout.ts';
+import { Dropout, dropoutKind } from './dropout.ts';
 import type { FeedForward } from './feed-forward.ts';
 import { gather, Module } from './layer.ts';
 import type { LayerNorm } from './layer-norm.ts';
@@ -59,6 +59,7 @@ export class Block extends Module {
     dropout = Dropout.off,
     observe?: AttentionObserver,
   ): Pieces<Tensor> {
+    checkArguments('Block.forward', { dropout }, { dropout: dropoutKind });
     const attend = (given: Tensor) => inOnePiece(() => this.layers.attention.forward(given, options, observe));
     const attended = yield* this.#join('attention', x, dropout, attend);
     yield;
@@ -66,7 +67,8 @@ export class Block extends Module {
   }
 
   /** Causal continuation of `state`. */
-  extend(x: Tensor, state: DecodingState, dropout: Dropout): Tensor {
+  extend(x: Tensor, state: DecodingState, dropout = Dropout.off): Tensor {
+    checkArguments('Block.extend', { dropout }, { dropout: dropoutKind });
     const attend = (given: Tensor) => inOnePiece(() => this.layers.attention.extend(given, state));
     return atOnce(this.#feed(atOnce(this.#join('attention', x, dropout, attend)), dropout));
   }

@@ -1,4 +1,4 @@
-import { checkArguments, option } from '../../base/options.ts';
+import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { dropout } from '../../tensor/ops/dropout.ts';
 import { type Tensor, tensorKind } from '../../tensor/tensor.ts';
 
@@ -40,3 +40,5 @@ export class Dropout {
     return (x) => dropout(x, { rate, seed, stream });
   }
 }
+
+export const dropoutKind: OptionKind = option.made('a Dropout', Dropout.is);

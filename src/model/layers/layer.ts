@@ -1,9 +1,9 @@
 import type { Backend } from '../../backend/types.ts';
-import { ConfigurationError, ShapeError } from '../../base/errors.ts';
+import { ConfigurationError } from '../../base/errors.ts';
 import { checkOptions, describe, option } from '../../base/options.ts';
 import { type Random, randomKind } from '../../base/random.ts';
 import { type Disposable, keep } from '../../tensor/scope.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/shape.ts';
+import { checkDrawable, type Shape } from '../../tensor/shape.ts';
 import { checkBackend, Tensor } from '../../tensor/tensor.ts';
 
 /** Something with named trained parameters. Names are dotted paths, such as `blocks.0.attention.query.weight`. */
@@ -127,17 +127,11 @@ export function checkSizes(where: string, sizes: Readonly<Record<string, unknown
   }
 }
 
-/** Numbers of one parameter at most, 4 GiB: more is a slip, and would take minutes to draw. */
-const MOST_NUMBERS = 2 ** 30;
 /** Numbers that are drawn before they are copied to the backend. */
 const PIECE = 2 ** 20;
 
 function emptyParameter(backend: Backend, shape: Shape): Tensor {
-  if (sizeOf(shape) > MOST_NUMBERS) {
-    throw new ShapeError(
-      `A parameter of shape ${formatShape(shape)} has more than ${MOST_NUMBERS} numbers: lower the sizes of its layer.`,
-    );
-  }
+  checkDrawable(shape);
   return keep(Tensor.empty(backend, shape));
 }
 

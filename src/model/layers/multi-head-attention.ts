@@ -1,17 +1,24 @@
 import { createAttention } from '../../attention/attention.ts';
 import { type AttentionOptions, attentionConfiguration } from '../../attention/configuration.ts';
-import { rememberSource, type SourceMemory } from '../../attention/decoding/source-memory.ts';
-import type { AttendOptions, Attention, DecodingState, KeyMask } from '../../attention/types.ts';
+import { rememberSource, type SourceMemory, sourceMemoryKind } from '../../attention/decoding/source-memory.ts';
+import { attendOptions, keyMaskKind, rowsOfNumbers } from '../../attention/options.ts';
+import {
+  type AttendOptions,
+  type Attention,
+  type DecodingState,
+  decodingStateKind,
+  type KeyMask,
+} from '../../attention/types.ts';
 import type { Backend } from '../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../base/errors.ts';
 import { withLabel } from '../../base/labels.ts';
-import { checkOptions, type OptionKinds, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, type OptionKinds, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import { Random } from '../../base/random.ts';
 import { reshape } from '../../tensor/ops/layout.ts';
 import { type RotaryOptions, rotary } from '../../tensor/ops/rotary.ts';
 import { formatShape } from '../../tensor/shape.ts';
-import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
+import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
 import { checkInitial, checkSizes, Module, type ResidualWeights } from './layer.ts';
 import { Linear } from './linear.ts';
 import { positionStretches } from './positions.ts';
@@ -50,8 +57,8 @@ const selfAttendKinds: OptionKinds<SelfAttendOptions> = {
   causal: option.boolean,
   offset: option.integer,
   normalised: option.boolean,
-  keyMask: option.either(tensorKind, option.array),
-  segments: option.array,
+  keyMask: keyMaskKind,
+  segments: rowsOfNumbers,
 };
 
 /** Projects to heads, attends, and projects back. Any attention does the attending. */
@@ -114,12 +121,7 @@ export class MultiHeadAttention extends Module {
    */
   forward(x: Tensor, options: SelfAttendOptions = {}, observe?: AttentionObserver): Tensor {
     const where = 'MultiHeadAttention.forward';
-    checkTensors(where, { x });
-    if (x.shape.length !== 3 || x.shape[2] !== this.sizes.dModel) {
-      throw new ShapeError(
-        `${where}: x has shape ${formatShape(x.shape)} where [batch, length, ${this.sizes.dModel}] is needed.`,
-      );
-    }
+    this.#check(where, { x });
     checkOptions<SelfAttendOptions>(where, options, selfAttendKinds);
     const heads = this.#heads(x, { stretches: this.sizes.rotary ? positionStretches(options) : undefined });
     const { queries, keys, values } = heads;
@@ -130,6 +132,9 @@ export class MultiHeadAttention extends Module {
 
   /** Causal continuation of `state`: `[batch, length, dModel]` → the same. */
   extend(x: Tensor, state: DecodingState): Tensor {
+    const where = 'MultiHeadAttention.extend';
+    this.#check(where, { x });
+    checkArguments(where, { state }, { state: decodingStateKind });
     const { queries, keys, values } = this.#heads(x, { offset: this.sizes.rotary ? state.position : 0 });
     return this.#merge(this.attention.extend(queries, keys, values, state));
   }
@@ -142,6 +147,9 @@ export class MultiHeadAttention extends Module {
    * @returns `[batch, lengthQ, dModel]`
    */
   attendTo(x: Tensor, source: Tensor, options: AttendOptions): Tensor {
+    const where = 'MultiHeadAttention.attendTo';
+    this.#check(where, { x, source });
+    checkOptions<AttendOptions>(where, options, attendOptions);
     const [keys, values] = this.#sourceHeads(source);
     return this.#merge(
       this.attention.attend(this.#split('query', this.query, x), keys, values, { ...options, layout: 'blhd' }),
@@ -150,12 +158,30 @@ export class MultiHeadAttention extends Module {
 
   /** The keys and values of a source `[batch, lengthK, dModel]`, for {@link recall}. The caller disposes them. */
   remember(source: Tensor, keyMask?: KeyMask): SourceMemory {
+    const where = 'MultiHeadAttention.remember';
+    this.#check(where, { source });
+    checkArguments(where, { keyMask }, { keyMask: option.optional(keyMaskKind) });
     return rememberSource(this.attention, ...this.#sourceHeads(source), keyMask);
   }
 
   /** As {@link attendTo}, of a source that was taken in before. Not differentiable. */
   recall(x: Tensor, memory: SourceMemory): Tensor {
+    const where = 'MultiHeadAttention.recall';
+    this.#check(where, { x });
+    checkArguments(where, { memory }, { memory: sourceMemoryKind });
     return this.#merge(memory.attend(this.#split('query', this.query, x)));
+  }
+
+  #check(where: string, inputs: Readonly<Record<string, Tensor>>): void {
+    checkTensors(where, inputs);
+    const { dModel } = this.sizes;
+    for (const name in inputs) {
+      const { shape } = inputs[name];
+      if (shape.length === 3 && shape[2] === dModel) continue;
+      throw new ShapeError(
+        `${where}: ${name} has shape ${formatShape(shape)} where [batch, length, ${dModel}] is needed.`,
+      );
+    }
   }
 
   #heads(x: Tensor, places: RotaryOptions): AttentionHeads {

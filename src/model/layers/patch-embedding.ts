@@ -86,6 +86,11 @@ export class PatchEmbedding implements InputEmbedding {
 export function imagePatches(pixels: Float32Array, sizes: PatchSizes): Float32Array {
   checkArguments('imagePatches', { pixels, sizes }, { pixels: option.view('Float32Array'), sizes: sizesKind });
   const { imageSize, patchSize, channels } = sizes;
+  if (imageSize % patchSize !== 0) {
+    throw new ShapeError(
+      `imagePatches: patches of ${patchSize} do not tile images of ${imageSize}; choose a divisor, such as 4 of 32.`,
+    );
+  }
   const imageLength = channels * imageSize ** 2;
   if (pixels.length % imageLength !== 0) {
     throw new ShapeError(

@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import type { ConfigFile } from './architectures/family.ts';
 
 export const size = () => z.int().check(z.minimum(1));
@@ -31,7 +31,7 @@ export const encoder = () => ({
  * @throws one sentence that names the first setting which is missing or not valid
  */
 export function readConfig<S extends z.core.$ZodType>(schema: S, { where, json }: ConfigFile): z.output<S> {
-  const result = z.safeParse(schema, json);
+  const result = safeParse(schema, json);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   const reason = message.replace(/^Invalid input: /, '').replace(/\.$/, '');

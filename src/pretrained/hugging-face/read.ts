@@ -1,7 +1,7 @@
 import { ConfigurationError, DataError, ShapeError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse } from '../../base/zod.ts';
 import {
   type TransformerConfiguration,
   type TransformerOptions,
@@ -11,6 +11,7 @@ import type { Companions } from '../../storage/companions.ts';
 import { filesInMemory, type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 import type { TensorEntry } from '../../storage/safetensors.ts';
 import { checkModelSize } from '../../storage/weights.ts';
+import { checkDrawable } from '../../tensor/shape.ts';
 import { familyOfFile } from './architectures/families.ts';
 import type { Family, FamilyName, NamedTensor } from './architectures/family.ts';
 import { readCompanions, withSentenceLength } from './read-companions.ts';
@@ -119,7 +120,7 @@ function poolingOf(sentences: SentencePooling | undefined) {
 }
 
 function parse(options: TransformerOptions, where: string): TransformerConfiguration {
-  const result = z.safeParse(transformerConfiguration, options);
+  const result = safeParse(transformerConfiguration, options);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   throw new DataError(
@@ -261,6 +262,7 @@ function lengthen(
   const positions = weights.get('positions.weight');
   if (positions?.dtype === 'F32') {
     const { dModel } = configuration;
+    checkDrawable([maxLength, dModel]);
     const data = resizedPositions(positions.data, dModel, maxLength);
     weights.set('positions.weight', { dtype: 'F32', shape: [maxLength, dModel], data });
   }

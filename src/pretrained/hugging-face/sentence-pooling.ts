@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
 /** How sentence-transformers makes the vector of a sentence from a model's hidden states. */
@@ -78,13 +78,13 @@ export function kindOfModule(type: string): 'Transformer' | 'Pooling' | 'Normali
 /** What modules.json lists; nothing where there is no such file. */
 export async function readModules(files: PretrainedFiles) {
   if (!files.names.includes('modules.json')) return [];
-  const modules = z.safeParse(modulesSchema, await readJson(files, 'modules.json'));
+  const modules = safeParse(modulesSchema, await readJson(files, 'modules.json'));
   if (modules.success) return modules.data;
   throw new DataError(`${pathOf(files, 'modules.json')} is no list of paths and types: restore it from a copy.`);
 }
 
 async function readKind(files: PretrainedFiles, name: string): Promise<SentencePooling['pooling']> {
-  const config = z.safeParse(poolingSchema, await readJson(files, name));
+  const config = safeParse(poolingSchema, await readJson(files, name));
   if (!config.success) throw new DataError(`${pathOf(files, name)} is not valid: restore it from a copy.`);
   const { pooling_mode: mode, ...flags } = config.data;
   const modes = mode === undefined ? Object.entries(flags).flatMap(([key, on]) => (on ? [key] : [])) : [mode].flat();
@@ -97,7 +97,7 @@ async function readKind(files: PretrainedFiles, name: string): Promise<SentenceP
 
 async function readMaxLength(files: PretrainedFiles): Promise<number | undefined> {
   if (!files.names.includes(SENTENCES)) return undefined;
-  const config = z.safeParse(sentencesSchema, await readJson(files, SENTENCES));
+  const config = safeParse(sentencesSchema, await readJson(files, SENTENCES));
   if (!config.success) throw new DataError(`${pathOf(files, SENTENCES)} is not valid: restore it from a copy.`);
   return config.data.max_seq_length ?? undefined;
 }

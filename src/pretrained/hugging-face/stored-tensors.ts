@@ -1,5 +1,5 @@
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 import {
   checkedHeader,
@@ -48,7 +48,7 @@ export async function openTensors(files: PretrainedFiles): Promise<StoredTensors
   if (files.names.includes(WHOLE)) return gather(files, await openShards(files, [WHOLE]));
   if (!files.names.includes(INDEX)) throw noWeights(files);
   const where = pathOf(files, INDEX);
-  const index = z.safeParse(indexSchema, await readJson(files, INDEX));
+  const index = safeParse(indexSchema, await readJson(files, INDEX));
   if (!index.success)
     throw new DataError(`${where} holds no weight_map from tensors to files: restore it from a copy.`);
   const map = new Map(Object.entries(index.data.weight_map));

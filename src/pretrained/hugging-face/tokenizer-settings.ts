@@ -1,6 +1,6 @@
 /** What tokenizer_config.json, special_tokens_map.json and added_tokens.json say about a tokenizer without tokenizer.json. */
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
 export const TOKENIZER_CONFIG = 'tokenizer_config.json';
@@ -141,7 +141,7 @@ function settingOf(value: z.output<ReturnType<typeof token>>, id?: number): Adde
 
 async function optional<S extends z.core.$ZodType>(files: PretrainedFiles, name: string, schema: S) {
   if (!files.names.includes(name)) return undefined;
-  const result = z.safeParse(schema, await readJson(files, name));
+  const result = safeParse(schema, await readJson(files, name));
   if (result.success) return result.data as z.output<S>;
   const { path, message } = result.error.issues[0]!;
   const at = path.length > 0 ? `"${path.join('.')}" in ` : '';

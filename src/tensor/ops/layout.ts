@@ -3,7 +3,7 @@ import { ShapeError } from '../../base/errors.ts';
 import { describe } from '../../base/options.ts';
 import { asShape, formatShape, type Shape, sameShape } from '../shape.ts';
 import { record } from '../tape.ts';
-import { checkTensors, Tensor } from '../tensor.ts';
+import { checkTensors, namedTensors, Tensor } from '../tensor.ts';
 import { axisOf, broadcastShapes, broadcastStrides, denseStrides, stridedCopy, sumTo, walk } from './broadcasting.ts';
 
 /** The same numbers under another shape of equal size; shares memory. */
@@ -97,7 +97,7 @@ export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new ShapeError(`concatenate: the tensors are ${describe(tensors)}; give an array of at least one.`);
   }
-  checkTensors('concatenate', Object.fromEntries(tensors.map((each, i) => [`tensors[${i}]`, each])));
+  checkTensors('concatenate', namedTensors('tensors', tensors));
   const parts: readonly Tensor[] = tensors;
   const [{ backend, shape, type }] = parts;
   const at = axisOf('concatenate', axis, shape.length);

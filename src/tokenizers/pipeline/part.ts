@@ -1,7 +1,7 @@
 /** Reads the parts of a tokenizer.json: what the Rust library `tokenizers` reads is read, anything else is refused by name. */
 
 import { DataError } from '../../base/errors.ts';
-import { z } from '../../base/zod.ts';
+import { safeParse, z } from '../../base/zod.ts';
 import { compileExpression } from '../expression.ts';
 
 /** One object of a tokenizer.json, and where it stands. */
@@ -51,7 +51,7 @@ export function fieldsOf<Shape extends z.core.$ZodLooseShape>(
   shape: Shape,
 ): z.output<z.ZodMiniObject<Shape, z.core.$strict>> {
   const { type: _, ...fields } = json;
-  const result = z.safeParse(z.strictObject(shape), fields);
+  const result = safeParse(z.strictObject(shape), fields);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {

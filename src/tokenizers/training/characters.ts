@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, elementsOf, option } from '../../base/options.ts';
 import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { CharacterTokenizer } from '../characters.ts';
 import { segmentsOf } from '../text-segments.ts';
@@ -70,7 +70,7 @@ async function countCharacters(
     }
   };
   const separator = specials.length > 0 ? patternOf(specials) : undefined;
-  for await (const text of texts) {
+  for await (const text of elementsOf('the training of a tokenizer', 'texts', texts, option.string)) {
     for (const section of separator ? text.split(separator) : [text]) {
       for (const segment of segmentsOf(section)) {
         await pauses.next();

@@ -1,4 +1,5 @@
 import type { Pauses } from '../../base/event-loop.ts';
+import { elementsOf, option } from '../../base/options.ts';
 import { patternOf } from '../added-tokens.ts';
 import { PRE_TOKEN_PATTERN } from '../byte-level/byte-level.ts';
 import { segmentsOf } from '../text-segments.ts';
@@ -24,7 +25,7 @@ export async function countPreTokens(
       else counts.set(piece, count + 1);
     }
   };
-  for await (const text of texts) {
+  for await (const text of elementsOf('the training of a tokenizer', 'texts', texts, option.string)) {
     for (const section of separator ? text.split(separator) : [text]) {
       for (const segment of segmentsOf(section)) {
         await pauses.next();

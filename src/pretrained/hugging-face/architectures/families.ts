@@ -1,5 +1,5 @@
 import { DataError } from '../../../base/errors.ts';
-import { z } from '../../../base/zod.ts';
+import { safeParse, z } from '../../../base/zod.ts';
 import type { TransformerConfiguration } from '../../../model/configuration.ts';
 import { bert } from './bert.ts';
 import { esm } from './esm.ts';
@@ -19,7 +19,7 @@ const schema = z.lazy(() => z.object({ model_type: z.string() }));
  */
 export function familyOfFile({ where, json }: ConfigFile): Family {
   const known = families.flatMap(({ modelTypes }) => modelTypes).join(', ');
-  const config = z.safeParse(schema, json);
+  const config = safeParse(schema, json);
   if (!config.success) {
     throw new DataError(`${where} names no model_type: give the config.json of a model of type ${known}.`);
   }
