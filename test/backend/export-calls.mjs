@@ -692,6 +692,11 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
       () => [[tensorOf(2, 3)], { learningRate: 0.1 }],
       (...args) => whole(small().stepInPieces(...args)),
     ],
+    'Block.forwardInPieces': [
+      () => [tensorOf(1, 3, 4), { causal: true }, library.Dropout.off],
+      (...args) => whole(new library.Block(parts()).forwardInPieces(...args)),
+    ],
+    'FeedForward.forwardInPieces': [() => [tensorOf(2, 4)], (...args) => whole(feedForward().forwardInPieces(...args))],
     'Transformer.forwardInSteps': [() => [idsOf(1, 2), {}, pauses()], (...args) => model.forwardInSteps(...args)],
     'Transformer.attentionInputsInSteps': [
       () => [idsOf(1, 2), {}, pauses()],
