@@ -85,6 +85,7 @@ export function atOnce<T>(pieces: Pieces<T>): T {
  * @throws the reason of the pauses' signal, if it has aborted
  */
 export async function inSteps<T>(pieces: Pieces<T>, pauses: Pauses): Promise<T> {
+  checkArguments('inSteps', { pieces, pauses }, { pieces: piecesKind, pauses: pausesKind });
   try {
     for (;;) {
       if (pauses.isDue) await pauses.next();
@@ -112,5 +113,7 @@ export async function* untilAborted<T>(
     if (!signal?.aborted || error !== signal.reason) throw error;
   }
 }
+
+const piecesKind = option.having('work in pieces', { next: option.function, return: option.function });
 
 export const pausesKind: OptionKind = option.made('a Pauses', (value) => value instanceof Pauses);

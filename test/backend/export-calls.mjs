@@ -154,6 +154,9 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ...{ feedForwardNorm: new library.LayerNorm(backend, 4), feedForward: feedForward() },
   });
   const pauses = () => new library.Pauses();
+  const pieces = function* () {
+    yield;
+  };
   const layers = {
     Module: () => new library.Module(),
     Linear: () => new library.Linear(backend, 3, 2, drawn()),
@@ -261,7 +264,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     ],
     pause: [() => [], library.pause],
     Pauses: [() => [new AbortController().signal], (...args) => new library.Pauses(...args)],
-    inSteps: [() => [[1, 2].values(), pauses()], library.inSteps],
+    inSteps: [() => [pieces(), pauses()], library.inSteps],
     'Pauses.next': [() => [], () => new library.Pauses().next()],
     messageOf: [() => [new Error('x')], library.messageOf],
     parseConfiguration: [() => [library.transformerConfiguration, size, 'here'], library.parseConfiguration],

@@ -455,7 +455,6 @@ async function checkUnknownKeys() {
     if (!isRefused) report(new Error(`${what} says ${message} about the unknown key ${key}`));
   }
 }
-const kept = new Set(wholes.keys());
 /** Every kind of value at every place of every argument. */
 async function sweep() {
   const only = new RegExp(process.env.PERFORMERS_FUZZ_SWEEP);
@@ -476,6 +475,7 @@ calls += await checkLifetimes({
   ...{ library, targets, main: backend, count, other, report, isProper },
   create: () => library.createBackend({ backend: name, numThreads: 1 }),
 });
+const kept = new Set(wholes.keys());
 if (process.env.PERFORMERS_FUZZ_SWEEP !== undefined) await sweep();
 const property = fc.asyncProperty(
   fc.nat(targets.length - 1),
