@@ -102,7 +102,11 @@ const givens = () => ({
 const state = () => ({ sums: floats(30), compensation: floats(30), scales: floats(6) });
 const softmax = { causal: true, scale: 1, normalise: true };
 const indices = () => ({
-  ...{ sequences: sequences(), order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]), chunks: ints(...new Array(12).fill(0)) },
+  ...{
+    sequences: sequences(),
+    order: ints(...[0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]),
+    chunks: ints(...new Array(12).fill(0)),
+  },
   ...{ numSequences: 1, batch: 1, heads: 2, length: 3, dHead: 4, layout: 'bhld', chunkLength: 3, numHashes: 2 },
 });
 const lsh = () => ({
