@@ -31,6 +31,8 @@ export function embedTokens(
   if (inputs.tokenTypes !== undefined) x = graph.add('Add', [x, gather('tokenTypes.weight', inputs.tokenTypes)]);
   if (positions === 'learned') x = graph.add('Add', [x, gather('positions.weight', inputs.positions)]);
   if (positions === 'sinusoidal') x = graph.add('Add', [x, sinusoids(graph, inputs.positions, dModel)]);
+  // Zeros at padding, as `TokenEmbedding` has them: selected, so that a NaN of padding reaches nothing.
+  x = graph.add('Where', [graph.add('Greater', [graph.unsqueeze(inputs.valid, 2), 0]), x, 0]);
   return normalise(graph, weights, configuration, graph.reshape(x, -1, dModel));
 }
 
