@@ -305,3 +305,27 @@ it('an unnormalised configuration gives sums, whose quotient by those of ones is
     1e-4,
   );
 });
+
+describe('a step of other sizes than its state', () => {
+  it.each([{ type: 'exact' }, { type: 'auto' }, { type: 'favor' }] as const)(
+    '$type: is refused, and the state stays',
+    async (options) => {
+      const backend = createReferenceBackend();
+      const configuration = attentionConfiguration.parse(options);
+      const attention = createAttention(backend, configuration, { numHeads: 2, dHead: 2, maxLength: 8 }, new Random(1));
+      const state = attention.createState({ batch: 2, heads: 2, dHead: 2, dValue: 2 });
+      const of = (...shape: number[]) =>
+        tensor(backend, new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5), shape);
+      attention.extend(of(2, 1, 2, 2), of(2, 1, 2, 2), of(2, 1, 2, 2), state);
+      const before = await state.save();
+      // As many heads of another width would be written over the next sequence of the batch.
+      expect(() => attention.extend(of(2, 1, 2, 2), of(2, 1, 2, 3), of(2, 1, 2, 3), state)).toThrow(
+        /keys has shape \[2, 1, 2, 3\]/,
+      );
+      expect(() => attention.extend(of(2, 1, 2, 2), of(2, 1, 4, 2), of(2, 1, 4, 2), state)).toThrow(
+        /keys has shape \[2, 1, 4, 2\]/,
+      );
+      expect(await state.save()).toEqual(before);
+    },
+  );
+});
