@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
+import type { DatasetSplitter } from './document-split.ts';
 import { type PartName, partNames } from './documents.ts';
 import { type Dataset, datasetKind } from './open-dataset.ts';
-import { type DatasetSplitter, parseSplit, surveySplit, tailSplitters } from './split.ts';
-import { tailText } from './tail-split.ts';
+import { parseSplit, surveySplit } from './split.ts';
+import { tailSplitters, tailText } from './tail-split.ts';
 import { WaitingText } from './waiting-text.ts';
 
 /** What a dataset's split needed to know of the documents, and the states of the files that this was read from. */

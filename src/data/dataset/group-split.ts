@@ -5,14 +5,17 @@
  */
 
 import { ConfigurationError, DataError } from '../../base/errors.ts';
+import type { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
+import { type DatasetSplitter, documentSplitter, shareOf, splitter } from './document-split.ts';
+import type { DatasetDocument } from './documents.ts';
 import type { DataRecord } from './records.ts';
 
 /** Stands between groups where a record belongs to several. */
 export const GROUP_SEPARATOR = ';';
 
-export type GroupPart = 'train' | 'heldOut';
+type GroupPart = 'train' | 'heldOut';
 
 export interface GroupSplitOptions {
   readonly by: 'group';
@@ -20,6 +23,12 @@ export interface GroupSplitOptions {
   readonly fraction: number;
   /** Integer in [0, 2^53). Default 0. */
   readonly seed?: number | undefined;
+}
+
+/** The rule of a dataset: of what is in distribution about the shares `heldOut` and `test` become these parts. */
+interface GroupShares extends Required<GroupSplitOptions> {
+  readonly heldOut: number;
+  readonly test: number;
 }
 
 /** What a split by group has seen so far. */
@@ -119,7 +128,7 @@ export class GroupSplit {
 }
 
 /** Uniform on [0, 1), by name and seed: below the fraction a group is held out. */
-export function shareOfGroup(name: string, seed = 0): number {
+function shareOfGroup(name: string, seed = 0): number {
   const hash = fnv1a(name, 0x811c9dc5) + 2 ** 32 * (fnv1a(name, 0x050c5d1f) >>> 11);
   return new Random(seed, streams.heldOutGroups).fork(hash).uniform();
 }
@@ -132,4 +141,70 @@ function fnv1a(name: string, basis: number): number {
     state = Math.imul(state ^ (unit >> 8), 0x01000193);
   }
   return state >>> 0;
+}
+
+/**
+ * The splitters of the rule; where the documents have one group or no group, they are split by document, and `note` says so.
+ *
+ * @throws DataError if the shares leave nothing to train on
+ */
+export async function groupSplitter(
+  documents: () => AsyncIterable<DatasetDocument>,
+  { fraction, heldOut, test, seed }: GroupShares,
+  pauses: Pauses,
+): Promise<() => DatasetSplitter> {
+  if (heldOut + test >= 1) {
+    throw new DataError(
+      `The fractions held out (${heldOut}) and for tests (${test}) must be 0 or more and sum to below 1.`,
+    );
+  }
+  const { only, fixed, note } = await surveyGroups(documents, { by: 'group', fraction, seed }, pauses);
+  if (only !== undefined) {
+    const share = heldOut > 0 ? heldOut : fraction;
+    const byDocument = await documentSplitter(documents, { fraction: share, seed }, pauses);
+    return () => ({ ...byDocument(), note: `${only}: ${share} of the documents are held out instead.` });
+  }
+  return () => {
+    const groups = new GroupSplit({ by: 'group', fraction, seed }, fixed);
+    const { divide, check } = splitter(
+      (document, index) => {
+        if (groups.partOf({ group: document.group }) === 'heldOut') return 'outOfDistribution';
+        const share = shareOf(index, seed);
+        return share < heldOut ? 'heldOut' : share < heldOut + test ? 'test' : 'train';
+      },
+      () => groups.check(),
+    );
+    return { divide, check, ...(note !== undefined && { note }) };
+  };
+}
+
+/** Reads documents until some are held out by their groups and some are not. */
+async function surveyGroups(
+  documents: () => AsyncIterable<DatasetDocument>,
+  rule: GroupSplitOptions,
+  pauses: Pauses,
+): Promise<{ only?: string; fixed?: ReadonlyMap<string, GroupPart>; note?: string }> {
+  const split = new GroupSplit({ by: 'group', fraction: rule.fraction, seed: rule.seed });
+  const seen = new Set<GroupPart>();
+  let lowest = { group: '', share: 2 };
+  let highest = { group: '', share: -1 };
+  for await (const { group } of documents()) {
+    await pauses.next();
+    seen.add(split.partOf({ group }));
+    if (seen.size === 2) return {};
+    for (const name of group?.split(GROUP_SEPARATOR) ?? []) {
+      const share = shareOfGroup(name, rule.seed);
+      if (share < lowest.share) lowest = { group: name, share };
+      if (share > highest.share) highest = { group: name, share };
+    }
+  }
+  if (highest.share < 0) return { only: 'No document belongs to a group' };
+  if (lowest.group === highest.group)
+    return { only: `All documents with a group belong to ${JSON.stringify(lowest.group)}` };
+  const [{ group }, part] = seen.has('train') ? [lowest, 'heldOut' as const] : [highest, 'train' as const];
+  const what = part === 'heldOut' ? 'held out' : 'trained on';
+  return {
+    fixed: new Map([[group, part]]),
+    note: `There are few groups, of which by chance none was ${what}: ${JSON.stringify(group)} is.`,
+  };
 }

@@ -7,10 +7,11 @@
 import { DataError } from '../../base/errors.ts';
 import type { Pauses } from '../../base/event-loop.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
+import { type DatasetSplitter, whole } from './document-split.ts';
 import type { DatasetDocument, DocumentPiece } from './documents.ts';
 
 /** The cut of a document that is all for training. */
-export const UNCUT = Number.POSITIVE_INFINITY;
+const UNCUT = Number.POSITIVE_INFINITY;
 
 /** Number of Unicode code points; a lone surrogate counts as one. */
 export function countCharacters(text: string): number {
@@ -117,8 +118,22 @@ function cutsOf(lengths: readonly number[], fraction: number): number[] {
   });
 }
 
+/** Splitters that divide documents, the first at first, at these characters. */
+export function tailSplitters(cuts: readonly number[]): () => DatasetSplitter {
+  return () => {
+    let index = 0;
+    return {
+      divide: (document) => {
+        const cut = cuts[index++] ?? 0;
+        return cut > 0 && cut < UNCUT ? cutPieces(document, cut) : [whole(document, cut === 0 ? 'heldOut' : 'train')];
+      },
+      check: () => {},
+    };
+  };
+}
+
 /** The two pieces of a document that is cut after `cut` characters, which share one reading. */
-export async function* cutPieces(document: DatasetDocument, cut: number): AsyncGenerator<DocumentPiece> {
+async function* cutPieces(document: DatasetDocument, cut: number): AsyncGenerator<DocumentPiece> {
   const { label, group } = document;
   const chunks = chunksOf(document);
   let left = cut;

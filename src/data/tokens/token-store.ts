@@ -3,8 +3,8 @@ import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { type OptionKind, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
+import type { DatasetSplitter } from '../dataset/document-split.ts';
 import { type DatasetDocument, type DocumentPiece, type PartName, partNames } from '../dataset/documents.ts';
-import type { DatasetSplitter } from '../dataset/split.ts';
 import { countCharacters } from '../dataset/tail-split.ts';
 
 /** What is known of one part of a tokenised corpus. */
