@@ -1,5 +1,5 @@
 import { DataError, PlatformError } from '../base/errors.ts';
-import { checkJsonDepth } from '../base/json.ts';
+import { checkJson } from '../base/json.ts';
 import { checkArguments, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 import { rolesOf } from './added-tokens.ts';
@@ -37,7 +37,7 @@ export async function loadForeignTokenizer(json: unknown, name = 'tokenizer.json
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new DataError(`${name} holds no object: give the contents of a tokenizer.json.`);
   }
-  checkJsonDepth(json, name);
+  checkJson(json, name);
   const file: Part = {
     json: json as ForeignTokenizerJson,
     where: `${name}:`,

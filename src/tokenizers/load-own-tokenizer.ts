@@ -1,5 +1,5 @@
 import { DataError } from '../base/errors.ts';
-import { checkJsonDepth } from '../base/json.ts';
+import { checkJson } from '../base/json.ts';
 import { checkArguments, option } from '../base/options.ts';
 import { safeParse, type z } from '../base/zod.ts';
 import type { AddedToken } from './added-tokens.ts';
@@ -24,7 +24,7 @@ export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer
   const fail: Fail = (what) => {
     throw new DataError(`${name}: ${what}; use a tokenizer.json such as this package writes.`);
   };
-  checkJsonDepth(json, name);
+  checkJson(json, name);
   const { pre_tokenizer, model } = read(formSchema, json, fail);
   if (pre_tokenizer === null || pre_tokenizer === undefined) return loadCharacters(json, fail);
   return model.type === 'Unigram' ? loadUnigram(json, fail) : loadByteLevelBpe(json, fail);

@@ -469,31 +469,36 @@ async function sweep() {
         const [, put] = [...places(await build())][at];
         await attempt(target, [], put(made(value)));
       }
-      for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+      releaseArguments();
     }
   }
 }
 await checkRightCalls();
 await checkUnknownKeys();
+const kept = new Set(wholes.keys());
+/** Releases what only past calls were given. */
+function releaseArguments() {
+  for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+}
 calls += await checkLifetimes({
   ...{ library, targets, main: backend, count, other, report, isProper },
   create: () => library.createBackend({ backend: name, numThreads: 1 }),
 });
-const kept = new Set(wholes.keys());
+releaseArguments();
 if (process.env.PERFORMERS_FUZZ_SWEEP !== undefined) await sweep();
 const property = fc.asyncProperty(
   fc.nat(targets.length - 1),
   fc.array(mutation, { minLength: 1, maxLength: 3 }),
   async (i, mutations) => {
     await attempt(targets[i], mutations);
-    if (wholes.size > kept.size + 500) for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+    if (wholes.size > kept.size + 500) releaseArguments();
   },
 );
 const end = performance.now() + seconds * 1000;
 let round = 0;
 while (round < ROUNDS || performance.now() < end) {
   await fc.assert(property, { seed: seed + round++, numRuns: 200, endOnFailure: false });
-  for (const part of wholes.keys()) if (!kept.has(part)) release(part);
+  releaseArguments();
 }
 await checkRightCalls();
 await checkGuards();

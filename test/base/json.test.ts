@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DataError } from '../../src/base/errors.ts';
-import { checkJsonDepth, MAX_JSON_DEPTH, parseJsonText } from '../../src/base/json.ts';
+import { checkJson, MAX_JSON_DEPTH, parseJsonText } from '../../src/base/json.ts';
 
 const nested = (depth: number) => `${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`;
 const fault = (why: string) => new DataError(`The file is damaged (it ${why}).`);
@@ -15,9 +15,9 @@ describe('JSON from outside', () => {
   });
 
   it('is checked as a value too, that may hold itself', () => {
-    checkJsonDepth(JSON.parse(nested(MAX_JSON_DEPTH)), 'tokenizer.json');
+    checkJson(JSON.parse(nested(MAX_JSON_DEPTH)), 'tokenizer.json');
     const own: unknown[] = [];
     own.push(own);
-    expect(() => checkJsonDepth(own, 'tokenizer.json')).toThrow('tokenizer.json is nested deeper than 100 levels');
+    expect(() => checkJson(own, 'tokenizer.json')).toThrow('tokenizer.json is nested deeper than 100 levels');
   });
 });

@@ -9,7 +9,7 @@ import { transformerKind } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
 import { HeadMoments } from './head-moments.ts';
-import type { MeasuredBatch } from './types.ts';
+import { type MeasuredBatch, measuredBatchesKind } from './types.ts';
 
 /**
  * Rewrites the weights of queries and keys such that exact attention gives the same and random features estimate it better.
@@ -35,7 +35,7 @@ export async function balanceAttention(
     { model, batches },
     {
       model: transformerKind,
-      batches: option.array,
+      batches: measuredBatchesKind,
     },
   );
   checkOptions<Stoppable>('balanceAttention', options, { signal: option.signal });

@@ -6,7 +6,7 @@ import { transformerKind } from '../../model/transformer.ts';
 import { softmaxCrossEntropy } from '../../tensor/ops/losses.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import type { MeasuredBatch, ModelComparison } from './types.ts';
+import { type MeasuredBatch, type ModelComparison, measuredBatchesKind } from './types.ts';
 
 interface Measured {
   /** One vector for each sequence. */
@@ -66,7 +66,7 @@ export async function compareModels(
     {
       model: transformerKind,
       reference: transformerKind,
-      batches: option.array,
+      batches: measuredBatchesKind,
     },
   );
   checkOptions<Stoppable>('compareModels', options, { signal: option.signal });

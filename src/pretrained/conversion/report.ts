@@ -8,7 +8,14 @@ import { transformerKind } from '../../model/transformer.ts';
 import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
 import { Comparison } from './comparison.ts';
 import { LayerInputs } from './layer-errors.ts';
-import type { ConversionReport, EstimatorReport, LayerAlone, LayerError, MeasuredBatch } from './types.ts';
+import {
+  type ConversionReport,
+  type EstimatorReport,
+  type LayerAlone,
+  type LayerError,
+  type MeasuredBatch,
+  measuredBatchesKind,
+} from './types.ts';
 
 /** Estimators of the softmax kernel, by their feature maps. */
 export const softmaxEstimators = ['positive', 'hyperbolic', 'smreg', 'trigonometric', 'favor++'] as const;
@@ -61,7 +68,7 @@ export async function conversionReport(
     { model, batches },
     {
       model: transformerKind,
-      batches: option.array,
+      batches: measuredBatchesKind,
     },
   );
   checkOptions<ConversionOptions>('conversionReport', options, {

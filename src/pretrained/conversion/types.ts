@@ -1,3 +1,4 @@
+import { type OptionKind, option } from '../../base/options.ts';
 import type { FeatureMapOptions } from '../../features/configuration.ts';
 import type { AttentionChoice, ForwardOptions } from '../../model/transformer.ts';
 import type { Shape } from '../../tensor/shape.ts';
@@ -12,6 +13,15 @@ export interface MeasuredBatch {
   /** Tokens to predict, `[batch, length]`; negative = not counted. Default: none, so that accuracy is not measured. */
   readonly targets?: Int32Array | undefined;
 }
+
+export const measuredBatchesKind: OptionKind = option.listOf(
+  option.having('a batch', {
+    input: option.either(option.view('Int32Array'), option.view('Float32Array')),
+    shape: option.listOf(option.natural),
+    options: option.optional(option.plain),
+    targets: option.optional(option.view('Int32Array')),
+  }),
+);
 
 /** A whole model against the same model with exact attention. Embeddings are the pooled hidden states of a sequence. */
 export interface ModelComparison {
