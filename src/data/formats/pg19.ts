@@ -42,7 +42,7 @@ export async function* readPg19(folder: string, bad: BadRecords): AsyncGenerator
  *
  * @throws FileError if the folder does not exist or has no book in it
  */
-export async function bookFiles(folder: string): Promise<string[]> {
+async function bookFiles(folder: string): Promise<string[]> {
   checkArguments('bookFiles', { folder }, { folder: option.string });
   const entry = await stat(folder).catch(() => undefined);
   if (!entry?.isDirectory()) {
