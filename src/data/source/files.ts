@@ -1,6 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve } from 'node:path';
 import { DataError, FileError, messageOf } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
@@ -104,10 +103,16 @@ function compressionOf(head: Uint8Array): Compression | undefined {
  * @throws DataError for what is no text by its first bytes: archives, other compressions, images, UTF-16, and so on
  */
 export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array> {
-  const compression = compressionOf(await readMagic(path, 4));
+  const file = await openFile(path);
+  let compression: Compression | undefined;
   let numRead = 0;
   try {
-    const stream = createReadStream(path, { highWaterMark: READ_SIZE }) as AsyncIterable<Buffer>;
+    compression = compressionOf(await headOf(file, 4));
+    const stream = file.createReadStream({
+      start: 0,
+      autoClose: false,
+      highWaterMark: READ_SIZE,
+    }) as AsyncIterable<Buffer>;
     const chunks = compression ? await compression.decompress(stream) : stream;
     for await (const chunk of checkedChunks(chunks, compression?.name)) {
       numRead += chunk.length;
@@ -119,6 +124,8 @@ export async function* readDecompressed(path: string): AsyncGenerator<Uint8Array
     throw new DataError(`${path} cannot be read (${messageOf(error)})${where}; the file may be damaged or cut short.`, {
       cause: error,
     });
+  } finally {
+    await file.close();
   }
 }
 
@@ -144,24 +151,32 @@ async function* checkedChunks(chunks: AsyncIterable<Uint8Array>, compression?: s
   if (held !== undefined) yield* check();
 }
 
-/** The first bytes of a file. @throws in one sentence, if it is missing, cannot be opened or is a directory */
+/** The first bytes of a file. @throws FileError for a file that is missing or cannot be opened, and for a directory */
 export async function readMagic(path: string, length = 4): Promise<Uint8Array> {
-  let file: Awaited<ReturnType<typeof open>>;
+  const file = await openFile(path);
   try {
-    file = await open(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missingError(path);
-    throw new FileError(`${path} cannot be opened (${messageOf(error)}); check that it is a file you may read.`, {
-      cause: error,
-    });
-  }
-  try {
-    if ((await file.stat()).isDirectory()) throw directoryError(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
-    return buffer.subarray(0, bytesRead);
+    return await headOf(file, length);
   } finally {
     await file.close();
   }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw missingError(path);
+    throw new FileError(`${path} cannot be opened (${messageOf(error)}); check that it is a file you may read.`, {
+      cause: error,
+    });
+  });
+  const isDirectory = await file.stat().then((entry) => entry.isDirectory());
+  if (!isDirectory) return file;
+  await file.close();
+  throw directoryError(path);
+}
+
+async function headOf(file: FileHandle, length: number): Promise<Uint8Array> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
 /** Decodes UTF-8 in chunks, and says where it stops being UTF-8. */

@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import files, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { DatasetOptions } from '../../../src/data/dataset/configuration.ts';
 import { formatOfName, partOfPath } from '../../../src/data/dataset/data-files.ts';
 import { datasetText } from '../../../src/data/dataset/dataset-text.ts';
@@ -371,23 +373,24 @@ test('labels are kept beside the tokens, also of a document that the split cuts,
   await store.close();
 });
 
-/** How often each file of a dataset is read from its start while `use` works with the dataset. */
-async function countReads(options: DatasetOptions, use: (dataset: Dataset) => Promise<void>): Promise<number[]> {
-  const opened = await openDataset(options);
-  const reads = new Map(opened.files.map((file) => [file, 0]));
-  await use({
-    ...opened,
-    documents: async function* () {
-      for await (const document of opened.documents()) {
-        const read = async function* () {
-          reads.set(document.name, reads.get(document.name)! + 1);
-          yield* document.read();
-        };
-        yield { ...document, read };
-      }
-    },
-  });
-  return [...reads.values()];
+/** How often each file of a dataset is opened while `use` works with the dataset. */
+async function countOpens(options: DatasetOptions, use: (dataset: Dataset) => Promise<void>): Promise<number[]> {
+  const dataset = await openDataset(options);
+  const opens = new Map(dataset.files.map((file) => [file, 0]));
+  const count = (path: unknown) => {
+    const known = opens.get(String(path));
+    if (known !== undefined) opens.set(String(path), known + 1);
+  };
+  const spies = [vi.spyOn(files, 'open'), vi.spyOn(promises, 'open'), vi.spyOn(promises, 'readFile')];
+  syncBuiltinESMExports();
+  try {
+    await use(dataset);
+    for (const { mock } of spies) for (const [path] of mock.calls) count(path);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    syncBuiltinESMExports();
+  }
+  return [...opens.values()];
 }
 
 test('a text file is read twice at most: for a tokenizer and a tail split, and for tokens with classes', async () => {
@@ -399,7 +402,7 @@ test('a text file is read twice at most: for a tokenizer and a tail split, and f
     for await (const chunk of datasetText(dataset, part)) text += chunk;
     return text;
   };
-  const reads = await countReads({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
+  const reads = await countOpens({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
     const trained = await trainBpe(datasetText(dataset, 'train'), { vocabSize: 260, endOfText: true });
     const store = await tokenizeDataset(dataset, trained, { file: join(folder, 'counted.bin') });
     expect([store.train.labels, store.heldOut.labels]).toEqual([[0, 1], [1]]);
@@ -412,10 +415,10 @@ test('a text file is read twice at most: for a tokenizer and a tail split, and f
     // Without a tokenizer to train, a tail is counted once and tokenised once; other splits need one read.
     const most = split.by === 'tail' ? 2 : 1;
     const tokens = async (dataset: Dataset) => void (await tokenizeDataset(dataset, tokenizer));
-    expect(await countReads({ data, split }, tokens)).toEqual([most, most]);
+    expect(await countOpens({ data, split }, tokens)).toEqual([most, most]);
   }
   // Both parts as texts take a read each, as the first finds the cuts.
-  const texts = await countReads({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
+  const texts = await countOpens({ data, split: { by: 'tail', fraction: 0.3 } }, async (dataset) => {
     expect(await textOf(dataset, 'heldOut')).toBe('five six');
     expect(await textOf(dataset, 'train')).toBe('one two threefour ');
   });
