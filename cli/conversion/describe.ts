@@ -7,10 +7,10 @@ const number = (value: number) => (Number.isFinite(value) ? value.toPrecision(3)
 
 /** A report as text for a terminal. */
 export function describeConversion(report: ConversionReport): string {
-  const { sequences, places, exact, ladder, alone, keepExact, tolerance, chosen } = report;
+  const { sequences, numTokens, exact, ladder, alone, keepExact, tolerance, chosen } = report;
   const predicts = exact.accuracy !== undefined;
   const parts = [
-    `Measured on ${formatCount(sequences)} sequences, ${formatCount(places)} tokens. Embeddings are pooled hidden states; errors are relative to exact attention's.`,
+    `Measured on ${formatCount(sequences)} sequences, ${formatCount(numTokens)} tokens. Embeddings are pooled hidden states; errors are relative to exact attention's.`,
   ];
   if (ladder.length > 0) {
     const rows = ladder.map(({ estimator, numFeatures, model, layers }) => [

@@ -95,7 +95,7 @@ export function linformerAttention(
 }
 
 /**
- * 0 at columns that stand for places which every batch row leaves out. Undefined where no column does, or masks are
+ * 0 at columns that stand for positions which every batch row leaves out. Undefined where no column does, or masks are
  * tensors.
  */
 function seenColumns(

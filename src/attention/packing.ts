@@ -180,7 +180,7 @@ export function checkKeyMask(keyMask: readonly ArrayLike<number>[], batch: numbe
     const i = Array.prototype.findIndex.call(mask, (value: unknown) => value !== 0 && value !== 1);
     if (i < 0) continue;
     throw new DataError(
-      `attention: keyMask holds ${mask[i]} at place ${i} of batch row ${row}; give 1 for a valid key and 0 for a masked one.`,
+      `attention: keyMask holds ${mask[i]} at position ${i} of batch row ${row}; give 1 for a valid key and 0 for a masked one.`,
     );
   }
 }

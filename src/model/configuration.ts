@@ -62,11 +62,11 @@ export const transformerConfiguration = z.lazy(() => {
       outputTransform: z._default(z.boolean(), false),
       /** The language head adds a number for each token. */
       outputBias: z._default(z.boolean(), false),
-      /** BERT's pooler, tanh of a linear layer over the first place: what a classification head then reads. */
+      /** BERT's pooler, tanh of a linear layer over the first position: what a classification head then reads. */
       pooler: z._default(z.boolean(), false),
       /** Number of classes of a classification head. Default: none. */
       numClasses: z.optional(z.int().check(z.minimum(2))),
-      /** The vector of a whole sequence: the mean over its places, or the first or last of them. Default: mean. */
+      /** The vector of a whole sequence: the mean over its positions, or the first or last of them. Default: mean. */
       pooling: z.optional(z.enum(['mean', 'first', 'last'])),
       /** Reversible residual layers: activations are computed again in the backward pass, memory is flat in depth. */
       reversible: z._default(z.boolean(), false),

@@ -34,9 +34,9 @@ import { checkPairBuildable } from './size.ts';
 export interface EncoderDecoderPass {
   /** Default: none. */
   readonly dropout?: Dropout;
-  /** 1 = valid place of the source, 0 = padding. */
+  /** 1 = valid position of the source, 0 = padding. */
   readonly sourceMask?: KeyMask | undefined;
-  /** 1 = valid place of the target, 0 = padding, whose targets must be negative. */
+  /** 1 = valid position of the target, 0 = padding, whose targets must be negative. */
   readonly targetMask?: KeyMask | undefined;
 }
 
@@ -153,7 +153,7 @@ export class EncoderDecoder implements Layer {
   /**
    * @param ids int32 `[batch, lengthQ]`, each below targetVocabSize
    * @param encoded `[batch, lengthK, dModel]` from {@link encode}
-   * @returns `[batch, lengthQ, dModel]`; place i depends on target tokens up to i alone
+   * @returns `[batch, lengthQ, dModel]`; position i depends on target tokens up to i alone
    * @throws when learned positions end before `lengthQ`, or a targetMask with padding in front is a tensor
    */
   decode(ids: Tensor, encoded: Tensor, options: EncoderDecoderPass = {}): Tensor {

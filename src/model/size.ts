@@ -11,8 +11,8 @@ export function leastNumbers(configuration: TransformerConfiguration): number {
   const { vocabSize, dModel, numLayers, dFeedForward, maxLength, positions, patches, tokenTypes } = configuration;
   const { numClasses = 0 } = configuration;
   const inputs = patches ? patches.channels * patches.patchSize ** 2 : vocabSize;
-  const places = patches ? (patches.imageSize / patches.patchSize) ** 2 : maxLength;
-  const embeddings = (inputs + tokenTypes + (positions === 'learned' ? places : 0) + numClasses) * dModel;
+  const numPositions = patches ? (patches.imageSize / patches.patchSize) ** 2 : maxLength;
+  const embeddings = (inputs + tokenTypes + (positions === 'learned' ? numPositions : 0) + numClasses) * dModel;
   // Queries may serve as keys.
   const layer = 3 * dModel * dModel + 2 * dModel * dFeedForward;
   return embeddings + numLayers * layer + drawnNumbers(configuration);

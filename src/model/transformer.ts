@@ -222,7 +222,7 @@ export class Transformer implements Layer {
    * One vector for a sequence, which the configuration's `pooling` makes, such as an embedding of text. Of any length, not scaled to 1.
    *
    * @param hidden `[batch, length, dModel]` from {@link forward}
-   * @param options those of `forward`: padding and masked places do not count
+   * @param options those of `forward`: padding and masked positions do not count
    * @returns `[batch, dModel]`
    */
   pool(hidden: Tensor, options: Pick<ForwardOptions, 'keyMask' | 'segments'> = {}): Tensor {
@@ -235,7 +235,7 @@ export class Transformer implements Layer {
    * the configuration's `pooling` does.
    *
    * @param hidden `[batch, length, dModel]` from {@link forward}
-   * @param options those of `forward`: padding and masked places do not count
+   * @param options those of `forward`: padding and masked positions do not count
    * @returns `[batch, numClasses]`
    * @throws ConfigurationError when the configuration has no numClasses
    */

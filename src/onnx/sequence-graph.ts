@@ -3,7 +3,7 @@ import type { TransformerConfiguration } from '../model/configuration.ts';
 import { numPatches } from '../model/layers/patch-embedding.ts';
 import { Graph } from './graph.ts';
 import type { OnnxGraph, OnnxValue } from './model-file.ts';
-import type { Heads, Places } from './nodes/attention.ts';
+import type { Heads, Sequences } from './nodes/attention.ts';
 import { type BlockContext, stack } from './nodes/blocks.ts';
 import { embedImages, embedTokens } from './nodes/embedding.ts';
 import { exact, type Visibility, visibility } from './nodes/exact.ts';
@@ -45,21 +45,21 @@ export function sequenceGraph(
   const given = configuration.patches
     ? imageInputs(graph, weights, { ...configuration, patches: configuration.patches })
     : tokenInputs(graph, weights, configuration);
-  const { places, positionIds } = given;
+  const { sequences, positionIds } = given;
   const rotary =
     positions === 'rotary' && positionIds !== undefined
       ? rotaryTables(graph, positionIds, dModel / numHeads)
       : undefined;
-  const attend = attention(graph, weights, configuration, auto, places);
-  const context: BlockContext = { weights, configuration, ...places, rotary, attend };
+  const attend = attention(graph, weights, configuration, auto, sequences);
+  const context: BlockContext = { weights, configuration, ...sequences, rotary, attend };
   const rows = stack(graph, context, given.rows);
-  const made = outputs.map((name) => output(graph, context, rows, places, name, given.length));
+  const made = outputs.map((name) => output(graph, context, rows, sequences, name, given.length));
   return graph.finish('performer', given.inputs, made);
 }
 
 interface Given {
   readonly inputs: readonly OnnxValue[];
-  readonly places: Places;
+  readonly sequences: Sequences;
   /** int64 `[batch, length]`, where the model has positions */
   readonly positionIds?: string;
   /** Embedded inputs. */
@@ -84,10 +84,10 @@ function tokenInputs(graph: Graph, weights: Weights, configuration: TransformerC
   });
   const inputs = names.map((name): OnnxValue => ({ name, type: 'int64', shape: [BATCH, LENGTH] }));
   const positionsGiven = positionIds === undefined ? {} : { positionIds };
-  return { inputs, places: { batch, length, valid }, ...positionsGiven, rows, length: LENGTH };
+  return { inputs, sequences: { batch, length, valid }, ...positionsGiven, rows, length: LENGTH };
 }
 
-/** Positions counted from the first valid place of each row, and padding before that from 0: int64 `[batch, length]`. */
+/** Positions counted from the first valid position of each row, and padding before that from 0: int64 `[batch, length]`. */
 function countedPositions(graph: Graph, range: string, valid: string): string {
   const first = graph.add('ArgMax', [valid], { axis: 1, keepdims: 1 });
   return graph.add('Where', [graph.add('Less', [range, first]), range, graph.add('Sub', [range, first])]);
@@ -99,7 +99,7 @@ function imageInputs(graph: Graph, weights: Weights, configuration: Parameters<t
   const length = 1 + numPatches(configuration.patches);
   return {
     inputs: [{ name: 'pixel_values', type: 'float32', shape: [BATCH, channels, imageSize, imageSize] }],
-    places: { batch, length: graph.integers(length), valid: undefined },
+    sequences: { batch, length: graph.integers(length), valid: undefined },
     rows: embedImages(graph, weights, configuration, 'pixel_values', batch),
     length,
   };
@@ -110,7 +110,7 @@ function attention(
   weights: Weights,
   configuration: TransformerConfiguration,
   auto: 'favor' | 'exact',
-  places: Places,
+  sequences: Sequences,
 ): BlockContext['attend'] {
   const { causal } = configuration;
   let seen: { readonly by: Visibility | undefined } | undefined;
@@ -119,26 +119,31 @@ function attention(
     const name = `blocks.${layer}.attention`;
     switch (chosen.type) {
       case 'exact': {
-        seen ??= { by: visibility(graph, places, { causal }) };
+        seen ??= { by: visibility(graph, sequences, { causal }) };
         return exact(graph, heads, headsFirst(graph, heads.keys), headsFirst(graph, heads.values), seen.by);
       }
       case 'linformer':
-        return linformer(graph, weights, name, heads, places);
+        return linformer(graph, weights, name, heads, sequences);
       case 'favor': {
         const features = layerFeatures(graph, weights, name, chosen, heads.dHead);
-        if (!causal) return favor(graph, heads, features, places);
-        return causalRows(graph, heads, features, places);
+        if (!causal) return favor(graph, heads, features, sequences);
+        return causalRows(graph, heads, features, sequences);
       }
     }
   };
 }
 
-function causalRows(graph: Graph, heads: Heads, features: ReturnType<typeof layerFeatures>, places: Places): string {
-  const { valid } = places;
+function causalRows(
+  graph: Graph,
+  heads: Heads,
+  features: ReturnType<typeof layerFeatures>,
+  sequences: Sequences,
+): string {
+  const { valid } = sequences;
   if (valid === undefined)
     throw new ConfigurationError('A causal graph needs an attention mask: this is a fault of the exporter.');
-  const past = emptyPast(graph, places, heads.heads, features);
-  return favorCausal(graph, heads, features, { ...places, valid }, past, { steps: false }).rows;
+  const past = emptyPast(graph, sequences, heads.heads, features);
+  return favorCausal(graph, heads, features, { ...sequences, valid }, past, { steps: false }).rows;
 }
 
 /** `[batch, length, heads, d]` → `[batch, heads, length, d]` */
@@ -150,16 +155,16 @@ function output(
   graph: Graph,
   { weights, configuration }: BlockContext,
   rows: string,
-  places: Places,
+  sequences: Sequences,
   name: SequenceOutput,
   lengthName: string | number,
 ): OnnxValue {
-  const { batch, length } = places;
+  const { batch, length } = sequences;
   const { dModel, vocabSize, numClasses } = configuration;
   const hidden = () => graph.once('hidden', () => graph.reshape(rows, batch, length, dModel));
   const pooled = (): PooledInput => ({
     hidden: hidden(),
-    valid: places.valid ?? graph.add('Expand', [graph.float(1), graph.shape(batch, length)]),
+    valid: sequences.valid ?? graph.add('Expand', [graph.float(1), graph.shape(batch, length)]),
     length,
   });
   const named = (value: string, ...shape: (string | number)[]): OnnxValue => {

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { Graph } from './graph.ts';
 import type { OnnxGraph, OnnxValue } from './model-file.ts';
-import type { Places } from './nodes/attention.ts';
+import type { Sequences } from './nodes/attention.ts';
 import { type BlockContext, stack } from './nodes/blocks.ts';
 import { embedTokens } from './nodes/embedding.ts';
 import { exact, type Visibility, visibility } from './nodes/exact.ts';
@@ -70,7 +70,7 @@ export function stepGraph(
   const result: OnnxValue[] = [{ name: 'last_hidden_state', type: 'float32', shape: [BATCH, LENGTH, dModel] }];
   if (languageHead) {
     inputs.push(tokens('num_logits_to_keep'));
-    const kept = graph.reshape(lastPlaces(graph, states), -1, dModel);
+    const kept = graph.reshape(lastPositions(graph, states), -1, dModel);
     graph.output(graph.reshape(tokenLogits(graph, weights, configuration, kept), batch, -1, vocabSize), 'logits');
     result.push({ name: 'logits', type: 'float32', shape: [BATCH, 'num_logits', vocabSize] });
   }
@@ -93,8 +93,8 @@ export function stepGraph(
   };
 }
 
-/** The last `num_logits_to_keep` places; all if that is 0. */
-function lastPlaces(graph: Graph, hidden: string): string {
+/** The last `num_logits_to_keep` positions; all if that is 0. */
+function lastPositions(graph: Graph, hidden: string): string {
   const start = graph.unsqueeze(graph.add('Sub', [graph.integer(0), 'num_logits_to_keep']), 0);
   return graph.slice(hidden, 1, start, graph.integers(Number.MAX_SAFE_INTEGER));
 }
@@ -109,12 +109,12 @@ class Pasts {
     readonly weights: Weights,
     readonly configuration: TransformerConfiguration,
     readonly auto: 'favor' | 'exact',
-    readonly places: Places & { readonly valid: string },
+    readonly sequences: Sequences & { readonly valid: string },
     readonly all: { readonly total: string; readonly allValid: string },
   ) {}
 
   attend(layer: number, heads: Parameters<BlockContext['attend']>[1]): string {
-    const { graph, weights, configuration, places } = this;
+    const { graph, weights, configuration, sequences } = this;
     const chosen = layerAttention(configuration, layer, this.auto);
     if (chosen.type === 'exact') return this.#exact(layer, heads);
     if (chosen.type !== 'favor') {
@@ -140,7 +140,7 @@ class Pasts {
     );
     const part = (half: number) => graph.slice(sums.input, 2, half * numFeatures, (half + 1) * numFeatures);
     const past = givenPast(graph, { sums: part(0), compensation: part(1), scales: scales.input }, features);
-    const made = favorCausal(graph, heads, features, places, past, { steps: true });
+    const made = favorCausal(graph, heads, features, sequences, past, { steps: true });
     graph.output(graph.concat(2, made.past.sums, made.past.compensation as string), sums.output);
     graph.output(made.past.scales, scales.output);
     return made.rows;
@@ -157,7 +157,7 @@ class Pasts {
       return all;
     });
     this.#seen ??= {
-      by: visibility(graph, { ...this.places, valid: allValid }, { causal: true, lengthK: total }),
+      by: visibility(graph, { ...this.sequences, valid: allValid }, { causal: true, lengthK: total }),
     };
     return exact(graph, heads, keys, values, this.#seen.by);
   }

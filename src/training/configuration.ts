@@ -25,7 +25,7 @@ const objective = () =>
     }),
     /** The class of a whole sequence; needs a model with numClasses. */
     z.strictObject({ type: z.literal('classification') }),
-    /** Nothing but what a teacher gives at every place, nothing hidden; for models without a language head too. */
+    /** Nothing but what a teacher gives at every position, nothing hidden; for models without a language head too. */
     z.strictObject({ type: z.literal('distillation') }),
   ]);
 

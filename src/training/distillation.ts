@@ -14,7 +14,7 @@ import type { Batch } from '../data/batches/windows.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import type { Dropout } from '../model/layers/dropout.ts';
 import type { AttentionObserver } from '../model/layers/multi-head-attention.ts';
-import { validPlaces } from '../model/layers/pooling.ts';
+import { validPositions } from '../model/layers/pooling.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { embedding } from '../tensor/ops/embedding.ts';
 import { reshape } from '../tensor/ops/layout.ts';
@@ -103,7 +103,7 @@ export class Distillation {
     const { teacher, configuration } = this;
     const { backend } = teacher;
     const { attentionWeight, logitsWeight, hiddenWeight } = configuration;
-    const places = placeRows(batch);
+    const kept = validRows(batch);
     const made: Tensor[] = [];
     try {
       const attention: Tensor[] = [];
@@ -114,15 +114,15 @@ export class Distillation {
       const forward = function* (): Pieces<Tensor | undefined> {
         const inputs = tensor(backend, batch.inputs, [batch.batchSize, batch.length]);
         const options = { ...batchOptions(teacher, batch), observe: attentionWeight > 0 ? observe : undefined };
-        const rows = takePlaces(yield* teacher.forwardInPieces(inputs, options), places);
+        const rows = takeRows(yield* teacher.forwardInPieces(inputs, options), kept);
         yield;
         if (teacher.configuration.languageHead) return logitsWeight > 0 ? teacher.logits(rows) : undefined;
         return hiddenWeight > 0 ? rows : undefined;
       };
       const result = await scopeInSteps(forward(), pauses);
       if (result) made.push(result);
-      // Places that are padding hold zeros in what attention gives.
-      const count = countPlaces(batch);
+      // Positions that are padding hold zeros in what attention gives.
+      const count = countPositions(batch);
       const meanSquare = async ({ storage, size }: Tensor) =>
         (await backend.squaredNorm(storage)) / Math.max(1, (size / (batch.batchSize * batch.length)) * count);
       const sizes: number[] = [];
@@ -131,7 +131,7 @@ export class Distillation {
         sizes.push(await meanSquare(outputs));
       }
       const resultSize = result && (await backend.squaredNorm(result.storage)) / Math.max(1, result.size);
-      return new Lesson(this, batch, places, {
+      return new Lesson(this, batch, kept, {
         attention: attention.map((outputs, layer) => ({ outputs, meanSquare: sizes[layer] })),
         result: result && { outputs: result, meanSquare: resultSize! },
       });
@@ -151,7 +151,7 @@ interface Taught {
 interface LessonOptions {
   readonly dropout?: Dropout | undefined;
   readonly weight?: number | undefined;
-  readonly placeWeight?: number | undefined;
+  readonly positionWeight?: number | undefined;
 }
 
 /** One batch as the teacher sees it. */
@@ -159,7 +159,7 @@ class Lesson {
   constructor(
     private readonly distillation: Distillation,
     private readonly batch: Batch,
-    private readonly places: Int32Array | undefined,
+    private readonly kept: Int32Array | undefined,
     private readonly taught: { readonly attention: readonly Taught[]; readonly result: Taught | undefined },
   ) {}
 
@@ -168,7 +168,7 @@ class Lesson {
    * of the lesson are overwritten. The caller disposes the parts.
    *
    * @param options.weight multiplies the loss of each target, such as 1/(number of targets). Default 1.
-   * @param options.placeWeight multiplies the errors of each place, such as 1/(number of places). Default 1.
+   * @param options.positionWeight multiplies the errors of each position, such as 1/(number of positions). Default 1.
    */
   loss(student: Transformer, options: LessonOptions = {}): BatchLoss {
     return atOnce(this.lossInPieces(student, options));
@@ -190,17 +190,17 @@ class Lesson {
   /** Adds the parts of the loss. @returns `correct` of {@link BatchLoss} */
   *#measure(
     student: Transformer,
-    { dropout, weight = 1, placeWeight = 1 }: LessonOptions,
+    { dropout, weight = 1, positionWeight = 1 }: LessonOptions,
     parts: LossPart[],
   ): Pieces<Tensor | undefined> {
-    const { batch, places, taught } = this;
+    const { batch, kept, taught } = this;
     const { configuration, objective } = this.distillation;
     const { numLayers, dModel, languageHead } = student.configuration;
     const add = (name: LossPart['name'], partWeight: number, measure: (weight: number) => Tensor) => {
       parts.push({ name, weight: partWeight, values: keep(measure(partWeight === 0 ? 1 : partWeight)) });
     };
     const relative = ({ outputs, meanSquare }: Taught, given: Tensor, partWeight: number) =>
-      squaredError(given, outputs, (partWeight * placeWeight) / (dModel * (meanSquare || 1)));
+      squaredError(given, outputs, (partWeight * positionWeight) / (dModel * (meanSquare || 1)));
     let layer = 0;
     const observe: AttentionObserver = ({ outputs }) => {
       const lesson = taught.attention[layer++];
@@ -213,7 +213,7 @@ class Lesson {
       observe: taught.attention.length > 0 ? observe : undefined,
     });
     yield;
-    const rows = takePlaces(hidden, places);
+    const rows = takeRows(hidden, kept);
     const { result } = taught;
     if (!languageHead) {
       if (result) add('hidden', configuration.hiddenWeight, (each) => relative(result, rows, each));
@@ -227,14 +227,14 @@ class Lesson {
     if (result) {
       add('logits', configuration.logitsWeight, (each) => {
         const { temperature } = configuration;
-        const divergence = softmaxKlDivergence(logits, result.outputs, temperature, each * placeWeight);
+        const divergence = softmaxKlDivergence(logits, result.outputs, temperature, each * positionWeight);
         correct = divergence.correct;
         return divergence.loss;
       });
     }
     if (hasTask) {
       // Last, as it may overwrite the logits.
-      const ids = places ? places.map((place) => batch.targets[place]) : batch.targets;
+      const ids = kept ? kept.map((row) => batch.targets[row]) : batch.targets;
       const targets = tensor(student.backend, ids, [ids.length]);
       add('task', configuration.taskWeight, (each) => {
         const entropy = softmaxCrossEntropy(logits, targets, each * weight);
@@ -251,22 +251,22 @@ class Lesson {
   }
 }
 
-/** Places that hold tokens, as rows of the whole batch; undefined where all do. */
-function placeRows({ segments, batchSize, length }: Batch): Int32Array | undefined {
+/** Positions that hold tokens, as rows of the whole batch; undefined where all do. */
+function validRows({ segments, batchSize, length }: Batch): Int32Array | undefined {
   if (!segments) return undefined;
   return Int32Array.from(
-    validPlaces({ segments }, batchSize, length).flatMap((places, row) => places.map((i) => row * length + i)),
+    validPositions({ segments }, batchSize, length).flatMap((positions, row) => positions.map((i) => row * length + i)),
   );
 }
 
-/** Number of places that hold tokens. */
-export function countPlaces(batch: Batch): number {
-  return placeRows(batch)?.length ?? batch.batchSize * batch.length;
+/** Number of positions that hold tokens. */
+export function countPositions(batch: Batch): number {
+  return validRows(batch)?.length ?? batch.batchSize * batch.length;
 }
 
-/** `[batch, length, width]` → the rows of some places, `[places, width]`. */
-function takePlaces(x: Tensor, places: Int32Array | undefined): Tensor {
+/** `[batch, length, width]` → the rows kept, `[kept, width]`. */
+function takeRows(x: Tensor, kept: Int32Array | undefined): Tensor {
   const width = x.shape.at(-1)!;
   const rows = reshape(x, [x.size / width, width]);
-  return places ? embedding(rows, tensor(x.backend, places, [places.length])) : rows;
+  return kept ? embedding(rows, tensor(x.backend, kept, [kept.length])) : rows;
 }

@@ -8,7 +8,7 @@ import { transformerKind } from '../model/transformer.ts';
 import { keep, scope, scopeInSteps } from '../tensor/scope.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-tensors.ts';
 import type { Objective } from './configuration.ts';
-import { countPlaces, type Distillation } from './distillation.ts';
+import { countPositions, type Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
 import { type LossFunction, objectiveHiddenLoss } from './objective.ts';
 
@@ -42,7 +42,7 @@ export interface Evaluation extends TeacherErrors {
  * @param options.characters number of characters that the counted targets stand for
  * @param options.objective what the batches ask for. Default: the next token.
  * @param options.loss Default: that of the objective.
- * @param options.teacher measures errors against it too, of every place. Its objective is then that of the batches.
+ * @param options.teacher measures errors against it too, of every position. Its objective is then that of the batches.
  * @param options.signal stops it at the next layer or batch: its reason is thrown
  * @throws ConfigurationError when no target counts or a token is outside the vocabulary.
  */
@@ -77,7 +77,7 @@ export async function evaluate(
   const hiddenLoss = teacher || options.loss ? undefined : objectiveHiddenLoss(objective);
   const totals = new LossTotals();
   let tokens = 0;
-  let places = 0;
+  let positions = 0;
   const pauses = new Pauses(options.signal);
   await pauses.next();
   for await (const batch of batches) {
@@ -91,7 +91,7 @@ export async function evaluate(
       } finally {
         lesson.dispose();
       }
-      places += countPlaces(batch);
+      positions += countPositions(batch);
     }
     tokens += countTargets(batch);
     await pauses.next();
@@ -108,7 +108,7 @@ export async function evaluate(
     bitsPerCharacter: characters === undefined ? undefined : nats / Math.LN2 / characters,
     accuracy: totals.hits / tokens,
     tokens,
-    ...totals.errors(1 / Math.max(1, places)),
+    ...totals.errors(1 / Math.max(1, positions)),
   };
 }
 

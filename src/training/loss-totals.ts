@@ -20,7 +20,7 @@ export interface BatchLoss {
   readonly correct: Tensor | undefined;
 }
 
-/** How far a model is from its teacher, on average over places; each is there where it is learnt. */
+/** How far a model is from its teacher, on average over positions; each is there where it is learnt. */
 export interface TeacherErrors {
   /** Squared error of what attention gives, relative to the teacher's mean square; mean over the layers. */
   readonly attentionError?: number;

@@ -82,7 +82,7 @@ export function checkObjective(objective: Objective, model: TransformerConfigura
     );
   }
   if (type === 'nextToken') return;
-  // A causal model's last place has seen the whole sequence.
+  // A causal model's last position has seen the whole sequence.
   if (causal && !(type === 'classification' && pooling === 'last')) {
     throw new ConfigurationError(
       `Objective ${type} needs a bidirectional model: set "causal": false in the model configuration.`,

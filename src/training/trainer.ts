@@ -14,7 +14,7 @@ import { valueAndGradientsInSteps } from '../tensor/tape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-tensors.ts';
 import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
-import { checkTeacher, countPlaces, Distillation } from './distillation.ts';
+import { checkTeacher, countPositions, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
 import { checkObjective, type LossFunction, objectiveHiddenLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
@@ -152,8 +152,8 @@ export class Trainer {
       batches.push(batch);
     }
     const tokens = batches.reduce((total, batch) => total + countTargets(batch), 0);
-    const places = batches.reduce((total, batch) => total + countPlaces(batch), 0);
-    const weights = { weight: 1 / Math.max(1, tokens), placeWeight: 1 / Math.max(1, places) };
+    const positions = batches.reduce((total, batch) => total + countPositions(batch), 0);
+    const weights = { weight: 1 / Math.max(1, tokens), positionWeight: 1 / Math.max(1, positions) };
     const totals = new LossTotals();
     const gradients: Tensor[] = [];
     try {
@@ -188,7 +188,7 @@ export class Trainer {
   async #accumulate(
     batch: Batch,
     index: number,
-    weights: { readonly weight: number; readonly placeWeight: number },
+    weights: { readonly weight: number; readonly positionWeight: number },
     gradients: Tensor[],
     totals: LossTotals,
     pauses: Pauses,

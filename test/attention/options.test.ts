@@ -198,7 +198,7 @@ describe('attention options that do not fit', () => {
     ...[-1e9, Number.NaN, 0.5, Number.NEGATIVE_INFINITY].flatMap((value): [AttendOptions, string][] => [
       [
         { keyMask: [[1, 1, 1, 1], Float32Array.of(1, 0, value, 1)] },
-        'at place 2 of batch row 1; give 1 for a valid key',
+        'at position 2 of batch row 1; give 1 for a valid key',
       ],
       [{ keyMask: tensor(backend, Float32Array.of(1, 1, 0, 1, 1, 0, 1, value), [2, 4]) }, 'ones and zeros alone'],
     ]),

@@ -37,18 +37,18 @@ describe('pool', () => {
     [0, 1, 1, 1, 0],
     [1, 1, 1, 1, 1],
   ];
-  const places = [[1, 3], [1, 2, 3], []];
+  const positions = [[1, 3], [1, 2, 3], []];
 
   it.each([
     ['mean', (all: number[]) => all.reduce((sum, value) => sum + value, 0) / Math.max(1, all.length)],
     ['first', (all: number[]) => all[0] ?? 0],
     ['last', (all: number[]) => all.at(-1) ?? 0],
-  ] as const)('%s, of the places that count', async (pooling, expected) => {
+  ] as const)('%s, of the positions that count', async (pooling, expected) => {
     const data = await x.data();
     const result = await numbers(() => pool(x, pooling, { segments, keyMask }));
     for (let b = 0; b < batch; b++) {
       for (let c = 0; c < width; c++) {
-        const column = places[b].map((i) => data[(b * length + i) * width + c]);
+        const column = positions[b].map((i) => data[(b * length + i) * width + c]);
         // The weights of the mean are float32.
         expect(Math.abs(result[b * width + c] - expected(column))).toBeLessThan(1e-6);
       }

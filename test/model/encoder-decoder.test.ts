@@ -118,7 +118,7 @@ describe.each(attentions)('EncoderDecoder with $attention.type, $crossAttention.
     const width = 6;
     expect(other.slice(0, 3 * width)).toEqual(expected.slice(0, 3 * width));
     expect(other.slice(3 * width)).not.toEqual(expected.slice(3 * width));
-    // The source counts, at every place of the target.
+    // The source counts, at every position of the target.
     const elsewhere = await hidden([3, 10, 1, 4, 4], target);
     for (let i = 0; i < target.length; i++)
       expect(Math.abs(elsewhere[i * width] - expected[i * width])).toBeGreaterThan(1e-6);

@@ -82,11 +82,11 @@ describe('token dropout', () => {
   const esm = model({ tokenDropout: { maskToken: 1, ratio: 0.12 }, positions: 'none', numLayers: 1 });
   const plain = model({ positions: 'none', numLayers: 1 });
 
-  it('takes the share of mask tokens from the valid places of each sequence', async () => {
+  it('takes the share of mask tokens from the valid positions of each sequence', async () => {
     const table = await plain.parameters().get('tokens.weight')!.data();
     const embedded = (token: number, scale: number) =>
       Array.from(table.subarray(token * 6, (token + 1) * 6), (x) => x * scale);
-    // Two of four valid places are masked; the last is padding.
+    // Two of four valid positions are masked; the last is padding.
     const scale = (1 - 0.12) / (1 - 2 / 4);
     const vectors = [embedded(3, scale), embedded(1, 0), embedded(4, scale), embedded(1, 0)].flat();
     const maskedTokens = [[0, 1, 0, 1, 0]];

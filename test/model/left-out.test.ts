@@ -51,7 +51,7 @@ describe.each(backends)('$backend.name', ({ backend }) => {
   /** Outputs and gradients of each run, with finite weights and then with foreign numbers at some elements of parameters. */
   async function expectSame(
     parameters: ReadonlyMap<string, Tensor>,
-    places: Readonly<Record<string, Elements>>,
+    holdsAt: Readonly<Record<string, Elements>>,
     run: Run,
   ): Promise<void> {
     const results = async () => {
@@ -60,7 +60,7 @@ describe.each(backends)('$backend.name', ({ backend }) => {
     };
     const before = await results();
     expect(before.every((data) => data.every(Number.isFinite))).toBe(true);
-    for (const [name, holds] of Object.entries(places)) {
+    for (const [name, holds] of Object.entries(holdsAt)) {
       const parameter = parameters.get(name)!;
       const finite = await parameter.data();
       for (const numbers of foreign) {
@@ -131,13 +131,13 @@ describe.each(backends)('$backend.name', ({ backend }) => {
     const model = new EncoderDecoder(backend, { ...others, ...layers, ...vocabularies }, 3);
     const parameters = model.parameters();
     const targets = tokens.map((token, at) => (isValid.flat()[at] ? token : -1));
-    const places = {
+    const holdsAt = {
       'source.tokens.weight': row(padding),
       'source.positions.weight': row(6),
       'target.positions.weight': row(6),
     };
     const batch = [padded, padded, targets].map((ids) => int32(ids, [2, length]));
-    await expectSame(parameters, places, () =>
+    await expectSame(parameters, holdsAt, () =>
       valueAndGradients(
         () => translationLoss(model, batch[0], batch[1], batch[2], { sourceMask: keyMask, targetMask: keyMask }).loss,
         [...parameters.values()],

@@ -124,7 +124,7 @@ describe('a reversible Transformer', () => {
     const normed = row.map((value, i) => ((value - mean) / deviation) * gain[i] + shift[i]);
     for (let i = 0; i < 6; i++) {
       const wanted = normed.reduce((sum, value, j) => sum + value * weight[i * 6 + j], bias[i]);
-      // [batch, heads, length, dHead]: token 4 is at place 1.
+      // [batch, heads, length, dHead]: token 4 is at position 1.
       expect(values[Math.floor(i / 2) * 10 + 2 + (i % 2)]).toBeCloseTo(wanted, 12);
     }
     for (const tensors of inputs) for (const each of [tensors.queries, tensors.keys, tensors.values]) each.dispose();

@@ -56,7 +56,7 @@ export interface TokenBatch {
   readonly length: number;
 }
 
-/** Row b lacks the last 3·b places; with `left` the first ones. */
+/** Row b lacks the last 3·b positions; with `left` the first ones. */
 export function tokenBatch(batch: number, length: number, left = false): TokenBatch {
   const random = new Random(batch, length);
   const rows = Array.from({ length: batch }, (_, b) => b);
@@ -146,23 +146,23 @@ export async function imageResults(model: Transformer, count: number): Promise<{
 /**
  * The largest difference over the largest number that is wanted, over all outputs that both have.
  *
- * @param counts whether place i of row b is compared; only such places are, of outputs that have one row for each
+ * @param counts whether position i of row b is compared; only such positions are, of outputs that have one row for each
  */
 export function largestError(
   got: Results,
   wanted: Results,
-  counts: (place: number) => boolean = () => true,
-  places = 1,
+  counts: (position: number) => boolean = () => true,
+  positions = 1,
 ): number {
   let worst = 0;
   for (const [name, want] of Object.entries(wanted)) {
     const have = got[name];
     if (have?.length !== want.length) throw new Error(`${name}: ${have?.length} numbers for ${want.length}.`);
-    const width = want.length / places;
+    const width = want.length / positions;
     let size = 0;
     let error = 0;
     for (let i = 0; i < want.length; i++) {
-      if (places > 1 && Number.isInteger(width) && !counts(Math.floor(i / width))) continue;
+      if (positions > 1 && Number.isInteger(width) && !counts(Math.floor(i / width))) continue;
       size = Math.max(size, Math.abs(want[i]));
       const difference = Math.abs(want[i] - have[i]);
       error = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(error, difference);

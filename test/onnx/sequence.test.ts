@@ -53,7 +53,7 @@ const bidirectional: Record<string, TransformerOptions & Pick<OnnxExportOptions,
     numClasses: 5,
     languageHead: false,
   },
-  'classes of the last place': { ...base, numClasses: 5, pooling: 'last' },
+  'classes of the last position': { ...base, numClasses: 5, pooling: 'last' },
   'auto as FAVOR+': { ...base, attention: { type: 'auto', numFeatures: 22, crossover: 0 } },
   'auto as exact': { ...base, attention: { type: 'auto', numFeatures: 22, crossover: 1000 }, auto: 'exact' },
   Linformer: { ...base, attention: { type: 'linformer', projectedLength: 13 } },
@@ -102,7 +102,7 @@ const causal: Record<string, TransformerOptions> = {
     attention: { ...favor, featureMap: 'trigonometric', normalised: false },
   },
   'Performer-ReLU': { ...base, attention: { ...favor, featureMap: 'relu', projection: 'orthogonal' } },
-  'classes of the last place': { ...base, numClasses: 3, pooling: 'last', languageHead: false },
+  'classes of the last position': { ...base, numClasses: 3, pooling: 'last', languageHead: false },
 };
 
 /**

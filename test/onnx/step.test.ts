@@ -40,7 +40,7 @@ async function feed(
 ): Promise<Float32Array> {
   const { batch, length, ids, mask, types } = given;
   const logits = new Float32Array(batch * length * base.vocabSize);
-  // Positions count from the first valid place, as in transformers.
+  // Positions count from the first valid position, as in transformers.
   const first = mask.map((row) => row.indexOf(1));
   let past: Record<string, Input> = Object.fromEntries(
     states.map(({ input, shape }) => {

@@ -45,7 +45,7 @@ const weights: DistillationConfiguration = {
 const nextToken: Objective = { type: 'nextToken' };
 const alone: Objective = { type: 'distillation' };
 
-/** Two rows of which the second ends with padding, and the places that hold tokens. */
+/** Two rows of which the second ends with padding, and the positions that hold tokens. */
 function paddedBatch(length = 7, paddingToken = 0): Batch {
   const { inputs, targets } = countingData(2, 7).batchAt(0);
   const [rows, ends] = [2, [7, 4]];
@@ -100,17 +100,17 @@ describe('a lesson', () => {
       const ids = tensor(reference, batch.inputs, [2, 7]);
       return model.logits(model.forward(ids, { segments: batch.segments })).data();
     };
-    const places = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-    const rowOf = (all: ArrayLike<number>, place: number, width: number) =>
-      Array.from({ length: width }, (_, i) => all[place * width + i]);
+    const positions = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    const rowOf = (all: ArrayLike<number>, position: number, width: number) =>
+      Array.from({ length: width }, (_, i) => all[position * width + i]);
     const [taught, given] = [await outputsOf(teacher), await outputsOf(student)];
     const expected: { name: string; weight: number; sum: number }[] = taught.map((outputs, layer) => {
       const sum = (f: (s: number, t: number) => number) =>
-        places
-          .flatMap((place) => rowOf(outputs, place, 8).map((t, i) => f(rowOf(given[layer], place, 8)[i], t)))
+        positions
+          .flatMap((position) => rowOf(outputs, position, 8).map((t, i) => f(rowOf(given[layer], position, 8)[i], t)))
           .reduce((a, b) => a + b, 0);
-      // Of each place its share of the relative error.
-      const relative = sum((s, t) => (s - t) ** 2) / (sum((_, t) => t * t) / places.length);
+      // Of each position its share of the relative error.
+      const relative = sum((s, t) => (s - t) ** 2) / (sum((_, t) => t * t) / positions.length);
       return { name: 'attention', weight: 0.35, sum: 0.35 * relative };
     });
     const [teacherLogits, studentLogits] = [await logitsOf(teacher), await logitsOf(student)];
@@ -120,12 +120,12 @@ describe('a lesson', () => {
     };
     let divergence = 0;
     let entropy = 0;
-    for (const place of places) {
-      const q = softmax(rowOf(studentLogits, place, VOCAB), 1.7);
-      softmax(rowOf(teacherLogits, place, VOCAB), 1.7).forEach((p, i) => {
+    for (const position of positions) {
+      const q = softmax(rowOf(studentLogits, position, VOCAB), 1.7);
+      softmax(rowOf(teacherLogits, position, VOCAB), 1.7).forEach((p, i) => {
         divergence += p * Math.log(p / q[i]);
       });
-      entropy -= Math.log(softmax(rowOf(studentLogits, place, VOCAB), 1)[batch.targets[place]]);
+      entropy -= Math.log(softmax(rowOf(studentLogits, position, VOCAB), 1)[batch.targets[position]]);
     }
     expected.push({ name: 'logits', weight: 1.3, sum: 1.3 * 1.7 ** 2 * divergence });
     expected.push({ name: 'task', weight: 0.4, sum: 0.4 * entropy });
@@ -181,9 +181,9 @@ describe('a lesson', () => {
         const distillation = new Distillation(teacher, weights, languageHead ? nextToken : alone);
         // Token 5 stands at padding alone.
         const batch = paddedBatch(7, 5);
-        const isPadding = (place: number) => batch.segments![Math.floor(place / 7)][place % 7] < 0;
-        batch.inputs.forEach((id, place) => {
-          if (!isPadding(place) && id === 5) batch.inputs[place] = 6;
+        const isPadding = (position: number) => batch.segments![Math.floor(position / 7)][position % 7] < 0;
+        batch.inputs.forEach((id, position) => {
+          if (!isPadding(position) && id === 5) batch.inputs[position] = 6;
         });
         const plain = await measure(distillation, student, batch);
         for (const model of [teacher, student]) {
@@ -196,7 +196,7 @@ describe('a lesson', () => {
     }
   });
 
-  it('counts in a step by places what the teacher gives, and by targets the task', async () => {
+  it('counts in a step by positions what the teacher gives, and by targets the task', async () => {
     const plain = { causal: false, dropout: 0 } as const;
     const teacher = tinyModel(reference, 3, { ...plain, attention: 'exact' });
     const student = copyOf(teacher, favor);

@@ -278,7 +278,7 @@ describe('training', () => {
       const documents = Array.from({ length: count }, () =>
         Array.from({ length: 3 + random.integer(12) }, () => random.integer(13)),
       );
-      // Whether most tokens are small: the head must weigh all places.
+      // Whether most tokens are small: the head must weigh all positions.
       const classes = documents.map((ids) => (ids.filter((id) => id < 6).length > ids.length / 2 ? 1 : 0));
       return { ...splitOf(documents), labels: classes };
     };

@@ -3,7 +3,7 @@ import type { TokenSplit } from '../tokens/token-store.ts';
 import type { Batch } from './windows.ts';
 
 export interface DocumentRowsOptions {
-  /** Places of a row. */
+  /** Positions of a row. */
   readonly length: number;
   /** Targets: the token that follows within the document (default), or the token itself, to be masked later. */
   readonly targets?: 'following' | 'itself' | undefined;
@@ -12,25 +12,25 @@ export interface DocumentRowsOptions {
   /** Ids put before and after every document, such as a classification token and a separator. */
   readonly begin?: number | undefined;
   readonly end?: number | undefined;
-  /** Input at places without a token; nothing sees it. Default 0. */
+  /** Input at positions without a token; nothing sees it. Default 0. */
   readonly padding?: number | undefined;
 }
 
-/** Places `from … from + places − 1` of a document. */
+/** Positions `from … from + length − 1` of a document. */
 export interface Piece {
   readonly document: number;
   readonly from: number;
-  readonly places: number;
+  readonly length: number;
 }
 
 /**
- * The documents of a split, each between its `begin` and `end`. A place is an input that has a target. A document of n
- * tokens therefore has n − 1 places where the target is the token that follows.
+ * The documents of a split, each between its `begin` and `end`. A position is an input that has a target. A document of n
+ * tokens therefore has n − 1 positions where the target is the token that follows.
  */
 export class DocumentRows {
   readonly #tokens: TokenSplit;
   readonly #options: DocumentRowsOptions;
-  /** Tokens that a piece needs beyond its places. */
+  /** Tokens that a piece needs beyond its positions. */
   readonly #ahead: number;
 
   /** @throws DataError unless there is one class for every document */
@@ -50,8 +50,8 @@ export class DocumentRows {
     return this.#tokens.documents.length;
   }
 
-  /** Number of places of a document, 0 where it is too short to have one. */
-  places(document: number): number {
+  /** Number of positions of a document, 0 where it is too short to have one. */
+  lengthOf(document: number): number {
     const { begin, end } = this.#options;
     const frame = (begin === undefined ? 0 : 1) + (end === undefined ? 0 : 1);
     return Math.max(0, this.#contentLength(document) + frame - this.#ahead);
@@ -66,14 +66,14 @@ export class DocumentRows {
     const segments = rows.map(() => new Int32Array(length).fill(-1));
     const fillRow = async (pieces: readonly Piece[], row: number) => {
       const read = await Promise.all(pieces.map((piece) => this.#read(piece)));
-      let place = 0;
-      for (const [i, { places, document }] of pieces.entries()) {
-        const at = row * length + place;
-        inputs.set(read[i].subarray(0, places), at);
-        segments[row].fill(i, place, place + places);
+      let start = 0;
+      for (const [i, { document, length: size }] of pieces.entries()) {
+        const at = row * length + start;
+        inputs.set(read[i].subarray(0, size), at);
+        segments[row].fill(i, start, start + size);
         if (classes) targets[row] = classes[document];
         else targets.set(read[i].subarray(this.#ahead), at);
-        place += places;
+        start += size;
       }
     };
     await Promise.all(rows.map(fillRow));
@@ -86,11 +86,11 @@ export class DocumentRows {
   }
 
   /** The tokens of a piece, and the one that follows where it is a target. */
-  async #read({ document, from, places }: Piece): Promise<Int32Array> {
+  async #read({ document, from, length }: Piece): Promise<Int32Array> {
     const { begin, end } = this.#options;
     const content = this.#contentLength(document);
     const first = begin === undefined ? from : from - 1;
-    const ids = new Int32Array(places + this.#ahead);
+    const ids = new Int32Array(length + this.#ahead);
     const start = Math.max(0, first);
     const stop = Math.min(content, first + ids.length);
     ids.set(

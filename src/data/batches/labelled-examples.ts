@@ -9,11 +9,11 @@ import type { EvaluationWindows, TrainingWindows } from './windows.ts';
 export interface LabelledBatchOptions {
   /** Rows of a batch. */
   readonly batchSize: number;
-  /** Places of a row: longer texts are cut at the end, shorter ones padded. */
+  /** Positions of a row: longer texts are cut at the end, shorter ones padded. */
   readonly length: number;
   /** Id put before every text, such as an id that the classifier reads from. Default: undefined, no id. */
   readonly begin?: number | undefined;
-  /** Input at places without a token, which segment −1 marks. Default 0. */
+  /** Input at positions without a token, which segment −1 marks. Default 0. */
   readonly padding?: number | undefined;
 }
 

@@ -24,7 +24,7 @@ export interface SequenceOptions extends DocumentRowsOptions {
 }
 
 interface Filled {
-  /** Share of places that hold tokens. */
+  /** Share of positions that hold tokens. */
   readonly fill: number;
 }
 
@@ -32,7 +32,7 @@ interface Filled {
  * Rows for training, in random order; `windowsPerEpoch` rows hold every document once. Packing puts the same documents
  * together in every epoch, which changes nothing for them, as they do not see each other.
  *
- * @throws DataError if no document has a place, classes do not fit, or a size is not a positive integer
+ * @throws DataError if no document has a position, classes do not fit, or a size is not a positive integer
  */
 export function trainingSequences(
   tokens: TokenSplit,
@@ -53,13 +53,13 @@ export function trainingSequences(
   if (rows.count === 0) throw new DataError('There is no sequence to train on; give documents of at least two tokens.');
   const order = new Random(seed, streams.dataOrder);
   const crop = (piece: Piece, epoch: Random): Piece => {
-    const spare = documents.places(piece.document) - length;
+    const spare = documents.lengthOf(piece.document) - length;
     if (packing === 'pack' || classes || spare <= 0) return piece;
     return { ...piece, from: epoch.fork(piece.document).integer(spare + 1) };
   };
   return {
     windowsPerEpoch: rows.count,
-    fill: rows.places / (rows.count * length),
+    fill: rows.numPositions / (rows.count * length),
     batchAt: async (step) => {
       if (!Number.isInteger(step) || step < 0) throw new DataError(`Step ${step} is not a non-negative integer.`);
       const pieces = Array.from({ length: batchSize }, (_, i) => {
@@ -74,7 +74,7 @@ export function trainingSequences(
 }
 
 /**
- * Rows in a fixed order that hold each place of every document exactly once. Documents longer than a row are cut, and
+ * Rows in a fixed order that hold each position of every document exactly once. Documents longer than a row are cut, and
  * with `pad` each part has a row of its own. With classes a document counts once, by its start.
  *
  * @throws DataError if classes do not fit, or a size is not a positive integer
@@ -98,63 +98,63 @@ export function evaluationSequences(tokens: TokenSplit, options: SequenceOptions
   );
   return {
     ...batches,
-    numPredicted: classes ? rows.count : rows.places,
-    fill: rows.count === 0 ? 1 : rows.places / (rows.count * length),
+    numPredicted: classes ? rows.count : rows.numPositions,
+    fill: rows.count === 0 ? 1 : rows.numPositions / (rows.count * length),
   };
 }
 
 interface Rows {
   readonly count: number;
-  /** Places that hold tokens, of all rows together. */
-  readonly places: number;
+  /** Positions that hold tokens, of all rows together. */
+  readonly numPositions: number;
   at(row: number): Piece[];
 }
 
-/** Every document by its first `length` places. */
+/** Every document by its first `length` positions. */
 function rowPerDocument(documents: DocumentRows, length: number): Rows {
   const pieces: Piece[] = [];
   for (let document = 0; document < documents.count; document++) {
-    const places = Math.min(length, documents.places(document));
-    if (places > 0) pieces.push({ document, from: 0, places });
+    const kept = Math.min(length, documents.lengthOf(document));
+    if (kept > 0) pieces.push({ document, from: 0, length: kept });
   }
-  return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
+  return { count: pieces.length, numPositions: totalLength(pieces), at: (row) => [pieces[row]] };
 }
 
 function rowPerPiece(documents: DocumentRows, length: number): Rows {
   const pieces = cut(documents, length);
-  return { count: pieces.length, places: sumOfPlaces(pieces), at: (row) => [pieces[row]] };
+  return { count: pieces.length, numPositions: totalLength(pieces), at: (row) => [pieces[row]] };
 }
 
 function packedRows(documents: DocumentRows, length: number): Rows {
   const pieces = cut(documents, length);
   const { numRows, order, starts } = packSequences(
-    pieces.map(({ places }) => places),
+    pieces.map((piece) => piece.length),
     length,
   );
   const at = (row: number) => Array.from(order.subarray(starts[row], starts[row + 1]), (i) => pieces[i]);
-  return { count: numRows, places: sumOfPlaces(pieces), at };
+  return { count: numRows, numPositions: totalLength(pieces), at };
 }
 
 /** Pieces of one document at most: the list of all pieces is in memory. */
 const MOST_PIECES = 2 ** 26;
 
-/** All documents in pieces of at most `length` places. */
+/** All documents in pieces of at most `length` positions. */
 function cut(documents: DocumentRows, length: number): Piece[] {
   const pieces: Piece[] = [];
   for (let document = 0; document < documents.count; document++) {
-    const all = documents.places(document);
+    const all = documents.lengthOf(document);
     if (all / length > MOST_PIECES) {
       throw new DataError(
-        `Document ${document} makes more than ${MOST_PIECES} rows of ${length} places; use a larger length.`,
+        `Document ${document} makes more than ${MOST_PIECES} rows of ${length} positions; use a larger length.`,
       );
     }
     for (let from = 0; from < all; from += length)
-      pieces.push({ document, from, places: Math.min(length, all - from) });
+      pieces.push({ document, from, length: Math.min(length, all - from) });
   }
   return pieces;
 }
 
-const sumOfPlaces = (pieces: readonly Piece[]) => pieces.reduce((sum, { places }) => sum + places, 0);
+const totalLength = (pieces: readonly Piece[]) => pieces.reduce((sum, piece) => sum + piece.length, 0);
 
 function checkSequenceOptions(options: SequenceOptions): void {
   checkOptions<SequenceOptions & { readonly seed?: number }>('sequences', options, {

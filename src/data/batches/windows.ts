@@ -11,7 +11,7 @@ import { permute, Random, streams } from '../../base/random.ts';
 import type { TokenSplit } from '../tokens/token-store.ts';
 import { tokenSplitKind } from '../tokens/token-store.ts';
 
-/** Rows of tokens with what is to be predicted: at each place, such as the token that follows, or one class per row. */
+/** Rows of tokens with what is to be predicted: at each position, such as the token that follows, or one class per row. */
 export interface Batch {
   /** `[batchSize, length]`, row-major. */
   readonly inputs: Int32Array;

@@ -120,7 +120,7 @@ export class PartCounter {
     }
     const { endOfText } = this.tokenizer;
     if (endsDocument && endOfText !== undefined && this.#length < end) await this.#emit(Int32Array.of(endOfText), end);
-    // A document without tokens has no place, and then no label.
+    // A document without tokens has no position, and then no label.
     if (this.#length === start) return;
     if (number > 1 && (label !== undefined) !== this.#labels.length > 0) {
       throw new DataError(`Document ${number} has ${label === undefined ? 'no' : 'a'} class, unlike those before.`);

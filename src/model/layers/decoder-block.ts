@@ -32,7 +32,7 @@ export class DecoderBlock implements Layer {
    * `[batch, length, dModel]` → the same
    *
    * @param source `[batch, lengthK, dModel]`: what the encoder made
-   * @param sourceMask its valid places
+   * @param sourceMask its valid positions
    */
   forward(
     x: Tensor,
@@ -50,7 +50,7 @@ export class DecoderBlock implements Layer {
     );
   }
 
-  /** Continues `state` by new places. */
+  /** Continues `state` by new positions. */
   extend(x: Tensor, { past, source }: DecoderBlockState, dropout: Dropout): Tensor {
     const { attention, crossAttention } = this.layers;
     return this.#around(

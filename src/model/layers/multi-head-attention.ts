@@ -184,8 +184,8 @@ export class MultiHeadAttention extends Module {
     }
   }
 
-  #heads(x: Tensor, places: RotaryOptions): AttentionHeads {
-    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, places) : heads);
+  #heads(x: Tensor, options: RotaryOptions): AttentionHeads {
+    const turn = (heads: Tensor) => (this.sizes.rotary ? rotary(heads, options) : heads);
     const queries = turn(this.#split('query', this.query, x));
     const keys = this.key ? turn(this.#split('key', this.key, x)) : queries;
     return { queries, keys, values: this.#split('value', this.value, x) };

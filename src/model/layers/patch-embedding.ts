@@ -45,8 +45,8 @@ export class PatchEmbedding implements InputEmbedding {
 
   /**
    * @param patches `[batch, numPatches, channels·patchSize²]`, as {@link imagePatches} cuts them
-   * @param options their masks count the class token, the first place
-   * @returns `[batch, 1 + numPatches, dModel]`: zeros at places left out
+   * @param options their masks count the class token, the first position
+   * @returns `[batch, 1 + numPatches, dModel]`: zeros at positions left out
    * @throws ShapeError when the patches are not those of images of the configured size
    */
   forward(patches: Tensor, { keyMask, segments }: EmbeddingOptions = {}): Tensor {

@@ -9,21 +9,21 @@ import { Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Layer } from './layer.ts';
 import { Linear } from './linear.ts';
 
-/** One vector for a sequence: the mean over its places, or its first or last place. */
+/** One vector for a sequence: the mean over its positions, or its first or last position. */
 export type Pooling = 'mean' | 'first' | 'last';
 
-/** What tells the valid places of a batch from padding. */
+/** What tells the valid positions of a batch from padding. */
 interface Validity {
   readonly segments?: Segments | undefined;
   readonly keyMask?: KeyMask | undefined;
 }
 
 /**
- * The places of each batch row that are neither padding (a negative segment) nor masked.
+ * The positions of each batch row that are neither padding (a negative segment) nor masked.
  *
  * @throws ConfigurationError when the mask is a tensor, whose numbers cannot be read here
  */
-export function validPlaces({ segments, keyMask }: Validity, batch: number, length: number): number[][] {
+export function validPositions({ segments, keyMask }: Validity, batch: number, length: number): number[][] {
   if (keyMask instanceof Tensor) {
     throw new ConfigurationError(
       'Pooling needs to read the keyMask: give it as arrays, one per batch row, not as a tensor.',
@@ -36,7 +36,7 @@ export function validPlaces({ segments, keyMask }: Validity, batch: number, leng
 }
 
 /**
- * `[batch, length, width]` → `[batch, width]`, of the places that are neither padding (a negative segment) nor masked;
+ * `[batch, length, width]` → `[batch, width]`, of the positions that are neither padding (a negative segment) nor masked;
  * zeros for a row without any.
  *
  * @throws when the mask is a tensor, whose numbers cannot be read here
@@ -44,8 +44,8 @@ export function validPlaces({ segments, keyMask }: Validity, batch: number, leng
 export function pool(x: Tensor, pooling: Pooling, options: Validity = {}): Tensor {
   const [batch, length] = x.shape;
   const weights = new Float32Array(batch * length);
-  for (const [b, places] of validPlaces(options, batch, length).entries()) {
-    const taken = pooling === 'mean' ? places : pooling === 'first' ? places.slice(0, 1) : places.slice(-1);
+  for (const [b, positions] of validPositions(options, batch, length).entries()) {
+    const taken = pooling === 'mean' ? positions : pooling === 'first' ? positions.slice(0, 1) : positions.slice(-1);
     for (const i of taken) weights[b * length + i] = 1 / taken.length;
   }
   return weightedSum(x, tensor(x.backend, weights, [batch, length]));

@@ -21,14 +21,14 @@ export function sinusoidalPositions(offset: number, length: number, dModel: numb
   return table;
 }
 
-/** Neighbouring places of a batch row that are numbered from one start. */
+/** Neighbouring tokens of a batch row that are numbered from one start. */
 interface Stretch {
   readonly row: number;
   readonly start: number;
   readonly length: number;
 }
 
-/** The stretches of equal ids, padding among them: they cover every place once, in order. */
+/** The stretches of equal ids, padding among them: they cover every token once, in order. */
 export function stretches(segments: Segments): Stretch[] {
   return segments.flatMap((ids, row) => {
     const found: Stretch[] = [];
@@ -42,7 +42,7 @@ export function stretches(segments: Segments): Stretch[] {
   });
 }
 
-/** The position of every place in its stretch, counted from `offset`, row by row; 0 outside of them. */
+/** The position of every token in its stretch, counted from `offset`, row by row; 0 outside of them. */
 export function stretchPositions(all: readonly Stretch[], batch: number, length: number, offset = 0): Int32Array {
   const positions = new Int32Array(batch * length);
   for (const { row, start, length: size } of all) {
@@ -51,7 +51,7 @@ export function stretchPositions(all: readonly Stretch[], batch: number, length:
   return positions;
 }
 
-/** The position of every place in its own sequence, counted from 0, row by row; 0 at padding. */
+/** The position of every token in its own sequence, counted from 0, row by row; 0 at padding. */
 export function segmentPositions(segments: Segments): Int32Array {
   const length = segments[0]?.length ?? 0;
   const sequences = stretches(segments).filter(({ row, start }) => segments[row][start] >= 0);
@@ -77,7 +77,7 @@ export function positionStretches({
     );
   }
   const first = keyMask.map((mask) => Math.max(0, Array.prototype.indexOf.call(mask, 1)));
-  if (first.every((places) => places === 0)) return undefined;
+  if (first.every((start) => start === 0)) return undefined;
   return keyMask.flatMap(({ length }, row) =>
     [
       { row, start: 0, length: first[row] },

@@ -10,12 +10,12 @@ import { Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Layer, normalParameter } from './layer.ts';
 import { positionStretches, segmentPositions, sinusoidalPositions, stretches, stretchPositions } from './positions.ts';
 
-/** One number for each place of each batch row. */
+/** One number for each token of each batch row. */
 type Rows = readonly ArrayLike<number>[];
 
 /** What an embedding may need to know besides its input. */
 export interface EmbeddingOptions {
-  /** Position of the first place. Default 0. */
+  /** Position of the first token. Default 0. */
   readonly offset?: number | undefined;
   /** Packed sequences, each numbered from 0. */
   readonly segments?: Segments | undefined;
@@ -23,13 +23,13 @@ export interface EmbeddingOptions {
   readonly tokenTypes?: Rows | undefined;
   /** 1 where the mask token stands, else 0: a model with token dropout needs it. */
   readonly maskedTokens?: Rows | undefined;
-  /** 1 = valid place, 0 = padding. */
+  /** 1 = valid token, 0 = padding. */
   readonly keyMask?: KeyMask | undefined;
 }
 
 /** Makes the vectors that the first block takes. */
 export interface InputEmbedding extends Layer {
-  /** Whether a vector depends on its place in the sequence. */
+  /** Whether a vector depends on its position in the sequence. */
   readonly isPositional: boolean;
   /** → `[batch, length, dModel]` */
   forward(input: Tensor, options?: EmbeddingOptions): Tensor;
@@ -192,11 +192,11 @@ function tokenScales(
     ? stretches(segments)
     : Array.from({ length: batch }, (_, row) => ({ row, start: 0, length }));
   for (const { row, start, length: size } of sequences) {
-    const places = Array.from({ length: size }, (_, i) => start + i);
-    const numTokens = places.filter((i) => (keyMask?.[row][i] ?? 1) !== 0).length;
-    const numMasked = places.filter((i) => masked[row][i] !== 0).length;
+    const positions = Array.from({ length: size }, (_, i) => start + i);
+    const numTokens = positions.filter((i) => (keyMask?.[row][i] ?? 1) !== 0).length;
+    const numMasked = positions.filter((i) => masked[row][i] !== 0).length;
     const scale = numMasked < numTokens ? (1 - ratio) / (1 - numMasked / numTokens) : 0;
-    for (const i of places) scales[row * length + i] = masked[row][i] !== 0 ? 0 : scale;
+    for (const i of positions) scales[row * length + i] = masked[row][i] !== 0 ? 0 : scale;
   }
   return scales;
 }

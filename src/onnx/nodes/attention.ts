@@ -13,8 +13,8 @@ export interface Heads extends HeadSizes {
   readonly values: string;
 }
 
-/** What the attentions of all layers share in one graph. */
-export interface Places {
+/** The sequences of a batch, which the attentions of all layers share in one graph. */
+export interface Sequences {
   /** Vectors of one number. */
   readonly batch: string;
   readonly length: string;

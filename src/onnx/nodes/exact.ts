@@ -1,5 +1,5 @@
 import type { Graph } from '../graph.ts';
-import { type Heads, LOG_ZERO, mergeHeads, type Places } from './attention.ts';
+import { type Heads, LOG_ZERO, mergeHeads, type Sequences } from './attention.ts';
 
 /** What queries see, for all layers alike. */
 export interface Visibility {
@@ -16,7 +16,7 @@ export interface Visibility {
  */
 export function visibility(
   graph: Graph,
-  { length, valid }: Places,
+  { length, valid }: Sequences,
   { causal, lengthK = length }: { causal: boolean; lengthK?: string },
 ): Visibility | undefined {
   const isValid = valid && graph.cast(graph.unsqueeze(valid, 1, 2), 'bool');

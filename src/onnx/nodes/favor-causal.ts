@@ -8,7 +8,7 @@
  */
 
 import type { Graph } from '../graph.ts';
-import { type Heads, LOG_ZERO, type Places, penalty } from './attention.ts';
+import { type Heads, LOG_ZERO, penalty, type Sequences } from './attention.ts';
 import { keyNorms, logSum, resultOf, valuesAndOne } from './favor.ts';
 import { halfNorm, type LayerFeatures, mantissas, project } from './features.ts';
 
@@ -44,7 +44,7 @@ export function pastShapes(heads: number, { numFeatures, dHead, map }: LayerFeat
 }
 
 /** The past before any position. */
-export function emptyPast(graph: Graph, { batch }: Places, heads: number, features: LayerFeatures): FavorPast {
+export function emptyPast(graph: Graph, { batch }: Sequences, heads: number, features: LayerFeatures): FavorPast {
   const { sums, scales } = pastShapes(heads, features);
   const filled = (value: number, shape: readonly number[]) =>
     graph.add('Expand', [graph.float(value), graph.shape(batch, ...shape)]);
@@ -63,13 +63,13 @@ export function givenPast(graph: Graph, past: FavorPast, { map, dHead }: LayerFe
 
 /** Positions padded to whole chunks. */
 interface Chunks {
-  readonly places: Places & { readonly valid: string };
+  readonly sequences: Sequences & { readonly valid: string };
   /** Vectors of one number. */
   readonly size: string;
   readonly padding: string;
 }
 
-function chunksOf(graph: Graph, { batch, length, valid }: Places & { readonly valid: string }): Chunks {
+function chunksOf(graph: Graph, { batch, length, valid }: Sequences & { readonly valid: string }): Chunks {
   const size = graph.once('chunkSize', () => graph.add('Min', [length, graph.integers(CHUNK)]));
   const padding = graph.once('chunkPadding', () =>
     graph.add('Mod', [graph.add('Sub', [graph.integers(0), length]), size]),
@@ -78,7 +78,7 @@ function chunksOf(graph: Graph, { batch, length, valid }: Places & { readonly va
   const kept = graph.once('paddedValid', () =>
     graph.add('Pad', [valid, graph.concat(0, graph.integers(0, 0, 0), padding)]),
   );
-  return { places: { batch, length: padded, valid: kept }, size, padding };
+  return { sequences: { batch, length: padded, valid: kept }, size, padding };
 }
 
 /**
@@ -90,11 +90,11 @@ export function favorCausal(
   graph: Graph,
   heads: Heads,
   features: LayerFeatures,
-  places: Places & { readonly valid: string },
+  sequences: Sequences & { readonly valid: string },
   past: FavorPast,
   { steps }: { readonly steps: boolean },
 ): { rows: string; past: FavorPast } {
-  const { places: padded, size, padding } = chunksOf(graph, places);
+  const { sequences: padded, size, padding } = chunksOf(graph, sequences);
   const { batch } = padded;
   const pads = graph.once('chunkPads', () =>
     graph.concat(0, graph.integers(0, 0, 0, 0, 0), padding, graph.integers(0, 0)),
@@ -108,8 +108,8 @@ export function favorCausal(
   ];
   const project = projection(graph, features);
   const triangle = graph.once('triangle', () => {
-    const places = graph.add('Range', [graph.integer(0), graph.squeeze(size, 0), graph.integer(1)]);
-    const order = graph.add('LessOrEqual', [graph.unsqueeze(places, 0), graph.unsqueeze(places, 1)]);
+    const positions = graph.add('Range', [graph.integer(0), graph.squeeze(size, 0), graph.integer(1)]);
+    const order = graph.add('LessOrEqual', [graph.unsqueeze(positions, 0), graph.unsqueeze(positions, 1)]);
     return graph.cast(order, 'float32');
   });
   const overChunks = (outer: Graph): string[] => {
@@ -126,14 +126,14 @@ export function favorCausal(
     });
     const [chunks] = scanned.slice(-1);
     const joined = outer.reshape(outer.transpose(chunks, 1, 0, 3, 2, 4), batch, -1, numHeads * dHead);
-    return [outer.slice(joined, 1, 0, places.length), ...scanned.slice(0, -1)];
+    return [outer.slice(joined, 1, 0, sequences.length), ...scanned.slice(0, -1)];
   };
   const atOnce = (outer: Graph): string[] => {
     const slices = inputs.map(([x]) => outer.transpose(x, 0, 2, 1, 3));
     const made = attend(outer, project(outer, slices), past, features, undefined);
     return [outer.reshape(made.out, batch, 1, numHeads * dHead), ...tensorsOf(made.past)];
   };
-  const isSingle = () => graph.add('Equal', [graph.squeeze(places.length, 0), graph.integer(1)]);
+  const isSingle = () => graph.add('Equal', [graph.squeeze(sequences.length, 0), graph.integer(1)]);
   const [joined, ...states] = steps
     ? graph.choose(graph.once('isSingle', isSingle), atOnce, overChunks)
     : overChunks(graph);
@@ -145,7 +145,7 @@ function keyColumns(
   graph: Graph,
   { keys, heads, dHead }: Heads,
   features: LayerFeatures,
-  { batch, length, valid }: Chunks['places'],
+  { batch, length, valid }: Chunks['sequences'],
 ): [name: string, width: number][] {
   if (features.map === 'exponential') {
     const penalties = graph.once('penalties', () => {

@@ -1,13 +1,13 @@
 /** Bidirectional FAVOR+ as nodes. */
 
 import type { Graph } from '../graph.ts';
-import { divide, type Heads, mergeHeads, type Places, penalty } from './attention.ts';
+import { divide, type Heads, mergeHeads, penalty, type Sequences } from './attention.ts';
 import { halfNorm, type LayerFeatures, mantissas, project } from './features.ts';
 
 /** @returns rows `[batch·length, heads·dHead]` */
-export function favor(graph: Graph, heads: Heads, features: LayerFeatures, places: Places): string {
+export function favor(graph: Graph, heads: Heads, features: LayerFeatures, sequences: Sequences): string {
   const attend = features.map === 'exponential' ? exponential : plain;
-  return mergeHeads(graph, attend(graph, heads, features, places), heads);
+  return mergeHeads(graph, attend(graph, heads, features, sequences), heads);
 }
 
 /**
@@ -15,7 +15,7 @@ export function favor(graph: Graph, heads: Heads, features: LayerFeatures, place
  * is the quotient of sums, in a form that neither overflows nor vanishes and that runtimes have fused kernels for. The
  * bias, the mask of the keys and −D are more columns of their products, and so is the shift of the queries.
  */
-function exponential(graph: Graph, heads: Heads, features: LayerFeatures, { batch, length, valid }: Places): string {
+function exponential(graph: Graph, heads: Heads, features: LayerFeatures, { batch, length, valid }: Sequences): string {
   const { numFeatures, dHead, directions, bias, weight } = features;
   const column = (value: number) => graph.floats(new Float32Array(numFeatures).fill(value), [numFeatures, 1]);
   const keys = graph.transpose(heads.keys, 0, 2, 3, 1);
@@ -63,13 +63,13 @@ function visible(graph: Graph, x: string, valid: string | undefined): string {
 }
 
 /** Maps that are not exponential: sums of features that may be negative. */
-function plain(graph: Graph, heads: Heads, features: LayerFeatures, places: Places): string {
+function plain(graph: Graph, heads: Heads, features: LayerFeatures, sequences: Sequences): string {
   const [queries, keys] = [heads.queries, heads.keys].map((x) => graph.transpose(x, 0, 2, 1, 3));
-  const values = graph.transpose(valuesAndOne(graph, heads, places), 0, 2, 1, 3);
+  const values = graph.transpose(valuesAndOne(graph, heads, sequences), 0, 2, 1, 3);
   let keyFeatures = mantissas(graph, project(graph, keys, features), features);
   let scale: string | undefined;
   if (features.map === 'sine') {
-    const norms = keyNorms(graph, keys, features, places.valid && graph.unsqueeze(places.valid, 1, 3));
+    const norms = keyNorms(graph, keys, features, sequences.valid && graph.unsqueeze(sequences.valid, 1, 3));
     scale = graph.reduce('ReduceMax', norms, 2);
     keyFeatures = graph.add('Mul', [keyFeatures, graph.add('Exp', [graph.add('Sub', [norms, scale])])]);
   }
@@ -89,7 +89,7 @@ export function keyNorms(graph: Graph, keys: string, features: LayerFeatures, va
 }
 
 /** `[values, 1]` of every key, zeros at padding: `[batch, length, heads, dHead + 1]`. */
-export function valuesAndOne(graph: Graph, { values, heads }: Heads, { batch, length, valid }: Places): string {
+export function valuesAndOne(graph: Graph, { values, heads }: Heads, { batch, length, valid }: Sequences): string {
   const ones = graph.once('oneForEachKey', () => {
     const one = valid === undefined ? graph.float(1) : graph.unsqueeze(valid, 2, 3);
     return graph.add('Expand', [one, graph.shape(batch, length, heads, 1)]);

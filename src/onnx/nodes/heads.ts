@@ -21,7 +21,7 @@ export function tokenLogits(
   return multiplyByWeight(graph, weights, given, tiedEmbeddings ? 'tokens.weight' : 'output.weight', 'output.bias');
 }
 
-/** Hidden states and which of their places count. */
+/** Hidden states and which of their positions count. */
 export interface PooledInput {
   /** `[batch, length, dModel]` */
   readonly hidden: string;
@@ -31,7 +31,7 @@ export interface PooledInput {
   readonly length: string;
 }
 
-/** One vector for each sequence, `[batch, dModel]`; zeros where no place is valid. */
+/** One vector for each sequence, `[batch, dModel]`; zeros where no position is valid. */
 function pool(graph: Graph, { hidden, valid, length }: PooledInput, pooling: Pooling): string {
   let shares: string;
   if (pooling === 'mean') {
@@ -39,14 +39,14 @@ function pool(graph: Graph, { hidden, valid, length }: PooledInput, pooling: Poo
     shares = graph.add('Div', [valid, graph.add('Max', [total, 1])]);
   } else {
     const select_last_index = pooling === 'last' ? 1 : 0;
-    const place = graph.add('ArgMax', [valid], { axis: 1, keepdims: 1, select_last_index });
-    const places = graph.add('Range', [graph.integer(0), graph.squeeze(length, 0), graph.integer(1)]);
-    shares = graph.add('Mul', [graph.cast(graph.add('Equal', [places, place]), 'float32'), valid]);
+    const chosen = graph.add('ArgMax', [valid], { axis: 1, keepdims: 1, select_last_index });
+    const positions = graph.add('Range', [graph.integer(0), graph.squeeze(length, 0), graph.integer(1)]);
+    shares = graph.add('Mul', [graph.cast(graph.add('Equal', [positions, chosen]), 'float32'), valid]);
   }
   return graph.squeeze(graph.add('MatMul', [graph.unsqueeze(shares, 1), hidden]), 1);
 }
 
-/** BERT's pooler over the first valid place: `[batch, dModel]`. */
+/** BERT's pooler over the first valid position: `[batch, dModel]`. */
 export function poolerOutput(graph: Graph, weights: Weights, input: PooledInput): string {
   return graph.add('Tanh', [linear(graph, weights, pool(graph, input, 'first'), 'pooler')]);
 }

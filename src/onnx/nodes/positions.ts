@@ -8,8 +8,8 @@ import type { Graph } from '../graph.ts';
  * @returns float32 `[…, length, frequencies]`
  */
 function sines(graph: Graph, positions: string, frequencies: readonly number[], quarters: readonly number[]): string {
-  const places = graph.unsqueeze(graph.cast(positions, 'float64'), -1);
-  const turns = graph.add('Mul', [places, graph.doubles(frequencies.map((frequency) => frequency / (2 * Math.PI)))]);
+  const column = graph.unsqueeze(graph.cast(positions, 'float64'), -1);
+  const turns = graph.add('Mul', [column, graph.doubles(frequencies.map((frequency) => frequency / (2 * Math.PI)))]);
   const shifted = graph.add('Add', [turns, graph.doubles(quarters.map((quarter) => quarter / 4))]);
   const whole = graph.cast(graph.cast(shifted, 'int64'), 'float64');
   const fraction = graph.cast(graph.add('Sub', [shifted, whole]), 'float32');

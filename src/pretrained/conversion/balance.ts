@@ -3,7 +3,7 @@ import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { AttentionHeads } from '../../model/layers/multi-head-attention.ts';
-import { validPlaces } from '../../model/layers/pooling.ts';
+import { validPositions } from '../../model/layers/pooling.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { transformerKind } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
@@ -95,8 +95,8 @@ async function addMoments(
     for (const [layer, { queries, keys }] of layers.entries()) {
       const [batch, heads, length, dHead] = queries.shape;
       const [q, k] = await Promise.all([queries.data(), keys.data()]);
-      for (const [row, places] of validPlaces(options, batch, length).entries()) {
-        for (const i of places) {
+      for (const [row, positions] of validPositions(options, batch, length).entries()) {
+        for (const i of positions) {
           if (pauses.isDue) await pauses.next();
           for (let head = 0; head < heads; head++) {
             const start = ((row * heads + head) * length + i) * dHead;

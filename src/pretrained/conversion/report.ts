@@ -2,7 +2,7 @@ import { type AttentionConfiguration, attentionConfiguration } from '../../atten
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
-import { validPlaces } from '../../model/layers/pooling.ts';
+import { validPositions } from '../../model/layers/pooling.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { transformerKind } from '../../model/transformer.ts';
 import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
@@ -131,7 +131,7 @@ export async function conversionReport(
     const { accuracy, loss } = comparison.exact;
     return {
       sequences: batches.reduce((sum, { shape }) => sum + shape[0], 0),
-      places: batches.reduce((sum, batch) => sum + countPlaces(batch), 0),
+      numTokens: batches.reduce((sum, batch) => sum + countTokens(batch), 0),
       exact: { ...(accuracy !== undefined && { accuracy }), ...(loss !== undefined && { loss }) },
       p,
       ladder,
@@ -181,6 +181,6 @@ function others(layer: number, numLayers: number): number[] {
   return Array.from({ length: numLayers }, (_, each) => each).filter((each) => each !== layer);
 }
 
-function countPlaces({ shape: [batch, length], options = {} }: MeasuredBatch): number {
-  return validPlaces(options, batch, length).reduce((sum, places) => sum + places.length, 0);
+function countTokens({ shape: [batch, length], options = {} }: MeasuredBatch): number {
+  return validPositions(options, batch, length).reduce((sum, positions) => sum + positions.length, 0);
 }

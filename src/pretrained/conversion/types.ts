@@ -68,8 +68,8 @@ export interface LayerAlone {
 /** Plain data: survives JSON, in which what is not finite becomes null. */
 export interface ConversionReport {
   readonly sequences: number;
-  /** Places that are not padding. */
-  readonly places: number;
+  /** Number of tokens, padding left out. */
+  readonly numTokens: number;
   /** The model with exact attention in all layers. */
   readonly exact: Pick<ModelComparison, 'accuracy' | 'loss'>;
   /** Mean of ‖x + y‖²/dHead over scaled queries and keys of all layers: FAVOR++'s p. */

@@ -4,7 +4,7 @@ import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
 
 /** How sentence-transformers makes the vector of a sentence from a model's hidden states. */
 export interface SentencePooling {
-  /** Of the places, special tokens included. */
+  /** Of the positions, special tokens included. */
   readonly pooling: 'mean' | 'first' | 'last';
   /** Whether the vector is scaled to length 1. */
   readonly normalize: boolean;

@@ -57,7 +57,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * `out[b] = Σ_i weights[b, i]·x[b, i]`, such as a mean over some places; a place of weight 0 is left out, whatever it holds.
+ * `out[b] = Σ_i weights[b, i]·x[b, i]`, such as a mean over some positions; a position of weight 0 is left out, whatever it holds.
  * Differentiable in `x` alone.
  *
  * @param x `[batch, length, width]`

@@ -4,12 +4,12 @@ import { record } from '../tape.ts';
 import { Tensor } from '../tensor.ts';
 
 export interface RotaryOptions {
-  /** Position of the first place. Default 0. */
+  /** Position of the first token. Default 0. */
   readonly offset?: number;
   /** Default 10,000. */
   readonly base?: number;
   /**
-   * Stretches of batch rows that are each numbered from `offset`, covering every place once. Default: whole rows. One
+   * Stretches of batch rows that are each numbered from `offset`, covering every token once. Default: whole rows. One
    * call of the kernel for each.
    */
   readonly stretches?: readonly { readonly row: number; readonly start: number; readonly length: number }[] | undefined;

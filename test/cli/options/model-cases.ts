@@ -192,7 +192,7 @@ export function convertCases(): CommandCases {
         args: ['--format', 'text'],
         beside: ['--data', at('records.jsonl'), '--sequences', '100000', '--no-balance'],
         // Windows of the whole file, not one padded row for each record.
-        check: ({ report }) => expect(report.places).toBeGreaterThan(readFileSync(at('records.jsonl')).length - 64),
+        check: ({ report }) => expect(report.numTokens).toBeGreaterThan(readFileSync(at('records.jsonl')).length - 64),
         resolved: ['measured.format', 'text'],
       },
       '--text-field': {
@@ -208,7 +208,7 @@ export function convertCases(): CommandCases {
       },
       '--length': {
         args: ['--length', '11'],
-        check: ({ report }) => expect(report.places).toBe(8 * 11),
+        check: ({ report }) => expect(report.numTokens).toBe(8 * 11),
         resolved: ['measured.length', 11],
       },
       '--ladder': {

@@ -58,7 +58,7 @@ describe('texts with classes', () => {
     expect(() => trainingExamples(empty, { ...rows, seed: 0 })).toThrow('There is no text to classify');
   });
 
-  test('a text without tokens has no place and no label', async () => {
+  test('a text without tokens has no position and no label', async () => {
     const { documents, labels } = await tokensOf([record('a', 0), record('', 1), record('b', 2)]);
     expect([documents, labels]).toEqual([
       [0, 1],

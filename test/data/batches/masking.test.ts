@@ -14,7 +14,7 @@ const bound = (n: number, p: number) => Math.sqrt(2 * n * p * (1 - p) * 20) + (2
 const expectCount = (what: string, count: number, n: number, p: number) =>
   expect(Math.abs(count - n * p), `${what}: ${count} of ${n}, expected ${n * p}`).toBeLessThan(bound(n, p));
 
-/** Rows of random ordinary tokens, a separator at every 10th place, padding at every 13th. */
+/** Rows of random ordinary tokens, a separator at every 10th position, padding at every 13th. */
 function batchOf(batchSize: number, length: number): Batch {
   const inputs = Int32Array.from({ length: batchSize * length }, (_, i) =>
     i % 10 === 0 ? separator : ordinary[(i * i + 5 * i) % ordinary.length],

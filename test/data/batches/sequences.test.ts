@@ -40,7 +40,7 @@ async function collect(batches: AsyncIterable<Batch>, padding?: number): Promise
   return rows;
 }
 
-const places = (rows: Stretch[][]) => rows.flat().reduce((sum, { inputs }) => sum + inputs.length, 0);
+const positions = (rows: Stretch[][]) => rows.flat().reduce((sum, { inputs }) => sum + inputs.length, 0);
 
 const someLengths = fc.array(fc.integer({ min: 1, max: 29 }), { minLength: 1, maxLength: 23 });
 
@@ -79,7 +79,10 @@ describe('evaluationSequences', () => {
               const found = rows.flat().flatMap(({ inputs, targets }) => pairsOf(inputs, targets));
               expect(found.sort()).toEqual(expected.sort());
               expect(windows.numPredicted).toBe(expected.length);
-              expect(windows.fill).toBeCloseTo(expected.length === 0 ? 1 : places(rows) / (rows.length * length), 12);
+              expect(windows.fill).toBeCloseTo(
+                expected.length === 0 ? 1 : positions(rows) / (rows.length * length),
+                12,
+              );
               // No document is cut that fits into a row.
               const pieces = rows.flat().length;
               const needed = documents.reduce(
@@ -155,7 +158,7 @@ describe('trainingSequences', () => {
     expect(orders.size).toBe(8);
   });
 
-  it('padded: every document once an epoch, a longer one cropped anew, at any place', async () => {
+  it('padded: every document once an epoch, a longer one cropped anew, at any position', async () => {
     const seen = new Set<number>();
     for (let number = 0; number < 100; number++) {
       const rows = await epoch([3, 12, 7], { packing: 'pad', targets: 'itself', length: 7 }, number);
@@ -166,7 +169,7 @@ describe('trainingSequences', () => {
       expect(cropped).toEqual(Array.from({ length: 7 }, (_, i) => cropped[0] + i));
       seen.add(cropped[0]);
     }
-    // Six places, each with probability 1/6: one is missed with probability below 6·(5/6)^100 < 1e-7.
+    // Six positions, each with probability 1/6: one is missed with probability below 6·(5/6)^100 < 1e-7.
     expect([...seen].sort((a, b) => a - b)).toEqual([1000, 1001, 1002, 1003, 1004, 1005]);
   });
 

@@ -61,7 +61,7 @@ async function states(made: Transformer): Promise<number[]> {
   return all;
 }
 
-/** Queries and keys of one head at all places that are not padding. */
+/** Queries and keys of one head at all positions that are not padding. */
 async function vectors(
   made: Transformer,
   layer: number,
@@ -74,9 +74,9 @@ async function vectors(
       const data = await part.data();
       const [batch, heads, length] = part.shape;
       for (let b = 0; b < batch; b++) {
-        for (let place = 0; place < length; place++) {
-          if ((options?.segments?.[b][place] ?? 0) < 0) continue;
-          const start = ((b * heads + head) * length + place) * dHead;
+        for (let position = 0; position < length; position++) {
+          if ((options?.segments?.[b][position] ?? 0) < 0) continue;
+          const start = ((b * heads + head) * length + position) * dHead;
           found[i].push(Array.from(data.subarray(start, start + dHead)));
         }
       }

@@ -61,11 +61,11 @@ async function direct(choice: AttentionChoice, seed: number) {
     const hidden = made.forward(ids, options);
     const [states, logits] = await Promise.all([hidden.data(), made.logits(hidden).data()]);
     for (let b = 0; b < batch; b++) {
-      const places = Array.from({ length }, (_, i) => i).filter((i) => (options?.segments?.[b][i] ?? 0) >= 0);
+      const positions = Array.from({ length }, (_, i) => i).filter((i) => (options?.segments?.[b][i] ?? 0) >= 0);
       embeddings.push(
         Array.from(
           { length: 6 },
-          (_, c) => places.reduce((sum, i) => sum + states[(b * length + i) * 6 + c], 0) / places.length,
+          (_, c) => positions.reduce((sum, i) => sum + states[(b * length + i) * 6 + c], 0) / positions.length,
         ),
       );
     }
@@ -98,7 +98,7 @@ describe('conversionReport', () => {
     const exact = await direct({ attention: 'exact' }, seed);
     expect(report.exact.accuracy).toBe(exact.accuracy);
     expect(report.exact.loss).toBeCloseTo(exact.loss, 10);
-    expect([report.sequences, report.places]).toEqual([3, 15]);
+    expect([report.sequences, report.numTokens]).toEqual([3, 15]);
     expect(report.ladder.map(({ estimator, numFeatures }) => [estimator, numFeatures])).toEqual([
       ['positive', 16],
       ['positive', 32],
@@ -119,7 +119,7 @@ describe('conversionReport', () => {
       const cosines = wanted.embeddings.map(
         (e, i) => e.reduce((sum, x, c) => sum + x * exact.embeddings[i][c], 0) / norm(e) / norm(exact.embeddings[i]),
       );
-      // The weights of the mean over places are float32.
+      // The weights of the mean over positions are float32.
       expect(found.embeddingError).toBeCloseTo(average(errors), 6);
       expect(found.embeddingCosine.mean).toBeCloseTo(average(cosines), 6);
       expect(found.embeddingCosine.worst).toBeCloseTo(Math.min(...cosines), 6);
