@@ -12,7 +12,7 @@ import { type Interval, meanInterval } from './results/statistics.ts';
 export const ladderEstimators = ['trigonometric', 'positive', 'hyperbolic', 'smreg', 'favor++'] as const;
 export type LadderEstimator = (typeof ladderEstimators)[number];
 
-export const ladderConfiguration = z.strictObject({
+export const ladderSchema = z.strictObject({
   estimators: z.array(z.enum(ladderEstimators)).min(1),
   /** Features of a head, even: hyperbolic and trigonometric maps make two of each direction. */
   numFeatures: z.array(z.int().min(2).multipleOf(2)).min(1),
@@ -21,7 +21,7 @@ export const ladderConfiguration = z.strictObject({
   seed: z.int().min(0),
 });
 
-export type LadderConfiguration = z.output<typeof ladderConfiguration>;
+export type LadderConfiguration = z.output<typeof ladderSchema>;
 
 /** One estimator at one number of features; means over sentences, intervals over draws. */
 export interface LadderPoint {

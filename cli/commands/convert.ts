@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { type DatasetFormat, datasetFormats, isHubName } from '../../src/entries/data.ts';
 import {
-  attentionConfiguration,
+  attentionSchema,
   checkEmpty,
   inSteps,
   Pauses,
   parseConfiguration,
   projectionKinds,
-  transformerConfiguration,
+  transformerSchema,
 } from '../../src/entries/internal.ts';
 import {
   type AttentionChoice,
@@ -148,7 +148,7 @@ async function resolved(flags: ConvertFlags): Promise<object> {
   const settings = {
     from,
     out,
-    attention: parseConfiguration(attentionConfiguration, attentionOf(flags), '--attention'),
+    attention: parseConfiguration(attentionSchema, attentionOf(flags), '--attention'),
     kernel: kernel ?? null,
     keepExact: keepExact ?? [],
     auto: auto ?? null,
@@ -279,7 +279,7 @@ async function checkChoice(
   attention: AttentionChoice['attention'],
 ): Promise<void> {
   const choice = { ...configuration, attention, exactLayers: keepExact ?? [] };
-  parseConfiguration(transformerConfiguration, choice, 'the options');
+  parseConfiguration(transformerSchema, choice, 'the options');
   const { patches, positions, maxLength } = configuration;
   if (patches && length !== undefined)
     throw new ConfigurationError('A model of images takes them whole: leave --length out.');

@@ -10,7 +10,7 @@ import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { positiveInteger, positiveNumber } from '../options.ts';
 import { formatCount, formatSeconds, formatTable, printJson, say } from '../output.ts';
-import { type RunConfiguration, runConfiguration } from '../training/configuration.ts';
+import { type RunConfiguration, runSchema } from '../training/configuration.ts';
 import { finishRun, hasCheckpoint, heldOutData, type Run, readRun, resumeRun, startRun } from '../training/run.ts';
 
 interface DemoFlags extends PlannedFlags {
@@ -41,7 +41,7 @@ const prompt = 'Call me Ishmael.';
 
 /** The one model of the demonstration; `attention` is all that differs between its two trainings. */
 const configuration: RunConfiguration = parseConfiguration(
-  runConfiguration,
+  runSchema,
   {
     split: { by: 'tail', fraction: 0.1 },
     tokenizer: { type: 'bpe', vocabSize: 1024 },

@@ -23,7 +23,7 @@ import { interruptSignal } from '../interrupt.ts';
 import { positiveInteger } from '../options.ts';
 import { formatCount, formatSeconds, printJson, say } from '../output.ts';
 import { documentClasses } from '../training/classes.ts';
-import { runConfiguration } from '../training/configuration.ts';
+import { runSchema } from '../training/configuration.ts';
 import { vocabularyOf } from '../training/corpus.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
 import { readInitialModel, usualObjective } from '../training/initial-model.ts';
@@ -131,7 +131,7 @@ async function evaluateFiles(flags: EvaluateFlags): Promise<void> {
 async function datasetConfiguration({ model, data, format, textField, labelField }: EvaluateFlags) {
   const path = join(model, 'run.json');
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  const run = text === undefined ? undefined : parseConfiguration(runConfiguration, parseJson(text, path), path);
+  const run = text === undefined ? undefined : parseConfiguration(runSchema, parseJson(text, path), path);
   const own = format === undefined || format === run?.dataset.format ? run?.dataset : { format };
   const fields = { ...(textField && { text: textField }), ...(labelField && { label: labelField }) };
   // The format decides about the other options, which openDataset checks.

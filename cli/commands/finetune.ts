@@ -4,7 +4,7 @@ import { type Backend, ConfigurationError, DataError } from '../../src/entries/p
 import { type Plan, planned } from '../command.ts';
 import { Recovery } from '../conversion/recovery.ts';
 import { rate, wholeNumber } from '../options.ts';
-import { type RunConfiguration, type RunOptions, readRunOptions, runConfiguration } from '../training/configuration.ts';
+import { type RunConfiguration, type RunOptions, readRunOptions, runSchema } from '../training/configuration.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
 import { type InitialModel, readInitialModel, startFrom, usualObjective } from '../training/initial-model.ts';
 import { resolvedFinetuning, resolvedResume } from '../training/resolved-run.ts';
@@ -134,7 +134,7 @@ function configurationOf(flags: FinetuneFlags, file: RunOptions, initial: Initia
   };
   if (configuration.data.length === 0)
     throw new ConfigurationError('There is nothing to train on: name files with --data.');
-  return parseConfiguration(runConfiguration, defined(configuration), 'the options');
+  return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
 
 function distillationOf(

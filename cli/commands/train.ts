@@ -1,15 +1,10 @@
 import { Command, Option } from 'commander';
-import {
-  activations,
-  attentionConfiguration,
-  parseConfiguration,
-  projectionKinds,
-} from '../../src/entries/internal.ts';
+import { activations, attentionSchema, parseConfiguration, projectionKinds } from '../../src/entries/internal.ts';
 import { ConfigurationError } from '../../src/entries/performers.ts';
 import type { Objective } from '../../src/entries/training.ts';
 import { type Plan, planned } from '../command.ts';
 import { positiveInteger, wholeNumber } from '../options.ts';
-import { type RunConfiguration, type RunOptions, readRunOptions, runConfiguration } from '../training/configuration.ts';
+import { type RunConfiguration, type RunOptions, readRunOptions, runSchema } from '../training/configuration.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
 import { describePresets, type PresetName, presetNames, presetOf } from '../training/presets.ts';
 import { resolvedResume, resolvedRun } from '../training/resolved-run.ts';
@@ -151,7 +146,7 @@ async function configurationOf(flags: TrainFlags): Promise<RunConfiguration> {
   if (configuration.data.length === 0 && dataset.format !== 'listops') {
     throw new ConfigurationError('There is nothing to train on: name files with --data.');
   }
-  return parseConfiguration(runConfiguration, defined(configuration), 'the options');
+  return parseConfiguration(runSchema, defined(configuration), 'the options');
 }
 
 /** Text files of one class come one after another, so a tail would hold out a single class. */
@@ -193,7 +188,7 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
   if (!flags.attention && named.length === 0) return {};
   const given = typeof model.attention === 'string' ? { type: model.attention } : model.attention;
   // Keys that are left behind are checked too.
-  if (given !== undefined) parseConfiguration(attentionConfiguration, given, 'the attention of the configuration');
+  if (given !== undefined) parseConfiguration(attentionSchema, given, 'the attention of the configuration');
   const { type: earlier, ...kept } = { ...(given as Record<string, unknown> | undefined) };
   const type = flags.attention ?? (earlier as string | undefined) ?? 'favor';
   const isFeatureless = type !== 'favor' && type !== 'auto';

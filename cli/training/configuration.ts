@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { parseConfiguration, splitConfiguration, trainingConfiguration } from '../../src/entries/internal.ts';
+import { parseConfiguration, splitSchema, trainingSchema } from '../../src/entries/internal.ts';
 import { ConfigurationError, DataError } from '../../src/entries/performers.ts';
 
 /** Add `<mask>`, for training with tokens masked. Default false. */
@@ -26,7 +26,7 @@ const tokenizer = z.discriminatedUnion('type', [
 ]);
 
 /** What `--config FILE.json` may hold; flags override it. */
-export const runConfiguration = z.strictObject({
+export const runSchema = z.strictObject({
   /** Directory of the model from which weights, configuration and tokenizer come (`performers finetune`). Default: none. */
   from: z.string().optional(),
   /** Files, globs, folders and `hf://` names. */
@@ -34,17 +34,17 @@ export const runConfiguration = z.strictObject({
   /** What `openDataset` takes besides: `format` and the options of the format. */
   dataset: z.record(z.string(), z.unknown()).default({}),
   /** Default: as `openDataset` has it. */
-  split: z.optional(splitConfiguration),
+  split: z.optional(splitSchema),
   tokenizer: tokenizer.default({ type: 'bpe', vocabSize: 1024 }),
   /** Keys of the model's config.json; vocabSize follows from the tokenizer. With `from`: those that are to change. */
   model: z.record(z.string(), z.unknown()).default({}),
-  training: z.prefault(trainingConfiguration, {}),
+  training: z.prefault(trainingSchema, {}),
   /** Most batches of 4 rows that an evaluation measures, spread evenly over what is held out. Default: all. */
   evaluationBatches: z.int().min(1).optional(),
 });
 
-export type RunConfiguration = z.output<typeof runConfiguration>;
-export type RunOptions = z.input<typeof runConfiguration>;
+export type RunConfiguration = z.output<typeof runSchema>;
+export type RunOptions = z.input<typeof runSchema>;
 
 /** @throws one sentence when the file is missing, not JSON, or holds an unknown key. */
 export async function readRunOptions(path: string): Promise<RunOptions> {
@@ -58,6 +58,6 @@ export async function readRunOptions(path: string): Promise<RunOptions> {
   } catch (error) {
     throw new DataError(`${path} is not JSON (${(error as Error).message}): fix the file or leave --config out.`);
   }
-  parseConfiguration(runConfiguration, value, path);
+  parseConfiguration(runSchema, value, path);
   return value as RunOptions;
 }

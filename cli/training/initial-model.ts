@@ -9,7 +9,7 @@ import {
   parseJson,
   readNewest,
   restoreModel,
-  transformerConfiguration,
+  transformerSchema,
 } from '../../src/entries/internal.ts';
 import {
   type Backend,
@@ -59,7 +59,7 @@ export async function readModelConfiguration(path: string) {
   const { directory, files } = await readNewest(path, async (newest) => {
     return { directory: newest, files: await loadModelFiles(newest) };
   });
-  const configuration = parseConfiguration(transformerConfiguration, files.config, `${directory}/config.json`);
+  const configuration = parseConfiguration(transformerSchema, files.config, `${directory}/config.json`);
   return { directory, files, configuration };
 }
 
@@ -156,5 +156,5 @@ export function changedConfiguration(
   // The maxLength of a configuration is not raised silently; that of the initial model is raised.
   if (model.maxLength !== undefined && Number(model.maxLength) < length) throw belowWindow(model.maxLength, length);
   const maxLength = Math.max(length, Number(given.maxLength));
-  return parseConfiguration(transformerConfiguration, { ...given, maxLength }, 'the model configuration');
+  return parseConfiguration(transformerSchema, { ...given, maxLength }, 'the model configuration');
 }

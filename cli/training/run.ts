@@ -12,7 +12,7 @@ import {
   parseJson,
   readNewest,
   restoreModel,
-  transformerConfiguration,
+  transformerSchema,
 } from '../../src/entries/internal.ts';
 import {
   type Backend,
@@ -41,7 +41,7 @@ import {
 import { formatCount, formatSeconds, say } from '../output.ts';
 import { TrainingProgress } from '../progress.ts';
 import { documentClasses } from './classes.ts';
-import { type RunConfiguration, runConfiguration } from './configuration.ts';
+import { type RunConfiguration, runSchema } from './configuration.ts';
 import { type Corpus, openCorpus, tokenize, vocabularyOf } from './corpus.ts';
 
 /** A run that can be trained: new, or as its newest checkpoint left it. */
@@ -143,7 +143,7 @@ export function newModelConfiguration(
     maxLength,
     vocabSize,
   };
-  const configuration = parseConfiguration(transformerConfiguration, values, 'the model configuration');
+  const configuration = parseConfiguration(transformerSchema, values, 'the model configuration');
   checkObjective(training.objective, configuration);
   return configuration;
 }
@@ -245,9 +245,9 @@ export async function readRun(out: string, { steps, minutes }: ResumeLimits = {}
     );
   });
   const { training } = checkpoint;
-  const stored = parseConfiguration(runConfiguration, parseJson(text, path), path);
+  const stored = parseConfiguration(runSchema, parseJson(text, path), path);
   checkUnchanged(stored.training, training.configuration, path, 'steps');
-  const trained = parseConfiguration(transformerConfiguration, checkpoint.config, join(directory, 'config.json'));
+  const trained = parseConfiguration(transformerSchema, checkpoint.config, join(directory, 'config.json'));
   checkUnchanged(editedModel(trained, stored, path), trained, path);
   if (training.origin) checkUnchanged(originOf(stored), training.origin, path);
   const configuration = {
@@ -297,7 +297,7 @@ function editedModel(
   const maxLength = Math.max(length, Number(model.maxLength ?? usual));
   // A finetuned model has the keys of its initial model; a new one has the defaults of what is not given.
   const values = { ...(isFinetuned ? trained : { causal }), ...model, vocabSize, numClasses, maxLength };
-  return parseConfiguration(transformerConfiguration, values, path);
+  return parseConfiguration(transformerSchema, values, path);
 }
 
 /** Continues the run in `out` from its newest checkpoint. */

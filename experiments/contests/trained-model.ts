@@ -10,7 +10,7 @@ import { mobyDickPath } from '../sources/moby-dick.ts';
 const count = z.int().min(1);
 
 /** A small causal Transformer with exact attention over the bytes of Moby-Dick, its last tenth held out. */
-export const trainedModelConfiguration = z.strictObject({
+export const trainedModelSchema = z.strictObject({
   dModel: count,
   numLayers: count,
   numHeads: count,
@@ -25,7 +25,7 @@ export const trainedModelConfiguration = z.strictObject({
   seed: z.int().min(0),
 });
 
-export type TrainedModelConfiguration = z.output<typeof trainedModelConfiguration>;
+export type TrainedModelConfiguration = z.output<typeof trainedModelSchema>;
 
 /** What `--quick` trains. */
 export const quickModel: TrainedModelConfiguration = {

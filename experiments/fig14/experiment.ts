@@ -2,14 +2,14 @@ import { quickModel } from '../contests/trained-model.ts';
 import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig14Configuration } from './configuration.ts';
+import { fig14Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { type DepthLine, run } from './run.ts';
 
 export const fig14 = defineExperiment({
   name: 'fig14',
   title: 'Error of a Performer with a Transformer’s parameters, by depth',
-  schema: fig14Configuration,
+  schema: fig14Schema,
   configuration,
   quick: {
     numFeatures: [32, 128],

@@ -3,7 +3,7 @@ import { contestTraining, modelSizes } from '../contests/language-contest.ts';
 
 const share = z.number().gt(0).lt(1);
 
-export const fig16Configuration = z.strictObject({
+export const fig16Schema = z.strictObject({
   /** FASTA file, plain or compressed. */
   data: z.string(),
   split: z.strictObject({ organisms: share, records: share, seed: z.int().min(0) }),
@@ -17,4 +17,4 @@ export const fig16Configuration = z.strictObject({
   epsilon: z.number().min(0),
 });
 
-export type Fig16Configuration = z.output<typeof fig16Configuration>;
+export type Fig16Configuration = z.output<typeof fig16Schema>;

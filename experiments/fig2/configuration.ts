@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const count = z.int().min(2);
 
-export const fig2Configuration = z.strictObject({
+export const fig2Schema = z.strictObject({
   dHead: count,
   /** m: directions ω of each estimate, a multiple of dHead; trigonometric features are twice as many. */
   numDirections: count,
@@ -20,4 +20,4 @@ export const fig2Configuration = z.strictObject({
   seed: z.int().min(0),
 });
 
-export type Fig2Configuration = z.output<typeof fig2Configuration>;
+export type Fig2Configuration = z.output<typeof fig2Schema>;

@@ -1,14 +1,14 @@
 import { defineExperiment } from '../experiment.ts';
 import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig2Configuration } from './configuration.ts';
+import { fig2Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { run } from './run.ts';
 
 export const fig2 = defineExperiment({
   name: 'fig2',
   title: 'Ratio r of mean squared errors, trigonometric over positive features',
-  schema: fig2Configuration,
+  schema: fig2Schema,
   configuration,
   quick: { draws: 1024, gridAngles: 12, gridLengths: 8, sliceAngles: 16 },
   run,

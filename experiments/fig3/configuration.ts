@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const count = z.int().min(1);
 
-export const fig3Configuration = z.strictObject({
+export const fig3Schema = z.strictObject({
   /** Each with the lengths 2^k from minLength to maxLength. */
   models: z
     .array(
@@ -40,5 +40,5 @@ export const fig3Configuration = z.strictObject({
   seed: z.int().min(0),
 });
 
-export type Fig3Configuration = z.output<typeof fig3Configuration>;
+export type Fig3Configuration = z.output<typeof fig3Schema>;
 export type ModelSizes = Fig3Configuration['models'][number];

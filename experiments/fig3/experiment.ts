@@ -1,7 +1,7 @@
 import { defineExperiment } from '../experiment.ts';
 import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig3Configuration } from './configuration.ts';
+import { fig3Schema } from './configuration.ts';
 import type { Closeness, Cost, Curve } from './curve.ts';
 import { draw } from './figure.ts';
 import { attentionNames, formatLength, formats } from './format.ts';
@@ -10,7 +10,7 @@ import { type Fig3Numbers, run } from './run.ts';
 export const fig3 = defineExperiment({
   name: 'fig3',
   title: 'Time and memory of a pass against the length',
-  schema: fig3Configuration,
+  schema: fig3Schema,
   configuration,
   quick: {
     models: configuration.models.map((model) => ({ ...model, maxLength: model.name === 'regular' ? 1024 : 8192 })),

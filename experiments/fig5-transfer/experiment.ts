@@ -2,7 +2,7 @@ import { defineExperiment } from '../experiment.ts';
 import { estimatorNames, ladderTables } from '../ladder.ts';
 import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { type Fig5TransferConfiguration, fig5TransferConfiguration } from './configuration.ts';
+import { type Fig5TransferConfiguration, fig5TransferSchema } from './configuration.ts';
 import { describeAttention, draw } from './figure.ts';
 import type { Finetuned } from './finetune.ts';
 import type { LongTexts } from './long.ts';
@@ -11,7 +11,7 @@ import { type Converted, type Fig5TransferNumbers, run } from './run.ts';
 export const fig5Transfer = defineExperiment({
   name: 'fig5-transfer',
   title: 'A pretrained softmax Transformer as a Performer, before and after finetuning',
-  schema: fig5TransferConfiguration,
+  schema: fig5TransferSchema,
   configuration,
   quick: {
     ladder: { estimators: ['positive', 'favor++'], numFeatures: [64, 256], draws: 2, seed: 0 },

@@ -3,7 +3,7 @@ import { attentionContestant, contestTraining, modelSizes } from '../contests/la
 
 const share = z.number().gt(0).lt(1);
 
-export const fig6Configuration = z.strictObject({
+export const fig6Schema = z.strictObject({
   /** FASTA file, plain or compressed. */
   data: z.string(),
   /** Held out: whole organisms, and of the others single records. */
@@ -14,4 +14,4 @@ export const fig6Configuration = z.strictObject({
   contestants: z.array(attentionContestant.extend({ directions: z.array(z.enum(['U', 'B'])).min(1) })).min(1),
 });
 
-export type Fig6Configuration = z.output<typeof fig6Configuration>;
+export type Fig6Configuration = z.output<typeof fig6Schema>;

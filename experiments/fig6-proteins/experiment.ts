@@ -2,7 +2,7 @@ import { defineExperiment } from '../experiment.ts';
 import { accuracyMeasure, outcomesTable, perplexityMeasure } from '../results/curves.ts';
 import { formatNumber } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { fig6Configuration } from './configuration.ts';
+import { fig6Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { type DirectionNumbers, run } from './run.ts';
 
@@ -23,7 +23,7 @@ const paper: Record<'U' | 'B', Record<string, string>> = {
 export const fig6Proteins = defineExperiment({
   name: 'fig6-proteins',
   title: 'Protein language models: Transformer, Performer, Reformer, Linformer',
-  schema: fig6Configuration,
+  schema: fig6Schema,
   configuration,
   quick: {
     training: { ...configuration.training, steps: 20, evaluateEvery: 10, evaluationBatches: 2, testBatches: 4 },

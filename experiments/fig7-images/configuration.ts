@@ -3,7 +3,7 @@ import { attentionContestant, contestTraining, modelSizes } from '../contests/la
 
 const count = z.int().min(1);
 
-export const fig7Configuration = z.strictObject({
+export const fig7Schema = z.strictObject({
   /** Folder of PNG and JPEG images. Default: those of emoji-datasource-twitter. */
   data: z.string().optional(),
   /** Images are scaled to size × size; length is 3·size². */
@@ -15,4 +15,4 @@ export const fig7Configuration = z.strictObject({
   contestants: z.array(attentionContestant.extend({ numLayers: count, reversible: z.boolean().default(false) })).min(1),
 });
 
-export type Fig7Configuration = z.output<typeof fig7Configuration>;
+export type Fig7Configuration = z.output<typeof fig7Schema>;

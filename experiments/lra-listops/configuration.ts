@@ -3,7 +3,7 @@ import { attentionContestant, contestTraining, modelSizes } from '../contests/la
 
 const count = z.int().min(1);
 
-export const listOpsConfiguration = z.strictObject({
+export const listOpsSchema = z.strictObject({
   /** Expressions to train on and to test. */
   numTraining: count,
   numTest: count,
@@ -17,4 +17,4 @@ export const listOpsConfiguration = z.strictObject({
   contestants: z.array(attentionContestant).min(1),
 });
 
-export type ListOpsConfiguration = z.output<typeof listOpsConfiguration>;
+export type ListOpsConfiguration = z.output<typeof listOpsSchema>;

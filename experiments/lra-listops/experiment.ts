@@ -1,7 +1,7 @@
 import { drawClassification, tabulateClassification } from '../contests/classification-contest.ts';
 import { defineExperiment } from '../experiment.ts';
 import configuration from './config.json' with { type: 'json' };
-import { listOpsConfiguration } from './configuration.ts';
+import { listOpsSchema } from './configuration.ts';
 import { run } from './run.ts';
 
 /** Tay et al. 2021, Table 1. */
@@ -10,7 +10,7 @@ const reported = { Transformer: '36.37', 'Performer (ReLU)': '18.01', Linformer:
 export const lraListOps = defineExperiment({
   name: 'lra-listops',
   title: 'Long Range Arena, ListOps: the value of a nested expression',
-  schema: listOpsConfiguration,
+  schema: listOpsSchema,
   configuration,
   quick: {
     numTraining: 40,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { attentionContestant, contestTraining, modelSizes } from '../contests/language-contest.ts';
 
-export const lraTextConfiguration = z.strictObject({
+export const lraTextSchema = z.strictObject({
   data: z.discriminatedUnion('type', [
     /** A folder of books, a class each: passages of `length` bytes, the last `heldOut` of every book for the test. */
     z.strictObject({ type: z.literal('books'), folder: z.string(), heldOut: z.number().gt(0).lt(1) }),
@@ -13,4 +13,4 @@ export const lraTextConfiguration = z.strictObject({
   contestants: z.array(attentionContestant).min(1),
 });
 
-export type LraTextConfiguration = z.output<typeof lraTextConfiguration>;
+export type LraTextConfiguration = z.output<typeof lraTextSchema>;

@@ -1,7 +1,7 @@
 import { drawClassification, tabulateClassification } from '../contests/classification-contest.ts';
 import { defineExperiment } from '../experiment.ts';
 import configuration from './config.json' with { type: 'json' };
-import { lraTextConfiguration } from './configuration.ts';
+import { lraTextSchema } from './configuration.ts';
 import { run } from './run.ts';
 
 /** Tay et al. 2021, Table 1, on IMDb's reviews. */
@@ -10,8 +10,8 @@ const reported = { Transformer: '64.27', 'Performer (ReLU)': '65.40', Linformer:
 export const lraText = defineExperiment({
   name: 'lra-text',
   title: 'Long Range Arena, text: passages as bytes, classified',
-  schema: lraTextConfiguration,
-  configuration: lraTextConfiguration.parse(configuration),
+  schema: lraTextSchema,
+  configuration: lraTextSchema.parse(configuration),
   quick: {
     training: { ...configuration.training, steps: 10, evaluateEvery: 5, evaluationBatches: 2, testBatches: 5 },
   },

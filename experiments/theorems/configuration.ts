@@ -5,7 +5,7 @@ const dHeads = z.array(count).min(1);
 const positive = z.number().positive();
 const squaredSums = z.array(positive).min(1);
 
-export const theoremsConfiguration = z.strictObject({
+export const theoremsSchema = z.strictObject({
   /** SMREG against SM. */
   regularised: z.strictObject({
     dHeads,
@@ -34,4 +34,4 @@ export const theoremsConfiguration = z.strictObject({
   seed: z.int().min(0),
 });
 
-export type TheoremsConfiguration = z.output<typeof theoremsConfiguration>;
+export type TheoremsConfiguration = z.output<typeof theoremsSchema>;

@@ -2,14 +2,14 @@ import { defineExperiment } from '../experiment.ts';
 import { formatInterval, formatNumber, table } from '../results/markdown.ts';
 import type { Interval } from '../results/statistics.ts';
 import configuration from './config.json' with { type: 'json' };
-import { type TheoremsConfiguration, theoremsConfiguration } from './configuration.ts';
+import { type TheoremsConfiguration, theoremsSchema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { run, type TheoremsNumbers } from './run.ts';
 
 export const theorems = defineExperiment({
   name: 'theorems',
   title: 'Three statements of the paper, in closed form and measured',
-  schema: theoremsConfiguration,
+  schema: theoremsSchema,
   configuration,
   quick: {
     regularised: { dHeads: [4, 16, 64, 256], squaredSums: [0.5, 1, 2], measuredUpTo: 16, numFeatures: 16384 },

@@ -2,14 +2,14 @@ import { defineExperiment } from '../experiment.ts';
 import { ladderTables } from '../ladder.ts';
 import { formatNumber, table } from '../results/markdown.ts';
 import configuration from './config.json' with { type: 'json' };
-import { useLiteConfiguration } from './configuration.ts';
+import { useLiteSchema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { run, type UseLiteNumbers } from './run.ts';
 
 export const useLite = defineExperiment({
   name: 'use-lite',
   title: 'A pretrained sentence encoder with FAVOR+, against its own runtime',
-  schema: useLiteConfiguration,
+  schema: useLiteSchema,
   configuration,
   quick: { ladder: { estimators: ['positive', 'favor++'], numFeatures: [64, 256], draws: 2, seed: 0 }, inspected: 4 },
   run,

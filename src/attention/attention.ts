@@ -15,7 +15,7 @@ import { layerSizesKind } from './types.ts';
 /**
  * The one place that turns a configuration value into an attention: add a new kind here. The caller disposes it.
  *
- * @param configuration from `attentionConfiguration.parse`
+ * @param configuration from `attentionSchema.parse`
  * @param random determines the features
  * @throws when the features do not fit dHead.
  */

@@ -1,10 +1,10 @@
 import { ConfigurationError } from '../base/errors.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
 import { z } from '../base/zod.ts';
-import { featureConfiguration } from '../features/configuration.ts';
+import { featureSchema } from '../features/configuration.ts';
 
 /** The `attention` of a model: a value, not a class. */
-export const attentionConfiguration = z.lazy(() => {
+export const attentionSchema = z.lazy(() => {
   const size = z.int().check(z.minimum(1));
   /**
    * Training steps between redraws of the projections; 0 = never. The paper redraws "periodically" without a number;
@@ -15,7 +15,7 @@ export const attentionConfiguration = z.lazy(() => {
   const redrawInterval = z._default(z.int().check(z.minimum(0)), 1000);
   return z.discriminatedUnion('type', [
     /** FAVOR+ attention, O(length). */
-    z.extend(featureConfiguration, {
+    z.extend(featureSchema, {
       type: z.literal('favor'),
       redrawInterval,
       /** Rows of attention are divided by their sums. */
@@ -25,7 +25,7 @@ export const attentionConfiguration = z.lazy(() => {
     z.strictObject({ type: z.literal('exact') }),
     /** Exact attention for short sequences, FAVOR+ for long ones. */
     z
-      .extend(featureConfiguration, {
+      .extend(featureSchema, {
         type: z.literal('auto'),
         redrawInterval,
         /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
@@ -64,12 +64,12 @@ export const attentionConfiguration = z.lazy(() => {
   ]);
 });
 
-export type AttentionConfiguration = z.infer<typeof attentionConfiguration>;
+export type AttentionConfiguration = z.infer<typeof attentionSchema>;
 export type AutoConfiguration = Extract<AttentionConfiguration, { type: 'auto' }>;
 export type LshConfiguration = Extract<AttentionConfiguration, { type: 'lsh' }>;
 export type LinformerConfiguration = Extract<AttentionConfiguration, { type: 'linformer' }>;
 /** A configuration before its defaults are filled in. */
-export type AttentionOptions = z.input<typeof attentionConfiguration>;
+export type AttentionOptions = z.input<typeof attentionSchema>;
 
 /** A configuration of one type of attention, complete. @throws ConfigurationError for another type, as for anything else */
 export function parseAttention<Type extends AttentionConfiguration['type']>(
@@ -77,7 +77,7 @@ export function parseAttention<Type extends AttentionConfiguration['type']>(
   value: unknown,
   where: string,
 ): Extract<AttentionConfiguration, { type: Type }> {
-  const configuration = parseConfiguration(attentionConfiguration, value, `the configuration of ${where}`);
+  const configuration = parseConfiguration(attentionSchema, value, `the configuration of ${where}`);
   if (configuration.type === type) return configuration as Extract<AttentionConfiguration, { type: Type }>;
   throw new ConfigurationError(
     `${where} is not for attention of type ${configuration.type}: give one of type ${type}.`,

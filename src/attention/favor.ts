@@ -5,7 +5,7 @@ import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, randomKind, streams } from '../base/random.ts';
-import { type FeatureConfiguration, type FeatureMapOptions, featureConfiguration } from '../features/configuration.ts';
+import { type FeatureConfiguration, type FeatureMapOptions, featureSchema } from '../features/configuration.ts';
 import {
   drawFeatures as drawPlainFeatures,
   drawFeaturesInSteps as drawPlainFeaturesInSteps,
@@ -64,7 +64,7 @@ function drawing(backend: Backend, dHead: number, options: FeatureOptions): [Fea
     throw new ConfigurationError(`drawFeatures: the options are ${describe(options)}; give an object.`);
   }
   const { seed = 0, ...rest } = options;
-  const configuration = parseConfiguration(featureConfiguration, rest, 'the options of the features');
+  const configuration = parseConfiguration(featureSchema, rest, 'the options of the features');
   return [configuration, dHead, new Random(seed, streams.projections)];
 }
 
@@ -159,7 +159,7 @@ export class FavorAttention implements Attention<FavorState> {
     const { type: _, redrawInterval: __, crossover: ___, normalised = true, ...features } = configuration;
     checkArguments('FavorAttention', { normalised }, { normalised: option.boolean });
     const where = 'the configuration of FavorAttention';
-    this.configuration = { ...parseConfiguration(featureConfiguration, features, where), normalised };
+    this.configuration = { ...parseConfiguration(featureSchema, features, where), normalised };
     this.#features = scope(() => {
       const drawn = uploadFeatures(backend, drawPlainFeatures(this.configuration, dHead, random), dHead);
       keep(drawn.projection);

@@ -9,7 +9,7 @@ import { safeParse, type z } from './zod.ts';
 export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: unknown, where: string): z.output<S> {
   if (typeof schema !== 'object' || schema === null || !('_zod' in schema) || typeof schema._zod.run !== 'function') {
     throw new ConfigurationError(
-      'parseConfiguration: the schema is not one of zod; give a schema such as trainingConfiguration.',
+      'parseConfiguration: the schema is not one of zod; give a schema such as trainingSchema.',
     );
   }
   const result = safeParse(schema, value);

@@ -4,13 +4,13 @@ export { dividedRows, exponentialEstimator, snapshotsLength } from '../backend/e
 export { inSteps, Pauses, pause } from '../base/event-loop.ts';
 export { parseConfiguration } from '../base/parse-configuration.ts';
 export { createAttention } from '../attention/attention.ts';
-export { attentionConfiguration } from '../attention/configuration.ts';
+export { attentionSchema } from '../attention/configuration.ts';
 export { KeyValueCache } from '../attention/decoding/key-value-cache.ts';
 export { LinformerAttention } from '../attention/linformer.ts';
 export { LshAttention } from '../attention/lsh.ts';
 export { streams } from '../base/random.ts';
 export { targetCounts } from '../data/baselines.ts';
-export { splitConfiguration, usualFraction } from '../data/dataset/split.ts';
+export { splitSchema, usualFraction } from '../data/dataset/split.ts';
 export { partOfGroup } from '../data/dataset/group-split.ts';
 export { stripGutenberg } from '../data/formats/gutenberg.ts';
 export { wikitextToText } from '../data/formats/wikitext/wikitext.ts';
@@ -21,10 +21,10 @@ export {
   listOpsText,
   parseListOps,
 } from '../data/listops.ts';
-export { activations, featureConfiguration } from '../features/configuration.ts';
+export { activations, featureSchema } from '../features/configuration.ts';
 export { drawProjection, projectionKinds } from '../features/projection.ts';
-export { transformerConfiguration } from '../model/configuration.ts';
-export { encoderDecoderConfiguration } from '../model/encoder-decoder-configuration.ts';
+export { transformerSchema } from '../model/configuration.ts';
+export { encoderDecoderSchema } from '../model/encoder-decoder-configuration.ts';
 export { sampleToken } from '../model/sampling.ts';
 export { onnxChoices } from '../onnx/export.ts';
 export { tokenizerFiles } from '../pretrained/hugging-face/export.ts';
@@ -39,7 +39,7 @@ export {
 } from '../storage/companions.ts';
 export { segments } from '../tokenizers/text-segments.ts';
 export { batchOptions } from '../training/batch-tensors.ts';
-export { trainingConfiguration } from '../training/configuration.ts';
+export { trainingSchema } from '../training/configuration.ts';
 export { checkTeacher } from '../training/distillation.ts';
 export { checkObjective } from '../training/objective.ts';
 export { messageOf } from '../base/errors.ts';

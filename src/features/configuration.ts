@@ -35,7 +35,7 @@ const featureMap = z.discriminatedUnion('type', [
 const shorthands = ['positive', 'hyperbolic', 'smreg', 'trigonometric', ...activations] as const;
 
 /** A feature map: an object, or the name of one that needs no parameters. */
-const featureMapConfiguration = z.pipe(
+const featureMapSchema = z.pipe(
   z.transform((value: FeatureMapName | z.input<typeof featureMap>) => {
     if (typeof value !== 'string') return value;
     const isActivation = (activations as readonly string[]).includes(value);
@@ -45,10 +45,10 @@ const featureMapConfiguration = z.pipe(
 );
 
 /** What random features are drawn from. */
-export const featureConfiguration = z.strictObject({
+export const featureSchema = z.strictObject({
   /** m, the number of features (both halves of hyperbolic and trigonometric ones). Paper: 256. Without a projection: dHead. */
   numFeatures: z._default(z.int().check(z.minimum(1)), 256),
-  featureMap: z._default(featureMapConfiguration, { type: 'positive' }),
+  featureMap: z._default(featureMapSchema, { type: 'positive' }),
   /** How the rows of the projection are drawn together. Default: orthogonal; none for the generalised map, as the authors have it. */
   projection: z.optional(z.enum(projectionKinds)),
   /** Lengths of the rows: as a Gaussian vector's, or all √dHead. Default: gaussian; regularised for smreg. */
@@ -58,7 +58,7 @@ export const featureConfiguration = z.strictObject({
 export type Activation = (typeof activations)[number];
 export type FeatureMapConfiguration = z.output<typeof featureMap>;
 type FeatureMapName = (typeof shorthands)[number];
-export type FeatureConfiguration = z.output<typeof featureConfiguration>;
+export type FeatureConfiguration = z.output<typeof featureSchema>;
 /** The same with defaults left out and names in place of maps. */
 export type FeatureMapOptions = Partial<Omit<FeatureConfiguration, 'featureMap'>> & {
   readonly featureMap?: FeatureMapName | z.input<typeof featureMap>;

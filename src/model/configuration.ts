@@ -1,8 +1,4 @@
-import {
-  type AttentionConfiguration,
-  type AttentionOptions,
-  attentionConfiguration,
-} from '../attention/configuration.ts';
+import { type AttentionConfiguration, type AttentionOptions, attentionSchema } from '../attention/configuration.ts';
 import { type OptionKind, option } from '../base/options.ts';
 import { z } from '../base/zod.ts';
 
@@ -11,13 +7,13 @@ export const attentionOrType = () =>
   z.prefault(
     z.pipe(
       z.transform((value: unknown) => (typeof value === 'string' ? { type: value } : value)),
-      attentionConfiguration,
+      attentionSchema,
     ),
     { type: 'favor' },
   );
 
 /** Everything that determines a Transformer's architecture; `config.json` of a checkpoint. Unknown keys are errors. */
-export const transformerConfiguration = z.lazy(() => {
+export const transformerSchema = z.lazy(() => {
   const size = z.int().check(z.minimum(1));
   return z
     .strictObject({
@@ -119,9 +115,9 @@ export const transformerConfiguration = z.lazy(() => {
     );
 });
 
-export type TransformerConfiguration = z.infer<typeof transformerConfiguration>;
+export type TransformerConfiguration = z.infer<typeof transformerSchema>;
 /** A configuration before its defaults are filled in. */
-export type TransformerOptions = Omit<z.input<typeof transformerConfiguration>, 'attention' | 'exactLayers'> & {
+export type TransformerOptions = Omit<z.input<typeof transformerSchema>, 'attention' | 'exactLayers'> & {
   readonly attention?: AttentionOptions | AttentionConfiguration['type'] | undefined;
   readonly exactLayers?: readonly number[] | undefined;
 };
@@ -135,5 +131,5 @@ export const transformerPresets = {
 
 export const transformerConfigurationKind: OptionKind = option.parsed(
   'a configuration of a model, such as model.configuration',
-  transformerConfiguration,
+  transformerSchema,
 );

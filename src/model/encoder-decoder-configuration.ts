@@ -3,7 +3,7 @@ import { z } from '../base/zod.ts';
 import { attentionOrType } from './configuration.ts';
 
 /** Everything that determines an encoder–decoder's architecture. Unknown keys are errors. */
-export const encoderDecoderConfiguration = z.lazy(() => {
+export const encoderDecoderSchema = z.lazy(() => {
   const count = (value: number) => z._default(z.int().check(z.minimum(1)), value);
   return z
     .strictObject({
@@ -43,14 +43,11 @@ export const encoderDecoderConfiguration = z.lazy(() => {
     );
 });
 
-export type EncoderDecoderConfiguration = z.output<typeof encoderDecoderConfiguration>;
+export type EncoderDecoderConfiguration = z.output<typeof encoderDecoderSchema>;
 
 type AttentionInput = AttentionOptions | AttentionConfiguration['type'];
 /** A configuration before its defaults are filled in. */
-export type EncoderDecoderOptions = Omit<
-  z.input<typeof encoderDecoderConfiguration>,
-  'attention' | 'crossAttention'
-> & {
+export type EncoderDecoderOptions = Omit<z.input<typeof encoderDecoderSchema>, 'attention' | 'crossAttention'> & {
   readonly attention?: AttentionInput | undefined;
   readonly crossAttention?: AttentionInput | undefined;
 };

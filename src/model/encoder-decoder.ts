@@ -18,7 +18,7 @@ import { backendKind, type Tensor, tensorKind } from '../tensor/tensor.ts';
 import {
   type EncoderDecoderConfiguration,
   type EncoderDecoderOptions,
-  encoderDecoderConfiguration,
+  encoderDecoderSchema,
 } from './encoder-decoder-configuration.ts';
 import { Block } from './layers/block.ts';
 import { DecoderBlock, type DecoderBlockState } from './layers/decoder-block.ts';
@@ -70,7 +70,7 @@ export class EncoderDecoder implements Layer {
     seed = 0,
   ) {
     checkArguments('EncoderDecoder', { backend }, { backend: backendKind });
-    const configuration = parseConfiguration(encoderDecoderConfiguration, options, 'the model configuration');
+    const configuration = parseConfiguration(encoderDecoderSchema, options, 'the model configuration');
     checkPairBuildable(configuration);
     this.configuration = configuration;
     const { dModel, numHeads, maxLength, positions, layerNormEpsilon } = configuration;

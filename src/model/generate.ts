@@ -6,7 +6,7 @@ import { checkArguments, checkOptions, type OptionKinds, option } from '../base/
 import { parseConfiguration } from '../base/parse-configuration.ts';
 import { Random, streams } from '../base/random.ts';
 import { feedPrompt, isOnePiece } from './prompt.ts';
-import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
+import { type SamplingOptions, sampleToken, samplingKinds, samplingSchema } from './sampling.ts';
 import { checkIds, type Transformer, transformerKind } from './transformer.ts';
 
 /**
@@ -159,7 +159,7 @@ async function* tokens(
   prompt: ArrayLike<number>,
   { maxTokens = 256, seed = 0, stopToken, signal, ...sampling }: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
-  const options = parseConfiguration(samplingOptions, sampling, 'the options of generate');
+  const options = parseConfiguration(samplingSchema, sampling, 'the options of generate');
   const random = new Random(seed, streams.sampling);
   const decoder = new Decoder(model);
   try {

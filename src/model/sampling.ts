@@ -6,7 +6,7 @@ import { randomKind } from '../base/random.ts';
 import { z } from '../base/zod.ts';
 
 /** How the next token is chosen from the logits. */
-export const samplingOptions = z.lazy(() =>
+export const samplingSchema = z.lazy(() =>
   z.strictObject({
     /** Divides the logits; 0 = always the most likely token. Default 1. */
     temperature: z._default(z.number().check(z.minimum(0)), 1),
@@ -16,7 +16,7 @@ export const samplingOptions = z.lazy(() =>
     topP: z._default(z.number().check(z.gt(0), z.maximum(1)), 1),
   }),
 );
-export type SamplingOptions = z.infer<typeof samplingOptions>;
+export type SamplingOptions = z.infer<typeof samplingSchema>;
 
 export const samplingKinds: OptionKinds<SamplingOptions> = {
   temperature: option.number,
@@ -32,7 +32,7 @@ export const samplingKinds: OptionKinds<SamplingOptions> = {
  */
 export function sampleToken(logits: ArrayLike<number>, options: Partial<SamplingOptions>, random: Random): number {
   checkArguments('sampleToken', { logits, random }, { logits: option.numbers, random: randomKind });
-  const { temperature, topK, topP } = parseConfiguration(samplingOptions, options ?? {}, 'the options of sampleToken');
+  const { temperature, topK, topP } = parseConfiguration(samplingSchema, options ?? {}, 'the options of sampleToken');
   const ranked = Array.from(logits, (logit, id) => ({ id, logit })).filter(
     ({ logit }) => logit !== Number.NEGATIVE_INFINITY,
   );

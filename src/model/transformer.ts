@@ -11,7 +11,7 @@ import { Random, streams } from '../base/random.ts';
 import { permute, reshape, slice } from '../tensor/ops/layout.ts';
 import { adopt, keep, scope, scopeInSteps } from '../tensor/scope.ts';
 import { checkBackend, checkTensors, type Tensor } from '../tensor/tensor.ts';
-import { type TransformerConfiguration, type TransformerOptions, transformerConfiguration } from './configuration.ts';
+import { type TransformerConfiguration, type TransformerOptions, transformerSchema } from './configuration.ts';
 import { Block } from './layers/block.ts';
 import { ResidualStack, ReversibleStack, type Stack } from './layers/block-stack.ts';
 import { Dropout, dropoutKind } from './layers/dropout.ts';
@@ -79,7 +79,7 @@ export class Transformer implements Layer {
     checkBackend('Transformer', backend);
     checkOptions<{ initialise?: boolean }>('Transformer', settings, { initialise: option.boolean });
     const { initialise = true } = settings;
-    const configuration = parseConfiguration(transformerConfiguration, options, 'the model configuration');
+    const configuration = parseConfiguration(transformerSchema, options, 'the model configuration');
     checkBuildable(configuration);
     this.#configuration = configuration;
     const { dModel, numHeads, numLayers, positions, layerNormEpsilon, numClasses } = configuration;
@@ -355,7 +355,7 @@ export class Transformer implements Layer {
   *replaceAttentionInPieces(choice: AttentionChoice, seed = 0): Pieces<void> {
     checkArguments('Transformer.replaceAttention', { choice }, { choice: option.object });
     const configuration = parseConfiguration(
-      transformerConfiguration,
+      transformerSchema,
       { ...this.configuration, ...choice },
       'the model configuration',
     );

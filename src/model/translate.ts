@@ -7,7 +7,7 @@ import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { EncoderDecoder } from './encoder-decoder.ts';
 import { encoderDecoderKind } from './encoder-decoder.ts';
-import { type SamplingOptions, sampleToken, samplingKinds, samplingOptions } from './sampling.ts';
+import { type SamplingOptions, sampleToken, samplingKinds, samplingSchema } from './sampling.ts';
 import { checkIds } from './transformer.ts';
 
 export interface TranslateOptions extends Partial<SamplingOptions> {
@@ -61,7 +61,7 @@ async function* tokens(
 ): AsyncGenerator<number, void, undefined> {
   const pauses = new Pauses(signal);
   const { backend, configuration } = model;
-  const options = parseConfiguration(samplingOptions, sampling, 'the options of translate');
+  const options = parseConfiguration(samplingSchema, sampling, 'the options of translate');
   if (source.length === 0) throw new DataError('translate: the source has no tokens; give at least one.');
   checkIds(source, configuration.sourceVocabSize);
   checkIds([start], configuration.targetVocabSize);

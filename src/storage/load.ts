@@ -4,7 +4,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import { Pauses, type Stoppable } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
-import { transformerConfiguration } from '../model/configuration.ts';
+import { transformerSchema } from '../model/configuration.ts';
 import { Transformer } from '../model/transformer.ts';
 import { backendKind } from '../tensor/tensor.ts';
 import { loadAnyTokenizer } from '../tokenizers/load-any-tokenizer.ts';
@@ -120,7 +120,7 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
       directory: option.string,
     },
   );
-  const options = parseConfiguration(transformerConfiguration, files.config, join(directory, 'config.json'));
+  const options = parseConfiguration(transformerSchema, files.config, join(directory, 'config.json'));
   const shapes = [...files.weights.values()].map(({ shape }) => shape);
   checkModelSize(options, shapes, join(directory, 'model.safetensors'));
   const model = new Transformer(backend, options);

@@ -26,7 +26,7 @@ import {
   withFallback,
 } from '../storage/model-directory.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../storage/safetensors.ts';
-import { type TrainingConfiguration, trainingConfiguration } from './configuration.ts';
+import { type TrainingConfiguration, trainingSchema } from './configuration.ts';
 
 const stateSchema = z.lazy(() => {
   const word = z.int().check(z.minimum(0), z.maximum(0xffffffff));
@@ -43,7 +43,7 @@ const stateSchema = z.lazy(() => {
     }),
     /** Counter-based, so its state is the seed as a key: every draw's counter follows from the step and its purpose. */
     generator: z.strictObject({ kind: z.literal('philox4x32-10'), key: z.tuple([word, word]) }),
-    configuration: trainingConfiguration,
+    configuration: trainingSchema,
     /** What the caller made the model and the tokens of, as JSON: it knows again whether that has changed. */
     origin: z.optional(z.record(z.string(), z.unknown())),
     /** The model that is learnt from: a run must not resume with another. */

@@ -49,7 +49,7 @@ const distillation = () => {
 };
 
 /** The training configuration with the paper's defaults; any other key is an error. Dropout belongs to the model. */
-export const trainingConfiguration = z.lazy(() => {
+export const trainingSchema = z.lazy(() => {
   const positive = z.number().check(z.positive());
   const count = z.int().check(z.minimum(1));
   const countOrZero = z.int().check(z.minimum(0));
@@ -104,11 +104,11 @@ export const trainingConfiguration = z.lazy(() => {
   );
 });
 
-export type TrainingConfiguration = z.output<typeof trainingConfiguration>;
+export type TrainingConfiguration = z.output<typeof trainingSchema>;
 export type Objective = TrainingConfiguration['objective'];
 export type DistillationConfiguration = NonNullable<TrainingConfiguration['distillation']>;
 /** A configuration as written by a person: every key optional. */
-export type TrainingOptions = z.input<typeof trainingConfiguration>;
+export type TrainingOptions = z.input<typeof trainingSchema>;
 
 /**
  * Fills in defaults and validates.
@@ -119,7 +119,7 @@ export function parseTrainingConfiguration(
   value: unknown,
   where = 'the training configuration',
 ): TrainingConfiguration {
-  return parseConfiguration(trainingConfiguration, value, where);
+  return parseConfiguration(trainingSchema, value, where);
 }
 
 export const objectiveKind: OptionKind = option.parsed(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
 import type { AutoAttention } from '../../src/attention/auto.ts';
-import { type AttentionOptions, attentionConfiguration } from '../../src/attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../src/attention/configuration.ts';
 import { crossoverLength } from '../../src/attention/crossover.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random } from '../../src/base/random.ts';
@@ -22,12 +22,7 @@ async function numbers(make: () => Tensor): Promise<number[]> {
 
 for (const { backend } of backends) {
   const make = (options: AttentionOptions) =>
-    createAttention(
-      backend,
-      attentionConfiguration.parse(options),
-      { numHeads: 1, dHead, maxLength: 64 },
-      new Random(7),
-    );
+    createAttention(backend, attentionSchema.parse(options), { numHeads: 1, dHead, maxLength: 64 }, new Random(7));
   const auto = make({ type: 'auto', crossover: 12, ...features });
   const favor = make({ type: 'favor', ...features });
   const exact = make({ type: 'exact' });
@@ -149,7 +144,7 @@ for (const { backend } of backends) {
 
 describe('the crossover', () => {
   const [{ backend }] = backends;
-  const parse = (options: AttentionOptions) => attentionConfiguration.parse(options);
+  const parse = (options: AttentionOptions) => attentionSchema.parse(options);
   const crossovers = (options: AttentionOptions) => {
     const attention = createAttention(
       backend,

@@ -1,7 +1,7 @@
 /** Public functions leave out what is masked or padding, whatever stands there. */
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
-import { attentionConfiguration } from '../../src/attention/configuration.ts';
+import { attentionSchema } from '../../src/attention/configuration.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random } from '../../src/base/random.ts';
 import { pool } from '../../src/model/layers/pooling.ts';
@@ -33,7 +33,7 @@ describe.each(backends)('$backend.name', ({ backend }) => {
   describe.each(Object.entries(kinds))('%s', (type, all) => {
     it.each(all)('%o', async (options) => {
       const random = new Random(7, 2);
-      const configuration = attentionConfiguration.parse(type === 'auto' ? { type, crossover: 1 } : { type });
+      const configuration = attentionSchema.parse(type === 'auto' ? { type, crossover: 1 } : { type });
       const attention = createAttention(
         backend,
         configuration,

@@ -1,7 +1,7 @@
 /** Linformer against its formula in plain float64 loops. */
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
-import { type AttentionOptions, attentionConfiguration } from '../../src/attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../src/attention/configuration.ts';
 import { linformerAttention } from '../../src/attention/linformer.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import type { AttentionLayout, Backend } from '../../src/backend/types.ts';
@@ -129,7 +129,7 @@ it('refuses what it cannot be: causal, packed, too long, decoding', () => {
   expect(() => attention.createState({ batch: 1, heads: 3, dHead: 5, dValue: 5 })).toThrow(/cannot decode/);
 });
 
-const parse = (options: AttentionOptions) => attentionConfiguration.parse(options);
+const parse = (options: AttentionOptions) => attentionSchema.parse(options);
 const made = (options: AttentionOptions, seed = 3) =>
   createAttention(reference, parse(options), { numHeads: 3, dHead: 5, maxLength: 17 }, new Random(seed));
 

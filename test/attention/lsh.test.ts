@@ -1,7 +1,7 @@
 /** LSH attention against the paper's equations, round by round, in plain float64 loops of this file's own. */
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
-import { attentionConfiguration } from '../../src/attention/configuration.ts';
+import { attentionSchema } from '../../src/attention/configuration.ts';
 import { savedStateToJson } from '../../src/attention/decoding/saved-state.ts';
 import { LshAttention, lshAttention } from '../../src/attention/lsh.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
@@ -251,7 +251,7 @@ for (const { backend } of backends) {
 }
 
 function made(backend: Backend, seed = 4, maxLength = 41): LshAttention {
-  const configuration = attentionConfiguration.parse({ type: 'lsh', numHashes: 3, chunkLength: 4, maxBuckets: 8 });
+  const configuration = attentionSchema.parse({ type: 'lsh', numHashes: 3, chunkLength: 4, maxBuckets: 8 });
   const attention = createAttention(backend, configuration, { numHeads: 3, dHead: 5, maxLength }, new Random(seed));
   if (attention instanceof LshAttention) return attention;
   throw new Error('not LSH attention');
@@ -295,5 +295,5 @@ it('refuses what it cannot be, in one sentence', () => {
   expect(() => attend({ queries, values }, {}, { ...hashing, numBuckets: 5 })).toThrow(
     /3 rotations make an even number of buckets up to 6, not 5/,
   );
-  expect(() => attentionConfiguration.parse({ type: 'lsh', maxBuckets: 7 })).toThrow(/multiple of 2/);
+  expect(() => attentionSchema.parse({ type: 'lsh', maxBuckets: 7 })).toThrow(/multiple of 2/);
 });

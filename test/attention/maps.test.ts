@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { favorAttention } from '../../src/attention/favor.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random, streams } from '../../src/base/random.ts';
-import { activations, featureConfiguration } from '../../src/features/configuration.ts';
+import { activations, featureSchema } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import { type ProjectionKind, projectionKinds } from '../../src/features/projection.ts';
 import { scope } from '../../src/tensor/scope.ts';
@@ -32,7 +32,7 @@ for (const { backend, rounding } of backends) {
     it.each(combinations)('$name', async ({ featureMap, projection }) => {
       // More directions than two blocks of 5 (or of 8, padded), the last of which is cut.
       const options = { numFeatures: 38, featureMap, projection };
-      const drawn = drawFeatures(featureConfiguration.parse(options), 5, new Random(0, streams.projections));
+      const drawn = drawFeatures(featureSchema.parse(options), 5, new Random(0, streams.projections));
       const kernel = featureKernel(drawn, 5);
       for (const form of forms) {
         const out = scope(() => {
@@ -51,7 +51,7 @@ for (const { backend, rounding } of backends) {
 function unscaledKernel(activation: (typeof activations)[number], projection: ProjectionKind, epsilon: number): Kernel {
   const options = { numFeatures: 38, featureMap: activation, projection };
   // Rows ω are the same whatever is done with the inputs.
-  const drawn = drawFeatures(featureConfiguration.parse(options), sizes.dHead, new Random(0, streams.projections));
+  const drawn = drawFeatures(featureSchema.parse(options), sizes.dHead, new Random(0, streams.projections));
   const rows = rowsOf(drawn, sizes.dHead);
   const total = (terms: readonly number[]) => terms.reduce((a, b) => a + b, 0);
   const features = (x: readonly number[]) =>

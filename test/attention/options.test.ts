@@ -6,7 +6,7 @@ import { paddedSegments } from '../../src/attention/packing.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { Random, streams } from '../../src/base/random.ts';
-import { featureConfiguration } from '../../src/features/configuration.ts';
+import { featureSchema } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
@@ -32,7 +32,7 @@ interface Subject {
 
 function favorSubject(name: string, options: FeatureOptions): Subject {
   const drawn = (dHead: number) =>
-    drawFeatures(featureConfiguration.parse(options), dHead, new Random(0, streams.projections));
+    drawFeatures(featureSchema.parse(options), dHead, new Random(0, streams.projections));
   return {
     name: `favor, ${name}`,
     kernel: (dHead) => featureKernel(drawn(dHead), dHead),

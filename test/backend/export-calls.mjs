@@ -25,9 +25,9 @@ export const notCalled = {
   ),
   ...Object.fromEntries(
     [
-      ...['attentionConfiguration', 'featureConfiguration', 'transformerConfiguration', 'encoderDecoderConfiguration'],
-      'trainingConfiguration',
-      'splitConfiguration',
+      ...['attentionSchema', 'featureSchema', 'transformerSchema', 'encoderDecoderSchema'],
+      'trainingSchema',
+      'splitSchema',
     ].map((name) => [name, 'is a schema of zod, for parseConfiguration']),
   ),
   ...Object.fromEntries(
@@ -118,7 +118,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
   const training = library.parseTrainingConfiguration({ steps: 1, batchSize: 1, length: 2, warmupSteps: 0 });
   const trainer = () => ({ model, data: { batchAt: () => batch() }, configuration: training });
   const learner = new library.Trainer(trainer());
-  const configuration = library.transformerConfiguration.parse({ ...size, attention: 'exact', positions: 'learned' });
+  const configuration = library.transformerSchema.parse({ ...size, attention: 'exact', positions: 'learned' });
   const gpt2 = new library.Transformer(backend, {
     ...{ vocabSize: 11, dModel: 12, numLayers: 1, numHeads: 3, dFeedForward: 48, maxLength: 24, positions: 'learned' },
     attention: 'exact',
@@ -133,7 +133,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
   const random = () => new library.Random(1);
   const sizes = { batch: 1, heads: 2, dHead: 2, dValue: 2 };
   const layer = { numHeads: 2, dHead: 4, maxLength: 6 };
-  const attention = (type, more = {}) => library.attentionConfiguration.parse({ type, ...more });
+  const attention = (type, more = {}) => library.attentionSchema.parse({ type, ...more });
   const favor = library.createAttention(backend, attention('favor', { numFeatures: 4 }), layer, random());
   const lsh = library.createAttention(backend, attention('lsh', { chunkLength: 2 }), layer, random());
   const linformer = library.createAttention(backend, attention('linformer', { projectedLength: 2 }), layer, random());
@@ -269,7 +269,7 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     inSteps: [() => [pieces(), pauses()], library.inSteps],
     'Pauses.next': [() => [], () => new library.Pauses().next()],
     messageOf: [() => [new Error('x')], library.messageOf],
-    parseConfiguration: [() => [library.transformerConfiguration, size, 'here'], library.parseConfiguration],
+    parseConfiguration: [() => [library.transformerSchema, size, 'here'], library.parseConfiguration],
 
     exactAttention: [() => [four(), four(), four(), { causal: true, segments: [[0, 0, 1]] }], library.exactAttention],
     favorAttention: [

@@ -7,8 +7,8 @@ const library = new URL('../../dist/internal.js', import.meta.url).href;
 function message(before = ''): string {
   const program = `
     ${before}
-    const { transformerConfiguration } = await import('${library}');
-    process.stdout.write(transformerConfiguration.safeParse({ vocabSize: 7, numLayers: 0 }).error.issues[0].message);`;
+    const { transformerSchema } = await import('${library}');
+    process.stdout.write(transformerSchema.safeParse({ vocabSize: 7, numLayers: 0 }).error.issues[0].message);`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentClasses } from '../../cli/training/classes.ts';
-import { runConfiguration } from '../../cli/training/configuration.ts';
+import { runSchema } from '../../cli/training/configuration.ts';
 import { presetNames, presetOf } from '../../cli/training/presets.ts';
 import { openDataset, tokenizeDataset } from '../../src/entries/data.ts';
 import {
@@ -12,7 +12,7 @@ import {
   listOpsExample,
   listOpsLetters,
   parseListOps,
-  transformerConfiguration,
+  transformerSchema,
 } from '../../src/entries/internal.ts';
 import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 import { npy, zip } from '../data/formats/images/zip-writer.ts';
@@ -62,9 +62,9 @@ describe('every preset', () => {
   const configurations = presetNames.map((name) => [name, presetOf(name).configuration] as const);
 
   it.each(configurations)('%s is a valid configuration, its model included', (_, input) => {
-    const { model, training, tokenizer } = runConfiguration.parse(input);
+    const { model, training, tokenizer } = runSchema.parse(input);
     const isClassification = training.objective.type === 'classification';
-    const parsed = transformerConfiguration.parse({
+    const parsed = transformerSchema.parse({
       causal: training.objective.type === 'nextToken',
       ...model,
       maxLength: training.length,
@@ -76,7 +76,7 @@ describe('every preset', () => {
   });
 
   it('has the sizes of the paper', () => {
-    const of = (name: (typeof presetNames)[number]) => runConfiguration.parse(presetOf(name).configuration);
+    const of = (name: (typeof presetNames)[number]) => runSchema.parse(presetOf(name).configuration);
     const trembl = of('trembl');
     expect(trembl.model).toMatchObject({ numLayers: 36, numHeads: 8, dModel: 512, dFeedForward: 1024 });
     expect(trembl.training).toMatchObject({ length: 1024, objective: { type: 'maskedToken', fraction: 0.15 } });

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunConfiguration, runConfiguration } from '../../cli/training/configuration.ts';
+import { type RunConfiguration, runSchema } from '../../cli/training/configuration.ts';
 import { finishRun, type Run, resumeRun } from '../../cli/training/run.ts';
 import { createBackend } from '../../src/entries/performers.ts';
 import type { TrainingConfiguration } from '../../src/entries/training.ts';
@@ -154,7 +154,7 @@ const edits: Record<keyof RunConfiguration, [value: unknown, outcome: RegExp | (
 };
 
 test.each(Object.entries(edits))('an edit of %s in run.json is refused or has an effect', async (key, all) => {
-  expect(Object.keys(edits)).toEqual(Object.keys(runConfiguration.shape));
+  expect(Object.keys(edits)).toEqual(Object.keys(runSchema.shape));
   const backend = await createBackend({ backend: 'reference' });
   const path = at('edited', 'run.json');
   for (const [value, outcome] of all) {

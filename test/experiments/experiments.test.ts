@@ -1,16 +1,16 @@
 /** Every experiment in small, its numbers against closed forms and against what must hold whatever the draw. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modelOptions, spreadWindow } from '../../experiments/contests/trained-model.ts';
-import { fig2Configuration } from '../../experiments/fig2/configuration.ts';
+import { fig2Schema } from '../../experiments/fig2/configuration.ts';
 import { run as runFig2 } from '../../experiments/fig2/run.ts';
-import { fig4Configuration } from '../../experiments/fig4/configuration.ts';
+import { fig4Schema } from '../../experiments/fig4/configuration.ts';
 import { run as runFig4 } from '../../experiments/fig4/run.ts';
-import { fig14Configuration } from '../../experiments/fig14/configuration.ts';
+import { fig14Schema } from '../../experiments/fig14/configuration.ts';
 import { errorsByDepth, run as runFig14 } from '../../experiments/fig14/run.ts';
 import { experiments } from '../../experiments/index.ts';
 import { kernelEstimates, pairVectors } from '../../experiments/kernel-estimates.ts';
 import { mean, standardError } from '../../experiments/results/statistics.ts';
-import { theoremsConfiguration } from '../../experiments/theorems/configuration.ts';
+import { theoremsSchema } from '../../experiments/theorems/configuration.ts';
 import { run as runTheorems } from '../../experiments/theorems/run.ts';
 import { fromTexts } from '../../src/entries/data.ts';
 import { type Pair, softmaxKernel } from '../../src/entries/inspect.ts';
@@ -113,7 +113,7 @@ describe('kernel estimates', () => {
 
 describe('figure 2', () => {
   it('measures the closed form', async () => {
-    const configuration = fig2Configuration.parse(tiny.fig2);
+    const configuration = fig2Schema.parse(tiny.fig2);
     const { grid, slice, agreement } = await runFig2(configuration, context());
     expect([grid.length, slice.length]).toEqual([12, 6]);
     // r at an angle φ and length l, as the paper writes it (section 3, Figure 2).
@@ -133,7 +133,7 @@ describe('figure 2', () => {
 
 describe('figure 4', () => {
   it('gives every line at every m, and says which is better', async () => {
-    const configuration = fig4Configuration.parse(tiny.fig4);
+    const configuration = fig4Schema.parse(tiny.fig4);
     const { gaussian, trained } = await runFig4(configuration, context());
     const [numbers] = gaussian;
     for (const { name, errors } of numbers.lines) {
@@ -161,7 +161,7 @@ describe('figure 4', () => {
 
 describe('figure 14', () => {
   it('has one error per layer, smaller with more features', async () => {
-    const configuration = fig14Configuration.parse(tiny.fig14);
+    const configuration = fig14Schema.parse(tiny.fig14);
     const { random, trained } = await runFig14(configuration, context());
     expect(random.map(({ errors }) => errors.length)).toEqual([3, 3]);
     expect(trained.map(({ errors }) => errors.length)).toEqual([2, 2]);
@@ -195,7 +195,7 @@ describe('figure 14', () => {
 
 describe('theorems', () => {
   it('hold, and are measured as their closed forms say', async () => {
-    const configuration = theoremsConfiguration.parse(tiny.theorems);
+    const configuration = theoremsSchema.parse(tiny.theorems);
     const { regularised, orthogonal, uniform } = await runTheorems(configuration, context());
     for (const { dHead, squaredSum, ratio, bound, measured } of regularised.points) {
       expect(bound).toBeCloseTo(1 - 2 / dHead ** (1 / 3), 12);

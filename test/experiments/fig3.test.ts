@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Fig3Configuration, fig3Configuration } from '../../experiments/fig3/configuration.ts';
+import { type Fig3Configuration, fig3Schema } from '../../experiments/fig3/configuration.ts';
 import {
   type AttentionName,
   attentions,
@@ -28,7 +28,7 @@ import {
 } from '../../src/entries/performers.ts';
 import { performers } from '../cli/performers.ts';
 
-const tiny: Fig3Configuration = fig3Configuration.parse({
+const tiny: Fig3Configuration = fig3Schema.parse({
   models: [{ name: 'tiny', numHeads: 2, numLayers: 2, dFeedForward: 7, dModel: 10, maxLength: 112 }],
   minLength: 7,
   vocabSize: 13,

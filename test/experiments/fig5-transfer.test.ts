@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareEmbeddings } from '../../experiments/embeddings.ts';
-import { fig5TransferConfiguration } from '../../experiments/fig5-transfer/configuration.ts';
+import { fig5TransferSchema } from '../../experiments/fig5-transfer/configuration.ts';
 import { fig5Transfer } from '../../experiments/fig5-transfer/experiment.ts';
 import { cut, embedSentences, modelFolder, openEncoder, readGolden } from '../../experiments/fig5-transfer/minilm.ts';
 import { type Fig5TransferNumbers, run } from '../../experiments/fig5-transfer/run.ts';
@@ -37,7 +37,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-const configuration = fig5TransferConfiguration.parse({
+const configuration = fig5TransferSchema.parse({
   model: bert,
   golden: at('golden.safetensors'),
   data: at('books'),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { climb, estimatorFeatures, ladderConfiguration, ladderTables, missing } from '../../experiments/ladder.ts';
+import { climb, estimatorFeatures, ladderSchema, ladderTables, missing } from '../../experiments/ladder.ts';
 
-const configuration = ladderConfiguration.parse({
+const configuration = ladderSchema.parse({
   estimators: ['positive', 'favor++'],
   numFeatures: [4, 16],
   draws: 2,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { projectionLength } from '../../src/backend/estimator.ts';
 import { Random } from '../../src/base/random.ts';
-import { activations, type FeatureMapOptions, featureConfiguration } from '../../src/features/configuration.ts';
+import { activations, type FeatureMapOptions, featureSchema } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import { measureP, optimalA } from '../../src/features/maps/favor-plus-plus.ts';
 import { projectionKinds } from '../../src/features/projection.ts';
@@ -10,7 +10,7 @@ import { expectMean } from './statistics.ts';
 import { activationFunctions, estimate, rowsOf, sampleEstimates } from './support.ts';
 
 const draw = (options: FeatureMapOptions, dHead: number, seed = 1) =>
-  drawFeatures(featureConfiguration.parse(options), dHead, new Random(seed));
+  drawFeatures(featureSchema.parse(options), dHead, new Random(seed));
 
 const negated = (rows: readonly number[][]) => rows.map((row) => row.map((value) => -value));
 const scaled = (rows: readonly number[][], by: number) => rows.map((row) => row.map((value) => by * value));
@@ -174,22 +174,22 @@ describe('FAVOR++', () => {
 
 describe('configuration', () => {
   test('defaults and names', () => {
-    expect(featureConfiguration.parse({})).toEqual({ numFeatures: 256, featureMap: { type: 'positive' } });
-    expect(featureConfiguration.parse({ featureMap: 'relu' }).featureMap).toEqual({
+    expect(featureSchema.parse({})).toEqual({ numFeatures: 256, featureMap: { type: 'positive' } });
+    expect(featureSchema.parse({ featureMap: 'relu' }).featureMap).toEqual({
       type: 'generalised',
       activation: 'relu',
       epsilon: 1e-3,
       stabiliser: 1e-6,
       scaleInputs: true,
     });
-    expect(featureConfiguration.safeParse({ featureMap: 'cubic' }).success).toBe(false);
-    expect(featureConfiguration.safeParse({ featureMap: 'favor++' }).success).toBe(false);
+    expect(featureSchema.safeParse({ featureMap: 'cubic' }).success).toBe(false);
+    expect(featureSchema.safeParse({ featureMap: 'favor++' }).success).toBe(false);
   });
 
   test('what a checkpoint saves is read back as it was', () => {
     for (const featureMap of ['smreg', 'trigonometric', 'exp', { type: 'favor++', p: 0.4 }] as const) {
-      const parsed = featureConfiguration.parse({ featureMap, projection: 'simplex', norms: 'gaussian' });
-      expect(featureConfiguration.parse(JSON.parse(JSON.stringify(parsed)))).toEqual(parsed);
+      const parsed = featureSchema.parse({ featureMap, projection: 'simplex', norms: 'gaussian' });
+      expect(featureSchema.parse(JSON.parse(JSON.stringify(parsed)))).toEqual(parsed);
     }
   });
 

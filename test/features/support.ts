@@ -2,7 +2,7 @@
 import { blockSize } from '../../src/backend/estimator.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';
-import { type FeatureMapOptions, featureConfiguration } from '../../src/features/configuration.ts';
+import { type FeatureMapOptions, featureSchema } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';
 import type { Features } from '../../src/features/features.ts';
 
@@ -131,7 +131,7 @@ export function sampleEstimates(
   draws: number,
   seed = 1,
 ): Float64Array[] {
-  const configuration = featureConfiguration.parse(options);
+  const configuration = featureSchema.parse(options);
   const random = new Random(seed, 9);
   const samples = pairs.map(() => new Float64Array(draws));
   for (let draw = 0; draw < draws; draw++) {

@@ -2,7 +2,7 @@ import { DataError, ShapeError } from '../../base/errors.ts';
 import { type OptionKind, option } from '../../base/options.ts';
 import { safeParse, z } from '../../base/zod.ts';
 
-const savedState = z.lazy(() => {
+const savedStateSchema = z.lazy(() => {
   /** Numbers, or their little-endian bytes in base64. */
   const numbers = z.union([z.instanceof(Float32Array), z.pipe(z.base64(), z.transform(fromBase64))]);
 
@@ -37,10 +37,10 @@ const savedState = z.lazy(() => {
 });
 
 /** A decoding state as plain data: restore it with the attention's `restoreState`. */
-export type SavedState = z.output<typeof savedState>;
+export type SavedState = z.output<typeof savedStateSchema>;
 
 /** A {@link SavedState} that `JSON.stringify` keeps whole: its arrays are base64 of their little-endian bytes. */
-export type SavedStateJson = z.input<typeof savedState>;
+export type SavedStateJson = z.input<typeof savedStateSchema>;
 
 /** A saved state in a form for `JSON.stringify`; {@link parseSavedState} and `restoreState` read it. */
 export function savedStateToJson(saved: SavedState): SavedStateJson {
@@ -55,7 +55,7 @@ export function savedStateToJson(saved: SavedState): SavedStateJson {
  * @throws DataError naming what is wrong.
  */
 export function parseSavedState(value: unknown): SavedState {
-  const result = safeParse(savedState, value);
+  const result = safeParse(savedStateSchema, value);
   if (result.success) return result.data;
   const [{ path, message }] = result.error.issues;
   const where = path.length > 0 ? ` at ${path.join('.')}` : '';

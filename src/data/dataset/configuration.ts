@@ -1,14 +1,14 @@
 import { DataError } from '../../base/errors.ts';
 import { safeParse, z } from '../../base/zod.ts';
 import { type DatasetFormat, datasetFormats } from './data-files.ts';
-import { splitConfiguration } from './split.ts';
+import { splitSchema } from './split.ts';
 
 /** What `openDataset` takes. */
-const datasetConfiguration = z.lazy(() => {
+const datasetSchema = z.lazy(() => {
   const common = {
     /** Files, globs, folders and `hf://…` names. */
     data: z.array(z.string()).check(z.minLength(1)),
-    split: z.optional(splitConfiguration),
+    split: z.optional(splitSchema),
   };
   const fields = {
     ...common,
@@ -67,9 +67,9 @@ const datasetConfiguration = z.lazy(() => {
 });
 
 /** A dataset, with all defaults. */
-export type DatasetConfiguration = z.output<typeof datasetConfiguration>;
+export type DatasetConfiguration = z.output<typeof datasetSchema>;
 
-type Given = z.input<typeof datasetConfiguration>;
+type Given = z.input<typeof datasetSchema>;
 type WithoutFormat<T> = T extends unknown ? Omit<T, 'format'> & { readonly format?: undefined } : never;
 
 /** A format with its own options; without a format, the names of the files say it. */
@@ -94,7 +94,7 @@ export function checkDatasetNames({ data, format }: DatasetOptions): {
 
 /** @throws ConfigurationError for options that the format does not have */
 export function parseDatasetOptions(options: unknown): DatasetConfiguration {
-  const result = safeParse(datasetConfiguration, options);
+  const result = safeParse(datasetSchema, options);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new DataError(`The options of the data are wrong: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);

@@ -12,7 +12,7 @@ import { tailCuts, tailSplitters } from './tail-split.ts';
 export const usualFraction = 0.1;
 
 /** How a dataset is divided. */
-export const splitConfiguration = z.lazy(() => {
+export const splitSchema = z.lazy(() => {
   const between = (value: unknown) => `${value} is not a number between 0 and 1`;
   const share = z._default(
     z
@@ -45,11 +45,11 @@ export const splitConfiguration = z.lazy(() => {
   ]);
 });
 
-export type SplitOptions = z.input<typeof splitConfiguration>;
-export type SplitConfiguration = z.output<typeof splitConfiguration>;
+export type SplitOptions = z.input<typeof splitSchema>;
+export type SplitConfiguration = z.output<typeof splitSchema>;
 
 export const parseSplit = (options: SplitOptions): SplitConfiguration =>
-  parseConfiguration(splitConfiguration, options, 'the split');
+  parseConfiguration(splitSchema, options, 'the split');
 
 /**
  * Reads what a rule needs to know of the documents. By tail all documents are read once, to count their characters. By

@@ -1,5 +1,5 @@
 import { createAttention } from '../../attention/attention.ts';
-import { type AttentionOptions, attentionConfiguration } from '../../attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../attention/configuration.ts';
 import { rememberSource, type SourceMemory, sourceMemoryKind } from '../../attention/decoding/source-memory.ts';
 import { attendOptions, keyMaskKind, rowsOfNumbers } from '../../attention/options.ts';
 import {
@@ -234,6 +234,6 @@ function attentionOf(
   options: AttentionOptions,
   random = new Random(0),
 ): Attention {
-  const configuration = parseConfiguration(attentionConfiguration, options, 'the attention');
+  const configuration = parseConfiguration(attentionSchema, options, 'the attention');
   return createAttention(backend, configuration, { numHeads, dHead: dModel / numHeads, maxLength }, random);
 }

@@ -1,5 +1,5 @@
 import type { AttentionConfiguration } from '../../attention/configuration.ts';
-import { attentionConfiguration } from '../../attention/configuration.ts';
+import { attentionSchema } from '../../attention/configuration.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureMapOptions } from '../../features/configuration.ts';
@@ -37,7 +37,7 @@ export async function chooseAttention(
   const order = [...alone].sort((a, b) => b.model.embeddingError - a.model.embeddingError).map(({ layer }) => layer);
   const rising = [...numFeatures].sort((a, b) => a - b);
   const choice = (numExact: number, m: number): ChosenAttention => ({
-    attention: parseConfiguration(attentionConfiguration, { ...base, type: 'favor', numFeatures: m }, 'the attention'),
+    attention: parseConfiguration(attentionSchema, { ...base, type: 'favor', numFeatures: m }, 'the attention'),
     exactLayers: order.slice(0, numExact).sort((a, b) => a - b),
   });
   const meets = async (chosen: ChosenAttention) => (await comparison.compare(chosen, seed)).embeddingError <= error;

@@ -1,4 +1,4 @@
-import { type AttentionConfiguration, attentionConfiguration } from '../../attention/configuration.ts';
+import { type AttentionConfiguration, attentionSchema } from '../../attention/configuration.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
@@ -88,7 +88,7 @@ export async function conversionReport(
   const numFeatures = options.numFeatures ?? conversionLadder;
   const estimators = options.estimators ?? softmaxEstimators;
   const wanted = parseConfiguration(
-    attentionConfiguration,
+    attentionSchema,
     typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
     'the attention',
   );
@@ -158,7 +158,7 @@ function withEstimator(
   p: number,
 ): AttentionConfiguration {
   const { featureMap } = estimatorFeatures(estimator, {}, p);
-  return parseConfiguration(attentionConfiguration, { ...attention, featureMap }, 'the attention');
+  return parseConfiguration(attentionSchema, { ...attention, featureMap }, 'the attention');
 }
 
 function estimatorFeatures(estimator: SoftmaxEstimator, base: FeatureMapOptions, p: number): FeatureMapOptions {

@@ -5,7 +5,7 @@ import { safeParse } from '../../base/zod.ts';
 import {
   type TransformerConfiguration,
   type TransformerOptions,
-  transformerConfiguration,
+  transformerSchema,
 } from '../../model/configuration.ts';
 import type { Companions } from '../../storage/companions.ts';
 import { filesInMemory, type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
@@ -120,7 +120,7 @@ function poolingOf(sentences: SentencePooling | undefined) {
 }
 
 function parse(options: TransformerOptions, where: string): TransformerConfiguration {
-  const result = safeParse(transformerConfiguration, options);
+  const result = safeParse(transformerSchema, options);
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   throw new DataError(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../../src/attention/attention.ts';
-import { attentionConfiguration } from '../../../src/attention/configuration.ts';
+import { attentionSchema } from '../../../src/attention/configuration.ts';
 import { rememberSource } from '../../../src/attention/decoding/source-memory.ts';
 import { Random } from '../../../src/base/random.ts';
 import { scope } from '../../../src/tensor/scope.ts';
@@ -21,7 +21,7 @@ describe('rememberSource', () => {
     ] as const) {
       it(`${backend.name}, ${JSON.stringify(options)}: queries see what they see in one pass, again and again`, async () => {
         const sizes = { numHeads: heads, dHead, maxLength: lengthK };
-        const attention = createAttention(backend, attentionConfiguration.parse(options), sizes, new Random(3));
+        const attention = createAttention(backend, attentionSchema.parse(options), sizes, new Random(3));
         const [keys, values] = [1, 2].map((seed) => randomTensor(backend, [batch, lengthK, heads, dHead], seed));
         for (const mask of [undefined, keyMask]) {
           const memory = rememberSource(attention, keys, values, mask);

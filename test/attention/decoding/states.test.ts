@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../../src/attention/attention.ts';
-import { type AttentionOptions, attentionConfiguration } from '../../../src/attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../../src/attention/configuration.ts';
 import { FavorState } from '../../../src/attention/decoding/favor-state.ts';
 import { parseSavedState, savedStateToJson } from '../../../src/attention/decoding/saved-state.ts';
 import type { Attention, DecodingState } from '../../../src/attention/types.ts';
@@ -74,7 +74,7 @@ for (const { backend, rounding } of backends) {
   for (const kind of kinds) {
     const attention = createAttention(
       backend,
-      attentionConfiguration.parse(kind),
+      attentionSchema.parse(kind),
       { numHeads: 1, dHead, maxLength: 64 },
       new Random(3),
     );
@@ -177,12 +177,7 @@ for (const { backend, rounding } of backends) {
 describe('states of sequences of different lengths', () => {
   const backend = createReferenceBackend();
   const make = (options: AttentionOptions) =>
-    createAttention(
-      backend,
-      attentionConfiguration.parse(options),
-      { numHeads: 1, dHead, maxLength: 64 },
-      new Random(3),
-    );
+    createAttention(backend, attentionSchema.parse(options), { numHeads: 1, dHead, maxLength: 64 }, new Random(3));
 
   it('FAVOR+ stacks them: its state has one size', async () => {
     const attention = make({ type: 'favor', numFeatures: 6 });
@@ -222,7 +217,7 @@ describe('states that do not fit are refused in one sentence', () => {
   const make = (options: AttentionOptions, width = dHead) =>
     createAttention(
       backend,
-      attentionConfiguration.parse(options),
+      attentionSchema.parse(options),
       { numHeads: 1, dHead: width, maxLength: 64 },
       new Random(3),
     );
@@ -289,7 +284,7 @@ it('an unnormalised configuration gives sums, whose quotient by those of ones is
   const make = (normalised: boolean) =>
     createAttention(
       backend,
-      attentionConfiguration.parse({ type: 'favor', numFeatures: 14, featureMap: 'relu', normalised }),
+      attentionSchema.parse({ type: 'favor', numFeatures: 14, featureMap: 'relu', normalised }),
       { numHeads: heads, dHead, maxLength: 64 },
       new Random(3),
     );
@@ -311,7 +306,7 @@ describe('a step of other sizes than its state', () => {
     '$type: is refused, and the state stays',
     async (options) => {
       const backend = createReferenceBackend();
-      const configuration = attentionConfiguration.parse(options);
+      const configuration = attentionSchema.parse(options);
       const attention = createAttention(backend, configuration, { numHeads: 2, dHead: 2, maxLength: 8 }, new Random(1));
       const state = attention.createState({ batch: 2, heads: 2, dHead: 2, dValue: 2 });
       const of = (...shape: number[]) =>

@@ -6,7 +6,7 @@ import type { AttendOptions } from '../../../src/attention/types.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { FloatArray } from '../../../src/backend/types.ts';
 import { Random, streams } from '../../../src/base/random.ts';
-import { featureConfiguration } from '../../../src/features/configuration.ts';
+import { featureSchema } from '../../../src/features/configuration.ts';
 import * as features from '../../../src/features/draw-features.ts';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.ts';
 import { backends } from '../backends.ts';
@@ -81,7 +81,7 @@ describe.each(backends)('attentionRows on $backend.name', ({ backend, rounding }
 
   it.each(combinations)('$name: rows of the quadratic form', async ({ featureMap, projection }) => {
     const options = { numFeatures: 38, featureMap, projection };
-    const drawn = features.drawFeatures(featureConfiguration.parse(options), 5, new Random(0, streams.projections));
+    const drawn = features.drawFeatures(featureSchema.parse(options), 5, new Random(0, streams.projections));
     const kernel = featureKernel(drawn, 5);
     for (const form of forms) {
       given = uploadInputs(backend, inputs, form.layout);

@@ -6,7 +6,7 @@ import { approximationReport, formatReport } from '../../../src/attention/inspec
 import type { AttendOptions } from '../../../src/attention/types.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random, streams } from '../../../src/base/random.ts';
-import { featureConfiguration } from '../../../src/features/configuration.ts';
+import { featureSchema } from '../../../src/features/configuration.ts';
 import * as features from '../../../src/features/draw-features.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
 import {
@@ -116,11 +116,7 @@ const everyHead = [0, 1].flatMap((b) => [0, 1, 2].map((h) => [b, h] as const));
 const everyRow = Array.from({ length: 11 }, (_, i) => i);
 
 function kernelOf(options: Parameters<typeof drawFeatures>[2], dHead = 5, seed = 0): Kernel {
-  const drawn = features.drawFeatures(
-    featureConfiguration.parse(options),
-    dHead,
-    new Random(seed, streams.projections),
-  );
+  const drawn = features.drawFeatures(featureSchema.parse(options), dHead, new Random(seed, streams.projections));
   return featureKernel(drawn, dHead);
 }
 
@@ -181,7 +177,7 @@ describe('approximationReport', () => {
     for (const featureMap of ['positive', 'trigonometric'] as const) {
       const drawn = { numFeatures: 6, featureMap };
       const { effectiveFeatures, negativeDenominators } = await report(inputs, { features: drawn, causal: true });
-      const each = features.drawFeatures(featureConfiguration.parse(drawn), 5, new Random(0, streams.projections));
+      const each = features.drawFeatures(featureSchema.parse(drawn), 5, new Random(0, streams.projections));
       const ratios: number[] = [];
       const negatives: number[] = [];
       for (const [b, h] of everyHead) {

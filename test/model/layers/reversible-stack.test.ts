@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createAttention } from '../../../src/attention/attention.ts';
-import { type AttentionOptions, attentionConfiguration } from '../../../src/attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../../src/attention/configuration.ts';
 import type { AttendOptions } from '../../../src/attention/types.ts';
 import { nodeHost } from '../../../src/backend/native/node-host.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
@@ -33,7 +33,7 @@ function createBlocks(backend: Backend, options: AttentionOptions, numLayers: nu
   const initial = { random, deviation: 0.4 };
   const blocks = Array.from({ length: numLayers }, () => {
     const sizes = { numHeads, dHead: dModel / numHeads, maxLength: length };
-    const attention = createAttention(backend, attentionConfiguration.parse(options), sizes, random);
+    const attention = createAttention(backend, attentionSchema.parse(options), sizes, random);
     return new Block({
       attentionNorm: new LayerNorm(backend, dModel),
       attention: new MultiHeadAttention(backend, { dModel, numHeads, rotary: true }, attention, initial),
