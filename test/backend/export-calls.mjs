@@ -49,34 +49,35 @@ export const methodsNotCalled = {
   ),
 };
 
-/** Exports whose last object is no options but data, or a result of another export, which may hold more. */
-export const takesData = new Set([
-  ...['snapshotsLength', 'createAttention', 'FavorAttention.createState', 'LshAttention', 'LshAttention.createState'],
-  ...['LinformerAttention', 'FavorState', 'FavorState.empty', 'KeyValueCache', 'formatReport', 'Random.from'],
-  ...['Masking.apply', 'maskedEvaluation', 'maskedTraining', 'GroupSplit.partOf', 'BadRecords.add'],
-  ...['softmaxKernel', 'regularisedSoftmaxKernel', 'expectedKernel', 'meanSquaredError', 'orthogonalGain'],
-  ...[
-    'Block',
-    'imagePatches',
-    'onnxCompanions',
-    'encodeOnnx',
-    'tokenizerFiles',
-    'classLabels',
-    'classNames',
-    'keptConfig',
-  ],
-  ...['parseCompanions', 'unchangedCompanions', 'BpeTokenizer', 'CharacterTokenizer', 'UnigramTokenizer'],
-  ...['loadTokenizer', 'loadAnyTokenizer', 'loadForeignTokenizer', 'batchOptions', 'checkTeacher', 'Distillation'],
-  ...['Distillation.teach', 'checkObjective', 'objectiveLoss', 'heldOutBatches', 'trainingBatches', 'checkTokenizer'],
-  ...['restoreModel', 'dataFingerprint', 'FavorState.restore', 'KeyValueCache.restore', 'parseSavedState'],
-  ...['savedStateToJson', 'encodeSafetensors', 'FavorAttention.restoreState', 'LshAttention.restoreState'],
-  ...[
-    'Transformer.forwardInSteps',
-    'Transformer.attentionInputsInSteps',
-    'EncoderDecoder.encodeInSteps',
-    'MultiHeadAttention.recall',
-  ],
-]);
+/** Exports whose last object may hold unknown keys, by reason. */
+export const takesData = new Set(
+  Object.values({
+    'is sizes, all of them needed: an object that has more, such as a layer or a state, will do': [
+      ...['snapshotsLength', 'createAttention', 'LshAttention', 'LinformerAttention', 'imagePatches'],
+      ...['FavorAttention.createState', 'LshAttention.createState', 'FavorState', 'FavorState.empty', 'KeyValueCache'],
+    ],
+    'is what another export gave': [
+      ...['formatReport', 'Random.from', 'maskedEvaluation', 'maskedTraining', 'softmaxKernel', 'onnxCompanions'],
+      ...['regularisedSoftmaxKernel', 'expectedKernel', 'meanSquaredError', 'orthogonalGain', 'restoreModel'],
+      ...['dataFingerprint', 'checkTokenizer', 'checkObjective', 'objectiveLoss', 'checkTeacher', 'Distillation'],
+      ...['classLabels', 'classNames', 'tokenizerFiles', 'heldOutBatches', 'trainingBatches'],
+    ],
+    'is a batch or a record, to which the caller may add': [
+      ...['Masking.apply', 'batchOptions', 'Distillation.teach', 'GroupSplit.partOf', 'BadRecords.add'],
+    ],
+    'is the contents of a file of other programs, or a graph': [
+      ...['parseCompanions', 'unchangedCompanions', 'keptConfig', 'encodeOnnx', 'loadTokenizer'],
+      ...['loadAnyTokenizer', 'loadForeignTokenizer'],
+    ],
+    'is parts of which a model or tokenizer is made, all of them needed': [
+      ...['Block', 'BpeTokenizer', 'CharacterTokenizer', 'UnigramTokenizer'],
+    ],
+    'is a saved state or the metadata of a file, refused in words of their own': [
+      ...['FavorState.restore', 'KeyValueCache.restore', 'parseSavedState', 'savedStateToJson', 'encodeSafetensors'],
+      ...['FavorAttention.restoreState', 'LshAttention.restoreState'],
+    ],
+  }).flat(),
+);
 
 /** Name → [valid arguments, call]; `Class.method` for methods. */
 export async function exportCalls({ library, backend, tensorOf, idsOf }) {
