@@ -7,7 +7,7 @@ import { formatSettings, printJson } from './output.ts';
 
 /** A way of running a command that does not take all of its options. Several modes may hold at once. */
 export interface Mode<Flags> {
-  /** What chooses the mode, such as `train --resume`; stands in the refusal. */
+  /** What chooses the mode, such as `train --resume`; the refusal names it. */
   readonly name: string;
   /** Whether the options, or the files that they name, choose the mode. */
   readonly when: (flags: Flags) => boolean | Promise<boolean>;
@@ -133,7 +133,7 @@ function refuseOthers(command: Command, mode: Mode<never>): void {
   throw new ConfigurationError(`${mode.name} does not take ${list}: ${advice}.`);
 }
 
-/** Of `--x` and `--no-x`, which share a value, the one that was given. */
+/** The option that was given, `--x` or `--no-x`, which share a value. */
 function isMeant(option: Option, command: Command): boolean {
   return !option.isBoolean() || command.getOptionValue(option.attributeName()) === !option.negate;
 }

@@ -43,7 +43,7 @@ export class TrainingProgress {
     this.#bar.start(this.#total, this.#done, { text: this.#text });
   }
 
-  /** Of the bar: steps or, where the time is limited, seconds. */
+  /** The bar counts steps or, where the time is limited, seconds. */
   get #total(): number {
     const { steps, minutes } = this.#options;
     return minutes === undefined ? steps : 60 * minutes;

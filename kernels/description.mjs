@@ -314,7 +314,7 @@ export const kernels = {
     flops: '2 * batch * m * n * k',
   },
   gemv: {
-    about: 'The same product for few rows (m ≤ 4, a not transposed): reads b once where it lies.',
+    about: 'The same product for few rows (m ≤ 4, a not transposed): reads b once, without a copy.',
     arguments: {
       a: 'in [m @ lda, k]',
       b: 'in [(transposeB ? n : k) @ ldb, transposeB ? k : n]',

@@ -5,16 +5,16 @@
 
 namespace KERNELS_NAMESPACE {
 
-constexpr Index kChunk = 16384;  // elements of one unit of memory-bound work
+constexpr Index kElementsPerUnit = 16384;  // of memory-bound work
 
 static inline Index divideUp(Index a, Index b) { return (a + b - 1) / b; }
 static inline Index smaller(Index a, Index b) { return a < b ? a : b; }
 static inline Index larger(Index a, Index b) { return a > b ? a : b; }
 
-static inline Plan chunkPlan(Index count) { return {divideUp(count, kChunk), 0}; }
+static inline Plan chunkPlan(Index count) { return {divideUp(count, kElementsPerUnit), 0}; }
 
 // Rows of `width` elements that make one unit.
-static inline Index rowsPerUnit(Index width) { return larger(1, kChunk / larger(1, width)); }
+static inline Index rowsPerUnit(Index width) { return larger(1, kElementsPerUnit / larger(1, width)); }
 static inline Plan rowPlan(Index rows, Index width) { return {divideUp(rows, rowsPerUnit(width)), 0}; }
 
 // Columns of a [rows, columns] array that make one unit when a unit walks down all rows: 64 to 512, about a quarter of all.
@@ -31,7 +31,7 @@ template <class F, class... P> static inline void map(Index first, Index last, f
 
 // The same for the chunks of a unit of work.
 template <class F, class... P> static inline void mapChunks(Work work, Index count, float* out, F f, const P*... inputs) {
-  map(work.first * kChunk, smaller(work.last * kChunk, count), out, f, inputs...);
+  map(work.first * kElementsPerUnit, smaller(work.last * kElementsPerUnit, count), out, f, inputs...);
 }
 
 // Σ f(inputs[i]…) over `count` elements, in an order that depends on count alone.

@@ -11,7 +11,7 @@ const MOST_WORDS = 25;
 /** Words that make a reader stumble, each with what to write instead. */
 const PLAINER = [
   [/\bmend(s|ed|ing)?\b/i, '"fix"'],
-  [/\b(lies?|lying) (?!about)/i, '"is" and a place'],
+  [/\b(lies?|lying)\b(?! about)/i, '"is" and a place'],
   [/\b(goes|go|going|went) on\b/i, '"continues"'],
   [/\bsuch an? /i, 'the noun, or "a … like this"'],
   [/\b(whence|hence)\b/i, '"so", or "from which"'],

@@ -45,7 +45,7 @@ export async function installPeers(say: (line: string) => void): Promise<void> {
     say(`Not installed: ${absent.join(', ')}${problem === undefined ? '' : ` (npm: ${problem})`}.`);
 }
 
-/** Resolves with npm's complaint if it failed. Of optional dependencies it leaves out those that it cannot fetch or build, silently. */
+/** npm silently leaves out optional dependencies that it cannot fetch or build. */
 function runNpm(): Promise<string | undefined> {
   const args = ['install', '--no-package-lock', '--no-audit', '--no-fund', '--fetch-retries=1', '--loglevel=error'];
   // onnxruntime-node would download GPU libraries

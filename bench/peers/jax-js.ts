@@ -2,7 +2,7 @@
 import { loadPeer } from './install.ts';
 import type { AttentionProblem, Peer, PeerRun } from './peer.ts';
 
-/** Of an array of jax-js, what is used here. Every operation consumes its operands; `ref` keeps one for another use. */
+/** The part of an array of jax-js that is used here. */
 interface JaxArray {
   readonly ref: JaxArray;
   reshape(shape: readonly number[]): JaxArray;
@@ -16,7 +16,7 @@ interface JaxArray {
 
 type JaxFunction = (...arrays: JaxArray[]) => JaxArray;
 
-/** Of `@jax-js/jax`, what is used here: its own types are there only once the bench has installed it. */
+/** The part of `@jax-js/jax` that is used here: its own types exist only once the bench has installed the package. */
 interface Jax {
   init(device: string): Promise<readonly string[]>;
   defaultDevice(device: string): void;

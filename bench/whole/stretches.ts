@@ -27,8 +27,8 @@ const MEGABYTE = 1e6;
 type Work = () => Promise<unknown>;
 
 /**
- * Milliseconds of the longest stretch between two turns of the event loop while `work` runs. Of each stretch the time on the
- * clock counts or the processor's, whichever is less, so that other processes do not.
+ * Each stretch counts by the time on the clock or the processor's, whichever is less, so that other processes do not
+ * count.
  */
 async function longestStretch(work: Work): Promise<number> {
   let longest = 0;

@@ -21,7 +21,7 @@ export interface CompletionEvent {
 
 export interface Usage {
   readonly promptTokens: number;
-  /** Of these, those that a session held already. */
+  /** How many of these a session held already. */
   readonly cachedTokens: number;
   readonly completionTokens: number;
 }

@@ -43,7 +43,7 @@ export function badRequest(message: string, param?: string, code?: string): ApiE
 /** OpenAI's clients repeat a request that failed with 409 or 5xx, unless told not to. */
 export const noRetry = { 'x-should-retry': 'false' };
 
-/** Of an error that nobody foresaw only the fact is told, not the text, which may name files. */
+/** An unforeseen error is reported without its text, which may name files. */
 export function toApiError(error: unknown): ApiError {
   return error instanceof ApiError
     ? error

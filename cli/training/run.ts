@@ -202,7 +202,7 @@ export async function storeConfiguration(out: string, configuration: RunConfigur
 }
 
 /**
- * Loads the teacher that a configuration asks for, and notes where it lies.
+ * Loads the teacher that a configuration asks for, and notes where the teacher is.
  *
  * @param initial what training starts from, which is the teacher if the configuration names none
  * @throws ConfigurationError when there is no teacher, or it is not of the kind of the initial model

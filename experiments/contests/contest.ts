@@ -44,7 +44,7 @@ const outcome = z.strictObject({
   curve: z.array(score.extend({ step: z.int() })),
   /** After the last update. */
   tests: z.record(z.string(), score),
-  /** Of training, in tokens that are predicted; medians, as other work on the machine delays some updates. */
+  /** Figures of training, in tokens that are predicted; medians, as other work on the machine delays some updates. */
   tokensPerSecond: z.number(),
   stepsPerSecond: z.number(),
   /** Why training ended early; the curve is what came before. */

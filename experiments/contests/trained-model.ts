@@ -43,7 +43,7 @@ export const quickModel: TrainedModelConfiguration = {
 export interface TrainedModel {
   readonly model: Transformer;
   readonly heldOut: TokenSplit;
-  /** Of the held-out text, in windows without context. */
+  /** Bits per character of the held-out text, in windows without context. */
   readonly bitsPerCharacter: number;
 }
 

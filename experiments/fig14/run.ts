@@ -24,7 +24,7 @@ export interface DepthLine {
 export interface Fig14Numbers {
   readonly random: readonly DepthLine[];
   readonly trained: readonly DepthLine[];
-  /** Of the trained Transformer on held-out text. */
+  /** Bits per character of the trained Transformer on held-out text. */
   readonly bitsPerCharacter: number;
 }
 

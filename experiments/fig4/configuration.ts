@@ -12,7 +12,7 @@ const sweep = {
 export const fig4Schema = z.strictObject({
   /** Normal q, k, v, one head, bidirectional. */
   gaussian: z.strictObject({
-    /** Of q and k, one set of lines for each. */
+    /** Deviations of q and k, one set of lines for each. */
     deviations: z.array(z.number().positive()).min(1),
     length: count,
     dHead: count,

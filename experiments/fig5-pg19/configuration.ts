@@ -6,7 +6,7 @@ export const fig5Schema = z.strictObject({
   data: z.string(),
   /** Share of the books that is held out, whole books. */
   heldOut: z.number().gt(0).lt(1),
-  /** Of the unigram tokenizer. */
+  /** Size of the unigram tokenizer. */
   vocabSize: z.int().min(300),
   model: modelSizes,
   training: contestTraining,

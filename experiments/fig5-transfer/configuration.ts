@@ -30,7 +30,7 @@ export const fig5TransferSchema = z.strictObject({
     length: count,
     learningRate: z.number().positive(),
     warmupSteps: z.int().min(0),
-    /** Of the error of what attention gives in each layer, and of the last hidden states. */
+    /** Weights of the error of what attention gives in each layer, and of the last hidden states. */
     attentionWeight: z.number().min(0),
     hiddenWeight: z.number().min(0),
     /** Updates between points of the curve. */

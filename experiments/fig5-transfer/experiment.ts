@@ -51,7 +51,7 @@ function tabulate(numbers: Fig5TransferNumbers, configuration: Fig5TransferConfi
   ].join('\n');
 }
 
-/** Of as many features as the finetuned model has; the others are in result.json. */
+/** Rows of as many features as the finetuned model has; the others are in result.json. */
 function layersTable(
   forms: Readonly<Record<'converted' | 'balanced', Converted>>,
   { attention, ladder }: Fig5TransferConfiguration,

@@ -6,7 +6,7 @@ import { fig6Schema } from './configuration.ts';
 import { draw } from './figure.ts';
 import { type DirectionNumbers, run } from './run.ts';
 
-/** Of the paper, on TrEMBL with 36 layers: accuracy and perplexity, test · out of distribution (its Table 2). */
+/** The paper's figures on TrEMBL with 36 layers: accuracy and perplexity, test · out of distribution (its Table 2). */
 const paper: Record<'U' | 'B', Record<string, string>> = {
   U: {
     'empirical baseline': '9.92 / 17.80 · 9.07 / 17.93',

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 
-/** What of a TensorFlow.js `model.json` says where the weights lie. */
+/** What a TensorFlow.js `model.json` says about where its weights are. */
 const manifestFile = z.looseObject({
   weightsManifest: z
     .array(

@@ -44,8 +44,8 @@ template <int N> class Walk {
 
 // Calls f(element, count, walk) for the stretches of a unit.
 template <int N, class F> static inline void forStretches(Work work, Index count, const int32_t* layout, Index numAxes, F f) {
-  Index element = work.first * kChunk;
-  const Index last = smaller(work.last * kChunk, count);
+  Index element = work.first * kElementsPerUnit;
+  const Index last = smaller(work.last * kElementsPerUnit, count);
   Walk<N> walk(layout, numAxes, element);
   while (element < last) {
     const Index n = smaller(walk.left(), last - element);
@@ -90,7 +90,7 @@ struct Transposition {
   void run(Work work, const float* x, float* out, const int32_t* layout, Index numAxes, Index count) const {
     const Index acrossP = divideUp(lengthP, kWidth), acrossQ = divideUp(lengthQ, kWidth);
     const Index squares = count / (lengthP * lengthQ) * acrossP * acrossQ;
-    const Index each = divideUp(squares, divideUp(count, kChunk)), end = smaller(work.last * each, squares);
+    const Index each = divideUp(squares, divideUp(count, kElementsPerUnit)), end = smaller(work.last * each, squares);
     for (Index number = work.first * each; number < end; number++) {
       const Index atQ = number % acrossQ * kWidth, atP = number / acrossQ % acrossP * kWidth;
       Index rest = number / (acrossQ * acrossP), from = atP + atQ * strideQ, to = atP * strideP + atQ;

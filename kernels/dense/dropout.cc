@@ -52,8 +52,8 @@ RUN(dropout) {
   const bool none = least > 0xffffffffu;
   const Words threshold = Words{} + uint32_t(least);
   const Vector factor = splat(none ? 0.0f : 1.0f / (1.0f - rate));
-  const Index end = smaller(work.last * kChunk, count);
-  for (Index i = work.first * kChunk; i < end; i += 2 * kWidth) {
+  const Index end = smaller(work.last * kElementsPerUnit, count);
+  for (Index i = work.first * kElementsPerUnit; i < end; i += 2 * kWidth) {
     Words words[2];
     philox(uint64_t(i) / 4, stream, seedLow, seedHigh, words);
     for (int half = 0; half < 2; half++) {

@@ -51,7 +51,7 @@ RUN(gemm_pack);
 PLAN(gemm);
 RUN(gemm);
 
-// The same product for few rows (m ≤ 4, a not transposed): reads b once where it lies.
+// The same product for few rows (m ≤ 4, a not transposed): reads b once, without a copy.
 #define ARGUMENTS_gemv \
   [[maybe_unused]] const float* a, \
   [[maybe_unused]] const float* b, \

@@ -12,8 +12,8 @@ RUN(adamw) {
   const Vector inverse1 = splat(1.0f / correction1), inverse2 = splat(1.0f / correction2);
   const float *oldM = firstMoment, *oldV = secondMoment, *oldX = parameter;
   constexpr Index kBlock = 1024;  // what the three steps share stays in L1
-  const Index end = smaller(work.last * kChunk, count);
-  for (Index first = work.first * kChunk; first < end; first += kBlock) {
+  const Index end = smaller(work.last * kElementsPerUnit, count);
+  for (Index first = work.first * kElementsPerUnit; first < end; first += kBlock) {
     const Index last = smaller(first + kBlock, end);
     map(first, last, firstMoment, [=](Vector m, Vector g) { return fma(b1, m, c1 * (scale * g)); }, oldM, gradient);
     map(first, last, secondMoment, [=](Vector v, Vector g) { return fma(b2, v, c2 * (scale * g) * (scale * g)); }, oldV, gradient);

@@ -74,7 +74,7 @@ export class LshAttention implements Attention<KeyValueCache> {
   readonly sharesKeys = true;
   /** `[numHashes, maxBuckets/2, dHead]` */
   readonly rotations: Tensor;
-  /** Of causal sequences, whatever their length: enough for the layer's longest. */
+  /** The number for causal sequences, whatever their length: enough for the layer's longest. */
   readonly #causalBuckets: number;
   readonly #shape: Shape;
 

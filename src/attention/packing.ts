@@ -39,7 +39,7 @@ export function denseSequences(
  *
  * @param querySegments one array of `lengthQ` ids per batch row
  * @param keySegments likewise for the keys. Default: the queries'.
- * @throws when a segment's positions are not contiguous.
+ * @throws ConfigurationError when a segment's positions are not contiguous.
  */
 export function segmentSequences(
   backend: Backend,

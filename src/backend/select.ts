@@ -33,7 +33,8 @@ export interface BackendOptions {
 /**
  * Creates a backend on `host`. Without a choice, takes the native addon where it loads and WebAssembly elsewhere; in
  * Node it then says so once.
- * @throws if the backend asked for cannot be loaded, or an option or variable of the environment is not valid.
+ * @throws PlatformError if the backend asked for cannot be loaded
+ * @throws ConfigurationError if an option or variable of the environment is not valid
  */
 export async function createBackendOn(host: Host, options: BackendOptions = {}): Promise<Backend> {
   checkOptions<BackendOptions>('createBackend', options, {

@@ -30,7 +30,7 @@ export interface Backend extends Operations {
   /** Bytes held now, cached free blocks included. */
   readonly bytesAllocated: number;
 
-  /** New memory with undefined contents. @throws when memory is exhausted. */
+  /** New memory with undefined contents. @throws OutOfMemoryError when memory is exhausted. */
   allocate(length: number, type?: DataType): Storage;
   /**
    * Copies numbers in.

@@ -11,7 +11,7 @@ export interface OptionKind {
   /** For messages, such as `a boolean`. */
   readonly wanted: string;
   accepts(value: unknown): boolean;
-  /** Of kinds with members: the first member that is of another kind. */
+  /** For kinds with members: the first member that is of another kind. */
   fault?(value: unknown): Fault | undefined;
 }
 

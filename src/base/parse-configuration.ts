@@ -4,7 +4,7 @@ import { safeParse, type z } from './zod.ts';
 /**
  * Validates `value` against a schema of strict objects, of zod or of zod/mini.
  * @param where names the file or option in errors
- * @throws one sentence that names the key, the nearest known key if it is unknown, and what was expected.
+ * @throws ConfigurationError that names the key, the nearest known key if it is unknown, and what was expected.
  */
 export function parseConfiguration<S extends z.core.$ZodType>(schema: S, value: unknown, where: string): z.output<S> {
   if (typeof schema !== 'object' || schema === null || !('_zod' in schema) || typeof schema._zod.run !== 'function') {
@@ -76,11 +76,11 @@ function keysAt(schema: z.core.$ZodType, value: unknown, path: readonly Property
 interface Definition {
   shape?: Record<string, z.core.$ZodType>;
   options?: z.core.$ZodType[];
-  /** Of defaults, optional and nullable values. */
+  /** The schema inside defaults, optional and nullable values. */
   innerType?: z.core.$ZodType;
-  /** Of lazy schemas. */
+  /** The schema of a lazy schema. */
   getter?: () => z.core.$ZodType;
-  /** Of a pipe: what follows a transformation. */
+  /** What follows a transformation in a pipe. */
   out?: z.core.$ZodType;
 }
 

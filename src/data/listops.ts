@@ -16,7 +16,7 @@ export const LISTOPS_SYMBOLS: readonly string[] = ['[MIN', '[MAX', '[MED', '[SM'
 const NUM_OPERATORS = 4;
 const CLOSE = 4;
 const FIRST_DIGIT = 5;
-/** Of 2^32: an operator with probability 1/4. */
+/** Below this many of 2^32: an operator, with probability 1/4. */
 const OPERATOR_BELOW = 2 ** 30;
 
 export interface ListOpsOptions {
@@ -200,7 +200,7 @@ const indices = new Map(LISTOPS_SYMBOLS.map((symbol, index) => [symbol, index]))
 /**
  * Symbols of a text, with or without the parentheses by which the Long Range Arena's files nest pairs, which say nothing.
  *
- * @throws in one sentence, for anything else
+ * @throws DataError for anything else
  */
 export function parseListOps(text: string): Uint8Array {
   checkArguments('parseListOps', { text }, { text: option.string });

@@ -22,9 +22,9 @@ export const encoderDecoderSchema = z.lazy(() => {
       /** Longest sequence, in tokens, that learned positions allow. */
       maxLength: count(1024),
       positions: z._default(z.enum(['learned', 'sinusoidal', 'rotary', 'none']), 'learned'),
-      /** Of the encoder and the decoder, each within its own sequence. */
+      /** Attention of the encoder and the decoder, each within its own sequence. */
       attention: attentionOrType(),
-      /** Of the decoder to the encoder. Default: favor with its defaults. */
+      /** Attention of the decoder to the encoder. Default: favor with its defaults. */
       crossAttention: attentionOrType(),
       activation: z._default(z.enum(['relu', 'gelu', 'geluTanh']), 'gelu'),
       /** Probability of dropping an element while training. Paper: 0.1. */

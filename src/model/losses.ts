@@ -50,7 +50,7 @@ export const tokenLossOf: HiddenLoss = (model, hidden, targets, { weight }) =>
  * @param targets int32 `[batch]` or `[batch, 1]`: classes; negative = not counted
  * @param weight multiplies each row's loss, such as 1/batch. Default 1.
  * @returns per-row loss (nats) and correctness, `[batch]`
- * @throws when the model's configuration has no numClasses
+ * @throws ConfigurationError when the model's configuration has no numClasses
  */
 export function classificationLoss(
   model: Transformer,

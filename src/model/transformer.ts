@@ -125,7 +125,7 @@ export class Transformer implements Layer {
    * @param input token ids, int32 `[batch, length]`, each below vocabSize. Or image patches,
    *   `[batch, numPatches, channels·patchSize²]`; the model adds a class token in front.
    * @returns `[batch, length, dModel]` after the final norm
-   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
+   * @throws ConfigurationError when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
   forward(input: Tensor, given: ForwardOptions = {}): Tensor {
     return atOnce(this.forwardInPieces(input, given));
@@ -160,7 +160,7 @@ export class Transformer implements Layer {
    * them.
    *
    * @param input as for {@link forward}
-   * @throws when learned positions end before `length`, or a keyMask with padding in front is a tensor
+   * @throws ConfigurationError when learned positions end before `length`, or a keyMask with padding in front is a tensor
    */
   attentionInputs(input: Tensor, options: AttentionInputsOptions = {}): AttentionHeads[] {
     checkForward('attentionInputs', input, options);
@@ -267,7 +267,7 @@ export class Transformer implements Layer {
    * Joins sequences that then decode together: `states[i]` are the layers' states of batch rows that follow those of
    * `states[i − 1]`. The given states stay as they are; a layer's `slice` takes rows out again.
    *
-   * @throws one sentence when the states do not fit: exact ones, and those of models with positions, must have seen
+   * @throws ConfigurationError when the states do not fit: exact ones, and those of models with positions, must have seen
    *   equally many tokens.
    */
   stackStates(states: readonly (readonly DecodingState[])[]): DecodingState[] {

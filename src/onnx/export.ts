@@ -59,7 +59,7 @@ export interface OnnxExport {
  * hold them. FAVOR+ takes O(length) in both.
  *
  * @returns `model.onnx`: of a bidirectional model the graph `sequence`; of a causal one `step`, with `sequence` in `decoder_model.onnx`
- * @throws one sentence for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
+ * @throws ConfigurationError for attention that no standard graph computes (lsh), graphs or outputs that the model does not have.
  */
 export async function exportOnnx(model: Transformer, options: OnnxExportOptions = {}): Promise<OnnxExport> {
   checkArguments('exportOnnx', { model }, { model: transformerKind });

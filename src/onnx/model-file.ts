@@ -28,7 +28,7 @@ export interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes?: Readonly<Record<string, OnnxAttribute>> | undefined;
-  /** Of operators that are a runtime's own, such as `com.microsoft`. Default: the standard ones. */
+  /** The domain of operators that are a runtime's own, such as `com.microsoft`. Default: the standard ones. */
   readonly domain?: string | undefined;
 }
 
@@ -126,7 +126,7 @@ class ExternalData {
 
   constructor(readonly location: string) {}
 
-  /** Where the bytes come to lie; pages of 4 KiB, so that a reader can map the file. */
+  /** Appends bytes and returns their place: a multiple of 4 KiB, so that a reader can map the file. */
   append(bytes: Uint8Array): number {
     const padding = -this.#length & 4095;
     const offset = this.#length + padding;

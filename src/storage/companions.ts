@@ -90,7 +90,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 /** Far more than anybody names. */
 const MAX_CLASSES = 2 ** 24;
 
-/** `id2label` and `label2id` of classes; where nobody has named them as transformers names them. */
+/** `id2label` and `label2id` of classes. Classes without names are named as transformers names them. */
 export function classLabels(
   companions: Companions,
   configuration: Pick<TransformerConfiguration, 'numClasses'>,

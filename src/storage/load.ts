@@ -32,7 +32,7 @@ export interface LoadedModel {
  *
  * @param path a run's directory (its newest checkpoint is taken) or one checkpoint
  * @param options.signal stops the loading: its reason is thrown
- * @throws one sentence when there is no model, or a file of it is missing or damaged.
+ * @throws FileError when there is no model or a file of it is missing, DataError when a file is damaged.
  */
 export async function loadTransformer(
   backend: Backend,
@@ -108,7 +108,7 @@ async function openModelFiles(
 /**
  * Builds the model that `files` describe, with their weights.
  * @param directory names the files in errors
- * @throws one sentence when config.json is not valid or the weights do not fit it.
+ * @throws ConfigurationError when config.json is not valid, DataError or ShapeError when the weights do not fit.
  */
 export function restoreModel(backend: Backend, files: ModelFiles, directory: string): Transformer {
   checkArguments(

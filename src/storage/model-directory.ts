@@ -271,7 +271,7 @@ export async function withFallback<T>(
   }
 }
 
-/** @throws one sentence naming the file when `text` is not JSON, or nested deeper than any file of a model. */
+/** @throws DataError naming the file when `text` is not JSON, or nested deeper than any file of a model. */
 export function parseJson(text: string, path: string): unknown {
   checkArguments('parseJson', { text, path }, { text: option.string, path: option.string });
   return parseJsonText(text, (why, cause) => {

@@ -19,7 +19,7 @@ export interface SavedModelFiles extends Stoppable {
  * Writes a model as a directory that `loadModel` reads: config.json, model.safetensors with weights and projections,
  * and the files given. The directory appears whole or not at all.
  *
- * @throws one sentence when `directory` holds files already, or cannot be written; nothing is left behind
+ * @throws FileError when `directory` holds files already, or cannot be written; nothing is left behind
  */
 export async function saveModel(directory: string, model: Transformer, options: SavedModelFiles = {}): Promise<void> {
   checkArguments(

@@ -37,7 +37,7 @@ export async function readWeights(model: StoredModel, options: Stoppable = {}): 
 /**
  * Copies a file's tensors into a model.
  * @param where names the file in errors
- * @throws one sentence when a tensor is missing, unknown, or of another shape or type; the model is then unchanged.
+ * @throws DataError or ShapeError when a tensor is missing, unknown, or of another shape or type; the model is then unchanged.
  */
 export function loadWeights(model: StoredModel, entries: ReadonlyMap<string, TensorEntry>, where: string): void {
   checkArguments(
@@ -76,7 +76,7 @@ export function floatEntry(shape: readonly number[], data: FloatArray): TensorEn
 
 /**
  * The numbers of exactly the tensors that `shapes` names.
- * @throws one sentence when a tensor is missing, unknown, or of another shape or type.
+ * @throws DataError or ShapeError when a tensor is missing, unknown, or of another shape or type.
  */
 export function checkEntries(
   shapes: ReadonlyMap<string, readonly number[]>,

@@ -8,7 +8,7 @@ import type { Tokenizer } from './tokenizer.ts';
  * package, else by `loadForeignTokenizer`.
  *
  * @param name what error messages call the source, such as its path
- * @throws in one sentence, if the file is not valid or of a form that neither knows
+ * @throws DataError if the file is not valid or of a form that neither knows
  */
 export async function loadAnyTokenizer(json: unknown, name = 'tokenizer.json'): Promise<Tokenizer> {
   try {

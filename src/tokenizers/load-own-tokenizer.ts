@@ -17,7 +17,7 @@ import { UnigramTokenizer } from './unigram.ts';
  * bytes, byte-level BPE (GPT-2's form), byte-level unigram, characters and proteins.
  *
  * @param name what error messages call the source, such as its path
- * @throws in one sentence, if the file is of another form or contradicts itself
+ * @throws DataError if the file is of another form or contradicts itself
  */
 export function loadTokenizer(json: unknown, name = 'tokenizer.json'): Tokenizer {
   checkArguments('loadTokenizer', { name }, { name: option.string });

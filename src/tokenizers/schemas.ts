@@ -85,7 +85,7 @@ export const byteLevelUnigramSchema = z.lazy(() =>
   }),
 );
 
-/** The form of a file, told by what distinguishes the forms; everything else is then held to the form's schema. */
+/** The form of a file, known by what distinguishes the forms; everything else is then held to the form's schema. */
 export const formSchema = z.lazy(() =>
   z.object({
     pre_tokenizer: z.optional(z.unknown()),

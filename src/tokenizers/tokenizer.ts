@@ -18,7 +18,7 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** A decoder for ids that arrive one by one. */
   decodeStream(): TokenStream;
-  /** UTF-8 bytes that `id` stands for. @throws for an id outside the vocabulary, and where a token alone has no bytes. */
+  /** UTF-8 bytes that `id` stands for. @throws DataError for an id outside the vocabulary, and where a token alone has no bytes. */
   bytesOf(id: number): Uint8Array;
   /** The object that Hugging Face's tokenizer.json holds; other libraries load it to the same ids. */
   toJSON(): TokenizerJson | ForeignTokenizerJson;

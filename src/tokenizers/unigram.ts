@@ -53,7 +53,9 @@ export class UnigramTokenizer extends ByteLevelTokenizer<UnigramModelJson> {
     });
   }
 
-  /** Of equally likely ways the one whose last token is longest, and so on to the front, as other libraries do. */
+  /**
+   * The way whose last token is longest wins among equally likely ways, and so on to the front, as in other libraries.
+   */
   protected override encodeBytes(bytes: Uint8Array): Int32Array {
     const { scores, nodes, tokenAt } = this;
     const best = new Float64Array(bytes.length + 1).fill(-Infinity);

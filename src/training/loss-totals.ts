@@ -41,7 +41,7 @@ export class LossTotals {
   /**
    * Adds the loss of a batch, whose tensors it disposes.
    *
-   * @param batch where `correct` has one element for each target: the batch, of which negative targets do not count
+   * @param batch where `correct` has one element for each target: the batch, whose negative targets do not count
    */
   async add({ parts, correct }: BatchLoss, batch?: Batch): Promise<void> {
     for (const { name, weight, values } of parts) {

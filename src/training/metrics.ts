@@ -16,7 +16,7 @@ export class MetricsLog {
 
   /**
    * @param step completed updates that the run continues from; 0 starts an empty file
-   * @throws one sentence when the file cannot be written.
+   * @throws FileError when the file cannot be written.
    */
   constructor(
     readonly path: string,

@@ -97,7 +97,7 @@ export type Vocabulary = Pick<Tokenizer, 'vocabSize' | 'specials' | 'specialToke
  * Training batches for the configuration's objective and packing: a function of (seed, index), so that a run resumes
  * exactly. For classification the documents of `tokens` have `labels`.
  *
- * @throws one sentence when the data, the tokenizer and the objective do not fit together
+ * @throws ConfigurationError when the data, the tokenizer and the objective do not fit together
  */
 export function trainingBatches(
   tokens: TokenSplit,

@@ -118,7 +118,7 @@ export class AdamW {
    * Copies saved moments in.
    * @param where names the file in errors
    * @param numSteps updates that the moments had seen
-   * @throws one sentence when a moment is missing, unknown or of another shape; nothing is then changed.
+   * @throws DataError or ShapeError when a moment is missing, unknown or of another shape; nothing is then changed.
    */
   load(entries: ReadonlyMap<string, TensorEntry>, where: string, numSteps: number): void {
     checkArguments(

@@ -20,7 +20,7 @@ export interface Teacher {
  * model.
  *
  * @param path a run's directory (its newest checkpoint is taken), a checkpoint or a model's directory
- * @throws one sentence when there is no model, a file of it is damaged, or its attention has weights of its own
+ * @throws FileError or DataError when there is no model, a file of it is damaged, or its attention has weights of its own
  */
 export async function loadTeacher(backend: Backend, path: string, options: Stoppable = {}): Promise<Teacher> {
   checkArguments(

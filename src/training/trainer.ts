@@ -118,7 +118,7 @@ export class Trainer {
   /**
    * Continues a saved run; the model's weights are loaded separately.
    * @param where names the optimizer's file in errors
-   * @throws one sentence when the moments do not fit the model.
+   * @throws DataError or ShapeError when the moments do not fit the model.
    */
   restore(step: number, dataPosition: number, optimizer: ReadonlyMap<string, TensorEntry>, where: string): void {
     checkArguments(

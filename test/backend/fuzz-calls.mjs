@@ -307,7 +307,7 @@ const mutation = fc.record({ place: fc.nat(4000), value: junk, inside: fc.boolea
 
 const numbers = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 11, 24, 1000, 1.5, Number.NaN, 2 ** 31 - 1, 2 ** 31, 2 ** 40];
 
-/** Mostly something of the same kind that is wrong, as what is of another kind is refused soon. */
+/** Mostly wrong values of the same kind, as values of another kind are refused soon. */
 function wrong(given, value, place) {
   if (place % 4 === 0) return made(value);
   if (typeof given === 'number') return numbers[place % numbers.length];

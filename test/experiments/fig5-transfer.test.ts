@@ -70,7 +70,7 @@ describe('a pretrained Transformer as a Performer', () => {
     const ids = sentences.map(encoder.encode);
     const embeddings = await embedSentences(model, ids, 7);
     model.dispose();
-    // Of one sentence the original library would find the opposite, and of another one token more.
+    // For one sentence the original library would find the opposite, and for another one token more.
     embeddings[17] = embeddings[17].map((value) => -value);
     const all = ids.flatMap((row, i) => [...row.slice(0, -1), ...(i === 5 ? [9] : []), row[row.length - 1]]);
     const golden = encodeSafetensors(

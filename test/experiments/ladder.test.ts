@@ -22,7 +22,7 @@ describe('a ladder of features', () => {
       wanted,
       async (estimator, numFeatures, seed) => {
         asked.push(`${estimator} ${numFeatures} ${seed}`);
-        // Of the first draw one vector is turned by 60°, of the second none.
+        // One vector of the first draw is turned by 60°, no vector of the second.
         return seed === 5 ? [[0.5, Math.sqrt(0.75)], wanted[1], wanted[2]] : wanted;
       },
       context,

@@ -33,7 +33,7 @@ export interface Counts {
 const TURN_MILLISECONDS = 2000;
 /** A process reads so many inputs before a fresh one does, which bounds what it can gather. */
 const INPUTS_PER_PROCESS = 5000;
-/** Of findings that look alike, so many are written. */
+/** How many of the findings that look alike are written. */
 const ALIKE = 3;
 
 export async function campaign(options: CampaignOptions): Promise<ReadonlyMap<string, Counts>> {

@@ -67,7 +67,7 @@ export class Reader {
   /**
    * Reads one input.
    *
-   * @param wanted its number, or the folder in which its files lie
+   * @param wanted its number, or the folder of its files
    */
   async read(wanted: number | string, files: () => Files): Promise<Answer> {
     const answer = await this.#ask(wanted);

@@ -196,7 +196,7 @@ describe('sampleToken', () => {
     [{ topK: 2 }, [0, 4 / 7, 0, 3 / 7]],
     [{ topP: 0.65 }, [0, 4 / 7, 0, 3 / 7]],
     [{ topP: 0.71 }, [0, 4 / 9, 2 / 9, 3 / 9]],
-    // Of the k likeliest, those that reach the share of what these k have together.
+    // Those of the k likeliest that reach the share of what these k have together.
     [{ topK: 3, topP: 0.75 }, [0, 4 / 7, 0, 3 / 7]],
     [{ topK: 2, topP: 0.5 }, [0, 1, 0, 0]],
     [{ topK: 2, topP: 0.6 }, [0, 4 / 7, 0, 3 / 7]],

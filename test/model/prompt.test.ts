@@ -58,7 +58,7 @@ const attentions = [
 ] as const;
 
 for (const name of ['native', 'wasm', 'reference'] as const) {
-  // Of each backend, the lengths about its pieces. The reference adds in another order, in float64.
+  // For each backend, the lengths about its pieces.
   const lengths = name === 'reference' ? [66, 130] : [65, 66, 129, 130, 131, 193, 321, 642];
   describe(`a prompt in pieces on ${name}`, () => {
     let backend: Backend | undefined;

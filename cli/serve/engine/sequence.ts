@@ -22,7 +22,7 @@ export interface SequenceOptions {
 /** What was seen, and what is expected next. Whoever holds it disposes the states. */
 export interface Past {
   readonly states: DecodingState[];
-  /** Of the next token, `[vocabSize]`; undefined before any token. */
+  /** Logits of the next token, `[vocabSize]`; undefined before any token. */
   readonly logits: FloatArray | undefined;
   readonly position: number;
 }

@@ -12,7 +12,7 @@ export interface Piece {
 export class TextAssembler {
   readonly #stream: TokenStream;
   readonly #stops: StopSequences;
-  /** Of tokens whose text is not given out yet. */
+  /** Log-probabilities of tokens whose text is not given out yet. */
   #entries: TokenLogProbability[] = [];
   /** Characters decoded, and given out. */
   #decoded = 0;

@@ -39,7 +39,7 @@ export function choice<T extends string>(where: string, name: string, value: unk
   throw new ConfigurationError(`${where}: ${name} is ${describe(value)}; choose ${choices.join(', ')}.`);
 }
 
-/** @throws unless both are given, or neither. */
+/** @throws ConfigurationError unless both are given, or neither. */
 export function together(where: string, name: string, value: unknown, other: string, otherValue: unknown): void {
   if ((value === undefined) === (otherValue === undefined)) return;
   const [missing, given] = value === undefined ? [name, other] : [other, name];

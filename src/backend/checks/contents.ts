@@ -43,7 +43,7 @@ interface StridedArguments {
   readonly count: number;
 }
 
-/** The kernels give chunks that nobody sees numbers far below, and compare differences of 32 bits. */
+/** The kernels give unseen chunks numbers far below the others, and compare differences of 32 bits. */
 const MAX_CHUNK = 2 ** 30;
 
 export abstract class ContentChecks {
@@ -87,7 +87,7 @@ export abstract class ContentChecks {
     if (storage !== undefined) this.array(where, name, storage, type, count);
   }
 
-  /** @throws naming the first of `count` indices that is not below `limit`, and its place. */
+  /** @throws DataError naming the first of `count` indices that is not below `limit`, and its place. */
   protected indices(
     where: string,
     name: string,
@@ -214,7 +214,7 @@ export abstract class ContentChecks {
     this.#sorted.set(order, { chunks, sequences, sizes: lshSizes(args), writes: this.integerWrites });
   }
 
-  /** @throws unless `order` and `chunks` are what lshSort gives for these sequences: known, or else read. */
+  /** @throws DataError unless `order` and `chunks` are what lshSort gives for these sequences: known, or else read. */
   protected order(where: string, args: LshIndices): void {
     const { order, chunks, sequences, numSequences, batch, heads, length, chunkLength, numHashes } = args;
     const known = this.#sorted.get(order);

@@ -37,7 +37,7 @@ export class CachingAllocator {
 
   /**
    * The address of a block of at least `bytes` bytes.
-   * @throws when memory is exhausted even after giving cached blocks back.
+   * @throws OutOfMemoryError when memory is exhausted even after giving cached blocks back.
    */
   allocate(bytes: number): number {
     const size = sizeClass(bytes);

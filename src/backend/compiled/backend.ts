@@ -33,7 +33,7 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
   readonly #slots = new Float64Array(MAX_ARGUMENTS);
   #closed = false;
 
-  /** @throws if the module's kernels are not those of this version. */
+  /** @throws PlatformError if the module's kernels are not those of this version. */
   constructor(module: KernelModule) {
     super();
     this.name = module.name;

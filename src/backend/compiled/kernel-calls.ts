@@ -158,7 +158,7 @@ export interface GemmKernel {
   readonly accumulate: boolean;
 }
 
-/** The same product for few rows (m ≤ 4, a not transposed): reads b once where it lies. */
+/** The same product for few rows (m ≤ 4, a not transposed): reads b once, without a copy. */
 export interface GemvKernel {
   /** float32 `[m, k]`, read: first operand. */
   readonly a: Storage;

@@ -34,7 +34,7 @@ export interface KernelModule {
 
 /**
  * The number of every kernel in `module`.
- * @throws if the build is not of this version's `kernels/description.mjs`.
+ * @throws PlatformError if the build is not of this version's `kernels/description.mjs`.
  */
 export function indexKernels(module: KernelModule): Record<KernelName, number> {
   const entries = Object.entries(KERNEL_ARGUMENTS).map(([name, numArguments]) => {

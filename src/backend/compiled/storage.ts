@@ -93,7 +93,7 @@ export class CompiledStorage implements Storage {
 
 /**
  * The address of storage of `owner` that holds at least `count` elements of `type`.
- * @throws if it is another backend's, released, too short or of another type.
+ * @throws LifetimeError if it is another backend's or released, ShapeError if it is too short or of another type.
  */
 export function addressOf(storage: Storage, owner: Owner, type: DataType, count: number): number {
   const own = CompiledStorage.of(storage, owner);

@@ -6,7 +6,7 @@ import { type Backend, type LshArrays, SEQUENCE_COLUMNS } from '../types.ts';
 import { addScaled, dot, rowStart } from './attention-arrays.ts';
 import { floats, integers } from './storage.ts';
 
-/** Of the mean square of a query that serves as a key. */
+/** Added to the mean square of a query that serves as a key, as a share of it. */
 const normEpsilon = 1e-6;
 
 /** One head of one sequence. */

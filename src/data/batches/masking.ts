@@ -39,7 +39,7 @@ export class Masking {
     return typeof value === 'object' && value !== null && #options in value;
   }
 
-  /** @throws when the fraction is not in (0, 1], the mask token is no id, or all ids are special */
+  /** @throws ConfigurationError when the fraction is not in (0, 1], the mask token is no id, or all ids are special */
   constructor(options: MaskingOptions) {
     checkArguments('Masking', { options }, { options: option.plain });
     checkOptions<MaskingOptions>('Masking', options, {

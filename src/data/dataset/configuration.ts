@@ -57,7 +57,7 @@ const datasetSchema = z.lazy(() => {
       numTraining: z._default(z.int().check(z.minimum(1)), 96_000),
       numTest: z._default(z.int().check(z.minimum(1)), 2000),
       seed: z._default(z.int().check(z.minimum(0)), 0),
-      /** Of generated examples, see `ListOpsOptions`. */
+      /** For generated examples, see `ListOpsOptions`. */
       minLength: z.optional(z.int().check(z.minimum(0))),
       maxLength: z.optional(z.int().check(z.minimum(2))),
       maxDepth: z.optional(z.int().check(z.minimum(1))),

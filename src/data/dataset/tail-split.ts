@@ -55,8 +55,8 @@ export interface TextQueue {
 }
 
 /**
- * The text of one part, cut where no token crosses, and the cuts, in one reading. Of n characters read, all but the
- * last `fraction` are for training, whatever follows. Text that is not certain yet waits in `queue`.
+ * The text of one part, cut where no token crosses, and the cuts, in one reading. After n characters, all but the last
+ * `fraction` of them are for training, whatever follows. Text that is not certain yet waits in `queue`.
  *
  * @returns what `tailCuts` does
  */

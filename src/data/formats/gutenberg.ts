@@ -2,7 +2,7 @@ import { checkArguments, option } from '../../base/options.ts';
 
 /** Lines that end what Project Gutenberg puts before a book, as its files have had them over the years. */
 const BOOK_STARTS = [/^\s*\*\*\*\s*START OF (?:THE|THIS) PROJECT GUTENBERG\b/i];
-/** The old licence, which stands before the book in most files, and after it in some. */
+/** The old licence, which is before the book in most files, and after it in some. */
 const SMALL_PRINT_STARTS = [/^\s*\*+\s*START\s*\**\s*THE SMALL PRINT\b/i];
 const SMALL_PRINT_ENDS = [/^\s*\*\s*END\s*\*?\s*THE SMALL PRINT\b/i];
 const FOOTER_STARTS = [

@@ -15,12 +15,12 @@ export interface FieldOptions {
 export const fieldKinds: OptionKinds<FieldOptions> = { text: option.string, id: option.string, group: option.string };
 
 /**
- * Records of a JSONL file, plain or compressed: one JSON object a line. Blank lines are skipped. NaN and Infinity, which
- * Python writes, stand for null.
+ * Records of a JSONL file, plain or compressed: one JSON object a line. Blank lines are skipped. NaN and Infinity,
+ * which Python writes, are read as null.
  *
  * Added to `bad` are lines that are not UTF-8, no JSON object, or without a string that is not empty in the field.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for a directory
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a directory
  */
 export async function* readJsonl(
   path: string,

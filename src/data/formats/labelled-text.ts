@@ -101,7 +101,7 @@ export interface LabelledTableOptions {
  * Added to `bad` are lines that are not UTF-8, no JSON object or with another number of columns. So are lines whose
  * text is no text or empty, or whose label is no class.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for a table without the columns
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a table without the columns
  */
 export async function* readLabelledTable(
   path: string,

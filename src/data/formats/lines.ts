@@ -17,7 +17,7 @@ export interface Line {
  * The lines of a file, decompressed, in batches. A byte order mark is dropped; an end of line at the end of the file
  * starts no further line.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for a directory
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a directory
  */
 export async function* lineBatches(path: string): AsyncGenerator<Line[]> {
   let line = 1;
@@ -78,7 +78,7 @@ const TOO_LONG = Buffer.from('\0\n');
  * mark is dropped. A line is copied once at most, however long it is. In place of a line of more than
  * {@link MAX_RECORD_BYTES} there is one with a NUL byte alone.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory and what is known to be no text
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file, a directory and what is known to be no text
  */
 export async function* lineBlocks(path: string): AsyncGenerator<Buffer> {
   let isStart = true;

@@ -11,7 +11,7 @@ import { lineBatches, NOT_TEXT } from './lines.ts';
  * Added to `bad` are lines that are not UTF-8, have no two columns, or are no expression. So are lines whose target is
  * another value than the expression has.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for one without that head
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for one without that head
  */
 export async function* readListOps(path: string, bad: BadRecords): AsyncGenerator<LabelledRecord> {
   checkArguments('readListOps', { path, bad }, { path: option.string, bad: badRecordsKind });

@@ -38,7 +38,7 @@ export interface UniProtRecord extends DataRecord {
  * SQ line states. Entries without ID, AC or SQ line, text between entries and lines that are not UTF-8 are added too.
  * So is an entry at which the file breaks off.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file and for a directory
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a directory
  */
 export async function* readUniProt(
   path: string,
@@ -212,7 +212,7 @@ function readField(entry: Entry, code: string, value: string): void {
   }
 }
 
-/** Of `Takifugu rubripes (Japanese pufferfish).` the name without the common names; strains and isolates stay. */
+/** `Takifugu rubripes (Japanese pufferfish).` becomes the name without the common names; strains and isolates stay. */
 function scientificName(organism: string): string {
   const name = organism.replace(/\.$/, '');
   const common = name.search(/ \((?!strain |isolate |serotype |serogroup |subtype |biotype )/);

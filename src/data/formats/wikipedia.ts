@@ -29,7 +29,7 @@ const CATEGORIES = '14';
 
 /**
  * Articles of a MediaWiki XML dump (`pages-articles`, also multistream), plain, .gz or .bz2, as plain text: see
- * `wikitextToText`. Of pages with several revisions the last is read. A record's id is the title. Redirects, pages outside
+ * `wikitextToText`. A page with several revisions gives the last. A record's id is the title. Redirects, pages outside
  * namespace 0, pages that are no wikitext and pages without text give no record; `onSkip` is told of each.
  *
  * Added to `bad` are pages whose XML is faulty and a page that the end of the file cuts off. Pages that a fault hides from

@@ -10,8 +10,8 @@ import { checkSignature, HEAD } from './decompression/signatures.ts';
 const READ_SIZE = 1 << 18;
 
 /**
- * Streams a UTF-8 file as text, decompressing gzip, bzip2 and Zstandard, which are told by their first bytes and not by
- * the name. A byte order mark is dropped. Chunks end between characters. Memory is that of {@link readDecompressed}.
+ * Streams a UTF-8 file as text, decompressing gzip, bzip2 and Zstandard. The first bytes tell the compression, not the
+ * name. A byte order mark is dropped. Chunks end between characters. Memory is that of {@link readDecompressed}.
  *
  * @throws as `readDecompressed` does, while reading, and DataError for an empty file
  * @throws DataError, with the byte offset after decompression, for bytes that are not UTF-8 and for NUL bytes, which no
@@ -35,7 +35,7 @@ export async function* openText(path: string): AsyncGenerator<string> {
  * exists is taken as it is, whatever characters it has.
  *
  * @param cwd where relative names start. Default: the working directory
- * @throws in one sentence, for a name or pattern that gives no file and for a directory
+ * @throws FileError for a name or pattern that gives no file and for a directory
  */
 export async function expandPaths(patterns: readonly string[], cwd: string = process.cwd()): Promise<string[]> {
   checkArguments('expandPaths', { patterns, cwd }, { patterns: option.strings, cwd: option.optional(option.string) });

@@ -46,7 +46,7 @@ export class HubCache {
   /**
    * The path of `names` below the folder.
    *
-   * @throws in one sentence, if it leads out of the cache, be it by its names or by links
+   * @throws DataError if the path leads out of the cache, by its names or by links
    */
   async place(...names: readonly string[]): Promise<string> {
     const path = resolve(this.folder, ...names);
@@ -138,7 +138,7 @@ async function realPathOf(path: string): Promise<string> {
   const parent = dirname(path);
   if (parent === path) return path;
   const entry = await lstat(path).catch(() => undefined);
-  // A link to what does not exist yet would be followed by whoever writes there.
+  // Writing to a link to what does not exist yet would follow the link.
   if (entry?.isSymbolicLink()) return realPathOf(resolve(await realPathOf(parent), await readlink(path)));
   return join(await realPathOf(parent), basename(path));
 }

@@ -25,10 +25,10 @@ interface DownloadOptions extends Stoppable {
 
 /**
  * Downloads a file to `place`, where it appears once its size and hash are the hub's. The download continues what an
- * earlier attempt has left. Should the whole then be wrong, it is loaded once more from the start.
+ * earlier attempt has left. If the whole is then wrong, it is loaded once more from the start.
  *
  * @param content gives the file as a blob
- * @throws in one sentence, if the file is twice not what the hub says, and if the download breaks off; and as `content` does
+ * @throws NetworkError if the file is twice not what the hub says, and if the download breaks off; and as `content` does
  */
 export async function downloadVerified(
   file: HubFile,

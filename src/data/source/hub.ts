@@ -55,7 +55,7 @@ export interface HubSnapshot {
 /** Whether `name` is a dataset or model on the Hub, `hf://…`, for {@link fetchFromHub}. */
 export const isHubName = (name: string) => typeof name === 'string' && name.startsWith(SCHEME);
 
-/** @throws in one sentence, for a name of another form */
+/** @throws DataError for a name of another form */
 export function parseHubName(name: string): HubName {
   const [, kind, repository, revision, path] =
     /^hf:\/\/(datasets\/)?([\w.-]+\/[\w.-]+)(?:@([^/]+))?(?:\/(.*))?$/.exec(name) ?? [];

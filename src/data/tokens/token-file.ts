@@ -26,7 +26,7 @@ function unpack(buffer: Buffer, bytesPerToken: 1 | 2 | 4): Int32Array {
   return ids;
 }
 
-/** @throws in one sentence, where the file has been cut short meanwhile */
+/** @throws DataError where the file has been cut short meanwhile */
 export async function openTokens(
   file: string,
   footer: TokenFooter,

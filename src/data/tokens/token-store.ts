@@ -25,7 +25,7 @@ export interface TokenCounts {
 
 /** One part of a tokenised corpus. */
 export interface TokenSplit extends TokenCounts {
-  /** Tokens `offset … offset + length − 1`. @throws if these are not all inside. */
+  /** Tokens `offset … offset + length − 1`. @throws DataError if these are not all inside. */
   read(offset: number, length: number): Promise<Int32Array>;
 }
 

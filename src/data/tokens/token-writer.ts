@@ -35,7 +35,7 @@ export class TokenFileWriter implements TokenSink {
 
   /**
    * @param onProgress told the number of tokens at every block that is written
-   * @throws if the file cannot be written
+   * @throws FileError if the file cannot be written
    */
   static async create(
     file: string,
@@ -54,7 +54,7 @@ export class TokenFileWriter implements TokenSink {
     await part.counter.add(document);
   }
 
-  /** Completes the file. @throws if there is nothing to train on, or the file cannot be written */
+  /** Completes the file. @throws DataError if there is nothing to train on, FileError if the file cannot be written */
   async finish(key: string, { bad, skipped, notes = [] }: ReadingReport): Promise<TokenFooter> {
     const counts = partNames.map((name) => this.#countsOf(name));
     const parts = Object.fromEntries(

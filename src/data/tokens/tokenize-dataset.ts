@@ -14,7 +14,7 @@ import { TokenFileWriter } from './token-writer.ts';
 export interface TokenizeDatasetOptions extends Stoppable {
   /** Where the tokens are kept. Default: in memory. */
   readonly file?: string | undefined;
-  /** Called now and then with the number of tokens written. */
+  /** Called every so often with the number of tokens written. */
   readonly onProgress?: ((tokens: number) => void) | undefined;
 }
 

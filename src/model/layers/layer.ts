@@ -96,7 +96,7 @@ export interface InitialWeights {
 
 /** How the weights of a layer start whose last product is added to a residual stream. */
 export interface ResidualWeights extends InitialWeights {
-  /** Of that product. Default: deviation. */
+  /** Deviation of that product. Default: deviation. */
   readonly outputDeviation?: number | undefined;
 }
 

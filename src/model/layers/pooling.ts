@@ -39,7 +39,7 @@ export function validPositions({ segments, keyMask }: Validity, batch: number, l
  * `[batch, length, width]` → `[batch, width]`, of the positions that are neither padding (a negative segment) nor masked;
  * zeros for a row without any.
  *
- * @throws when the mask is a tensor, whose numbers cannot be read here
+ * @throws ConfigurationError when the mask is a tensor, whose numbers cannot be read here
  */
 export function pool(x: Tensor, pooling: Pooling, options: Validity = {}): Tensor {
   const [batch, length] = x.shape;

@@ -10,7 +10,8 @@ export interface Visibility {
 }
 
 /**
- * Which keys count: the valid ones that, if causal, are not after a query; the last query stands at the last key.
+ * Which keys count: the valid ones that, if causal, are not after a query. The last query is at the position of the
+ * last key.
  *
  * @returns undefined where every query sees every key
  */

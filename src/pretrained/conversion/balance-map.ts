@@ -60,7 +60,7 @@ export function rotaryBalanceMap(queries: HeadMoments, keys: HeadMoments): Balan
 function ridged(x: Matrix, n: number): Matrix {
   let trace = 0;
   for (let i = 0; i < n; i++) trace += x[i * n + i];
-  // Of a head whose queries or keys never change, the identity.
+  // The identity for a head whose queries or keys never change.
   const added = trace > 0 ? (ridge * trace) / n : 1;
   return x.map((value, at) => (Math.floor(at / n) === at % n ? value + added : value));
 }

@@ -19,7 +19,7 @@ export class LayerInputs {
   ) {}
 
   /**
-   * Of a model with exact attention. The caller disposes them.
+   * Copies what attention is given in a model with exact attention. The caller disposes the tensors.
    *
    * @param maxRows queries measured in each sequence and head
    */

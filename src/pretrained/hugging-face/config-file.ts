@@ -28,7 +28,7 @@ export const encoder = () => ({
 /**
  * The settings that a schema names.
  *
- * @throws one sentence that names the first setting which is missing or not valid
+ * @throws DataError that names the first setting which is missing or not valid
  */
 export function readConfig<S extends z.core.$ZodType>(schema: S, { where, json }: ConfigFile): z.output<S> {
   const result = safeParse(schema, json);

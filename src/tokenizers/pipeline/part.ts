@@ -44,7 +44,7 @@ function objectOf(value: unknown, where: string): Readonly<Record<string, unknow
 /**
  * The fields of an object, besides its type.
  *
- * @throws one sentence that names the first key which is unknown, missing or of another kind
+ * @throws DataError that names the first key which is unknown, missing or of another kind
  */
 export function fieldsOf<Shape extends z.core.$ZodLooseShape>(
   { json, where }: Part,
@@ -64,7 +64,7 @@ export function fieldsOf<Shape extends z.core.$ZodLooseShape>(
 /**
  * What the table holds for the type of an object.
  *
- * @throws one sentence that names a type which is not in the table
+ * @throws DataError that names a type which is not in the table
  */
 export function ofType<T>({ json, where }: Part, table: Readonly<Record<string, T>>): T {
   const { type } = json;

@@ -4,7 +4,7 @@ import { DataError } from '../../base/errors.ts';
 /** Longest grapheme, in bytes, that the Rust library looks up whole. */
 const LONGEST_GRAPHEME = 5;
 
-/** @param charsmap base64. @throws one sentence when the table is damaged */
+/** @param charsmap base64. @throws DataError when the table is damaged */
 export function precompiledNormalizer(charsmap: string, where: string): (text: string) => string {
   const damaged = (cause?: unknown) =>
     new DataError(`${where}.precompiled_charsmap is damaged: restore the file from a copy.`, { cause });

@@ -18,7 +18,7 @@ export interface TrainBpeOptions extends SpecialTokenOptions {
   vocabSize: number;
   /** Pairs that occur less often are not joined. Default 2. */
   minFrequency?: number;
-  /** Called now and then with the number of merges found and wanted. */
+  /** Called every so often with the number of merges found and wanted. */
   onProgress?: (merges: number, wanted: number) => void;
   /** Stops the work: its reason is thrown. */
   signal?: AbortSignal | undefined;

@@ -4,7 +4,9 @@ import type { WordList } from './word-list.ts';
 export interface Substrings {
   /** Where in the bytes of the words occurrences start; each substring has a stretch of this array. */
   readonly positions: Int32Array;
-  /** Of each substring: its stretch `from … to − 1`, its length in bytes and in characters, and how often it occurs. */
+  /**
+   * For each substring: its stretch `from … to − 1`, its length in bytes and in characters, and how often it occurs.
+   */
   readonly from: readonly number[];
   readonly to: readonly number[];
   readonly lengths: readonly number[];
@@ -29,7 +31,7 @@ const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 class Sorting {
   private readonly positions: Int32Array;
   private readonly moved: Int32Array;
-  /** Of the word at each byte: how often it occurs and where it ends. */
+  /** For the word at each byte: how often it occurs and where it ends. */
   private readonly counts: Float64Array;
   private readonly ends: Int32Array;
   /** By next byte, 0 for the end of the word and else the byte + 1: how many positions; all zero between uses. */

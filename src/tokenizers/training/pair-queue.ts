@@ -5,7 +5,7 @@ import { PairMap } from './pair-map.ts';
  * id, as in Hugging Face's trainer.
  */
 export class PairQueue {
-  /** Of each pair, in the order in which pairs were first seen. */
+  /** For each pair, in the order in which pairs were first seen. */
   readonly lefts: number[] = [];
   readonly rights: number[] = [];
   readonly counts: number[] = [];
@@ -27,7 +27,7 @@ export class PairQueue {
     return pair;
   }
 
-  /** To be called when the count of a pair has grown. */
+  /** Call this when the count of a pair has grown. */
   push(pair: number): void {
     const { heapPairs, heapCounts } = this;
     const count = this.counts[pair]!;

@@ -43,7 +43,7 @@ const KEPT_SHARE = 0.75;
  * The same texts give the same tokenizer. Time and memory grow with the distinct pre-tokens (words, roughly): about a
  * hundred bytes for each of their characters.
  *
- * @throws if an option is out of range
+ * @throws ConfigurationError if an option is out of range
  */
 export async function trainUnigram(
   texts: Iterable<string> | AsyncIterable<string>,

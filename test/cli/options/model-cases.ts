@@ -92,7 +92,7 @@ export function evaluateCases(): CommandCases {
       },
       '--label-field': {
         args: ['--label-field', 'kind'],
-        // Of two classes, the third of the field cannot be one.
+        // With two classes, the third of the field cannot be a class.
         only: ['evaluate', '--model', at('classes'), '--data', at('records.jsonl'), '--json'],
         check: (seen, without) => {
           expect(seen.error ?? seen.json.accuracy).not.toEqual(without.error ?? without.json.accuracy);

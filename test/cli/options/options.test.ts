@@ -159,7 +159,7 @@ describe.each(program.commands.map((command) => [command.name(), command] as con
     beforeAll(async () => cases.prepare?.());
 
     const baselines = new Map<string, Promise<Seen>>();
-    /** Of runs without an option there are few that differ. */
+    /** Runs without an option are kept, as few of them differ. */
     const baseline = (args: readonly string[], look = observe) => {
       const key = args.join(' ');
       if (look !== observe) return see(look, args);

@@ -24,7 +24,7 @@ export interface ImageOptions {
 
 const defaultSize = 64;
 
-/** Checks and completes the options. @throws unless the size is a positive integer */
+/** Checks and completes the options. @throws ConfigurationError unless the size is a positive integer */
 function imageSize(where: string, options: ImageOptions): number {
   checkOptions<ImageOptions>(where, options, { size: option.number });
   const { size = defaultSize } = options;
@@ -37,7 +37,7 @@ function imageSize(where: string, options: ImageOptions): number {
  * shape is that of downsampled ImageNet as published (train_data_batch_1.npz, `[N, 12288]`), or `[N, 3, size, size]`.
  * Memory is that of a few images, whatever N is.
  *
- * @throws in one sentence, if the file is damaged, cut short or holds something else; the images before stay read
+ * @throws DataError if the file is damaged, cut short or holds something else; the images before stay read
  */
 export async function* readNpzImages(path: string, options: ImageOptions = {}): AsyncGenerator<ImageRecord> {
   checkArguments('readNpzImages', { path }, { path: option.string });
@@ -118,7 +118,7 @@ const DECODED_AHEAD = 8;
  * data says, composited on white, scaled to size × size whatever their proportions, as 8-bit sRGB. Files that cannot be
  * decoded are added to `bad`.
  *
- * @throws in one sentence, if sharp is not installed
+ * @throws PlatformError if sharp is not installed
  */
 export async function* readImageFiles(
   paths: Iterable<string> | AsyncIterable<string>,

@@ -19,7 +19,7 @@ interface NpyHeader {
  *
  * @param bytes the beginning of the file, or as much of it as there is yet
  * @returns undefined if it takes more bytes to tell
- * @throws in one sentence, if this is no .npy file or holds pickled objects
+ * @throws DataError if this is no .npy file or holds pickled objects
  */
 export function parseNpyHeader(bytes: Buffer, name: string): NpyHeader | undefined {
   const start = bytes.subarray(0, MAGIC.length);

@@ -7,7 +7,7 @@ import { DataError, FileError, messageOf } from '../../../base/errors.ts';
  * The files that an archive's directory lists, also of archives and entries beyond 4 GiB (ZIP64). The directory is at
  * the end, so an archive that is cut short has no directory.
  *
- * @throws in one sentence, if the file is missing or no whole ZIP archive
+ * @throws FileError if the file is missing, DataError if it is no whole ZIP archive
  */
 export async function zipEntries(path: string): Promise<Entry[]> {
   const archive = await openArchive(path);
@@ -25,7 +25,7 @@ export async function zipEntries(path: string): Promise<Entry[]> {
 /**
  * The bytes of an entry in chunks, decompressed.
  *
- * @throws in one sentence, while reading, if they are damaged (by their CRC-32), cut short or compressed otherwise
+ * @throws DataError, while reading, if they are damaged (by their CRC-32), cut short or compressed otherwise
  */
 export async function* readZipEntry(path: string, entry: Entry): AsyncGenerator<Buffer> {
   const { crc32 } = await import('node:zlib');

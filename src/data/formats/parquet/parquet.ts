@@ -19,7 +19,7 @@ const NOT_UTF8 = Symbol('not UTF-8');
  *
  * Added to `bad` are rows whose text is null, empty, no string or not UTF-8.
  *
- * @throws in one sentence, while reading, for a missing, empty or damaged file, a directory, and a column that is not there
+ * @throws FileError or DataError, while reading, for a missing, empty or damaged file, a directory, and a column that is not there
  */
 export async function* readParquet(
   path: string,
@@ -57,7 +57,7 @@ export async function* readParquet(
   }
 }
 
-/** The file, of which no part is read from the disk twice. */
+/** The file; no part is read from the disk twice. */
 function rememberReads(file: AsyncBuffer): AsyncBuffer {
   const parts = new Map<string, ArrayBuffer>();
   return {

@@ -73,7 +73,7 @@ class Converter {
   readonly #frames: Frame[] = [this.#top];
   #numTemplates = 0;
   #numHtmlTables = 0;
-  /** Of each tag, where its next end is; the length of the source: nowhere. */
+  /** Where the next end of each tag is; the length of the source: nowhere. */
   readonly #nextEnd = new Map<string, number>();
 
   constructor(

@@ -1,6 +1,6 @@
 import { DataError } from '../../../base/errors.ts';
 
-/** The bytes of a stream, of which as many are in memory as are asked for, and the rest of one chunk. */
+/** The bytes of a stream. In memory are as many as are asked for, and the rest of one chunk. */
 export class Input {
   #buffer = new Uint8Array(1 << 16);
   #start = 0;

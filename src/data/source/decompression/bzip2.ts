@@ -268,7 +268,7 @@ class BlockOutput {
     this.#place = block[origin]! >>> 8;
   }
 
-  /** Of what was given so far. */
+  /** The checksum of what was given so far. */
   get checksum(): number {
     return ~this.#checksum >>> 0;
   }

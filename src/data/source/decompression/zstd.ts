@@ -26,7 +26,8 @@ interface Frame {
 }
 
 /**
- * Decompresses frames, of which some may be skippable, one block (128 KiB) at a time. Content checksums (XXH64) are verified.
+ * Decompresses frames, one block (128 KiB) at a time; some frames may be skippable. Content checksums (XXH64) are
+ * verified.
  *
  * @throws RefusedFormat for a dictionary, and for content that refers further back than 32 MiB
  * @throws DataError for data that are damaged or cut short

@@ -34,7 +34,7 @@ export function familyOfFile({ where, json }: ConfigFile): Family {
 /**
  * The family that a model of ours can be written as.
  *
- * @throws one sentence that says what keeps it from its nearest family
+ * @throws DataError that says what keeps it from its nearest family
  */
 export function familyOfModel(configuration: TransformerConfiguration): Family {
   const family = nearest(configuration);

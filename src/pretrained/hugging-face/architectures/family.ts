@@ -33,7 +33,7 @@ export interface Family {
    * Our configuration, without the attention, and the ids of special tokens.
    *
    * @param has whether the file has a tensor of this name (without the prefix)
-   * @throws one sentence about a setting that is missing, not valid or not supported
+   * @throws DataError about a setting that is missing, not valid or not supported
    */
   configure(config: ConfigFile, has: (name: string) => boolean): { options: TransformerOptions; ids: SpecialIds };
   /** The table of names. `ids` says which tokens have special roles. */
