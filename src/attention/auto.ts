@@ -23,7 +23,7 @@ class AutoState implements DecodingState {
     this.#held = held;
   }
 
-  /** Whether the constructor made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether the constructor made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is AutoState {
     return typeof value === 'object' && value !== null && #held in value;
   }

@@ -13,7 +13,7 @@ import { FavorState } from './favor-state.ts';
 export abstract class SourceMemory {
   readonly #made = true;
 
-  /** Whether `remember` made `value`: proxies and objects that only have the prototype are none. */
+  /** Whether `remember` made `value`. False for proxies and objects that only have the prototype. */
   static is(value: unknown): value is SourceMemory {
     return typeof value === 'object' && value !== null && #made in value;
   }

@@ -17,7 +17,7 @@ class ReferenceStorage implements Storage {
   readonly isSlice: boolean;
   readonly #made = true;
 
-  /** Objects that only have the prototype are none. */
+  /** False for objects that only have the prototype. */
   static is(value: Storage): value is ReferenceStorage {
     return #made in value;
   }
