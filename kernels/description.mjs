@@ -7,7 +7,7 @@
  * - `in`, `out`, `inout`: an array that is read, overwritten, or read and written; `optional`: may be absent; `optional with x`:
  *   present exactly if x is. Types are float32 (unless written), float64 and int32. Axis lengths are expressions over the other
  *   arguments; an axis written `n @ stride` has its entries `stride` elements apart. `below n`: elements are indices from 0 to n − 1;
- *   `below n or negative`: negative ones too. `checked as sequences`: a check of src/backend/contents.ts reads the elements.
+ *   `below n or negative`: negative ones too. `checked as sequences`: a check of src/backend/checks/arrays.ts reads the elements.
  *   `with infinities`: these may be sound results, though never NaN; `partly written`: some elements are left as they were.
  * - `size`: a whole number of at least 0. `size from 1 to n` and `even` have other bounds. `size = length of x` is
  *   taken from the array x.

@@ -20,7 +20,7 @@ function generate() {
     'src/backend/kernels.ts': kernelTypes(operations),
     'src/backend/checks/operations.ts': checkedOperations(operations),
     'src/backend/compiled/kernel-calls.ts': kernelCalls(kernels, operations),
-    'src/backend/trace/calls.ts': tracedCalls(operations),
+    'src/backend/trace/described-calls.ts': tracedCalls(operations),
   };
 }
 

@@ -232,10 +232,10 @@ import { projectionLength } from '../estimator.ts';
 import { ${[...values, 'type Operations', ...types.map((type) => `type ${type}`)].join(', ')} } from '../kernels.ts';
 import type { Storage } from '../storage.ts';
 import { ${helpers.join(', ')} } from './arguments.ts';
-import { ContentChecks } from './contents.ts';
+import { ArrayChecks } from './arrays.ts';
 
 /** Every call with its checks: a call that passes goes to the backend behind, if there is anything to write. */
-export abstract class CheckedOperations extends ContentChecks implements Operations {
+export abstract class CheckedOperations extends ArrayChecks implements Operations {
 ${body}
 }
 `;
@@ -300,7 +300,7 @@ function tracedCall(operation) {
   return `  ${name}(${taken}): Call {\n${body}\n  },`;
 }
 
-/** src/backend/trace/calls.ts. */
+/** src/backend/trace/described-calls.ts. */
 export function tracedCalls(operations) {
   const body = operations.map(tracedCall).join('\n\n');
   const used = (names) => names.filter((name) => new RegExp(`\\b${name}\\b`).test(body));

@@ -5,7 +5,7 @@
 import { LifetimeError, ShapeError } from '../base/errors.ts';
 import { describe } from '../base/options.ts';
 import { argumentsOf, choice, size } from './checks/arguments.ts';
-import type { UncheckedBackend } from './checks/contents.ts';
+import type { UncheckedBackend } from './checks/arrays.ts';
 import { CheckedOperations } from './checks/operations.ts';
 import { type LshSortArguments, MAX_AXES, MAX_SIZE, type StridedCopyArguments } from './kernels.ts';
 import { type NumberArray, numbersFor, typeOfNumbers } from './numbers.ts';

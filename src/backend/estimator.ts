@@ -24,7 +24,7 @@ export function projectionLength(
   return Math.ceil(directions / size) * factors * factorLength + numFeatures;
 }
 
-const runSizes = option.having('the sizes of an attention', {
+const attentionSizesKind = option.having('the sizes of an attention', {
   numSequences: option.natural,
   heads: option.natural,
   lengthQ: option.natural,
@@ -34,7 +34,7 @@ const runSizes = option.having('the sizes of an attention', {
 
 /** Number of elements of the snapshots that causal FAVOR+ leaves for its gradients. */
 export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): number {
-  checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: runSizes, numFeatures: option.natural });
+  checkArguments('snapshotsLength', { sizes, numFeatures }, { sizes: attentionSizesKind, numFeatures: option.natural });
   const { numSequences, heads, lengthQ, lengthK, dValue } = sizes;
   return numSequences * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
 }

@@ -45,10 +45,10 @@ import {
 } from '../kernels.ts';
 import type { Storage } from '../storage.ts';
 import { argumentsOf, choice, evenSize, extent, flag, number, numberBelow, size, together } from './arguments.ts';
-import { ContentChecks } from './contents.ts';
+import { ArrayChecks } from './arrays.ts';
 
 /** Every call with its checks: a call that passes goes to the backend behind, if there is anything to write. */
-export abstract class CheckedOperations extends ContentChecks implements Operations {
+export abstract class CheckedOperations extends ArrayChecks implements Operations {
   gemm(args: GemmArguments): void {
     const where = 'gemm';
     argumentsOf(where, args);

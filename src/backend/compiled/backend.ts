@@ -1,6 +1,6 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
 import { LifetimeError } from '../../base/errors.ts';
-import type { UncheckedBackend } from '../checks/contents.ts';
+import type { UncheckedBackend } from '../checks/arrays.ts';
 import {
   type AdamWArguments,
   type FavorArguments,

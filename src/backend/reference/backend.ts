@@ -4,7 +4,7 @@
  */
 
 import { CheckedBackend } from '../checked.ts';
-import type { UncheckedBackend } from '../checks/contents.ts';
+import type { UncheckedBackend } from '../checks/arrays.ts';
 import type { PlainNumbers } from '../numbers.ts';
 import type { Backend, Storage } from '../types.ts';
 import { softmaxCrossEntropy } from './cross-entropy.ts';

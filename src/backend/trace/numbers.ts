@@ -1,5 +1,5 @@
 /** Looks through the numbers of a call's arrays, as far as the call reads or writes them. */
-import type { UncheckedBackend } from '../checks/contents.ts';
+import type { UncheckedBackend } from '../checks/arrays.ts';
 import { SEQUENCE_COLUMNS } from '../kernels.ts';
 import type { FloatArray } from '../storage.ts';
 import type { Call, CallArray } from './call.ts';

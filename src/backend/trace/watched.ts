@@ -1,10 +1,10 @@
 /** A backend whose calls are printed, recorded and looked through: `debug` and `trace` of createBackend. */
 import { DataError } from '../../base/errors.ts';
 import { currentLabel, keepLabels } from '../../base/labels.ts';
-import type { UncheckedBackend } from '../checks/contents.ts';
+import type { UncheckedBackend } from '../checks/arrays.ts';
 import type { Operations } from '../kernels.ts';
 import type { Call } from './call.ts';
-import { describedCalls } from './calls.ts';
+import { describedCalls } from './described-calls.ts';
 import type { TraceSink } from './event.ts';
 import { describeRange, firstNotFinite } from './numbers.ts';
 

@@ -2,7 +2,7 @@
 import { z } from '../../base/zod.ts';
 import { BYTE_TO_CHARACTER } from '../byte-level/byte-level.ts';
 import { fieldsOf, ofType, type Part, partsAt, patternField, regExpOf } from './part.ts';
-import { precompiledNormalizer } from './precompiled.ts';
+import { precompiledNormalizer } from './precompiled-normalizer.ts';
 
 export type Normalizer = (text: string) => string;
 

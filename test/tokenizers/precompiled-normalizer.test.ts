@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { loadAnyTokenizer } from '../../src/tokenizers/load-any-tokenizer.ts';
-import { precompiledNormalizer } from '../../src/tokenizers/pipeline/precompiled.ts';
+import { precompiledNormalizer } from '../../src/tokenizers/pipeline/precompiled-normalizer.ts';
 
 interface Cases {
   readonly tokenizer: { readonly normalizer: { readonly precompiled_charsmap: string } };

@@ -46,7 +46,7 @@ interface StridedArguments {
 /** The kernels give unseen chunks numbers far below the others, and compare differences of 32 bits. */
 const MAX_CHUNK = 2 ** 30;
 
-export abstract class ContentChecks {
+export abstract class ArrayChecks {
   protected readonly inner: UncheckedBackend;
   /** Calls so far that overwrote integers. */
   protected integerWrites = 0;
@@ -150,7 +150,7 @@ export abstract class ContentChecks {
     }
   }
 
-  /** Strides of two arrays: see {@link ContentChecks.spans}. */
+  /** Strides of two arrays: see {@link ArrayChecks.spans}. */
   protected twoStrides(where: string, args: StridedArguments): { span1: number; span2: number } {
     const [span1, span2] = this.spans(where, args, 2);
     return { span1, span2 };
