@@ -35,6 +35,40 @@ const ascii: Rolldown.Plugin = {
   },
 };
 
+/** Expressions that a bundler knows to do nothing. */
+const INERT = /^(Literal|Identifier|ArrowFunctionExpression|FunctionExpression|TemplateLiteral|UnaryExpression)$/;
+
+const MAKE = '\0make';
+
+/**
+ * Marks the value of every constant of a file as free of side effects, as package.json says of the whole file. A bundler
+ * then leaves out constants that a page does not use, and what they name: a page of one attention fetched every model. The
+ * value is made inside a function, as reading a property counts as an effect.
+ */
+const pure: Rolldown.Plugin = {
+  name: 'pure',
+  resolveId: (id) => (id === MAKE ? { id, moduleSideEffects: false } : undefined),
+  load: (id) => (id === MAKE ? 'export const make = (value) => value();' : undefined),
+  transform: {
+    filter: { id: /src\/.*\.ts$/ },
+    handler(code) {
+      const marked: string[] = [];
+      let end = 0;
+      for (const statement of this.parse(code, { lang: 'ts' }).body) {
+        const declaration = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement;
+        if (declaration?.type !== 'VariableDeclaration') continue;
+        for (const { init } of declaration.declarations) {
+          if (!init || INERT.test(init.type)) continue;
+          marked.push(code.slice(end, init.start), `/* @__PURE__ */ make(() => (${code.slice(init.start, init.end)}))`);
+          end = init.end;
+        }
+      }
+      if (marked.length === 0) return undefined;
+      return `import { make } from '${MAKE}';${marked.join('')}${code.slice(end)}`;
+    },
+  },
+};
+
 export default defineConfig({
   entry: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path))),
   format: 'esm',
@@ -55,7 +89,7 @@ export default defineConfig({
   },
   // Documentation is in the declarations; `@__PURE__` stays, for those who bundle this.
   outputOptions: { comments: { jsdoc: false } },
-  plugins: [ascii],
+  plugins: [pure, ascii],
   // This file sets zod's language; package.json says that no file has side effects.
   treeshake: { moduleSideEffects: [{ test: /src\/base\/zod\.ts$/, sideEffects: true }] },
   copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
