@@ -221,7 +221,7 @@ export const meanings = {
   length: 'positions of a batch row',
   lengthK: 'keys of a batch row',
   lengthQ: 'queries of a batch row',
-  logSumExp: 'in nats of the scaled scores',
+  logSumExp: 'of the scaled scores, over the scale',
   logits: 'scores of the classes',
   loss: 'of every row',
   m: 'rows of c',
@@ -242,7 +242,7 @@ export const meanings = {
   projection: 'the directions: see ProjectionForm',
   projectionSize: 'elements of the projection',
   q: 'queries',
-  references: 'the largest score of every row',
+  references: 'the largest score of every row, not scaled',
   rotations: 'random directions',
   rows: 'number of rows',
   sequences: 'rows {batch, queryStart, queryLength, keyStart, keyLength, offset}',
@@ -606,7 +606,7 @@ export const kernels = {
   // — exact attention in blocks, never an L×L matrix —
   softmax_attention: {
     about:
-      'Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.',
+      'Exact attention; logSumExp of the scaled scores, over the scale. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.',
     arguments: {
       ...QUERIES,
       ...KEYS_AND_VALUES,

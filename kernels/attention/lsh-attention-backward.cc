@@ -87,11 +87,11 @@ void addChunks(const LshOrder& order, const Arrays& arrays, Index numQueries, In
   productPacked({.rows = numQueries, .columns = numKeys, .depth = dValue}, buffers.dOut, buffers.valuePanels, {dS, lanes});
   const Vector rate = splat(job.scale * kLog2E), scale = splat(job.scale);
   for (Index i = 0; i < numQueries; i++) {
-    const Vector reference = splat(-buffers.references[i] * kLog2E), inverse = splat(buffers.inverses[i]), delta = splat(buffers.deltas[i]);
+    const Vector reference = splat(buffers.references[i]), inverse = splat(buffers.inverses[i]), delta = splat(buffers.deltas[i]);
     for (Index x = 0; x < numKeys; x += kWidth) {
       float *pAt = p + i * lanes + x, *dAt = dS + i * lanes + x;
       const Vector count = timesSeen(job, buffers.queryIds + i, lanes, buffers.keyIds + x, lanes);
-      Vector probability = exp2Bounded(fma(load(pAt), rate, reference)) * inverse / count;
+      Vector probability = exp2Bounded((load(pAt) - reference) * rate) * inverse / count;
       probability = count > Vector{} ? probability : Vector{};
       store(pAt, probability);
       store(dAt, count > Vector{} ? probability * (load(dAt) - delta) * scale : Vector{});

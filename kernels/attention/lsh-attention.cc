@@ -43,12 +43,12 @@ Row softmaxRow(const LshJob& job, const int32_t* queryIds, Index lanes, float* s
   const float reference = largest(highest), rate = job.scale * kLog2E;
   for (Index x = 0; x < lanes; x += kWidth) {
     const Vector count = load(buffers.counts + x);
-    Vector p = exp2Bounded(fma(load(scores + x), splat(rate), splat(-reference * rate))) / count;
+    Vector p = exp2Bounded((load(scores + x) - splat(reference)) * splat(rate)) / count;
     p = count > Vector{} ? p : Vector{};
     store(scores + x, p);
     total += p;
   }
-  return {reference * job.scale, sum(total)};
+  return {reference, sum(total)};
 }
 
 struct Arrays {
@@ -89,8 +89,8 @@ void attendChunk(const LshOrder& order, const Arrays& arrays, Index hash, Index 
       float before = 0, now = 1, inverse = 1;
       if (hash > 0 && sum > 0) {
         const float higher = reference > found[l].reference ? reference : found[l].reference;
-        before = exp2(splat((reference - higher) * kLog2E))[0];
-        now = exp2(splat((found[l].reference - higher) * kLog2E))[0];
+        before = exp2(splat((reference - higher) * job.scale * kLog2E))[0];
+        now = exp2(splat((found[l].reference - higher) * job.scale * kLog2E))[0];
         sum = sum * before + found[l].sum * now;
         reference = higher;
       } else {

@@ -119,19 +119,18 @@ KeyBlock prepareKeys(const Job& job, const Pair& pair, Index start, Index count,
 }
 
 // probabilities and dScores of queries [row, row + rows): on entry the raw scores and dO Vᵀ. Without
-// CHECKED every key is seen and no probability exceeds 1.
+// CHECKED every key is seen.
 template <bool CHECKED>
 void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const Buffers& buffers) {
-  const Vector scale = splat(job.scale), toBase2 = splat(kLog2E);
+  const Vector scale = splat(job.scale), rate = splat(job.scale * kLog2E), most = splat(job.normalise ? 0.0f : 127.0f);
   IntVector lane;
   for (int l = 0; l < kWidth; l++) lane[l] = l;
   for (Index i = 0; i < rows; i++) {
     float *p = buffers.probabilities + i * kKeys, *dS = buffers.dScores + i * kKeys;
-    const Vector offset = splat(-pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
+    const Vector logSumExp = splat(pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
     const int32_t visible = job.causal ? int32_t(pair.sequence.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
     for (Index x = 0; x < kKeys; x += kWidth) {
-      Vector exponent = fma(load(p + x), scale, offset) * toBase2;
-      if (CHECKED) exponent = minimum(splat(127.0f), exponent);
+      const Vector exponent = minimum(most, (load(p + x) - logSumExp) * rate);
       Vector probability = exp2Bounded(exponent), dScore = probability * fma(load(dS + x), scale, delta);
       if (CHECKED) {
         IntVector seen = lane + int32_t(x) < visible;

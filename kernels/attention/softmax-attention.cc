@@ -6,6 +6,9 @@
 //
 // Sequences of a few queries (decoding) are computed row by row instead: every key and value is read once per query.
 //
+// Scores are subtracted before they meet the scale: a long score times the scale, rounded or not, would differ from the
+// reference's product by more than the exponential can take.
+//
 // A lane's maximum moves only when a score exceeds the maximum by kSlack in base 2. Any reference serves as long as
 // nothing overflows, and the accumulators are rescaled less often. At the end a row is divided by its sum, or
 // multiplied by the exponential of its reference if not normalised.
@@ -17,7 +20,7 @@ namespace {
 
 constexpr Index kQueries = 256, kKeys = 64, kFewQueries = 8;
 constexpr int kPanel = kTileColumns;
-constexpr float kSlack = 8.0f;
+constexpr float kSlack = 8.0f, kLongScore = 8192.0f;
 
 // Natural logarithm of a positive normal number: atanh series on the mantissa in [√½, √2].
 double logarithm(double x) {
@@ -48,9 +51,10 @@ struct Job {
         outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise),
         sign(scale < 0 ? -1.0f : 1.0f), size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
+  // Over the scale, so that a reference too long for the logarithm to matter is kept to the bit.
   float logSumExp(float reference, float sum) const {
     if (sum == 0.0f) return -__builtin_inff();
-    return !normalise ? 0.0f : float(double(reference) * size + logarithm(sum));
+    return !normalise ? 0.0f : sign * float(double(reference) + logarithm(sum) / size);
   }
 };
 
@@ -96,7 +100,7 @@ void maskScores(float* scores, Index numKeys, const float* mask, bool causal, In
 template <bool MASKED>
 void softmaxPanel(float* scores, Index numKeys, float rate, float* references, float* sums, float* outputs, Index dValue) {
   const Vector slack = splat(kSlack) / splat(rate), rates = splat(rate);
-  Vector offset[kTileVectors], total[kTileVectors];
+  Vector origin[kTileVectors], total[kTileVectors];
   UNROLL for (int x = 0; x < kTileVectors; x++) {
     Vector even = splat(kMasked), odd = even;
     Index j = 0;
@@ -108,7 +112,7 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
     const Vector highest = maximum(even, odd), reference = load(references + x * kWidth);
     const IntVector rises = highest > reference + slack;
     const Vector moved = rises ? highest : reference;
-    offset[x] = moved * rates;
+    origin[x] = moved;
     total[x] = load(sums + x * kWidth);
     if (any(rises)) {
       const Vector factor = exp2Bounded((reference - moved) * rates);
@@ -124,7 +128,7 @@ void softmaxPanel(float* scores, Index numKeys, float rate, float* references, f
   for (Index j = 0; j < numKeys; j++, scores += kPanel) {
     UNROLL for (int x = 0; x < kTileVectors; x++) {
       const Vector score = load(scores + x * kWidth);
-      Vector p = exp2Bounded(fma(score, rates, -offset[x]));
+      Vector p = exp2Bounded((score - origin[x]) * rates);
       if (MASKED) p = score == splat(kMasked) ? Vector{} : p;
       store(scores + x * kWidth, p);
       part[x] += p;
@@ -289,7 +293,7 @@ void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, I
     Vector part{};
     for (Index j = 0; j < count; j += kWidth) {
       const Vector score = load(scores + j);
-      Vector p = exp2Bounded(fma(score, rates, splat(-reference * job.rate)));
+      Vector p = exp2Bounded((score - splat(reference)) * rates);
       p = score == splat(kMasked) ? Vector{} : p;
       store(scores + j, p);
       part += p;
@@ -297,6 +301,11 @@ void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, I
     total += sum(part);
     if (mask) addWeightedRows<true>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
     else addWeightedRows<false>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
+  }
+  // The backward pass adds up scores in a block's order, and the last bits of long scores decide.
+  if (job.normalise && total > 0.0f && __builtin_fabsf(reference) * job.rate > kLongScore) {
+    attendBlock(job, arrays, sequence, head, row, 1, buffers);
+    return;
   }
   const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
   float* out = arrays.out + job.outputs.offset(sequence.batch, head, sequence.queryStart + row);

@@ -6,8 +6,8 @@
 
 namespace KERNELS_NAMESPACE {
 
-// A score that is masked: finite, so that differences of scores are never NaN. No valid score comes near this number.
-constexpr float kMasked = -1e30f;
+// A score that is masked: below every valid score, and finite, so that differences of scores are never NaN.
+constexpr float kMasked = -3.4028235e38f;
 
 static inline Index atMost(Index a, Index b) { return a < b ? a : b; }
 static inline Index atLeast(Index a, Index b) { return a > b ? a : b; }

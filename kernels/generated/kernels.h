@@ -340,7 +340,7 @@ RUN(softmax_kl_divergence);
 PLAN(adamw);
 RUN(adamw);
 
-// Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.
+// Exact attention; logSumExp of the scaled scores, over the scale. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key.
 #define ARGUMENTS_softmax_attention \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \

@@ -309,7 +309,7 @@ export interface LshAttentionArguments {
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: the result. */
   readonly out: Storage;
-  /** float32 `[batch, heads, length]`, read and written: the largest score of every row. */
+  /** float32 `[batch, heads, length]`, read and written: the largest score of every row, not scaled. */
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read and written: Σ exp(score − reference) of every row. */
   readonly sums: Storage;
@@ -353,7 +353,7 @@ export interface LshAttentionBackwardArguments {
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read: the result. */
   readonly out: Storage;
-  /** float32 `[batch, heads, length]`, read: the largest score of every row. */
+  /** float32 `[batch, heads, length]`, read: the largest score of every row, not scaled. */
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read: Σ exp(score − reference) of every row. */
   readonly sums: Storage;
@@ -687,7 +687,7 @@ export interface SoftmaxKlDivergenceArguments {
   readonly gradientScale: number;
 }
 
-/** Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
+/** Exact attention; logSumExp of the scaled scores, over the scale. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
 export interface SoftmaxAttentionArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -701,7 +701,7 @@ export interface SoftmaxAttentionArguments {
   readonly sequences: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, written: the result. */
   readonly out: Storage;
-  /** float32 `[batchQ, heads, lengthQ]`, written: in nats of the scaled scores. */
+  /** float32 `[batchQ, heads, lengthQ]`, written: of the scaled scores, over the scale. */
   readonly logSumExp: Storage;
   /** Rows of sequences. */
   readonly numSequences: number;
@@ -739,7 +739,7 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly sequences: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
   readonly out: Storage;
-  /** float32 `[batchQ, heads, lengthQ]`, read: in nats of the scaled scores. */
+  /** float32 `[batchQ, heads, lengthQ]`, read: of the scaled scores, over the scale. */
   readonly logSumExp: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
   readonly dOut: Storage;
@@ -1139,7 +1139,7 @@ export interface Operations {
   softmaxCrossEntropy(args: SoftmaxCrossEntropyArguments): void;
   /** loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale. */
   softmaxKlDivergence(args: SoftmaxKlDivergenceArguments): void;
-  /** Exact attention; logSumExp in nats of the scaled scores. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
+  /** Exact attention; logSumExp of the scaled scores, over the scale. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
   softmaxAttention(args: SoftmaxAttentionArguments): void;
   /** Gradients of softmax_attention. */
   softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void;

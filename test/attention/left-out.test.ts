@@ -16,10 +16,13 @@ const mask = [0, 1].map((row) => Array.from({ length }, (_, j) => ((j + row) % 4
 const padding = [17, 20].map((valid) => Int32Array.from({ length }, (_, i) => (i < valid ? 0 : -1)));
 const values = [Number.NaN, Number.POSITIVE_INFINITY, 3e38];
 
+/** The last keys are later than every query. */
+const unseen = { causal: true, offset: -5 };
+
 const kinds: Record<string, readonly AttendOptions[]> = {
-  exact: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }],
-  favor: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }],
-  auto: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }],
+  exact: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
+  favor: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
+  auto: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
   lsh: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }],
   linformer: [{ keyMask: mask }, { segments: padding }],
 };
@@ -42,7 +45,8 @@ describe.each(backends)('$backend.name', ({ backend }) => {
       );
       const isValid = (at: number) => {
         const [row, position] = [Math.floor(at / (heads * length * d)), Math.floor(at / d) % length];
-        return 'keyMask' in options ? mask[row][position] === 1 : padding[row][position] === 0;
+        if ('keyMask' in options) return mask[row][position] === 1;
+        return 'segments' in options ? padding[row][position] === 0 : position < length - 5;
       };
       const resultsWith = async (value: number) => {
         const array = (seed: number, poisoned: boolean) => {

@@ -340,7 +340,7 @@ export interface LshAttentionKernel {
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read and written: the result. */
   readonly out: Storage;
-  /** float32 `[batch, heads, length]`, read and written: the largest score of every row. */
+  /** float32 `[batch, heads, length]`, read and written: the largest score of every row, not scaled. */
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read and written: Σ exp(score − reference) of every row. */
   readonly sums: Storage;
@@ -386,7 +386,7 @@ export interface LshAttentionBackwardKernel {
   readonly chunks: Storage;
   /** float32 `[batch, heads, length, dValue]`, read: the result. */
   readonly out: Storage;
-  /** float32 `[batch, heads, length]`, read: the largest score of every row. */
+  /** float32 `[batch, heads, length]`, read: the largest score of every row, not scaled. */
   readonly references: Storage;
   /** float32 `[batch, heads, length]`, read: Σ exp(score − reference) of every row. */
   readonly sums: Storage;

@@ -131,7 +131,7 @@ export function lshAttention(args: Parameters<Backend['lshAttention']>[0]): void
       weights.forEach((weight, j) => {
         if (weight > 0) addScaled(out, weight, values[j]);
       });
-      references[i] = reference;
+      references[i] = reference / args.scale;
       sums[i] = sum;
     });
   }

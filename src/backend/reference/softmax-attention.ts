@@ -4,7 +4,7 @@ import { addScaled, dot, type SequenceHead, sequenceHeads } from './attention-ar
 import { floats } from './storage.ts';
 
 /**
- * Softmax over the keys that query i sees (zeros where it sees none), and the log of its normaliser in nats. Not
+ * Softmax over the keys that query i sees (zeros where it sees none), and the log of its normaliser over the scale. Not
  * normalised: the exponentials themselves, over a normaliser of 1.
  */
 function attentionRow(
@@ -19,7 +19,7 @@ function attentionRow(
   if (max === Number.NEGATIVE_INFINITY) return { weights: scores.fill(0), logSumExp: max };
   if (!normalise) return { weights: scores.map(Math.exp), logSumExp: 0 };
   const sum = scores.reduce((total, score) => total + Math.exp(score - max), 0);
-  return { weights: scores.map((score) => Math.exp(score - max) / sum), logSumExp: max + Math.log(sum) };
+  return { weights: scores.map((score) => Math.exp(score - max) / sum), logSumExp: (max + Math.log(sum)) / scale };
 }
 
 export function softmaxAttention(args: Parameters<Backend['softmaxAttention']>[0]): void {

@@ -27,6 +27,7 @@ function backwardSequence(args: BackwardArguments, sequence: SequenceHead, featu
   const zero = (): FeatureGradient => ({ dU: new Float64Array(features.numFeatures), dNorm: 0 });
   const keys = sequence.keys.map((key) => features.of(key));
   const dKeys = keys.map(zero);
+  const isSeen = keys.map(() => false);
   for (const row of [...dQ, ...dV]) row.fill(0);
   sequence.outRows(floats(args.dOut)).forEach((dOut, i) => {
     const divisor = floats(args.denominator)[sequence.scalarAt(i)];
@@ -37,6 +38,7 @@ function backwardSequence(args: BackwardArguments, sequence: SequenceHead, featu
     const mean = normalised ? dot(dOut, outs[i]) : 0;
     keys.forEach((key, j) => {
       if (!sequence.sees(i, j)) return;
+      isSeen[j] = true;
       if (weights[j] !== 0) addScaled(dV[j], weights[j] / divisor, dOut);
       const dWeight = (dot(dOut, sequence.values[j]) - mean) / divisor;
       for (let r = 0; r < features.numFeatures; r++) {
@@ -51,7 +53,7 @@ function backwardSequence(args: BackwardArguments, sequence: SequenceHead, featu
     dQ[i].set(features.backward(sequence.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
   });
   sequence.keyRows(floats(args.dK)).forEach((dKey, j) => {
-    if (!sequence.isValidKey(j)) dKey.fill(0);
+    if (!isSeen[j]) dKey.fill(0);
     else dKey.set(features.backward(sequence.keys[j], dKeys[j].dU, dKeys[j].dNorm));
   });
 }
