@@ -87,6 +87,7 @@ export function* listOpsExamples(
 ): Generator<ListOpsExample> {
   checkArguments('listOpsExamples', { options }, { options: option.object });
   const { count, first = 0 } = options;
+  checkArguments('listOpsExamples', { count, first }, { count: option.natural, first: option.natural });
   for (let index = first; index < first + count; index++) yield listOpsExample(index, options);
 }
 
@@ -100,6 +101,7 @@ function checkOptions(maxDepth: number, maxArguments: number, minLength: number,
   check(maxArguments, 2, 'maxArguments');
   check(minLength, 0, 'minLength');
   check(maxLength, minLength + 2, 'maxLength');
+  checkArguments('listOpsExample', { maxLength }, { maxLength: option.upTo(2 ** 24) });
 }
 
 /** Draws trees into one array of symbols. */

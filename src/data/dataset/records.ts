@@ -50,7 +50,7 @@ export class BadRecords {
 
   /** What was known of others: their number, and the first of them. */
   static of(count: number, examples: readonly BadRecord[]): BadRecords {
-    checkArguments('BadRecords.of', { count, examples }, { count: option.natural, examples: option.array });
+    checkArguments('BadRecords.of', { count, examples }, { count: option.natural, examples: option.list });
     const records = new BadRecords();
     records.#count = count;
     records.#examples.push(...examples);

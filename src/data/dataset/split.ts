@@ -2,6 +2,7 @@
 
 import { DataError } from '../../base/errors.ts';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { describe } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import { z } from '../../base/zod.ts';
 import { type DatasetSplitter, documentSplitter, splitter } from './document-split.ts';
@@ -13,7 +14,7 @@ export const usualFraction = 0.1;
 
 /** How a dataset is divided. */
 export const splitSchema = z.lazy(() => {
-  const between = (value: unknown) => `${value} is not a number between 0 and 1`;
+  const between = (value: unknown) => `${describe(value)} is not a number between 0 and 1`;
   const share = z._default(
     z
       .number({ error: ({ input }) => between(input) })

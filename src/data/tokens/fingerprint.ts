@@ -2,6 +2,7 @@
 
 import { type BinaryLike, createHash, type Hash } from 'node:crypto';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
+import { jsonOf } from '../../base/json.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { statesOf } from '../dataset/dataset-text.ts';
@@ -42,6 +43,13 @@ export async function datasetKey(dataset: Dataset, tokenizer: Tokenizer): Promis
   // Files of earlier releases lack labels and groups; data that has these is tokenised again.
   const labels = classes !== undefined || format === 'labelled' ? true : undefined;
   const groups = format === 'fasta' || ('group' in reading && reading.group !== undefined) ? true : undefined;
-  const tokens = fingerprintOf(JSON.stringify(tokenizer.toJSON()));
-  return JSON.stringify({ reading, split, labels, groups, tokenizer: tokens, inputs: await statesOf(files) });
+  const tokens = fingerprintOf(jsonOf('the tokenizer', tokenizer.toJSON()));
+  return jsonOf('the configuration of the dataset', {
+    reading,
+    split,
+    labels,
+    groups,
+    tokenizer: tokens,
+    inputs: await statesOf(files),
+  });
 }
