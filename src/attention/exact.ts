@@ -1,15 +1,13 @@
-import type { Backend } from '../backend/types.ts';
 import { checkOptions } from '../base/options.ts';
 import { softmaxAttention } from '../tensor/ops/attention/softmax-attention.ts';
 import { scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkTensors, type Tensor } from '../tensor/tensor.ts';
-import { KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
-import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
+import { CachedAttention, type KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
 import { checkStep } from './decoding/step.ts';
 import { attendOptions } from './options.ts';
 import { attentionInputs, denseSequences } from './packing.ts';
-import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
+import type { AttendOptions, Attention } from './types.ts';
 
 /**
  * Exact attention `softmax(QKᵀ/√dHead)V`: O(lengthQ·lengthK) time, O(lengthQ) extra memory.
@@ -28,23 +26,9 @@ export function exactAttention(queries: Tensor, keys: Tensor, values: Tensor, op
 }
 
 /** Exact attention as a configuration value's meaning. */
-export class ExactAttention implements Attention<KeyValueCache> {
-  constructor(readonly backend: Backend) {}
-
+export class ExactAttention extends CachedAttention implements Attention<KeyValueCache> {
   attend(queries: Tensor, keys: Tensor, values: Tensor, options?: AttendOptions): Tensor {
     return exactAttention(queries, keys, values, options);
-  }
-
-  createState(sizes: DecodingSizes): KeyValueCache {
-    return new KeyValueCache(this.backend, sizes);
-  }
-
-  restoreState(saved: SavedState | SavedStateJson): KeyValueCache {
-    return KeyValueCache.restore(this.backend, parseSavedState(saved));
-  }
-
-  stackStates(states: readonly KeyValueCache[]): KeyValueCache {
-    return KeyValueCache.stack(states);
   }
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: KeyValueCache): Tensor {

@@ -10,13 +10,12 @@ import { where } from '../tensor/ops/elementwise.ts';
 import { keep } from '../tensor/scope.ts';
 import { checkDrawable, type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { backendKind, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
+import { Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
 import type { LinformerConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
-import { attendOptions, checkAttend } from './options.ts';
+import { attendOptions, checkAttend, layerArguments } from './options.ts';
 import { attentionInputs, denseSequences, paddingMask } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, KeyMask } from './types.ts';
-import { layerSizesKind } from './types.ts';
 
 /** Linformer's E and F: `[projectedLength, maxLength]` for all heads, or `[heads, projectedLength, maxLength]`. */
 export interface LinformerProjections {
@@ -123,16 +122,7 @@ export class LinformerAttention implements Attention<never> {
     sizes: AttentionLayerSizes,
     random: Random,
   ) {
-    checkArguments(
-      'LinformerAttention',
-      { backend, configuration, sizes, random },
-      {
-        backend: backendKind,
-        configuration: option.plain,
-        sizes: layerSizesKind,
-        random: randomKind,
-      },
-    );
+    checkArguments('LinformerAttention', { backend, configuration, sizes, random }, layerArguments);
     const { numHeads, maxLength } = sizes;
     this.configuration = parseAttention('linformer', configuration, 'LinformerAttention');
     const { projectedLength, sharing } = this.configuration;

@@ -8,16 +8,14 @@ import { slice } from '../tensor/ops/layout.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { checkDrawable, type Shape, sizeOf } from '../tensor/shape.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
-import { backendKind, checkTensors, type Tensor, tensor } from '../tensor/tensor.ts';
+import { checkTensors, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { LshConfiguration } from './configuration.ts';
 import { parseAttention } from './configuration.ts';
-import { KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
-import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
+import { CachedAttention, type KeyValueCache, keyValueCacheKind } from './decoding/key-value-cache.ts';
 import { checkStep } from './decoding/step.ts';
-import { attendOptions, checkAttend } from './options.ts';
+import { attendOptions, checkAttend, layerArguments } from './options.ts';
 import { attentionInputs, denseSequences } from './packing.ts';
-import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
-import { layerSizesKind } from './types.ts';
+import type { AttendOptions, Attention, AttentionLayerSizes } from './types.ts';
 
 /**
  * LSH attention of the Reformer (Kitaev, Kaiser & Levskaya 2020, arXiv 2001.04451), with queries for keys. In each hash
@@ -69,7 +67,7 @@ const lshAttentionOptions: OptionKinds<LshAttentionOptions> = {
 };
 
 /** LSH attention as a configuration value's meaning: holds the rotations of one layer. */
-export class LshAttention implements Attention<KeyValueCache> {
+export class LshAttention extends CachedAttention implements Attention<KeyValueCache> {
   readonly configuration: LshConfiguration;
   readonly sharesKeys = true;
   /** `[numHashes, maxBuckets/2, dHead]` */
@@ -78,22 +76,9 @@ export class LshAttention implements Attention<KeyValueCache> {
   readonly #causalBuckets: number;
   readonly #shape: Shape;
 
-  constructor(
-    readonly backend: Backend,
-    configuration: LshConfiguration,
-    sizes: AttentionLayerSizes,
-    random: Random,
-  ) {
-    checkArguments(
-      'LshAttention',
-      { backend, configuration, sizes, random },
-      {
-        backend: backendKind,
-        configuration: option.plain,
-        sizes: layerSizesKind,
-        random: randomKind,
-      },
-    );
+  constructor(backend: Backend, configuration: LshConfiguration, sizes: AttentionLayerSizes, random: Random) {
+    super(backend);
+    checkArguments('LshAttention', { backend, configuration, sizes, random }, layerArguments);
     const { dHead, maxLength } = sizes;
     this.configuration = parseAttention('lsh', configuration, 'LshAttention');
     const { numHashes, maxBuckets, chunkLength } = this.configuration;
@@ -122,18 +107,6 @@ export class LshAttention implements Attention<KeyValueCache> {
       );
     }
     return lshAttention(queries, values, { ...options, ...this.#options(options.causal) });
-  }
-
-  createState(sizes: DecodingSizes): KeyValueCache {
-    return new KeyValueCache(this.backend, sizes);
-  }
-
-  restoreState(saved: SavedState | SavedStateJson): KeyValueCache {
-    return KeyValueCache.restore(this.backend, parseSavedState(saved));
-  }
-
-  stackStates(states: readonly KeyValueCache[]): KeyValueCache {
-    return KeyValueCache.stack(states);
   }
 
   /** The number of buckets depends on the length. */

@@ -1,6 +1,7 @@
 import { checkOptions, type OptionKind, type OptionKinds, option } from '../base/options.ts';
-import { checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
-import type { AttendOptions } from './types.ts';
+import { randomKind } from '../base/random.ts';
+import { backendKind, checkTensors, type Tensor, tensorKind } from '../tensor/tensor.ts';
+import { type AttendOptions, layerSizesKind } from './types.ts';
 
 /** Arrays of numbers, one for each batch row. */
 export const rowsOfNumbers: OptionKind = option.listOf(option.numbers);
@@ -16,6 +17,14 @@ export const attendOptions: OptionKinds<AttendOptions> = {
   keyMask: keyMaskKind,
   segments: rowsOfNumbers,
   keySegments: rowsOfNumbers,
+};
+
+/** What the constructor of an attention with drawn tensors is given, for `checkArguments`. */
+export const layerArguments = {
+  backend: backendKind,
+  configuration: option.plain,
+  sizes: layerSizesKind,
+  random: randomKind,
 };
 
 /** Checks what an attention's `attend` is given, before the options are read one by one. */

@@ -13,6 +13,8 @@ export type HiddenLoss = (
   options: ForwardOptions & { weight?: number },
 ) => CrossEntropy;
 
+const lossArguments = { model: transformerKind, inputs: tensorKind, targets: tensorKind };
+
 /**
  * Next-token (or masked-token) loss of a batch.
  *
@@ -27,15 +29,7 @@ export function languageModelLoss(
   targets: Tensor,
   options: ForwardOptions & { weight?: number } = {},
 ): CrossEntropy {
-  checkArguments(
-    'languageModelLoss',
-    { model, inputs, targets },
-    {
-      model: transformerKind,
-      inputs: tensorKind,
-      targets: tensorKind,
-    },
-  );
+  checkArguments('languageModelLoss', { model, inputs, targets }, lossArguments);
   return tokenLossOf(model, model.forward(inputs, options), targets, options);
 }
 
@@ -58,15 +52,7 @@ export function classificationLoss(
   targets: Tensor,
   options: ForwardOptions & { weight?: number } = {},
 ): CrossEntropy {
-  checkArguments(
-    'classificationLoss',
-    { model, inputs, targets },
-    {
-      model: transformerKind,
-      inputs: tensorKind,
-      targets: tensorKind,
-    },
-  );
+  checkArguments('classificationLoss', { model, inputs, targets }, lossArguments);
   return classLossOf(model, model.forward(inputs, options), targets, options);
 }
 

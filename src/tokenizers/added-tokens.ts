@@ -1,6 +1,6 @@
-import { type OptionKind, option } from '../base/options.ts';
 /** Tokens that are recognised by their text before anything else, and the roles that some of them play. */
 
+import { type OptionKind, type OptionKinds, option } from '../base/options.ts';
 import { compileExpression } from './expression.ts';
 import type { AddedTokenJson, SpecialRole, SpecialTokens } from './tokenizer.ts';
 
@@ -40,6 +40,12 @@ export interface SpecialTokenOptions {
   /** Add `<pad>`, which fills rows. Default false. */
   padding?: boolean;
 }
+
+export const specialKinds: OptionKinds<SpecialTokenOptions> = {
+  endOfText: option.boolean,
+  mask: option.boolean,
+  padding: option.boolean,
+};
 
 /** Texts of the special tokens that options ask for, in the order of their ids. */
 export function specialTexts({ endOfText = false, mask = false, padding = false }: SpecialTokenOptions): string[] {

@@ -1,8 +1,9 @@
-import { checkOptions, option } from '../base/options.ts';
+import { checkOptions } from '../base/options.ts';
 import {
   type AddedToken,
   addedTokensKind,
   type SpecialTokenOptions,
+  specialKinds,
   specialTexts,
   specialTokensFrom,
 } from './added-tokens.ts';
@@ -26,7 +27,7 @@ export class ByteTokenizer extends ByteLevelTokenizer<BpeModelJson<null>> {
   /** @param options special tokens, with ids from 256 on */
   constructor(options: SpecialTokenOptions & { added?: readonly AddedToken[] } = {}) {
     checkOptions<SpecialTokenOptions & { added?: readonly AddedToken[] }>('ByteTokenizer', options, {
-      ...{ endOfText: option.boolean, mask: option.boolean, padding: option.boolean },
+      ...specialKinds,
       added: addedTokensKind,
     });
     const added = options.added ?? specialTokensFrom(256, specialTexts(options));

@@ -5,7 +5,7 @@ import { keep, scope } from '../../tensor/scope.ts';
 import { backendKind, Tensor, tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
 import { slicedSizes, stackedSizes } from './favor-state.ts';
-import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
+import { checkArray, decodingSizesKind, parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
 import { checkStep } from './step.ts';
 
 const initialCapacity = 64;
@@ -194,4 +194,21 @@ function commonPosition(positions: readonly number[]): number {
   throw new ConfigurationError(
     `A key-value cache holds sequences of one length, not of ${positions.join(', ')}; stack those of equal position.`,
   );
+}
+
+/** What attentions that decode from a {@link KeyValueCache} have in common. */
+export abstract class CachedAttention {
+  constructor(readonly backend: Backend) {}
+
+  createState(sizes: DecodingSizes): KeyValueCache {
+    return new KeyValueCache(this.backend, sizes);
+  }
+
+  restoreState(saved: SavedState | SavedStateJson): KeyValueCache {
+    return KeyValueCache.restore(this.backend, parseSavedState(saved));
+  }
+
+  stackStates(states: readonly KeyValueCache[]): KeyValueCache {
+    return KeyValueCache.stack(states);
+  }
 }

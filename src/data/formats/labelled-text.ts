@@ -180,7 +180,9 @@ function labelledFields(
   const label = classes === undefined ? asInteger(value) : classes.indexOf(String(value));
   if (label === undefined || label < 0) {
     const expected =
-      classes === undefined ? 'an integer from 0; name the classes otherwise' : `one of ${classes.join(', ')}`;
+      classes === undefined
+        ? 'an integer from 0; list the labels in "classes" if they are names'
+        : `one of ${classes.join(', ')}`;
     return `${JSON.stringify(labelName)} is ${JSON.stringify(value) ?? 'missing'}, not ${expected}`;
   }
   return { text, label };

@@ -7,7 +7,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { BpeTokenizer, keyOf } from '../bpe.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
 import { PairQueue } from './pair-queue.ts';
@@ -39,9 +39,7 @@ export async function trainBpe(
     vocabSize: option.number,
     minFrequency: option.number,
     onProgress: option.function,
-    endOfText: option.boolean,
-    mask: option.boolean,
-    padding: option.boolean,
+    ...specialKinds,
     signal: option.signal,
   });
   const { vocabSize, minFrequency = 2, onProgress } = options;

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, elementsOf, option } from '../../base/options.ts';
-import { patternOf, type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { patternOf, type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { CharacterTokenizer } from '../characters.ts';
 import { segmentsOf } from '../text-segments.ts';
 
@@ -32,9 +32,7 @@ export async function trainCharacters(
   checkArguments('trainCharacters', { texts }, { texts: option.iterable });
   checkOptions<TrainCharactersOptions>('trainCharacters', options, {
     vocabSize: option.number,
-    endOfText: option.boolean,
-    mask: option.boolean,
-    padding: option.boolean,
+    ...specialKinds,
     signal: option.signal,
   });
   const { vocabSize } = options;

@@ -7,7 +7,7 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type SpecialTokenOptions, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
 import { UnigramTokenizer } from '../unigram.ts';
 import { frequentSubstrings, type Substrings } from './frequent-substrings.ts';
@@ -55,9 +55,7 @@ export async function trainUnigram(
     maxTokenLength: option.number,
     numSeeds: option.number,
     onProgress: option.function,
-    endOfText: option.boolean,
-    mask: option.boolean,
-    padding: option.boolean,
+    ...specialKinds,
     signal: option.signal,
   });
   const { vocabSize, maxTokenLength = 16, numSeeds = 1_000_000, onProgress } = options;

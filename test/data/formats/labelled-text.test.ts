@@ -143,7 +143,7 @@ describe('readLabelledTable', () => {
       ['b', 12, 11],
     ]);
     expect(count).toBe(9);
-    const integer = 'not an integer from 0; name the classes otherwise';
+    const integer = 'not an integer from 0; list the labels in "classes" if they are names';
     expect(bad).toEqual([
       [2, `"label" is 1.5, ${integer}`],
       [3, `"label" is "x", ${integer}`],
