@@ -6,8 +6,8 @@
 //
 // Sequences of a few queries (decoding) are computed row by row instead: every key and value is read once per query.
 //
-// Scores are subtracted before they meet the scale: a long score times the scale, rounded or not, would differ from the
-// reference's product by more than the exponential can take.
+// Scores are subtracted before they meet the scale. A long score times the scale would be rounded, by more than the
+// exponential can take.
 //
 // A lane's maximum moves only when a score exceeds the maximum by kSlack in base 2. Any reference serves as long as
 // nothing overflows, and the accumulators are rescaled less often. At the end a row is divided by its sum, or

@@ -6,6 +6,12 @@ import { type AttendOptions, layerSizesKind } from './types.ts';
 /** Arrays of numbers, one for each batch row. */
 export const rowsOfNumbers: OptionKind = option.listOf(option.numbers);
 
+/** Ids of segments or types: a fraction or NaN would equal no other id. */
+export const rowsOfIds: OptionKind = option.listOf({
+  wanted: 'an array of whole numbers',
+  accepts: (value) => option.numbers.accepts(value) && Array.from(value as ArrayLike<number>).every(Number.isInteger),
+});
+
 export const keyMaskKind: OptionKind = option.either(tensorKind, rowsOfNumbers);
 
 /** The options common to every attention, for `checkOptions`. */
@@ -15,8 +21,8 @@ export const attendOptions: OptionKinds<AttendOptions> = {
   normalised: option.boolean,
   layout: option.oneOf('bhld', 'blhd'),
   keyMask: keyMaskKind,
-  segments: rowsOfNumbers,
-  keySegments: rowsOfNumbers,
+  segments: rowsOfIds,
+  keySegments: rowsOfIds,
 };
 
 /** What the constructor of an attention with drawn tensors is given, for `checkArguments`. */

@@ -1,5 +1,5 @@
 import { createAttention } from '../attention/attention.ts';
-import { keyMaskKind, rowsOfNumbers } from '../attention/options.ts';
+import { keyMaskKind, rowsOfIds, rowsOfNumbers } from '../attention/options.ts';
 import { type AttendOptions, type Attention, type DecodingState, decodingStateKind } from '../attention/types.ts';
 import type { Backend } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
@@ -430,8 +430,8 @@ const statesKind = option.listOf(decodingStateKind);
 /** Options of a forward pass, and what losses add: every method of a pass takes them all. */
 const forwardOptions: OptionKinds<ForwardOptions & { weight?: number }> = {
   keyMask: keyMaskKind,
-  segments: rowsOfNumbers,
-  tokenTypes: rowsOfNumbers,
+  segments: rowsOfIds,
+  tokenTypes: rowsOfIds,
   maskedTokens: rowsOfNumbers,
   dropout: dropoutKind,
   observe: option.function,

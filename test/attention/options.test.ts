@@ -207,6 +207,19 @@ describe('attention options that do not fit', () => {
       {
         segments: [
           [0, 0, 0],
+          [0, 0, 0.5],
+        ],
+        keySegments: [
+          [0, 0, 0, 0],
+          [0, 0, 0, 0],
+        ],
+      },
+      'is invalid: expected an array of whole numbers',
+    ],
+    [
+      {
+        segments: [
+          [0, 0, 0],
           [0, 0, 0],
         ],
       },

@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Pauses, type Stoppable } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, checkOptions, elementsOf, option } from '../../base/options.ts';
 import { segments } from '../../tokenizers/text-segments.ts';
 import type { DatasetSplitter } from './document-split.ts';
-import { type PartName, partNames } from './documents.ts';
+import { type DatasetDocument, type PartName, partNames } from './documents.ts';
 import { type Dataset, datasetKind } from './open-dataset.ts';
+import type { ReadingReport } from './records.ts';
 import { parseSplit, surveySplit } from './split.ts';
 import { tailSplitters, tailText } from './tail-split.ts';
 import { WaitingText } from './waiting-text.ts';
@@ -13,12 +14,19 @@ import { WaitingText } from './waiting-text.ts';
 /** What a dataset's split needed to know of the documents, and the states of the files that this was read from. */
 const surveys = new WeakMap<Dataset, { readonly states: string; readonly createSplitter: () => DatasetSplitter }>();
 
+/** The documents of a dataset, which may be of the caller's making. */
+export function checkedDocuments(dataset: Dataset, report?: ReadingReport): AsyncGenerator<DatasetDocument> {
+  return elementsOf('a dataset', 'documents()', dataset.documents(report), documentKind);
+}
+
+const documentKind = option.having('a document', { read: option.function });
+
 /** The splitter of a dataset, whose documents are surveyed once as long as the files stay as they are. */
 export async function splitterOf(dataset: Dataset, options: Stoppable): Promise<DatasetSplitter> {
   const states = JSON.stringify(await statesOf(dataset.files));
   const known = surveys.get(dataset);
   if (known?.states === states) return known.createSplitter();
-  const createSplitter = await surveySplit(() => dataset.documents(), dataset.split, options);
+  const createSplitter = await surveySplit(() => checkedDocuments(dataset), dataset.split, options);
   surveys.set(dataset, { states, createSplitter });
   return createSplitter();
 }
@@ -48,7 +56,7 @@ export async function* datasetText(dataset: Dataset, part: PartName, options: St
   if (split.by === 'tail' && (part === 'train' || part === 'heldOut') && surveys.get(dataset)?.states !== states) {
     const waiting = new WaitingText();
     try {
-      const cuts = yield* tailText(dataset.documents(), split.fraction, part, waiting, pauses);
+      const cuts = yield* tailText(checkedDocuments(dataset), split.fraction, part, waiting, pauses);
       surveys.set(dataset, { states, createSplitter: tailSplitters(cuts) });
     } finally {
       await waiting.close();
@@ -56,7 +64,7 @@ export async function* datasetText(dataset: Dataset, part: PartName, options: St
     return;
   }
   const splitter = await splitterOf(dataset, options);
-  for await (const document of dataset.documents()) {
+  for await (const document of checkedDocuments(dataset)) {
     await pauses.next();
     for await (const piece of splitter.divide(document)) {
       if (piece.part === part) yield* segments(piece.read());

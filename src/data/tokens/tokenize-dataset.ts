@@ -2,7 +2,7 @@ import { DataError } from '../../base/errors.ts';
 import type { Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type Tokenizer, tokenizerKind } from '../../tokenizers/tokenizer.ts';
-import { splitterOf } from '../dataset/dataset-text.ts';
+import { checkedDocuments, splitterOf } from '../dataset/dataset-text.ts';
 import { type Dataset, datasetKind } from '../dataset/open-dataset.ts';
 import { BadRecords, type ReadingReport } from '../dataset/records.ts';
 import { datasetKey, tokensFingerprint } from './fingerprint.ts';
@@ -73,7 +73,7 @@ export async function tokenizeDataset(
 async function readInto(sink: TokenSink, dataset: Dataset, options: Stoppable): Promise<ReadingReport> {
   const splitter = await splitterOf(dataset, options);
   const report = { bad: new BadRecords(), skipped: new Map<string, number>() };
-  const count = await tokenizeDocuments(dataset.documents(report), splitter, sink, options);
+  const count = await tokenizeDocuments(checkedDocuments(dataset, report), splitter, sink, options);
   if (count === 0) {
     const why = report.bad.examples[0]?.reason ?? 'nothing is in them that is read';
     throw new DataError(

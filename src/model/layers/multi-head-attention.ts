@@ -1,7 +1,7 @@
 import { createAttention } from '../../attention/attention.ts';
 import { type AttentionOptions, attentionSchema } from '../../attention/configuration.ts';
 import { rememberSource, type SourceMemory, sourceMemoryKind } from '../../attention/decoding/source-memory.ts';
-import { attendOptions, keyMaskKind, rowsOfNumbers } from '../../attention/options.ts';
+import { attendOptions, keyMaskKind, rowsOfIds } from '../../attention/options.ts';
 import {
   type AttendOptions,
   type Attention,
@@ -58,7 +58,7 @@ const selfAttendKinds: OptionKinds<SelfAttendOptions> = {
   offset: option.integer,
   normalised: option.boolean,
   keyMask: keyMaskKind,
-  segments: rowsOfNumbers,
+  segments: rowsOfIds,
 };
 
 /** Projects to heads, attends, and projects back. Any attention does the attending. */
