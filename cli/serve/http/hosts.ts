@@ -25,8 +25,11 @@ export class Hosts {
     this.#allowed = new Set(['localhost', plain(host), ...allowHosts.map(checked)]);
   }
 
-  /** @throws {ApiError} 403 */
-  require(header: string | undefined): void {
+  /** @throws {ApiError} 403 for a host that is not allowed, 400 for several Host headers (RFC 9112, section 3.2) */
+  require([header, ...others]: readonly string[] = []): void {
+    if (others.length > 0) {
+      throw new ApiError(400, 'The request has several Host headers: send one.', { code: 'several_hosts' });
+    }
     const { hasKey, host, allowHosts = [] } = this.options;
     if (header === undefined || (hasKey && allowHosts.length === 0)) return;
     const name = plain(/^(\[[^\]]*\]|[^:]*)(?::\d*)?$/.exec(header)?.[1] ?? header);

@@ -43,7 +43,7 @@ export function createRoutes(options: RouteOptions): Hono<Environment> {
 
   app.use(async ({ env: { incoming, outgoing } }, next) => {
     log.start(incoming, outgoing);
-    hosts.require(incoming.headers.host);
+    hosts.require(incoming.headersDistinct.host);
     await next();
   });
   if (origins.length > 0) {

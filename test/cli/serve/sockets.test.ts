@@ -146,6 +146,7 @@ describe('the host', () => {
     const { all } = await raw('GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n');
     const answer = await all;
     expect(JSON.parse(answer.split('\r\n\r\n')[1]).error).toMatchObject({ code: 'host_not_allowed' });
+    expect(await statusFor('localhost', 'Host: evil.example\r\n')).toBe(400);
     const { all: written } = await raw(
       whole(prompt, 'Connection: close\r\n').replace('Host: localhost', 'Host: evil.example'),
     );
