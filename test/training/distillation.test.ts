@@ -281,9 +281,10 @@ describe('training with a teacher', () => {
     const end = await measured();
     expect(start.attentionError! / end.attentionError!).toBeGreaterThan(8);
     expect(start.logitsError! / end.logitsError!).toBeGreaterThan(4);
-    // The task, which counted for nothing, is learnt with the teacher.
     expect((await evaluate(student, held)).loss).toBeCloseTo(end.loss, 5);
-    expect(end.loss).toBeLessThan(start.loss);
+    // The task counted for nothing; whoever gives the teacher's logits is as good at the task.
+    const { loss } = await evaluate(teacher, held);
+    expect(Math.abs(end.loss / loss - 1)).toBeLessThan(0.05);
     expect(await readWeights(teacher)).toEqual(before);
   });
 
