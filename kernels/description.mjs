@@ -26,12 +26,13 @@ export const conventions = [
   'Sequences are contiguous pieces that attend only within themselves. Unpacked input has one sequence per batch row; padding shortens a sequence; packing makes several. Rows of outputs outside every sequence are left as they were.',
   'causal: query i of a sequence sees the keys j ≤ i + offset, both counted within the sequence; offset is any integer.',
   'A query with no valid key yields zeros.',
+  'near field: positions are counted in blocks from the sequence’s first key; query i is at position i + offset. Near a query are the keys of its own block and of both neighbouring blocks, and the first `sinks` keys; if causal, of these only keys j ≤ i + offset. All other keys are far.',
 ];
 
 /** Numbers that kernels and callers share. */
 export const constants = {
   /** The most arguments of a kernel. */
-  MAX_ARGUMENTS: 32,
+  MAX_ARGUMENTS: 36,
   /** Columns of `sequences`. */
   SEQUENCE_COLUMNS: 6,
   /** Keys between two snapshots of the state of causal FAVOR+. */
@@ -143,7 +144,21 @@ const state = (role, states, together = '') => ({
 /** How a row of FAVOR+ is formed. */
 const RESULT = { weight: 'number', stabiliser: 'number' };
 
-const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag' };
+/** Which keys are near a query; block 0: all of them. */
+const NEAR_FIELD = { block: 'size = 0', sinks: 'size = 0' };
+const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag', ...NEAR_FIELD };
+const FAR_SNAPSHOTS =
+  '[numSequences, heads, Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]';
+/** What both passes of the far field share. */
+const FAR_FIELD = {
+  ...QUERIES,
+  ...KEYS_AND_VALUES,
+  ...KEY_MASK,
+  ...SEQUENCES,
+  ...ESTIMATOR,
+  gain: 'in optional [heads]',
+};
+const FAR_FIELD_SIZES = { ...ATTENTION_SIZES, ...LAYOUT, block: 'size from 1', sinks: 'size = 0', reverse: 'flag = false', weight: 'number' };
 
 const SELF_SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as selfSequences' };
 const LSH = {
@@ -203,8 +218,10 @@ export const meanings = {
   epsilon: 'added to every feature of a map other than exponential and sine',
   factors: 'factors of each block of a projection that is not dense, else 0',
   form: 'how the projection is stored',
+  gain: 'logarithm of what the far field is multiplied by in every head; absent: 0',
   gamma: 'factors of the columns',
   beta: 'added to the columns',
+  block: 'positions in a block of the near field; 0: every key is near',
   gradientScale: 'multiplies the gradient',
   hash: 'the hash of this call',
   heads: 'number of heads',
@@ -242,6 +259,7 @@ export const meanings = {
   projection: 'the directions: see ProjectionForm',
   projectionSize: 'elements of the projection',
   q: 'queries',
+  reverse: 'the far keys after a query instead of those before',
   references: 'the largest score of every row, not scaled',
   rotations: 'random directions',
   rows: 'number of rows',
@@ -250,6 +268,8 @@ export const meanings = {
   scales:
     'exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features',
   snapshots: 'sums, normaliser and scale before every SNAPSHOT_KEYS-th key',
+  sinks: 'first keys of a sequence that are near every query',
+  shares: 'what the far sums of a row are multiplied by; 0 where nothing is far',
   span1: 'elements that the first array must have',
   span2: 'elements that the second array must have',
   span3: 'elements that the third array must have',
@@ -807,6 +827,43 @@ export const kernels = {
       ...ESTIMATOR_SIZES,
     },
     flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 3 * dValue + 3)',
+  },
+  far_field: {
+    about:
+      'Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.',
+    arguments: {
+      ...FAR_FIELD,
+      ...state('inout optional', 'numSequences', ' with sums'),
+      out: `inout ${OUT}`,
+      logSumExp: `inout ${PER_QUERY} with infinities`,
+      shares: `out ${PER_QUERY}`,
+      kept: `out optional ${PER_QUERY} — what the row of the near field was multiplied by`,
+      snapshots: `out optional ${FAR_SNAPSHOTS} partly written`,
+      ...FAR_FIELD_SIZES,
+      updateState: 'flag = false',
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1)',
+  },
+  far_field_backward: {
+    about:
+      'Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys.',
+    arguments: {
+      ...FAR_FIELD,
+      out: `in ${OUT}`,
+      shares: `in ${PER_QUERY}`,
+      snapshots: `in ${FAR_SNAPSHOTS}`,
+      dOut: `in ${OUT}`,
+      dQ: 'inout [batchQ, heads, lengthQ, dHead]',
+      dK: 'inout [batchK, heads, lengthK, dHead]',
+      dV: 'inout [batchK, heads, lengthK, dValue]',
+      dGain: 'out [numSequences, heads] — gradient of gain, of every sequence',
+      ...FAR_FIELD_SIZES,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2)',
   },
   favor_step: {
     about: 'One token for every (batch, head): updates the states with (k, v), then reads them with q.',

@@ -3,7 +3,7 @@
 
 namespace KERNELS_NAMESPACE {
 
-constexpr Index kMaxArguments = 32;
+constexpr Index kMaxArguments = 36;
 constexpr Index kSequenceColumns = 6;
 constexpr Index kSnapshotKeys = 256;
 constexpr Index kNormBlock = 65536;
@@ -358,7 +358,9 @@ RUN(adamw);
   [[maybe_unused]] AttentionLayout layout, \
   [[maybe_unused]] bool causal, \
   [[maybe_unused]] float scale, \
-  [[maybe_unused]] bool normalise
+  [[maybe_unused]] bool normalise, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks
 PLAN(softmax_attention);
 RUN(softmax_attention);
 
@@ -384,7 +386,9 @@ RUN(softmax_attention);
   [[maybe_unused]] AttentionLayout layout, \
   [[maybe_unused]] bool causal, \
   [[maybe_unused]] float scale, \
-  [[maybe_unused]] bool normalise
+  [[maybe_unused]] bool normalise, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks
 PLAN(softmax_attention_backward);
 RUN(softmax_attention_backward);
 
@@ -641,6 +645,83 @@ RUN(favor_causal);
 PLAN(favor_causal_backward);
 RUN(favor_causal_backward);
 
+// Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.
+#define ARGUMENTS_far_field \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* sequences, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] const float* gain, \
+  [[maybe_unused]] float* sums, \
+  [[maybe_unused]] float* compensation, \
+  [[maybe_unused]] float* scales, \
+  [[maybe_unused]] float* out, \
+  [[maybe_unused]] float* logSumExp, \
+  [[maybe_unused]] float* shares, \
+  [[maybe_unused]] float* kept, \
+  [[maybe_unused]] float* snapshots, \
+  [[maybe_unused]] Index numSequences, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks, \
+  [[maybe_unused]] bool reverse, \
+  [[maybe_unused]] float weight, \
+  [[maybe_unused]] bool updateState
+PLAN(far_field);
+RUN(far_field);
+
+// Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys.
+#define ARGUMENTS_far_field_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* v, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* sequences, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] FeatureMapKind map, \
+  [[maybe_unused]] float epsilon, \
+  [[maybe_unused]] const float* gain, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* shares, \
+  [[maybe_unused]] const float* snapshots, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dK, \
+  [[maybe_unused]] float* dV, \
+  [[maybe_unused]] float* dGain, \
+  [[maybe_unused]] Index numSequences, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks, \
+  [[maybe_unused]] bool reverse, \
+  [[maybe_unused]] float weight
+PLAN(far_field_backward);
+RUN(far_field_backward);
+
 // One token for every (batch, head): updates the states with (k, v), then reads them with q.
 #define ARGUMENTS_favor_step \
   [[maybe_unused]] const float* q, \
@@ -676,6 +757,6 @@ PLAN(peak);
 RUN(peak);
 
 // Every kernel, in the order of the table that the bindings expose.
-#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(scale) X(scale_rows) X(activation) X(activation_backward) X(sum_axis) X(squared_norm) X(strided_copy) X(binary) X(select) X(softmax) X(softmax_backward) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(favor_step) X(peak)
+#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(scale) X(scale_rows) X(activation) X(activation_backward) X(sum_axis) X(squared_norm) X(strided_copy) X(binary) X(select) X(softmax) X(softmax_backward) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(far_field) X(far_field_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

@@ -324,7 +324,7 @@ ${body}
 // — compiled kernels —
 
 function slot(argument) {
-  const { kind, name, type, isOptional, lengthOf, enumeration } = argument;
+  const { kind, name, type, isOptional, lengthOf, enumeration, fallback } = argument;
   if (lengthOf) return `args.${lengthOf}.length`;
   const given = `args.${name}`;
   switch (kind) {
@@ -337,7 +337,7 @@ function slot(argument) {
     case 'flag':
       return `${given} ? 1 : 0`;
     default:
-      return given;
+      return fallback === undefined ? given : `${given} ?? ${fallback}`;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
 import type { Storage } from './storage.ts';
 
-export const MAX_ARGUMENTS = 32;
+export const MAX_ARGUMENTS = 36;
 export const SEQUENCE_COLUMNS = 6;
 export const SNAPSHOT_KEYS = 256;
 export const NORM_BLOCK = 65536;
@@ -165,6 +165,10 @@ export interface SoftmaxOptions {
   readonly scale: number;
   /** Divide a row by its sum over the keys. */
   readonly normalise: boolean;
+  /** Positions in a block of the near field; 0: every key is near. Default 0. */
+  readonly block?: number | undefined;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
 }
 
 /** What the kernels of LSH attention share. */
@@ -723,6 +727,10 @@ export interface SoftmaxAttentionArguments {
   readonly scale: number;
   /** Divide a row by its sum over the keys. */
   readonly normalise: boolean;
+  /** Positions in a block of the near field; 0: every key is near. Default 0. */
+  readonly block?: number | undefined;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
 }
 
 /** Gradients of softmax_attention. */
@@ -769,6 +777,10 @@ export interface SoftmaxAttentionBackwardArguments {
   readonly scale: number;
   /** Divide a row by its sum over the keys. */
   readonly normalise: boolean;
+  /** Positions in a block of the near field; 0: every key is near. Default 0. */
+  readonly block?: number | undefined;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
 }
 
 /** Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
@@ -1029,6 +1041,148 @@ export interface FavorCausalBackwardArguments {
   readonly weight: number;
 }
 
+/** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
+export interface FarFieldArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[heads]`, read: logarithm of what the far field is multiplied by in every head; absent: 0. */
+  readonly gain?: Storage | undefined;
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
+  readonly sums?: Storage | undefined;
+  /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read and written: low-order parts of the sums. */
+  readonly compensation?: Storage | undefined;
+  /** float32 `[numSequences, heads, numFeatures]`, read and written: exponents of two that the sums are divided by, integers or −∞ before the first key. Maps other than exponential have one value for all features. */
+  readonly scales?: Storage | undefined;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read and written: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read and written: of the scaled scores, over the scale. */
+  readonly logSumExp: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, written: what the far sums of a row are multiplied by; 0 where nothing is far. */
+  readonly shares: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, written: what the row of the near field was multiplied by. */
+  readonly kept?: Storage | undefined;
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  readonly snapshots?: Storage | undefined;
+  /** Rows of sequences. */
+  readonly numSequences: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Positions in a block of the near field; 0: every key is near. */
+  readonly block: number;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+  /** The far keys after a query instead of those before. Default false. */
+  readonly reverse?: boolean | undefined;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+  /** Leave the states after the last key of every sequence in sums, compensation and scales. Default false. */
+  readonly updateState?: boolean | undefined;
+}
+
+/** Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys. */
+export interface FarFieldBackwardArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read: values. */
+  readonly v: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** The function of a feature. */
+  readonly map: FeatureMapKind;
+  /** Added to every feature of a map other than exponential and sine. */
+  readonly epsilon: number;
+  /** float32 `[heads]`, read: logarithm of what the far field is multiplied by in every head; absent: 0. */
+  readonly gain?: Storage | undefined;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read: what the far sums of a row are multiplied by; 0 where nothing is far. */
+  readonly shares: Storage;
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  readonly snapshots: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read and written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read and written: gradient of k. */
+  readonly dK: Storage;
+  /** float32 `[batchK, heads, lengthK, dValue]`, read and written: gradient of v. */
+  readonly dV: Storage;
+  /** float32 `[numSequences, heads]`, written: gradient of gain, of every sequence. */
+  readonly dGain: Storage;
+  /** Rows of sequences. */
+  readonly numSequences: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Positions in a block of the near field; 0: every key is near. */
+  readonly block: number;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+  /** The far keys after a query instead of those before. Default false. */
+  readonly reverse?: boolean | undefined;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+}
+
 /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
 export interface FavorStepArguments {
   /** float32 `[batch, heads, dHead]`, read: queries. */
@@ -1153,6 +1307,10 @@ export interface Operations {
   favorCausal(args: FavorCausalArguments): void;
   /** Gradients of favor_causal started from empty states, from the snapshots that it left. */
   favorCausalBackward(args: FavorCausalBackwardArguments): void;
+  /** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
+  farField(args: FarFieldArguments): void;
+  /** Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys. */
+  farFieldBackward(args: FarFieldBackwardArguments): void;
   /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
   favorStep(args: FavorStepArguments): void;
   /** Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4. */

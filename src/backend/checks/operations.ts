@@ -8,6 +8,8 @@ import {
   type DropoutArguments,
   type EmbeddingArguments,
   type EmbeddingBackwardArguments,
+  type FarFieldArguments,
+  type FarFieldBackwardArguments,
   type FavorArguments,
   type FavorBackwardArguments,
   type FavorCausalArguments,
@@ -461,6 +463,8 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
+    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_SIZE);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
@@ -484,6 +488,8 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
+    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_SIZE);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
     this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
@@ -689,6 +695,123 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
       batchK * heads * lengthK * dValue > 0
     )
       this.inner.favorCausalBackward(args);
+  }
+
+  farField(args: FarFieldArguments): void {
+    const where = 'farField';
+    argumentsOf(where, args);
+    const numFeatures = size(where, 'numFeatures', args.numFeatures, 1, MAX_SIZE);
+    const form = choice(where, 'form', args.form, projectionForms);
+    const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
+    const directions = size(where, 'directions', args.directions, 1, numFeatures);
+    choice(where, 'map', args.map, featureMapKinds);
+    number(where, 'epsilon', args.epsilon);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
+    const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
+    const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
+    const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
+    const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
+    const dValue = size(where, 'dValue', args.dValue, 1, MAX_HEAD_WIDTH);
+    choice(where, 'layout', args.layout, attentionLayouts);
+    const block = size(where, 'block', args.block, 1, MAX_SIZE);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
+    flag(where, 'reverse', args.reverse === undefined ? false : args.reverse);
+    number(where, 'weight', args.weight);
+    flag(where, 'updateState', args.updateState === undefined ? false : args.updateState);
+    const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+    const { batchQ, batchK } = this.sequences(where, args);
+    this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
+    this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
+    this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
+    this.array(where, 'projection', args.projection, 'float32', projectionSize);
+    this.optional(where, 'bias', args.bias, 'float32', numFeatures);
+    this.optional(where, 'gain', args.gain, 'float32', heads);
+    this.optional(where, 'sums', args.sums, 'float32', numSequences * heads * numFeatures * (dValue + 1));
+    this.optional(
+      where,
+      'compensation',
+      args.compensation,
+      'float32',
+      numSequences * heads * numFeatures * (dValue + 1),
+    );
+    together(where, 'compensation', args.compensation, 'sums', args.sums);
+    this.optional(where, 'scales', args.scales, 'float32', numSequences * heads * numFeatures);
+    together(where, 'scales', args.scales, 'sums', args.sums);
+    this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'logSumExp', args.logSumExp, 'float32', batchQ * heads * lengthQ);
+    this.array(where, 'shares', args.shares, 'float32', batchQ * heads * lengthQ);
+    this.optional(where, 'kept', args.kept, 'float32', batchQ * heads * lengthQ);
+    this.optional(
+      where,
+      'snapshots',
+      args.snapshots,
+      'float32',
+      numSequences *
+        heads *
+        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1) *
+        numFeatures *
+        (dValue + 2),
+    );
+    this.projection(where, args);
+    if (numSequences * heads * numFeatures > 0 || batchQ * heads * lengthQ > 0) this.inner.farField(args);
+  }
+
+  farFieldBackward(args: FarFieldBackwardArguments): void {
+    const where = 'farFieldBackward';
+    argumentsOf(where, args);
+    const numFeatures = size(where, 'numFeatures', args.numFeatures, 1, MAX_SIZE);
+    const form = choice(where, 'form', args.form, projectionForms);
+    const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
+    const directions = size(where, 'directions', args.directions, 1, numFeatures);
+    choice(where, 'map', args.map, featureMapKinds);
+    number(where, 'epsilon', args.epsilon);
+    const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
+    const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
+    const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
+    const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
+    const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
+    const dValue = size(where, 'dValue', args.dValue, 1, MAX_HEAD_WIDTH);
+    choice(where, 'layout', args.layout, attentionLayouts);
+    const block = size(where, 'block', args.block, 1, MAX_SIZE);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
+    flag(where, 'reverse', args.reverse === undefined ? false : args.reverse);
+    number(where, 'weight', args.weight);
+    const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+    const { batchQ, batchK } = this.sequences(where, args);
+    this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
+    this.array(where, 'v', args.v, 'float32', batchK * heads * lengthK * dValue);
+    this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
+    this.array(where, 'projection', args.projection, 'float32', projectionSize);
+    this.optional(where, 'bias', args.bias, 'float32', numFeatures);
+    this.optional(where, 'gain', args.gain, 'float32', heads);
+    this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'shares', args.shares, 'float32', batchQ * heads * lengthQ);
+    this.array(
+      where,
+      'snapshots',
+      args.snapshots,
+      'float32',
+      numSequences *
+        heads *
+        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1) *
+        numFeatures *
+        (dValue + 2),
+    );
+    this.array(where, 'dOut', args.dOut, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'dQ', args.dQ, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'dK', args.dK, 'float32', batchK * heads * lengthK * dHead);
+    this.array(where, 'dV', args.dV, 'float32', batchK * heads * lengthK * dValue);
+    this.array(where, 'dGain', args.dGain, 'float32', numSequences * heads);
+    this.projection(where, args);
+    if (
+      batchQ * heads * lengthQ * dHead > 0 ||
+      batchK * heads * lengthK * dHead > 0 ||
+      batchK * heads * lengthK * dValue > 0 ||
+      numSequences * heads > 0
+    )
+      this.inner.farFieldBackward(args);
   }
 
   favorStep(args: FavorStepArguments): void {

@@ -5,6 +5,8 @@ import type {
   DropoutArguments,
   EmbeddingArguments,
   EmbeddingBackwardArguments,
+  FarFieldArguments,
+  FarFieldBackwardArguments,
   FavorBackwardArguments,
   FavorCausalArguments,
   FavorCausalBackwardArguments,
@@ -82,8 +84,8 @@ export const KERNEL_ARGUMENTS = {
   softmax_cross_entropy: 8,
   softmax_kl_divergence: 9,
   adamw: 13,
-  softmax_attention: 17,
-  softmax_attention_backward: 21,
+  softmax_attention: 19,
+  softmax_attention_backward: 23,
   lsh_sort: 17,
   lsh_attention: 21,
   lsh_attention_backward: 24,
@@ -93,6 +95,8 @@ export const KERNEL_ARGUMENTS = {
   favor_backward: 30,
   favor_causal: 29,
   favor_causal_backward: 28,
+  far_field: 34,
+  far_field_backward: 33,
   favor_step: 21,
   peak: 3,
 } as const;
@@ -780,6 +784,8 @@ export const fillSlots = {
     slots[14] = args.causal ? 1 : 0;
     slots[15] = args.scale;
     slots[16] = args.normalise ? 1 : 0;
+    slots[17] = args.block ?? 0;
+    slots[18] = args.sinks ?? 0;
   },
   softmax_attention_backward(slots: Float64Array, args: SoftmaxAttentionBackwardArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
@@ -803,6 +809,8 @@ export const fillSlots = {
     slots[18] = args.causal ? 1 : 0;
     slots[19] = args.scale;
     slots[20] = args.normalise ? 1 : 0;
+    slots[21] = args.block ?? 0;
+    slots[22] = args.sinks ?? 0;
   },
   lsh_sort(slots: Float64Array, args: LshSortArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
@@ -1030,6 +1038,77 @@ export const fillSlots = {
     slots[26] = numbers.AttentionLayout[args.layout];
     slots[27] = args.weight;
   },
+  far_field(slots: Float64Array, args: FarFieldArguments, at: AddressOf): void {
+    slots[0] = at(args.q, 'float32');
+    slots[1] = at(args.k, 'float32');
+    slots[2] = at(args.v, 'float32');
+    slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
+    slots[4] = at(args.sequences, 'int32');
+    slots[5] = at(args.projection, 'float32');
+    slots[6] = args.bias === undefined ? 0 : at(args.bias, 'float32');
+    slots[7] = args.numFeatures;
+    slots[8] = numbers.ProjectionForm[args.form];
+    slots[9] = args.factors;
+    slots[10] = args.directions;
+    slots[11] = numbers.FeatureMapKind[args.map];
+    slots[12] = args.epsilon;
+    slots[13] = args.gain === undefined ? 0 : at(args.gain, 'float32');
+    slots[14] = args.sums === undefined ? 0 : at(args.sums, 'float32');
+    slots[15] = args.compensation === undefined ? 0 : at(args.compensation, 'float32');
+    slots[16] = args.scales === undefined ? 0 : at(args.scales, 'float32');
+    slots[17] = at(args.out, 'float32');
+    slots[18] = at(args.logSumExp, 'float32');
+    slots[19] = at(args.shares, 'float32');
+    slots[20] = args.kept === undefined ? 0 : at(args.kept, 'float32');
+    slots[21] = args.snapshots === undefined ? 0 : at(args.snapshots, 'float32');
+    slots[22] = args.numSequences;
+    slots[23] = args.heads;
+    slots[24] = args.lengthQ;
+    slots[25] = args.lengthK;
+    slots[26] = args.dHead;
+    slots[27] = args.dValue;
+    slots[28] = numbers.AttentionLayout[args.layout];
+    slots[29] = args.block;
+    slots[30] = args.sinks ?? 0;
+    slots[31] = args.reverse ? 1 : 0;
+    slots[32] = args.weight;
+    slots[33] = args.updateState ? 1 : 0;
+  },
+  far_field_backward(slots: Float64Array, args: FarFieldBackwardArguments, at: AddressOf): void {
+    slots[0] = at(args.q, 'float32');
+    slots[1] = at(args.k, 'float32');
+    slots[2] = at(args.v, 'float32');
+    slots[3] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
+    slots[4] = at(args.sequences, 'int32');
+    slots[5] = at(args.projection, 'float32');
+    slots[6] = args.bias === undefined ? 0 : at(args.bias, 'float32');
+    slots[7] = args.numFeatures;
+    slots[8] = numbers.ProjectionForm[args.form];
+    slots[9] = args.factors;
+    slots[10] = args.directions;
+    slots[11] = numbers.FeatureMapKind[args.map];
+    slots[12] = args.epsilon;
+    slots[13] = args.gain === undefined ? 0 : at(args.gain, 'float32');
+    slots[14] = at(args.out, 'float32');
+    slots[15] = at(args.shares, 'float32');
+    slots[16] = at(args.snapshots, 'float32');
+    slots[17] = at(args.dOut, 'float32');
+    slots[18] = at(args.dQ, 'float32');
+    slots[19] = at(args.dK, 'float32');
+    slots[20] = at(args.dV, 'float32');
+    slots[21] = at(args.dGain, 'float32');
+    slots[22] = args.numSequences;
+    slots[23] = args.heads;
+    slots[24] = args.lengthQ;
+    slots[25] = args.lengthK;
+    slots[26] = args.dHead;
+    slots[27] = args.dValue;
+    slots[28] = numbers.AttentionLayout[args.layout];
+    slots[29] = args.block;
+    slots[30] = args.sinks ?? 0;
+    slots[31] = args.reverse ? 1 : 0;
+    slots[32] = args.weight;
+  },
   favor_step(slots: Float64Array, args: FavorStepArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
     slots[1] = at(args.k, 'float32');
@@ -1094,6 +1173,8 @@ export abstract class SingleKernels
       | 'favorBackward'
       | 'favorCausal'
       | 'favorCausalBackward'
+      | 'farField'
+      | 'farFieldBackward'
       | 'favorStep'
       | 'peak'
     >
@@ -1206,6 +1287,14 @@ export abstract class SingleKernels
 
   favorCausalBackward(args: FavorCausalBackwardArguments): void {
     this.run('favor_causal_backward', args);
+  }
+
+  farField(args: FarFieldArguments): void {
+    this.run('far_field', args);
+  }
+
+  farFieldBackward(args: FarFieldBackwardArguments): void {
+    this.run('far_field_backward', args);
   }
 
   favorStep(args: FavorStepArguments): void {

@@ -6,6 +6,8 @@ import {
   type DropoutArguments,
   type EmbeddingArguments,
   type EmbeddingBackwardArguments,
+  type FarFieldArguments,
+  type FarFieldBackwardArguments,
   type FavorArguments,
   type FavorBackwardArguments,
   type FavorCausalArguments,
@@ -1093,6 +1095,207 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
           },
         ],
         flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 3 * dValue + 3),
+      };
+    },
+
+    farField(args: FarFieldArguments): Call {
+      const heads = args.heads;
+      const lengthQ = args.lengthQ;
+      const dHead = args.dHead;
+      const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
+      const lengthK = args.lengthK;
+      const batchK = rowsOf(args.k, heads, lengthK, dHead);
+      const dValue = args.dValue;
+      const numSequences = args.numSequences;
+      const numFeatures = args.numFeatures;
+      const form = args.form;
+      const factors = args.factors;
+      const directions = args.directions;
+      const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+      const block = args.block;
+      return {
+        arrays: [
+          {
+            name: 'q',
+            role: 'in',
+            storage: args.q,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'k',
+            role: 'in',
+            storage: args.k,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+          {
+            name: 'v',
+            role: 'in',
+            storage: args.v,
+            shape: [batchK, heads, lengthK, dValue],
+            strides: headStrides(args.layout, heads, lengthK, dValue),
+            rows: 'keys',
+          },
+          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
+          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
+          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
+          { name: 'gain', role: 'in', storage: args.gain, shape: [heads] },
+          { name: 'sums', role: 'inout', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
+          {
+            name: 'compensation',
+            role: 'inout',
+            storage: args.compensation,
+            shape: [numSequences, heads, numFeatures, dValue + 1],
+          },
+          {
+            name: 'scales',
+            role: 'inout',
+            storage: args.scales,
+            shape: [numSequences, heads, numFeatures],
+            holdsInfinities: true,
+          },
+          {
+            name: 'out',
+            role: 'inout',
+            storage: args.out,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          {
+            name: 'logSumExp',
+            role: 'inout',
+            storage: args.logSumExp,
+            shape: [batchQ, heads, lengthQ],
+            rows: 'queries',
+            holdsInfinities: true,
+          },
+          { name: 'shares', role: 'out', storage: args.shares, shape: [batchQ, heads, lengthQ], rows: 'queries' },
+          { name: 'kept', role: 'out', storage: args.kept, shape: [batchQ, heads, lengthQ], rows: 'queries' },
+          {
+            name: 'snapshots',
+            role: 'out',
+            storage: args.snapshots,
+            shape: [
+              numSequences,
+              heads,
+              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1,
+              numFeatures,
+              dValue + 2,
+            ],
+            isPartlyWritten: true,
+          },
+        ],
+        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1),
+      };
+    },
+
+    farFieldBackward(args: FarFieldBackwardArguments): Call {
+      const heads = args.heads;
+      const lengthQ = args.lengthQ;
+      const dHead = args.dHead;
+      const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
+      const lengthK = args.lengthK;
+      const batchK = rowsOf(args.k, heads, lengthK, dHead);
+      const dValue = args.dValue;
+      const numSequences = args.numSequences;
+      const numFeatures = args.numFeatures;
+      const form = args.form;
+      const factors = args.factors;
+      const directions = args.directions;
+      const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+      const block = args.block;
+      return {
+        arrays: [
+          {
+            name: 'q',
+            role: 'in',
+            storage: args.q,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'k',
+            role: 'in',
+            storage: args.k,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+          {
+            name: 'v',
+            role: 'in',
+            storage: args.v,
+            shape: [batchK, heads, lengthK, dValue],
+            strides: headStrides(args.layout, heads, lengthK, dValue),
+            rows: 'keys',
+          },
+          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
+          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
+          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
+          { name: 'gain', role: 'in', storage: args.gain, shape: [heads] },
+          {
+            name: 'out',
+            role: 'in',
+            storage: args.out,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          { name: 'shares', role: 'in', storage: args.shares, shape: [batchQ, heads, lengthQ], rows: 'queries' },
+          {
+            name: 'snapshots',
+            role: 'in',
+            storage: args.snapshots,
+            shape: [
+              numSequences,
+              heads,
+              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1,
+              numFeatures,
+              dValue + 2,
+            ],
+          },
+          {
+            name: 'dOut',
+            role: 'in',
+            storage: args.dOut,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          {
+            name: 'dQ',
+            role: 'inout',
+            storage: args.dQ,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'dK',
+            role: 'inout',
+            storage: args.dK,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+          {
+            name: 'dV',
+            role: 'inout',
+            storage: args.dV,
+            shape: [batchK, heads, lengthK, dValue],
+            strides: headStrides(args.layout, heads, lengthK, dValue),
+            rows: 'keys',
+          },
+          { name: 'dGain', role: 'out', storage: args.dGain, shape: [numSequences, heads] },
+        ],
+        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2),
       };
     },
 
