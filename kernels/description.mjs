@@ -43,6 +43,8 @@ export const constants = {
   MAX_SIZE: 2147483647,
   /** The largest width of a head: kernels keep rows of heads in scratch space. */
   MAX_HEAD_WIDTH: 65536,
+  /** The widest block of a near field. */
+  MAX_BLOCK: 16777216,
   /** Most axes of arrays with strides. */
   MAX_AXES: 8,
   /** The most iterations of peak: some seconds of work. */
@@ -145,10 +147,10 @@ const state = (role, states, together = '') => ({
 const RESULT = { weight: 'number', stabiliser: 'number' };
 
 /** Which keys are near a query; block 0: all of them. */
-const NEAR_FIELD = { block: 'size = 0', sinks: 'size = 0' };
+const NEAR_FIELD = { block: 'size from 0 to MAX_BLOCK = 0', sinks: 'size = 0' };
 const SOFTMAX = { ...LAYOUT, causal: 'flag', scale: 'number', normalise: 'flag', ...NEAR_FIELD };
 const FAR_SNAPSHOTS =
-  '[numSequences, heads, Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]';
+  '[numSequences, heads, Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4, numFeatures, dValue + 2]';
 /** What both passes of the far field share. */
 const FAR_FIELD = {
   ...QUERIES,
@@ -158,7 +160,7 @@ const FAR_FIELD = {
   ...ESTIMATOR,
   gain: 'in optional [heads]',
 };
-const FAR_FIELD_SIZES = { ...ATTENTION_SIZES, ...LAYOUT, block: 'size from 1', sinks: 'size = 0', reverse: 'flag = false', weight: 'number' };
+const FAR_FIELD_SIZES = { ...ATTENTION_SIZES, ...LAYOUT, block: 'size from 1 to MAX_BLOCK', sinks: 'size = 0', reverse: 'flag = false', weight: 'number' };
 
 const SELF_SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as selfSequences' };
 const LSH = {
@@ -641,7 +643,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * lengthQ * lengthK * (dHead + dValue) * (causal ? 0.5 : 1)',
   },
   softmax_attention_backward: {
-    about: 'Gradients of softmax_attention.',
+    about: 'Gradients of softmax_attention. out and logSumExp may be those of more keys: far_field.',
     arguments: {
       ...QUERIES,
       ...KEYS_AND_VALUES,

@@ -15,6 +15,7 @@ namespace KERNELS_NAMESPACE {  // one namespace per instruction set, set by the 
 typedef ptrdiff_t Index;
 struct Plan { Index units, scratchBytes; };
 struct Work { Index first, last; void* scratch; };
+struct Stretch { Index first, end; };  // of rows
 
 #define PLAN(kernel) Plan kernel##_plan(ARGUMENTS_##kernel)
 #define RUN(kernel) void kernel([[maybe_unused]] Work work, ARGUMENTS_##kernel)

@@ -18,19 +18,20 @@ constexpr Index kRows = 64, kKeys = 64, kRowsPerUnit = 256, kEnoughPairs = 4;
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
-  bool causal, normalise, whole;  // whole: a unit is a (sequence, head) pair
+  Visibility visibility;
+  bool normalise, whole;  // whole: a unit is a (sequence, head) pair
   float scale;
   Index keyUnits, unitsPerPair;
 
-  Job(Index numSequences, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
-      float scale, bool normalise)
+  Job(Index numSequences, Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout,
+      Visibility visibility, float scale, bool normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise), whole(numSequences * heads >= kEnoughPairs), scale(scale),
+        outputs{heads, lengthQ, dValue, layout}, visibility(visibility), normalise(normalise), whole(numSequences * heads >= kEnoughPairs), scale(scale),
         keyUnits(blocksOf(lengthK, kKeys)), unitsPerPair(whole ? 1 : keyUnits + blocksOf(lengthQ, kRowsPerUnit)) {}
 };
 
 struct Buffers {
-  float *deltas, *keysTransposed, *valuesTransposed, *keys, *queries, *dOut, *probabilities, *dScores, *dKeys, *dValues;
+  float *deltas, *keysTransposed, *valuesTransposed, *keys, *queries, *dOut, *probabilities, *dScores, *dKeys, *dValues, *dQuery;
   Index bytes;
   Buffers(void* scratch, Index lengthQ, Index dHead, Index dValue) {
     Scratch pieces{(char*)scratch};
@@ -44,6 +45,7 @@ struct Buffers {
     dScores = pieces.floats(kRows * kKeys);
     dKeys = pieces.floats(kKeys * dHead);
     dValues = pieces.floats(kKeys * dValue);
+    dQuery = pieces.floats(dHead);
     bytes = pieces.used;
   }
 };
@@ -128,12 +130,15 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
   for (Index i = 0; i < rows; i++) {
     float *p = buffers.probabilities + i * kKeys, *dS = buffers.dScores + i * kKeys;
     const Vector logSumExp = splat(pair.logSumExp[row + i]), delta = splat(-buffers.deltas[row + i]);
-    const int32_t visible = job.causal ? int32_t(pair.sequence.visibleKeys(row + i, true) - block.start) : int32_t(kKeys);
+    const SeenKeys keys = CHECKED ? pair.sequence.seenKeys(row + i) : SeenKeys{0, 0, 0};
+    const IntVector sinks = IntVector{} + int32_t(keys.sinks - block.start), first = IntVector{} + int32_t(keys.first - block.start),
+                    end = IntVector{} + int32_t(keys.end - block.start);
     for (Index x = 0; x < kKeys; x += kWidth) {
       const Vector exponent = minimum(most, (load(p + x) - logSumExp) * rate);
       Vector probability = exp2Bounded(exponent), dScore = probability * fma(load(dS + x), scale, delta);
       if (CHECKED) {
-        IntVector seen = lane + int32_t(x) < visible;
+        const IntVector key = lane + int32_t(x);
+        IntVector seen = (key < sinks) | ((key >= first) & (key < end));
         if (block.mask) {
           const Index lanes = atLeast(0, atMost(kWidth, block.count - x));
           const Vector valid = lanes == kWidth ? load(block.mask + x) : loadPartial(block.mask + x, int(lanes));
@@ -150,24 +155,34 @@ void differentiateSoftmax(const Job& job, const Pair& pair, const KeyBlock& bloc
 
 struct Wanted { bool dQ, dKV; };
 
-// The products of addBlock over the pairs that see each other, row by row. Used for a block on the diagonal that has a
-// number that is not finite.
+// The products of addBlock over the pairs that see each other, row by row. Used where a number of a pair that does not
+// see each other may not be finite.
 void addSeenPairs(const Job& job, const Pair& pair, const KeyBlock& block, Index row, Index rows, const float* q, const float* dOut,
                   Wanted wanted, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, queryStride = job.queries.rowStride();
   const float *p = buffers.probabilities, *dS = buffers.dScores;
   for (Index j = 0; wanted.dKV && j < block.count; j++) {
-    const Index first = atLeast(0, block.start + j - pair.sequence.offset - row), at = first * kKeys + j;
-    if (first >= rows) continue;
-    tileMultiply({.rows = 1, .columns = dValue, .depth = rows - first}, transposeOf(p + at, kKeys),
+    const Stretch queries = pair.sequence.queriesSeeing(block.start + j, block.start + j + 1);
+    const Index first = atLeast(0, queries.first - row), depth = atMost(rows, queries.end - row) - first, at = first * kKeys + j;
+    if (depth <= 0) continue;
+    tileMultiply({.rows = 1, .columns = dValue, .depth = depth}, transposeOf(p + at, kKeys),
                  rowsOf(dOut + first * dValue, dValue), {buffers.dValues + j * dValue, dValue}, Mode::add);
-    tileMultiply({.rows = 1, .columns = dHead, .depth = rows - first}, transposeOf(dS + at, kKeys),
+    tileMultiply({.rows = 1, .columns = dHead, .depth = depth}, transposeOf(dS + at, kKeys),
                  rowsOf(q + first * dHead, dHead), {buffers.dKeys + j * dHead, dHead}, Mode::add);
   }
   for (Index i = 0; wanted.dQ && i < rows; i++) {
-    const Index seen = atLeast(0, atMost(block.count, pair.sequence.visibleKeys(row + i, true) - block.start));
-    tileMultiply({.rows = 1, .columns = dHead, .depth = seen}, rowMajor(dS + i * kKeys, kKeys), rowsOf(block.keys, dHead),
-                 {pair.dQ + (row + i) * queryStride, queryStride}, Mode::add);
+    const SeenKeys seen = pair.sequence.seenKeys(row + i);
+    const Index blockEnd = block.start + block.count;
+    const Stretch parts[2] = {{block.start, atMost(blockEnd, seen.sinks)}, {atLeast(block.start, seen.first), atMost(blockEnd, seen.end)}};
+    Mode mode = Mode::store;
+    for (const Stretch& part : parts) {
+      const Index first = part.first - block.start;
+      tileMultiply({.rows = 1, .columns = dHead, .depth = atLeast(0, part.end - part.first)}, rowMajor(dS + i * kKeys + first, kKeys),
+                   rowsOf(block.keys + first * dHead, dHead), {buffers.dQuery, dHead}, mode);
+      mode = Mode::carry;
+    }
+    float* dQ = pair.dQ + (row + i) * queryStride;
+    for (Index x = 0; x < dHead; x++) dQ[x] += buffers.dQuery[x];
   }
 }
 
@@ -188,12 +203,12 @@ void addBlock(const Job& job, const Pair& pair, const KeyBlock& block, Index row
                   {p, kKeys});
   tileMultiply({.rows = rows, .columns = columns, .depth = dValue}, rowMajor(dOut, dValue),
                panelsOf(buffers.valuesTransposed, dValue), {dS, kKeys}, Mode::store);
-  const bool diagonal = job.causal && pair.sequence.visibleKeys(row, true) < block.start + block.count;
-  if (!job.normalise || block.mask || diagonal)
+  const bool seenByAll = allSee(pair.sequence.seenKeys(row), pair.sequence.seenKeys(row + rows - 1), block.start, block.start + block.count);
+  if (!job.normalise || block.mask || !seenByAll)
     differentiateSoftmax<true>(job, pair, block, row, rows, buffers);
   else
     differentiateSoftmax<false>(job, pair, block, row, rows, buffers);
-  if (diagonal && !(allFinite(q, dHead, rows, dHead) && allFinite(dOut, dValue, rows, dValue) &&
+  if (!seenByAll && !(allFinite(q, dHead, rows, dHead) && allFinite(dOut, dValue, rows, dValue) &&
                     allFinite(block.keys, dHead, block.count, dHead))) {
     addSeenPairs(job, pair, block, row, rows, q, dOut, wanted, buffers);
     return;
@@ -216,9 +231,9 @@ void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ
   zeroRows(buffers.dValues, dValue, count, dValue);
   if (!pair.mask || anyValid(pair.mask + start, count)) {
     const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
-    const Index firstRow = job.causal ? atLeast(0, start - pair.sequence.offset) : 0;
-    for (Index row = firstRow; row < pair.sequence.queryLength; row += kRows)
-      addBlock(job, pair, block, row, atMost(kRows, pair.sequence.queryLength - row), {wantQ, true}, buffers);
+    const Stretch queries = pair.sequence.queriesSeeing(start, start + count);
+    for (Index row = queries.first; row < queries.end; row += kRows)
+      addBlock(job, pair, block, row, atMost(kRows, queries.end - row), {wantQ, true}, buffers);
   }
   if (pair.mask) {
     clearMasked(pair.mask + start, count, buffers.dKeys, dHead);
@@ -232,14 +247,19 @@ void differentiateKeys(const Job& job, const Pair& pair, Index start, bool wantQ
 
 // dQ of queries [first, first + rows).
 void differentiateQueries(const Job& job, const Pair& pair, Index first, Index rows, const Buffers& buffers) {
-  const Index keysSeen = pair.sequence.visibleKeys(first + rows - 1, job.causal);
-  for (Index start = 0; start < keysSeen; start += kKeys) {
-    const Index count = atMost(kKeys, pair.sequence.keyLength - start);
-    if (pair.mask && !anyValid(pair.mask + start, count)) continue;
-    const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
-    for (Index row = first; row < first + rows; row += kRows) {
-      const Index blockRows = atMost(kRows, first + rows - row);
-      if (pair.sequence.visibleKeys(row + blockRows - 1, job.causal) > start) addBlock(job, pair, block, row, blockRows, {true, false}, buffers);
+  const Sequence& sequence = pair.sequence;
+  const SeenKeys seen = SeenKeys::ofAny(sequence.seenKeys(first), sequence.seenKeys(first + rows - 1));
+  const Stretch stretches[2] = {{0, seen.sinks}, {seen.first, seen.end}};
+  for (const Stretch& stretch : stretches) {
+    for (Index start = stretch.first; start < stretch.end; start += kKeys) {
+      const Index count = atMost(kKeys, stretch.end - start);
+      if (pair.mask && !anyValid(pair.mask + start, count)) continue;
+      const KeyBlock block = prepareKeys(job, pair, start, count, buffers);
+      const Stretch queries = sequence.queriesSeeing(start, start + count);
+      for (Index row = first; row < first + rows; row += kRows) {
+        const Index blockRows = atMost(kRows, first + rows - row);
+        if (queries.first < row + blockRows && queries.end > row) addBlock(job, pair, block, row, blockRows, {true, false}, buffers);
+      }
     }
   }
 }
@@ -247,17 +267,17 @@ void differentiateQueries(const Job& job, const Pair& pair, Index first, Index r
 }  // namespace
 
 PLAN(softmax_attention_backward) {
-  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
+  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, {causal, block, sinks}, scale, normalise);
   return {numSequences * heads * job.unitsPerPair, Buffers(nullptr, lengthQ, dHead, dValue).bytes};
 }
 
 RUN(softmax_attention_backward) {
-  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
+  const Job job(numSequences, heads, lengthQ, lengthK, dHead, dValue, layout, {causal, block, sinks}, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp, dOut, dQ, dK, dV};
   const Buffers buffers(work.scratch, lengthQ, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit / job.unitsPerPair, part = unit % job.unitsPerPair;
-    const Pair pair(job, arrays, Sequence(sequences + index / heads * kSequenceColumns), index % heads);
+    const Pair pair(job, arrays, Sequence(sequences + index / heads * kSequenceColumns, job.visibility), index % heads);
     const Index queryLength = pair.sequence.queryLength, keyLength = pair.sequence.keyLength;
     if (job.whole) {
       computeDeltas(job, pair, 0, queryLength, buffers);

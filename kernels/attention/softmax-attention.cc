@@ -39,16 +39,17 @@ double logarithm(double x) {
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
-  bool causal, normalise;
+  Visibility visibility;
+  bool normalise;
   float sign;  // of the scale; applied to the queries
   float size;  // |scale|
   float rate;  // |scale|·log2 e: raw scores times rate are exponents of 2
   Index queryBlocks;
 
-  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, bool causal,
+  Job(Index heads, Index lengthQ, Index lengthK, Index dHead, Index dValue, AttentionLayout layout, Visibility visibility,
       float scale, bool normalise)
       : queries{heads, lengthQ, dHead, layout}, keys{heads, lengthK, dHead, layout}, values{heads, lengthK, dValue, layout},
-        outputs{heads, lengthQ, dValue, layout}, causal(causal), normalise(normalise),
+        outputs{heads, lengthQ, dValue, layout}, visibility(visibility), normalise(normalise),
         sign(scale < 0 ? -1.0f : 1.0f), size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
   // Over the scale, so that a reference too long for the logarithm to matter is kept to the bit.
@@ -59,7 +60,7 @@ struct Job {
 };
 
 struct Buffers {
-  float *queries, *keys, *values, *scores, *outputs, *references, *sums;
+  float *queries, *keys, *values, *scores, *outputs, *references, *sums, *column;
   Index bytes;
   Buffers(void* scratch, Index dHead, Index dValue) {
     Scratch pieces{(char*)scratch};
@@ -70,6 +71,7 @@ struct Buffers {
     scores = pieces.floats(kKeys * kPanel);
     references = pieces.floats(kQueries);
     sums = pieces.floats(kQueries);
+    column = pieces.floats(dValue);
     bytes = pieces.used;
   }
 };
@@ -79,18 +81,37 @@ struct Arrays {
   float *out, *logSumExp;
 };
 
-// Marks scores [numKeys, kPanel] whose key is masked or beyond the lane's last visible key. Lane l sees key j iff j <
-// visible + l, where visible is that of lane 0, counted from the block's first key.
-void maskScores(float* scores, Index numKeys, const float* mask, bool causal, Index visible) {
+// What the lanes of a panel see, in keys counted from a block's first key.
+struct Lanes {
+  int32_t sinks[kPanel], first[kPanel], end[kPanel];
+  Stretch seenByAll;
+
+  Lanes(const Sequence& sequence, Index row, Index count, Index start)
+      : seenByAll{sequence.seenKeys(row + count - 1).first - start, sequence.seenKeys(row).end - start} {
+    for (Index lane = 0; lane < kPanel; lane++) {
+      const SeenKeys seen = sequence.seenKeys(atMost(row + lane, row + count - 1));
+      sinks[lane] = int32_t(seen.sinks - start);
+      first[lane] = int32_t(seen.first - start);
+      end[lane] = int32_t(seen.end - start);
+    }
+  }
+  IntVector see(Index key, int lane) const {
+    const int32_t j = int32_t(key);
+    return (at(sinks, lane) > j) | ((at(first, lane) <= j) & (at(end, lane) > j));
+  }
+
+ private:
+  static IntVector at(const int32_t* x, int lane) { return (IntVector)load((const float*)x + lane); }
+};
+
+// Marks scores [numKeys, kPanel] whose key is masked or not seen by the lane; `lanes` is null where all lanes see all keys.
+void maskScores(float* scores, Index numKeys, const float* mask, const Lanes* lanes) {
   const Vector masked = splat(kMasked);
-  IntVector lane;
-  for (int l = 0; l < kWidth; l++) lane[l] = l;
   for (Index j = 0; j < numKeys; j++, scores += kPanel) {
     if (mask && mask[j] == 0.0f) {
       for (int x = 0; x < kPanel; x += kWidth) store(scores + x, masked);
-    } else if (causal && j >= visible) {
-      for (int x = 0; x < kPanel; x += kWidth)
-        store(scores + x, lane + x > int32_t(j - visible) ? load(scores + x) : masked);
+    } else if (lanes && !(j >= lanes->seenByAll.first && j < lanes->seenByAll.end)) {
+      for (int x = 0; x < kPanel; x += kWidth) store(scores + x, lanes->see(j, x) ? load(scores + x) : masked);
     }
   }
 }
@@ -155,6 +176,59 @@ void writeOutputs(const Job& job, const float* outputs, const float* references,
   }
 }
 
+struct KeyBlock {
+  Index start, count;
+  const float *mask, *keys, *values;  // of the block's first key; dense
+};
+
+// outputs [dValue, kPanel] += the values of the keys [from, to), each lane by the keys that the lane sees. Used where
+// a value that some lane does not see is not finite.
+void addSeenValues(const Sequence& sequence, const KeyBlock& block, Index from, Index to, Index dValue, Index row, Index lanes,
+                   float* outputs, const Buffers& buffers) {
+  for (Index lane = 0; lane < lanes; lane++) {
+    const SeenKeys seen = sequence.seenKeys(row + lane);
+    const Stretch parts[2] = {{from, atMost(to, seen.sinks)}, {atLeast(from, seen.first), atMost(to, seen.end)}};
+    Mode mode = Mode::store;
+    for (const Stretch& part : parts) {
+      tileMultiply({.rows = dValue, .columns = 1, .depth = atLeast(0, part.end - part.first)},
+                   transposeOf(block.values + (part.first - block.start) * dValue, dValue),
+                   rowsOf(buffers.scores + (part.first - from) * kPanel + lane, kPanel), {buffers.column, 1}, mode);
+      mode = Mode::carry;
+    }
+    for (Index x = 0; x < dValue; x++) outputs[x * kPanel + lane] += buffers.column[x];
+  }
+}
+
+// What the keys of a block add to the queries [row, row + kPanel) below `end`.
+void attendPanel(const Job& job, const Sequence& sequence, const KeyBlock& block, Index panel, Index row, Index end, const Buffers& buffers) {
+  const Index dHead = job.queries.width, dValue = job.values.width, lanes = atMost(kPanel, end - row);
+  const SeenKeys first = sequence.seenKeys(row), last = sequence.seenKeys(row + lanes - 1);
+  const Index from = block.start < first.sinks ? block.start : atLeast(block.start, first.first);
+  const Index to = atMost(block.start + block.count, atLeast(last.sinks, last.end)), numKeys = to - from;
+  if (numKeys <= 0) return;
+  float* outputs = buffers.outputs + panel * dValue * kPanel;
+  float* references = buffers.references + panel * kPanel;
+  float* sums = buffers.sums + panel * kPanel;
+  const float *queries = buffers.queries + panel * dHead * kPanel, *mask = block.mask ? block.mask + (from - block.start) : nullptr;
+  chainedMultiply({.rows = numKeys, .columns = kPanel, .depth = dHead}, rowMajor(block.keys + (from - block.start) * dHead, dHead),
+                  panelsOf(queries, dHead), {buffers.scores, kPanel});
+  const bool seenByAll = allSee(first, last, from, to);
+  if (mask || !seenByAll) {
+    const Lanes seen(sequence, row, lanes, from);
+    maskScores(buffers.scores, numKeys, mask, seenByAll ? nullptr : &seen);
+    softmaxPanel<true>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
+  } else {
+    softmaxPanel<false>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
+  }
+  const float* values = block.values + (from - block.start) * dValue;
+  if (seenByAll || allFinite(values, dValue, numKeys, dValue)) {
+    tileMultiply({.rows = dValue, .columns = kPanel, .depth = numKeys}, transposeOf(values, dValue),
+                 panelsOf(buffers.scores, numKeys), {outputs, kPanel}, Mode::add);
+  } else {
+    addSeenValues(sequence, block, from, to, dValue, row, lanes, outputs, buffers);
+  }
+}
+
 // Queries [first, first + rows) of a sequence, rows <= kQueries.
 void attendBlock(const Job& job, const Arrays& arrays, const Sequence& sequence, Index head, Index first, Index rows, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, panels = blocksOf(rows, kPanel);
@@ -168,51 +242,27 @@ void attendBlock(const Job& job, const Arrays& arrays, const Sequence& sequence,
   }
   for (Index i = 0; i < panels * kPanel * dValue; i++) buffers.outputs[i] = 0;
 
-  const Index keysSeen = sequence.visibleKeys(first + rows - 1, job.causal);
   const float* mask = arrays.mask ? arrays.mask + sequence.batch * job.keys.length + sequence.keyStart : nullptr;
-  for (Index start = 0; start < keysSeen; start += kKeys) {
-    const Index blockKeys = atMost(kKeys, keysSeen - start);
-    const float* blockMask = mask ? mask + start : nullptr;
-    if (blockMask && !anyValid(blockMask, blockKeys)) continue;
-    const float* k = arrays.k + job.keys.offset(sequence.batch, head, sequence.keyStart + start);
-    const float* v = arrays.v + job.values.offset(sequence.batch, head, sequence.keyStart + start);
-    if (job.keys.rowStride() != dHead) {  // rows far apart share few cache sets
-      copyRows(k, job.keys.rowStride(), blockKeys, dHead, buffers.keys);
-      k = buffers.keys;
-    }
-    if (job.values.rowStride() != dValue || blockMask) {
-      copyRows(v, job.values.rowStride(), blockKeys, dValue, buffers.values);
-      clearMasked(blockMask, blockKeys, buffers.values, dValue);
-      v = buffers.values;
-    }
-    for (Index panel = 0; panel < panels; panel++) {
-      const Index row = first + panel * kPanel, lastRow = atMost(row + kPanel, first + rows) - 1;
-      const Index numKeys = atMost(blockKeys, sequence.visibleKeys(lastRow, job.causal) - start);
-      if (numKeys <= 0) continue;
-      // Lane 0's visible keys, not clamped at 0, so that each further lane sees one more.
-      const Index visible = row + 1 + sequence.offset - start;
-      const bool diagonal = job.causal && visible < numKeys;
-      float* outputs = buffers.outputs + panel * dValue * kPanel;
-      float* references = buffers.references + panel * kPanel;
-      float* sums = buffers.sums + panel * kPanel;
-      const float* queries = buffers.queries + panel * dHead * kPanel;
-      chainedMultiply({.rows = numKeys, .columns = kPanel, .depth = dHead}, rowMajor(k, dHead), panelsOf(queries, dHead),
-                      {buffers.scores, kPanel});
-      if (diagonal || blockMask) {
-        maskScores(buffers.scores, numKeys, blockMask, diagonal, visible);
-        softmaxPanel<true>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
-      } else {
-        softmaxPanel<false>(buffers.scores, numKeys, job.rate, references, sums, outputs, dValue);
+  const SeenKeys seen = SeenKeys::ofAny(sequence.seenKeys(first), sequence.seenKeys(first + rows - 1));
+  const Stretch stretches[2] = {{0, seen.sinks}, {seen.first, seen.end}};
+  for (const Stretch& stretch : stretches) {
+    for (Index start = stretch.first; start < stretch.end; start += kKeys) {
+      const Index blockKeys = atMost(kKeys, stretch.end - start);
+      const float* blockMask = mask ? mask + start : nullptr;
+      if (blockMask && !anyValid(blockMask, blockKeys)) continue;
+      const float* k = arrays.k + job.keys.offset(sequence.batch, head, sequence.keyStart + start);
+      const float* v = arrays.v + job.values.offset(sequence.batch, head, sequence.keyStart + start);
+      if (job.keys.rowStride() != dHead) {  // rows far apart share few cache sets
+        copyRows(k, job.keys.rowStride(), blockKeys, dHead, buffers.keys);
+        k = buffers.keys;
       }
-      const Index seenByAll = diagonal ? atLeast(0, visible) : numKeys;
-      if (allFinite(v + seenByAll * dValue, dValue, numKeys - seenByAll, dValue)) {
-        tileMultiply({.rows = dValue, .columns = kPanel, .depth = numKeys}, transposeOf(v, dValue),
-                     panelsOf(buffers.scores, numKeys), {outputs, kPanel}, Mode::add);
-      } else {
-        for (Index lane = 0; lane < kPanel; lane++)
-          tileMultiply({.rows = dValue, .columns = 1, .depth = atLeast(0, atMost(numKeys, visible + lane))}, transposeOf(v, dValue),
-                       rowsOf(buffers.scores + lane, kPanel), {outputs + lane, kPanel}, Mode::add);
+      if (job.values.rowStride() != dValue || blockMask) {
+        copyRows(v, job.values.rowStride(), blockKeys, dValue, buffers.values);
+        clearMasked(blockMask, blockKeys, buffers.values, dValue);
+        v = buffers.values;
       }
+      for (Index panel = 0; panel < panels; panel++)
+        attendPanel(job, sequence, {start, blockKeys, blockMask, k, v}, panel, first + panel * kPanel, first + rows, buffers);
     }
   }
 
@@ -266,7 +316,8 @@ void addWeightedRows(const float* weights, Index count, const float* rows, Index
 // One query of a sequence.
 void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, Index head, Index row, const Buffers& buffers) {
   const Index dHead = job.queries.width, dValue = job.values.width, keyStride = job.keys.rowStride(), valueStride = job.values.rowStride();
-  const Index numKeys = sequence.visibleKeys(row, job.causal);
+  const SeenKeys seen = sequence.seenKeys(row);
+  const Stretch stretches[2] = {{0, seen.sinks}, {seen.first, seen.end}};
   const float* q = arrays.q + job.queries.offset(sequence.batch, head, sequence.queryStart + row);
   const float* k = arrays.k + job.keys.offset(sequence.batch, head, sequence.keyStart);
   const float* v = arrays.v + job.values.offset(sequence.batch, head, sequence.keyStart);
@@ -275,32 +326,34 @@ void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, I
   for (Index x = 0; x < dValue; x++) outputs[x] = 0;
   float reference = kMasked, total = 0;
   const Vector rates = splat(job.rate);
-  for (Index start = 0; start < numKeys; start += kKeys) {
-    const Index count = atMost(kKeys, numKeys - start);
-    float highest = kMasked;
-    for (Index j = 0; j < count; j++) {
-      scores[j] = mask && mask[start + j] == 0.0f ? kMasked : job.sign * dot(q, k + (start + j) * keyStride, dHead);
-      highest = scores[j] > highest ? scores[j] : highest;
+  for (const Stretch& stretch : stretches) {
+    for (Index start = stretch.first; start < stretch.end; start += kKeys) {
+      const Index count = atMost(kKeys, stretch.end - start);
+      float highest = kMasked;
+      for (Index j = 0; j < count; j++) {
+        scores[j] = mask && mask[start + j] == 0.0f ? kMasked : job.sign * dot(q, k + (start + j) * keyStride, dHead);
+        highest = scores[j] > highest ? scores[j] : highest;
+      }
+      for (Index j = count; j < roundUp(count, kWidth); j++) scores[j] = kMasked;
+      if (highest == kMasked && mask && !anyValid(mask + start, count)) continue;
+      if (highest > reference + kSlack / job.rate) {
+        const float factor = exp2Bounded(splat((reference - highest) * job.rate))[0];
+        for (Index x = 0; x < dValue; x++) outputs[x] *= factor;
+        total *= factor;
+        reference = highest;
+      }
+      Vector part{};
+      for (Index j = 0; j < count; j += kWidth) {
+        const Vector score = load(scores + j);
+        Vector p = exp2Bounded((score - splat(reference)) * rates);
+        p = score == splat(kMasked) ? Vector{} : p;
+        store(scores + j, p);
+        part += p;
+      }
+      total += sum(part);
+      if (mask) addWeightedRows<true>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
+      else addWeightedRows<false>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
     }
-    for (Index j = count; j < roundUp(count, kWidth); j++) scores[j] = kMasked;
-    if (highest == kMasked && mask && !anyValid(mask + start, count)) continue;
-    if (highest > reference + kSlack / job.rate) {
-      const float factor = exp2Bounded(splat((reference - highest) * job.rate))[0];
-      for (Index x = 0; x < dValue; x++) outputs[x] *= factor;
-      total *= factor;
-      reference = highest;
-    }
-    Vector part{};
-    for (Index j = 0; j < count; j += kWidth) {
-      const Vector score = load(scores + j);
-      Vector p = exp2Bounded((score - splat(reference)) * rates);
-      p = score == splat(kMasked) ? Vector{} : p;
-      store(scores + j, p);
-      part += p;
-    }
-    total += sum(part);
-    if (mask) addWeightedRows<true>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
-    else addWeightedRows<false>(scores, count, v + start * valueStride, valueStride, outputs, dValue);
   }
   // The backward pass adds up scores in a block's order, and the last bits of long scores decide.
   if (job.normalise && total > 0.0f && __builtin_fabsf(reference) * job.rate > kLongScore) {
@@ -321,16 +374,16 @@ PLAN(softmax_attention) {
 }
 
 RUN(softmax_attention) {
-  const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, causal, scale, normalise);
+  const Job job(heads, lengthQ, lengthK, dHead, dValue, layout, {causal, block, sinks}, scale, normalise);
   const Arrays arrays{q, k, v, keyMask, out, logSumExp};
   const Buffers buffers(work.scratch, dHead, dValue);
   for (Index unit = work.first; unit < work.last; unit++) {
-    const Sequence sequence(sequences + unit / (heads * job.queryBlocks) * kSequenceColumns);
+    const Sequence sequence(sequences + unit / (heads * job.queryBlocks) * kSequenceColumns, job.visibility);
     const Index head = unit / job.queryBlocks % heads, blocks = blocksOf(sequence.queryLength, kQueries);
-    Index block = unit % job.queryBlocks;
-    if (block >= blocks) continue;
-    block = block % 2 ? blocks - 1 - block / 2 : block / 2;  // causal blocks cost more the later: alternate both ends
-    const Index first = block * kQueries, rows = atMost(kQueries, sequence.queryLength - first);
+    const Index number = unit % job.queryBlocks;
+    if (number >= blocks) continue;
+    // causal blocks cost more the later: alternate both ends
+    const Index first = (number % 2 ? blocks - 1 - number / 2 : number / 2) * kQueries, rows = atMost(kQueries, sequence.queryLength - first);
     if (sequence.queryLength <= kFewQueries) {
       for (Index row = first; row < first + rows; row++) attendRow(job, arrays, sequence, head, row, buffers);
     } else {

@@ -36,16 +36,54 @@ struct HeadLayout {
   }
 };
 
+// Which keys a query sees by its position. With block 0 all keys are near; see the conventions of description.mjs.
+struct Visibility {
+  bool causal;
+  Index block, sinks;
+};
+
+// The keys [0, sinks) and [first, end) of a sequence, sinks <= first. All three only grow from query to query.
+struct SeenKeys {
+  Index sinks, first, end;
+  // The keys that one of the queries sees, from those of the first and of the last query.
+  static SeenKeys ofAny(SeenKeys firstQuery, SeenKeys lastQuery) { return {firstQuery.sinks, firstQuery.first, lastQuery.end}; }
+};
+// Whether all queries from the first to the last see the keys [from, to).
+static inline bool allSee(SeenKeys firstQuery, SeenKeys lastQuery, Index from, Index to) {
+  return (to <= firstQuery.end || to <= firstQuery.sinks) && (from >= lastQuery.first || to <= lastQuery.sinks);
+}
+
+static inline Index floorOf(Index x, Index size) { return x >= 0 ? x / size : -((-x + size - 1) / size); }
+
 struct Sequence {
   Index batch, queryStart, queryLength, keyStart, keyLength;
-  Index offset;  // clamped so that sums stay small: beyond these bounds every query sees all keys, or no key.
-  explicit Sequence(const int32_t* r)
-      : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]),
-        offset(atLeast(-queryLength, atMost(keyLength, r[5]))) {}
-  // Number of leading keys that query `row` of the sequence sees.
-  Index visibleKeys(Index row, bool causal) const {
-    return causal ? atLeast(0, atMost(keyLength, row + 1 + offset)) : keyLength;
+  Visibility visibility;
+  Index offset;  // clamped so that sums stay small: beyond these bounds nothing that a query sees changes
+  Sequence(const int32_t* r, Visibility visibility)
+      : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]), visibility(visibility),
+        offset(atLeast(-queryLength - 2 * visibility.block, atMost(keyLength + 2 * visibility.block, r[5]))) {}
+
+  SeenKeys seenKeys(Index row) const {
+    const Index position = row + offset, block = visibility.block;
+    const Index visible = visibility.causal ? within(position + 1) : keyLength;
+    if (block == 0) return {0, 0, visible};
+    const Index start = floorOf(position, block) * block;
+    const Index first = atMost(visible, within(start - block)), end = atMost(visible, within(start + 2 * block));
+    const Index sinks = atMost(visible, visibility.sinks);
+    return sinks >= first ? SeenKeys{0, 0, atLeast(sinks, end)} : SeenKeys{sinks, first, end};
   }
+  // The queries that see one of the keys [first, end).
+  Stretch queriesSeeing(Index first, Index end) const {
+    const Index block = visibility.block;
+    const bool all = block == 0 || first < visibility.sinks;
+    const Index beyond = all ? queryLength + offset : ((end - 1) / block + 2) * block;
+    const Index lowest = visibility.causal ? first : all ? offset : (first / block - 1) * block;
+    return {rowOf(lowest), rowOf(beyond)};
+  }
+
+ private:
+  Index within(Index key) const { return atLeast(0, atMost(keyLength, key)); }
+  Index rowOf(Index position) const { return atLeast(0, atMost(queryLength, position - offset)); }
 };
 
 // 2^t for t < 127, as 2^-125 below that; NaN stays NaN. Cheaper than exp2: the rounded exponent is added to p's exponent.

@@ -134,45 +134,6 @@ struct Scratch {
     inputs.finish(projection, first, end);
   }
 
-  // Σ_i Q′_ir·pull_i of every feature r: query [features, kRows].
-  void sumQueries(const float* query, Index features, Index keep, Index last) {
-    for (Index r = 0; r < features; r += kWidth) {
-      Vector rows[kWidth];
-      for (Index i = 0; i < kWidth; i++) {
-        rows[i] = Vector{};
-        for (Index c = keep; r + i < features && c < last; c += kWidth)
-          rows[i] = fma(load(query + (r + i) * kRows + c), load(pull + c), rows[i]);
-      }
-      store(totals + r, sumAcross(rows));
-    }
-  }
-
-  // Over gradientBlock [features, kRows], the columns of the keys [keep, end): rowSums (+)= Σ_r dK′_r K′_r, then dK′ ∘=
-  // ∂K′/∂u. K′ and its slopes (null: K′ itself) are row by row.
-  void multiplyKeysAcross(const float* keyRows, const float* slopeRows, Index features, Index keep, Index end, bool isFirst) {
-    for (Index c = keep; c < end; c += kWidth) {
-      Vector total = isFirst ? Vector{} : load(rowSums + c);
-      for (Index r = 0; r < features; r += kWidth) {
-        Vector key[kWidth], slope[kWidth];
-        loadAcross(keyRows + c * kFeatureBlock + r, end - c, key);
-        if (slopeRows) loadAcross(slopeRows + c * kFeatureBlock + r, end - c, slope);
-        float* gradient = gradientBlock + r * kRows + c;
-        UNROLL for (int i = 0; i < kWidth; i++) {
-          if (r + i >= features) continue;
-          const Vector x = load(gradient + i * kRows), product = x * key[i];
-          store(gradient + i * kRows, slopeRows ? x * slope[i] : product);
-          total += product;
-        }
-      }
-      store(rowSums + c, total);
-    }
-  }
-  // The square of kWidth features of up to kWidth rows, transposed; zeros for rows that are not there.
-  static void loadAcross(const float* rows, Index count, Vector* square) {
-    UNROLL for (int i = 0; i < kWidth; i++) square[i] = i < count ? load(rows + i * kFeatureBlock) : Vector{};
-    transpose(square);
-  }
-
   // Gradient in the inputs x, rowSums and dV of the keys [first, end). Moves `later` before these keys.
   void reverseChunk(Index block, Index first, Index end, const float* start) {
     const Index keep = first / kWidth * kWidth, columns = roundUp(end, kWidth) - keep, last = keep + columns;
@@ -204,7 +165,7 @@ struct Scratch {
         if (queriesAreFinite[block] || allFinite(query + from, kRows, features, groupEnd - from)) sum(c, smaller(kGroup, last - c), from);
         else for (Index j = from; j < groupEnd; j++) sum(j, 1, j);
       }
-      multiplyKeysAcross(keyRows, keySlopesOf(block, r), features, keep, end, r == 0);
+      multiplyKeysAcross(gradientBlock, keyRows, keySlopesOf(block, r), features, keep, end, r == 0, rowSums);
       inputs.add(projection, gradientBlock, 1, kRows, first, end, r, features);
       tileMultiply({.rows = end - first, .columns = dValue, .depth = features},
                    rowMajor(keyRows + first * kFeatureBlock, kFeatureBlock), rowsOf(rows, stride), {dV + first * stride, stride},
@@ -215,7 +176,7 @@ struct Scratch {
                      rowMajor(keyRows + g * kFeatureBlock, kFeatureBlock), rowsOf(query + from, kRows),
                      {scores + g * kRows + from, kRows}, r == 0 ? Mode::store : Mode::carry);
       }
-      sumQueries(query, features, keep, last);
+      sumQueries(query, pull, features, keep, last, totals);
       later.addPlainly(gradients.rows, first, end, r, features, query, 1, kRows, totals);
     }
     inputs.finish(projection, first, end);

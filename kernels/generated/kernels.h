@@ -9,6 +9,7 @@ constexpr Index kSnapshotKeys = 256;
 constexpr Index kNormBlock = 65536;
 constexpr Index kMaxSize = 2147483647;
 constexpr Index kMaxHeadWidth = 65536;
+constexpr Index kMaxBlock = 16777216;
 constexpr Index kMaxAxes = 8;
 constexpr Index kMaxIterations = 10000000;
 enum class AttentionLayout : Index { bhld, blhd };
@@ -364,7 +365,7 @@ RUN(adamw);
 PLAN(softmax_attention);
 RUN(softmax_attention);
 
-// Gradients of softmax_attention.
+// Gradients of softmax_attention. out and logSumExp may be those of more keys: far_field.
 #define ARGUMENTS_softmax_attention_backward \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \

@@ -7,6 +7,7 @@ export const SNAPSHOT_KEYS = 256;
 export const NORM_BLOCK = 65536;
 export const MAX_SIZE = 2147483647;
 export const MAX_HEAD_WIDTH = 65536;
+export const MAX_BLOCK = 16777216;
 export const MAX_AXES = 8;
 export const MAX_ITERATIONS = 10000000;
 
@@ -733,7 +734,7 @@ export interface SoftmaxAttentionArguments {
   readonly sinks?: number | undefined;
 }
 
-/** Gradients of softmax_attention. */
+/** Gradients of softmax_attention. out and logSumExp may be those of more keys: far_field. */
 export interface SoftmaxAttentionBackwardArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -1085,7 +1086,7 @@ export interface FarFieldArguments {
   readonly shares: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, written: what the row of the near field was multiplied by. */
   readonly kept?: Storage | undefined;
-  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 4, numFeatures, dValue + 2]`, written: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
   readonly snapshots?: Storage | undefined;
   /** Rows of sequences. */
   readonly numSequences: number;
@@ -1147,7 +1148,7 @@ export interface FarFieldBackwardArguments {
   readonly out: Storage;
   /** float32 `[batchQ, heads, lengthQ]`, read: what the far sums of a row are multiplied by; 0 where nothing is far. */
   readonly shares: Storage;
-  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 1, numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
+  /** float32 `[numSequences, heads, floor((lengthQ + lengthK) / (block * max(1, floor(SNAPSHOT_KEYS / block)))) + 4, numFeatures, dValue + 2]`, read: sums, normaliser and scale before every SNAPSHOT_KEYS-th key. */
   readonly snapshots: Storage;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
   readonly dOut: Storage;
@@ -1295,7 +1296,7 @@ export interface Operations {
   softmaxKlDivergence(args: SoftmaxKlDivergenceArguments): void;
   /** Exact attention; logSumExp of the scaled scores, over the scale. Not normalised: out = Σ_j exp(scale·q·k_j) v_j, and logSumExp is 0, −∞ without a valid key. */
   softmaxAttention(args: SoftmaxAttentionArguments): void;
-  /** Gradients of softmax_attention. */
+  /** Gradients of softmax_attention. out and logSumExp may be those of more keys: far_field. */
   softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): void;
   /** Sorts the positions of every sequence by bucket and cuts the order into chunks. A bucket is the argmax of [R q; −R q], where R is the first rows of the rotations. R has numBuckets/2 rows if causal. Otherwise R makes the least even number of buckets ≥ valid positions / chunkLength, at most numBuckets. */
   lshSort(args: LshSortArguments): void;

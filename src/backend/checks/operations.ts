@@ -24,6 +24,7 @@ import {
   type LshAttentionBackwardArguments,
   type LshSortArguments,
   MAX_AXES,
+  MAX_BLOCK,
   MAX_HEAD_WIDTH,
   MAX_ITERATIONS,
   MAX_SIZE,
@@ -463,7 +464,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
-    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_SIZE);
+    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_BLOCK);
     size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
@@ -488,7 +489,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     flag(where, 'causal', args.causal);
     number(where, 'scale', args.scale);
     flag(where, 'normalise', args.normalise);
-    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_SIZE);
+    size(where, 'block', args.block === undefined ? 0 : args.block, 0, MAX_BLOCK);
     size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     const { batchQ, batchK } = this.sequences(where, args);
     this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
@@ -713,7 +714,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
     const dValue = size(where, 'dValue', args.dValue, 1, MAX_HEAD_WIDTH);
     choice(where, 'layout', args.layout, attentionLayouts);
-    const block = size(where, 'block', args.block, 1, MAX_SIZE);
+    const block = size(where, 'block', args.block, 1, MAX_BLOCK);
     size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     flag(where, 'reverse', args.reverse === undefined ? false : args.reverse);
     number(where, 'weight', args.weight);
@@ -749,7 +750,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
       'float32',
       numSequences *
         heads *
-        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1) *
+        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4) *
         numFeatures *
         (dValue + 2),
     );
@@ -773,7 +774,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
     const dValue = size(where, 'dValue', args.dValue, 1, MAX_HEAD_WIDTH);
     choice(where, 'layout', args.layout, attentionLayouts);
-    const block = size(where, 'block', args.block, 1, MAX_SIZE);
+    const block = size(where, 'block', args.block, 1, MAX_BLOCK);
     size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
     flag(where, 'reverse', args.reverse === undefined ? false : args.reverse);
     number(where, 'weight', args.weight);
@@ -795,7 +796,7 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
       'float32',
       numSequences *
         heads *
-        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1) *
+        (Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4) *
         numFeatures *
         (dValue + 2),
     );

@@ -1183,7 +1183,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             shape: [
               numSequences,
               heads,
-              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1,
+              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
               numFeatures,
               dValue + 2,
             ],
@@ -1256,7 +1256,7 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
             shape: [
               numSequences,
               heads,
-              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 1,
+              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
               numFeatures,
               dValue + 2,
             ],

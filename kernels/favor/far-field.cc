@@ -1,0 +1,170 @@
+// Adds the far field to the rows of a near field; see far-field.h for the order.
+//
+// The near field's mass is exp(logSumExp), that of the far field weight·e^gain·2^(M - D_q)·Σ Q′S. Both are measured from the
+// larger one, in float64: the divisor is at least about 1/2, and no ε is needed.
+//
+// Roofline: 8·L·m·d flops a head for 24·L·d bytes, so arithmetic sets the pace.
+#include "far-field.h"
+
+namespace KERNELS_NAMESPACE {
+
+namespace {
+
+struct Scratch {
+  Projection projection;
+  FarKeys keys;
+  FarQueries queries;
+  CausalState state;
+  Index dValue, stride;
+  float *keyBlock, *queryBlock, *totals, *delta, *numerators, *denominators;
+
+  Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
+      : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), queries(arena, projection),
+        state(arena, estimator.numFeatures, dValue), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
+    keyBlock = arena.floats(kRows * kFeatureBlock);
+    queryBlock = arena.floats(kFeatureBlock * kRows);
+    totals = arena.floats(kFeatureBlock);
+    delta = arena.floats(kFeatureBlock * stride);
+    numerators = arena.floats(kRows * stride);
+    denominators = arena.floats(kRows);
+  }
+
+  // Adds the tile's keys to the state.
+  void addKeys() {
+    state.moveTo(keys.running);
+    for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, projection.numFeatures - r);
+      keys.features(projection.estimator, r, features, keyBlock, totals);
+      state.add(keys.tile.values, 0, keys.tile.count, r, features, keyBlock, kFeatureBlock, 1, totals, delta);
+    }
+  }
+
+  // Numerators and denominators of the tile's queries.
+  void read() {
+    fillZero(denominators, kRows);
+    fillZero(numerators, kRows * stride);
+    for (Index r = 0; r < projection.numFeatures; r += kFeatureBlock) {
+      const Index features = smaller(kFeatureBlock, projection.numFeatures - r);
+      float* rows = state.sums + r * stride;
+      queries.features<true>(projection.estimator, keys, r, features, queryBlock, rows + dValue, stride, denominators);
+      tileMultiply({.rows = queries.tile.count, .columns = dValue, .depth = features}, transposeOf(queryBlock, kRows),
+                   rowsOf(rows, stride), {numerators, stride}, Mode::carry);
+    }
+  }
+};
+
+struct Head {
+  Rows<const float> queries, keys, values;
+  Rows<float> out;
+  const float* mask;
+  float *logSumExp, *shares, *kept;
+  double logWeight;  // log2(weight) + gain in bits
+};
+
+// out = kept·out + share·numerators of the rows [first, first + count); the shares and the mass in logSumExp follow.
+void addRows(const Scratch& s, const Head& head, Index first, Index count) {
+  const Index dHead = s.projection.dHead;
+  const double root = __builtin_sqrt((double)dHead), bits = kBits / root;
+  for (Index i = 0; i < count; i++) {
+    const Index row = first + i;
+    if (s.queries.highest[i] == -kInfinity) continue;  // nothing far
+    const double far = (double)wholeHighest(splat(s.queries.highest[i]))[0] - halfNorm(head.queries[row], dHead, kBits) + head.logWeight;
+    const double near = (double)head.logSumExp[row] * bits, unit = near > far ? near : far;
+    const auto relative = [&](double x) { return x < unit ? (x - unit < -1000 ? 0 : exp2Double(x - unit)) : 1.0; };
+    const double kept = relative(near), share = relative(far), total = kept + share * (double)s.denominators[i];
+    const float keptRow = (float)(kept / total), shareRow = (float)(share / total);
+    float* out = head.out[row];
+    const float* sums = s.numerators + i * s.stride;
+    const auto added = [&](Vector old, Vector sum) {
+      const Vector far = sum * splat(shareRow);
+      return keptRow == 0 ? far : fma(old, splat(keptRow), far);
+    };
+    if (shareRow != 0) {
+      Index c = 0;
+      for (; c + kWidth <= s.dValue; c += kWidth) store(out + c, added(load(out + c), load(sums + c)));
+      if (const int lanes = (int)(s.dValue - c)) storePartial(out + c, added(loadPartial(out + c, lanes), loadPartial(sums + c, lanes)), lanes);
+      head.logSumExp[row] = (float)((unit + log2Double(total)) / bits);
+    }
+    head.shares[row] = shareRow;
+    if (head.kept) head.kept[row] = keptRow;
+  }
+}
+
+}  // namespace
+
+PLAN(far_field) {
+  Arena arena(nullptr);
+  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
+  return {numSequences * heads, (Index)arena.at};
+}
+
+RUN(far_field) {
+  if (work.first >= work.last) return;
+  Arena arena(work.scratch);
+  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
+  s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
+  fillZero(s.delta, kFeatureBlock * s.stride);
+  for (Index unit = work.first; unit < work.last; unit++) {
+    const Index index = unit % heads, at = unit * numFeatures * (dValue + 1);
+    const FarSequence sequence(sequences + unit / heads * kSequenceColumns, block, sinks, reverse);
+    const auto part = [&](auto* x, Index length, Index d, Index start) {
+      const auto all = rowsOf(x, layout, sequence.batch, index, heads, length, d);
+      return Rows{all[start], all.stride};
+    };
+    const Index scalar = (sequence.batch * heads + index) * lengthQ + sequence.queryStart;
+    const Head head{part(q, lengthQ, dHead, sequence.queryStart), part(k, lengthK, dHead, sequence.keyStart),
+                    part(v, lengthK, dValue, sequence.keyStart), part(out, lengthQ, dValue, sequence.queryStart),
+                    keyMask ? keyMask + sequence.batch * lengthK + sequence.keyStart : nullptr, logSumExp + scalar, shares + scalar,
+                    kept ? kept + scalar : nullptr, log2Double(weight) + (gain ? gain[index] * kBits : 0)};
+    fillZero(head.shares, sequence.queryLength);
+    if (head.kept) fillValue(head.kept, sequence.queryLength, 1);
+
+    Index added = 0;  // steps of keys in the state
+    if (sums) {
+      s.state.import(sums + at, compensation + at, scales + unit * numFeatures);
+      s.keys.startFrom(s.state);
+      added = sequence.keyStepsBefore(sequence.offset);
+    } else {
+      s.state.reset();
+      s.keys.reset();
+    }
+    const auto exportState = [&] {
+      s.state.moveTo(s.keys.running);
+      s.state.exportTo(sums + at, compensation + at, scales + unit * numFeatures);
+    };
+    const bool update = sums && updateState;
+    const Index wanted = sequence.keyStepsBefore(sequence.keyLength);
+    const auto addKeysUpTo = [&](Index end) {
+      for (; added < end; added++) {
+        if (update && added == wanted) exportState();
+        const Stretch keys = sequence.keysOf(added);
+        for (Index next = keys.first; next < keys.end;) {
+          next = s.keys.gather(s.projection, head.keys, head.values, head.mask, next, keys.end);
+          if (s.keys.tile.count > 0) s.addKeys();
+        }
+      }
+    };
+    const Index segmentSteps = stepsOfSegment(block), perSequence = snapshotsOf(lengthQ, lengthK, block);
+    for (Index step = snapshots ? 0 : sequence.firstStep(); step < sequence.endStep(); step++) {
+      addKeysUpTo(smaller(sequence.keySteps, step - 2));
+      if (snapshots && step > 0 && step % segmentSteps == 0)
+        s.state.takeSnapshot(s.keys.running, snapshots + (unit * perSequence + step / segmentSteps - 1) * s.state.snapshotSize());
+      addKeysUpTo(smaller(sequence.keySteps, step - 1));
+      const Stretch rows = sequence.queriesOf(step);
+      if (added == 0 && !sums) continue;
+      for (Index first = rows.first; first < rows.end; first += kRows) {
+        const Index count = smaller(kRows, rows.end - first);
+        s.queries.gather(s.projection, head.queries, first, count, s.keys);
+        s.state.moveTo(s.keys.running);
+        s.read();
+        addRows(s, head, first, count);
+      }
+    }
+    if (update && added <= wanted) {
+      addKeysUpTo(wanted);
+      exportState();
+    }
+  }
+}
+
+}  // namespace KERNELS_NAMESPACE
