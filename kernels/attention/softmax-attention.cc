@@ -13,6 +13,7 @@
 // nothing overflows, and the accumulators are rescaled less often. At the end a row is divided by its sum, or
 // multiplied by the exponential of its reference if not normalised.
 #include "softmax-attention.h"
+#include "vector-math.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -21,21 +22,6 @@ namespace {
 constexpr Index kQueries = 256, kKeys = 64, kFewQueries = 8;
 constexpr int kPanel = kTileColumns;
 constexpr float kSlack = 8.0f, kLongScore = 8192.0f;
-
-// Natural logarithm of a positive normal number: atanh series on the mantissa in [√½, √2].
-double logarithm(double x) {
-  int64_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  int64_t exponent = (bits >> 52) - 1023;
-  bits = (bits & 0xfffffffffffff) | 0x3ff0000000000000;
-  double mantissa;
-  __builtin_memcpy(&mantissa, &bits, sizeof mantissa);
-  if (mantissa > 1.4142135623730951) { mantissa *= 0.5; exponent++; }
-  const double z = (mantissa - 1) / (mantissa + 1), z2 = z * z;
-  double series = 0;
-  for (int n = 15; n >= 1; n -= 2) series = series * z2 + 1.0 / n;
-  return exponent * 0.6931471805599453 + 2 * z * series;
-}
 
 struct Job {
   HeadLayout queries, keys, values, outputs;
@@ -53,9 +39,9 @@ struct Job {
         sign(scale < 0 ? -1.0f : 1.0f), size(scale * sign), rate(size * kLog2E), queryBlocks(blocksOf(lengthQ, kQueries)) {}
 
   // Over the scale, so that a reference too long for the logarithm to matter is kept to the bit.
-  float logSumExp(float reference, float sum) const {
+  float logSumExp(float reference, float sum, float logOfSum) const {
     if (sum == 0.0f) return -__builtin_inff();
-    return !normalise ? 0.0f : sign * float(double(reference) + logarithm(sum) / size);
+    return !normalise ? 0.0f : sign * float(double(reference) + double(logOfSum) / size);
   }
 };
 
@@ -88,8 +74,11 @@ struct Lanes {
 
   Lanes(const Sequence& sequence, Index row, Index count, Index start)
       : seenByAll{sequence.seenKeys(row + count - 1).first - start, sequence.seenKeys(row).end - start} {
+    Index blockStart = sequence.startOfBlock(row);
     for (Index lane = 0; lane < kPanel; lane++) {
-      const SeenKeys seen = sequence.seenKeys(atMost(row + lane, row + count - 1));
+      const Index own = atMost(row + lane, row + count - 1);
+      if (own + sequence.offset == blockStart + sequence.visibility.block) blockStart += sequence.visibility.block;
+      const SeenKeys seen = sequence.seenKeys(own, blockStart);
       sinks[lane] = int32_t(seen.sinks - start);
       first[lane] = int32_t(seen.first - start);
       end[lane] = int32_t(seen.end - start);
@@ -261,7 +250,9 @@ void attendBlock(const Job& job, const Arrays& arrays, const Sequence& sequence,
         clearMasked(blockMask, blockKeys, buffers.values, dValue);
         v = buffers.values;
       }
-      for (Index panel = 0; panel < panels; panel++)
+      const Stretch queries = sequence.queriesSeeing(start, start + blockKeys);
+      const Index lastPanel = atMost(panels, blocksOf(queries.end - first, kPanel));
+      for (Index panel = atLeast(0, (queries.first - first) / kPanel); panel < lastPanel; panel++)
         attendPanel(job, sequence, {start, blockKeys, blockMask, k, v}, panel, first + panel * kPanel, first + rows, buffers);
     }
   }
@@ -271,7 +262,11 @@ void attendBlock(const Job& job, const Arrays& arrays, const Sequence& sequence,
     writeOutputs(job, buffers.outputs + i / kPanel * dValue * kPanel + i % kPanel, buffers.references + i, buffers.sums + i, dValue,
                  out + i * job.outputs.rowStride(), atMost(kWidth, rows - i));
   float* logSumExp = arrays.logSumExp + (sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart + first;
-  for (Index i = 0; i < rows; i++) logSumExp[i] = job.logSumExp(buffers.references[i], buffers.sums[i]);
+  for (Index i = 0; i < rows; i += kWidth) {
+    const Vector logs = log(load(buffers.sums + i));
+    for (Index lane = 0; lane < atMost(kWidth, rows - i); lane++)
+      logSumExp[i + lane] = job.logSumExp(buffers.references[i + lane], buffers.sums[i + lane], logs[lane]);
+  }
 }
 
 float dot(const float* a, const float* b, Index count) {
@@ -364,7 +359,7 @@ void attendRow(const Job& job, const Arrays& arrays, const Sequence& sequence, I
   float* out = arrays.out + job.outputs.offset(sequence.batch, head, sequence.queryStart + row);
   for (Index x = 0; x < dValue; x++)
     out[x] = job.normalise ? outputs[x] * inverse : timesExp2(splat(outputs[x]), splat(reference * job.rate))[0];
-  arrays.logSumExp[(sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart + row] = job.logSumExp(reference, total);
+  arrays.logSumExp[(sequence.batch * job.queries.heads + head) * job.queries.length + sequence.queryStart + row] = job.logSumExp(reference, total, log(splat(total))[0]);
 }
 
 }  // namespace

@@ -63,11 +63,13 @@ struct Sequence {
       : batch(r[0]), queryStart(r[1]), queryLength(r[2]), keyStart(r[3]), keyLength(r[4]), visibility(visibility),
         offset(atLeast(-queryLength - 2 * visibility.block, atMost(keyLength + 2 * visibility.block, r[5]))) {}
 
-  SeenKeys seenKeys(Index row) const {
+  SeenKeys seenKeys(Index row) const { return seenKeys(row, startOfBlock(row)); }
+  // The position where the block of query `row` starts.
+  Index startOfBlock(Index row) const { return visibility.block == 0 ? 0 : floorOf(row + offset, visibility.block) * visibility.block; }
+  SeenKeys seenKeys(Index row, Index start) const {
     const Index position = row + offset, block = visibility.block;
     const Index visible = visibility.causal ? within(position + 1) : keyLength;
     if (block == 0) return {0, 0, visible};
-    const Index start = floorOf(position, block) * block;
     const Index first = atMost(visible, within(start - block)), end = atMost(visible, within(start + 2 * block));
     const Index sinks = atMost(visible, visibility.sinks);
     return sinks >= first ? SeenKeys{0, 0, atLeast(sinks, end)} : SeenKeys{sinks, first, end};

@@ -1,10 +1,11 @@
 // Adds the far field to the rows of a near field; see far-field.h for the order.
 //
 // The near field's mass is exp(logSumExp), that of the far field weight·e^gain·2^(M - D_q)·Σ Q′S. Both are measured from the
-// larger one, in float64: the divisor is at least about 1/2, and no ε is needed.
+// larger one, the differences in float64. The divisor is then at least about 1/2, and no ε is needed.
 //
 // Roofline: 8·L·m·d flops a head for 24·L·d bytes, so arithmetic sets the pace.
 #include "far-field.h"
+#include "vector-math.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -63,30 +64,42 @@ struct Head {
 
 // out = kept·out + share·numerators of the rows [first, first + count); the shares and the mass in logSumExp follow.
 void addRows(const Scratch& s, const Head& head, Index first, Index count) {
-  const Index dHead = s.projection.dHead;
-  const double root = __builtin_sqrt((double)dHead), bits = kBits / root;
+  const double bits = kBits / __builtin_sqrt((double)s.projection.dHead);
+  double units[kRows];                        // the larger mass of a row, as an exponent of 2
+  float nearest[kRows], furthest[kRows];      // the masses of near and far field over it, likewise
+  for (Index i = 0; i < roundUp(count, kWidth); i++) {
+    const bool isFar = i < count && s.queries.highest[i] > -kInfinity;
+    const double whole = isFar ? (double)s.queries.wholeHighestOf(i) : 0;
+    const double far = isFar ? whole - halfNorm(head.queries[first + i], s.projection.dHead, kBits) + head.logWeight : -kInfinity;
+    const double near = isFar ? (double)head.logSumExp[first + i] * bits : 0, unit = near > far ? near : far;
+    units[i] = unit;
+    nearest[i] = near < unit ? (float)(near - unit) : 0;
+    furthest[i] = far < unit ? (float)(far - unit) : 0;
+  }
+  for (Index i = 0; i < count; i += kWidth) {
+    const Vector near = exp2(load(nearest + i)), far = exp2(load(furthest + i));
+    const Vector total = fma(far, load(s.denominators + i), near), inverse = splat(1.0f) / total;
+    store(nearest + i, near * inverse);
+    store(furthest + i, far * inverse);
+    const Vector logTotal = log(total) * splat(kLog2E);
+    for (Index lane = 0; lane < smaller(kWidth, count - i); lane++)
+      if (furthest[i + lane] != 0) head.logSumExp[first + i + lane] = (float)((units[i + lane] + logTotal[lane]) / bits);
+  }
   for (Index i = 0; i < count; i++) {
     const Index row = first + i;
-    if (s.queries.highest[i] == -kInfinity) continue;  // nothing far
-    const double far = (double)wholeHighest(splat(s.queries.highest[i]))[0] - halfNorm(head.queries[row], dHead, kBits) + head.logWeight;
-    const double near = (double)head.logSumExp[row] * bits, unit = near > far ? near : far;
-    const auto relative = [&](double x) { return x < unit ? (x - unit < -1000 ? 0 : exp2Double(x - unit)) : 1.0; };
-    const double kept = relative(near), share = relative(far), total = kept + share * (double)s.denominators[i];
-    const float keptRow = (float)(kept / total), shareRow = (float)(share / total);
+    const float kept = nearest[i], share = furthest[i];
+    head.shares[row] = share;
+    if (head.kept) head.kept[row] = kept;
+    if (share == 0) continue;
     float* out = head.out[row];
     const float* sums = s.numerators + i * s.stride;
     const auto added = [&](Vector old, Vector sum) {
-      const Vector far = sum * splat(shareRow);
-      return keptRow == 0 ? far : fma(old, splat(keptRow), far);
+      const Vector far = sum * splat(share);
+      return kept == 0 ? far : fma(old, splat(kept), far);
     };
-    if (shareRow != 0) {
-      Index c = 0;
-      for (; c + kWidth <= s.dValue; c += kWidth) store(out + c, added(load(out + c), load(sums + c)));
-      if (const int lanes = (int)(s.dValue - c)) storePartial(out + c, added(loadPartial(out + c, lanes), loadPartial(sums + c, lanes)), lanes);
-      head.logSumExp[row] = (float)((unit + log2Double(total)) / bits);
-    }
-    head.shares[row] = shareRow;
-    if (head.kept) head.kept[row] = keptRow;
+    Index c = 0;
+    for (; c + kWidth <= s.dValue; c += kWidth) store(out + c, added(load(out + c), load(sums + c)));
+    if (const int lanes = (int)(s.dValue - c)) storePartial(out + c, added(loadPartial(out + c, lanes), loadPartial(sums + c, lanes)), lanes);
   }
 }
 

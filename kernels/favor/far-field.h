@@ -128,6 +128,8 @@ struct FarQueries {
     }
     roundHighest(highest, tile.columns, wholeHighest);
   }
+  // M of a query that has far keys.
+  float wholeHighestOf(Index i) const { return wholeNear(splat(highest[i]))[0]; }
   // Q′ of the features [r, r + features), [features, kRows]; with NORMALISE, denominators += Q′·normalisers.
   template <bool NORMALISE>
   void features(const Estimator& estimator, const FarKeys& keys, Index r, Index features, float* out, const float* normalisers, Index ldz,
