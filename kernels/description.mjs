@@ -94,6 +94,8 @@ export const enumerations = {
   },
 };
 
+const without = (args, ...names) => Object.fromEntries(Object.entries(args).filter(([name]) => !names.includes(name)));
+
 const SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as sequences' };
 const KEY_MASK = { keyMask: 'in optional [batchK, lengthK]' };
 const QUERIES = { q: 'in [batchQ, heads, lengthQ, dHead]' };
@@ -157,10 +159,17 @@ const FAR_FIELD = {
   ...KEYS_AND_VALUES,
   ...KEY_MASK,
   ...SEQUENCES,
-  ...ESTIMATOR,
+  ...without(ESTIMATOR, 'map', 'epsilon'),
   gain: 'in optional [heads]',
 };
-const FAR_FIELD_SIZES = { ...ATTENTION_SIZES, ...LAYOUT, block: 'size from 1 to MAX_BLOCK', sinks: 'size = 0', reverse: 'flag = false', weight: 'number' };
+const FAR_FIELD_SIZES = {
+  ...ATTENTION_SIZES,
+  ...LAYOUT,
+  block: 'size from 1 to MAX_BLOCK',
+  sinks: 'size = 0',
+  reverse: 'flag = false',
+  weight: 'number',
+};
 
 const SELF_SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as selfSequences' };
 const LSH = {
@@ -832,7 +841,7 @@ export const kernels = {
   },
   far_field: {
     about:
-      'Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.',
+      'Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys. The map is exponential. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.',
     arguments: {
       ...FAR_FIELD,
       ...state('inout optional', 'numSequences', ' with sums'),
@@ -898,8 +907,6 @@ export const kernels = {
     flops: '3072 * iterations * units',
   },
 };
-
-const without = (args, ...names) => Object.fromEntries(Object.entries(args).filter(([name]) => !names.includes(name)));
 
 /** Calls of a backend that are more, or other, than one kernel; every kernel that no such call runs is a call by itself. */
 export const operations = {
@@ -988,6 +995,11 @@ export const groups = {
     about: 'How exact attention forms scores and rows.',
     arguments: without(SOFTMAX, 'layout'),
   },
+  FarFieldFeatures: {
+    about: 'An exponential estimator with its numbers, for the far field.',
+    arguments: without(ESTIMATOR, 'map', 'epsilon'),
+  },
+  NearField: { about: 'Which keys are near a query; see the conventions.', arguments: NEAR_FIELD },
   LshArrays: {
     about: 'What the kernels of LSH attention share.',
     arguments: { ...LSH, ...without(LSH_SIZES, 'scale', 'hash') },

@@ -202,14 +202,14 @@ void backward(Scratch& s, const FarSequence& sequence, const Head& head, Index f
 
 PLAN(far_field_backward) {
   Arena arena(nullptr);
-  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ, lengthK, block);
+  Scratch scratch(arena, FAR_ESTIMATOR, dHead, dValue, lengthQ, lengthK, block);
   return {numSequences * heads, (Index)arena.at};
 }
 
 RUN(far_field_backward) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue, lengthQ, lengthK, block);
+  Scratch s(arena, FAR_ESTIMATOR, dHead, dValue, lengthQ, lengthK, block);
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   const Index segmentSteps = stepsOfSegment(block), perSequence = snapshotsOf(lengthQ, lengthK, block);
   for (Index unit = work.first; unit < work.last; unit++) {

@@ -107,14 +107,14 @@ void addRows(const Scratch& s, const Head& head, Index first, Index count) {
 
 PLAN(far_field) {
   Arena arena(nullptr);
-  Scratch scratch(arena, ESTIMATOR_VALUE, dHead, dValue);
+  Scratch scratch(arena, FAR_ESTIMATOR, dHead, dValue);
   return {numSequences * heads, (Index)arena.at};
 }
 
 RUN(far_field) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
-  Scratch s(arena, ESTIMATOR_VALUE, dHead, dValue);
+  Scratch s(arena, FAR_ESTIMATOR, dHead, dValue);
   s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
   fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {

@@ -9,6 +9,8 @@
 
 namespace KERNELS_NAMESPACE {
 
+#define FAR_ESTIMATOR Estimator{projection, bias, numFeatures, form, factors, directions, FeatureMapKind::exponential, 0}
+
 // Positions and blocks are counted from the sequence's first key.
 struct FarSequence {
   Index batch, queryStart, queryLength, keyStart, keyLength;

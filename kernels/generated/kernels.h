@@ -646,7 +646,7 @@ RUN(favor_causal);
 PLAN(favor_causal_backward);
 RUN(favor_causal_backward);
 
-// Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.
+// Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys. The map is exponential. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks.
 #define ARGUMENTS_far_field \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \
@@ -659,8 +659,6 @@ RUN(favor_causal_backward);
   [[maybe_unused]] ProjectionForm form, \
   [[maybe_unused]] Index factors, \
   [[maybe_unused]] Index directions, \
-  [[maybe_unused]] FeatureMapKind map, \
-  [[maybe_unused]] float epsilon, \
   [[maybe_unused]] const float* gain, \
   [[maybe_unused]] float* sums, \
   [[maybe_unused]] float* compensation, \
@@ -698,8 +696,6 @@ RUN(far_field);
   [[maybe_unused]] ProjectionForm form, \
   [[maybe_unused]] Index factors, \
   [[maybe_unused]] Index directions, \
-  [[maybe_unused]] FeatureMapKind map, \
-  [[maybe_unused]] float epsilon, \
   [[maybe_unused]] const float* gain, \
   [[maybe_unused]] const float* out, \
   [[maybe_unused]] const float* shares, \

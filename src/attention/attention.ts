@@ -6,9 +6,9 @@ import { backendKind } from '../tensor/tensor.ts';
 import { AutoAttention } from './auto.ts';
 import type { AttentionConfiguration } from './configuration.ts';
 import { ExactAttention } from './exact.ts';
-import { FavorAttention } from './favor.ts';
 import { LinformerAttention } from './linformer.ts';
 import { LshAttention } from './lsh.ts';
+import { createFavor } from './near-field.ts';
 import type { Attention, AttentionLayerSizes } from './types.ts';
 import { layerSizesKind } from './types.ts';
 
@@ -39,9 +39,9 @@ export function createAttention(
     case 'exact':
       return new ExactAttention(backend);
     case 'favor':
-      return new FavorAttention(backend, configuration, sizes.dHead, random);
+      return createFavor(backend, configuration, sizes, random);
     case 'auto':
-      return new AutoAttention(backend, configuration, sizes.dHead, random);
+      return new AutoAttention(backend, configuration, sizes, random);
     case 'lsh':
       return new LshAttention(backend, configuration, sizes, random);
     case 'linformer':

@@ -7,19 +7,23 @@ import type { AutoConfiguration } from './configuration.ts';
 import { crossoverLength } from './crossover.ts';
 import { FavorState } from './decoding/favor-state.ts';
 import { KeyValueCache } from './decoding/key-value-cache.ts';
+import { NearFieldState } from './decoding/near-field-state.ts';
 import { parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { checkStep } from './decoding/step.ts';
 import { ExactAttention } from './exact.ts';
 import { FavorAttention } from './favor.ts';
+import { createFavor, type NearFieldAttention } from './near-field.ts';
 import { checkAttend } from './options.ts';
 import { attendedSizes, segmentLengths } from './packing.ts';
-import type { AttendOptions, Attention, DecodingSizes, DecodingState } from './types.ts';
+import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes, DecodingState } from './types.ts';
+
+type Held = KeyValueCache | FavorState | NearFieldState;
 
 /** All keys and values below the crossover, the sums of FAVOR+ from there on. */
 class AutoState implements DecodingState {
-  #held: KeyValueCache | FavorState;
+  #held: Held;
 
-  constructor(held: KeyValueCache | FavorState) {
+  constructor(held: Held) {
     this.#held = held;
   }
 
@@ -28,11 +32,11 @@ class AutoState implements DecodingState {
     return typeof value === 'object' && value !== null && #held in value;
   }
 
-  get held(): KeyValueCache | FavorState {
+  get held(): Held {
     return this.#held;
   }
 
-  set held(held: KeyValueCache | FavorState) {
+  set held(held: Held) {
     this.#held = held;
   }
 
@@ -42,11 +46,13 @@ class AutoState implements DecodingState {
     const held = states.map((state) => state.held);
     const caches = held.filter((state) => state instanceof KeyValueCache);
     const sums = held.filter((state) => state instanceof FavorState);
-    if (caches.length > 0 && sums.length > 0) {
+    const near = held.filter((state) => state instanceof NearFieldState);
+    if (![caches, sums, near].some(({ length }) => length === held.length)) {
       throw new ConfigurationError(
         'stack: some sequences are below the crossover and some beyond; stack those on one side of it.',
       );
     }
+    if (near.length > 0) return new AutoState(NearFieldState.stack(near));
     return new AutoState(caches.length > 0 ? KeyValueCache.stack(caches) : FavorState.stack(sums));
   }
 
@@ -88,21 +94,24 @@ const autoStateKind: OptionKind = option.made('a state of attention "auto"', Aut
  */
 export class AutoAttention implements Attention<AutoState> {
   readonly #exact: ExactAttention;
-  readonly #favor: FavorAttention;
+  readonly #favor: FavorAttention | NearFieldAttention;
 
   constructor(
     readonly backend: Backend,
     readonly configuration: AutoConfiguration,
-    dHead: number,
+    sizes: Pick<AttentionLayerSizes, 'dHead' | 'numHeads'>,
     random: Random,
   ) {
     this.#exact = new ExactAttention(backend);
-    this.#favor = new FavorAttention(backend, configuration, dHead, random);
+    this.#favor = createFavor(backend, configuration, sizes, random);
   }
 
   /** First length that FAVOR+ takes. */
   crossover(causal: boolean): number {
-    return this.configuration.crossover ?? crossoverLength(this.backend.name, this.#favor.features.numFeatures, causal);
+    return (
+      this.configuration.crossover ??
+      crossoverLength(this.backend.name, this.#favor.features.numFeatures, causal, this.configuration.nearField?.block)
+    );
   }
 
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
@@ -128,16 +137,20 @@ export class AutoAttention implements Attention<AutoState> {
     checkStep('AutoAttention.extend', state, autoStateKind, { queries, keys, values });
     this.expect(state, queries.shape[1]);
     const { held } = state;
-    return held instanceof FavorState
-      ? this.#favor.extend(queries, keys, values, held)
-      : this.#exact.extend(queries, keys, values, held);
+    return held instanceof KeyValueCache
+      ? this.#exact.extend(queries, keys, values, held)
+      : (this.#favor as Attention).extend(queries, keys, values, held);
   }
 
   expect(state: AutoState, length: number): void {
     const { held } = state;
-    if (held instanceof FavorState || held.position + length < this.crossover(true)) return;
+    if (!(held instanceof KeyValueCache) || held.position + length < this.crossover(true)) return;
     state.held = this.#favor.stateAfter(held.keys, held.values, held.position);
     held.dispose();
+  }
+
+  parameters(): Map<string, Tensor> {
+    return this.#favor instanceof FavorAttention ? new Map() : this.#favor.parameters();
   }
 
   buffers(): Map<string, Tensor> {

@@ -1,7 +1,34 @@
+import { MAX_BLOCK } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
 import { z } from '../base/zod.ts';
 import { featureSchema } from '../features/configuration.ts';
+
+/** Which keys a query sees exactly. */
+export const nearFieldSchema = z.strictObject({
+  /** Positions in a block, counted from a sequence's first. The keys of a query's own and neighbouring blocks are near. */
+  block: z._default(z.int().check(z.minimum(1), z.maximum(MAX_BLOCK)), 64),
+  /** The first keys of a sequence, which are near every query. */
+  sinks: z._default(z.int().check(z.minimum(0), z.maximum(MAX_BLOCK)), 0),
+  /**
+   * What the far field weighs beside the near field: `kernel`: its estimated kernel values, times a gain that is trained
+   * for every head.
+   */
+  mass: z._default(z.enum(['kernel']), 'kernel'),
+  /** `features`: far keys count as FAVOR+ estimates them. `none`: only near keys count, as in a sliding window. */
+  far: z._default(z.enum(['features', 'none']), 'features'),
+});
+
+export type NearFieldConfiguration = z.infer<typeof nearFieldSchema>;
+
+const needsSoftmaxMap = z.refine<{ nearField: unknown; featureMap: { type: string } }>(
+  ({ nearField, featureMap }) => nearField === null || !['trigonometric', 'generalised'].includes(featureMap.type),
+  {
+    path: ['nearField'],
+    error:
+      'a near field needs a map that estimates the softmax kernel by exponentials: positive, hyperbolic, smreg or favor++',
+  },
+);
 
 /** The `attention` of a model: a value, not a class. */
 export const attentionSchema = z.lazy(() => {
@@ -13,14 +40,25 @@ export const attentionSchema = z.lazy(() => {
    * less, or they see one draw only (Figure 5 here takes 50).
    */
   const redrawInterval = z._default(z.int().check(z.minimum(0)), 1000);
+  /** Exact attention to near keys beside the estimate of the far ones; null: an estimate of all keys. */
+  const nearField = z._default(z.nullable(nearFieldSchema), null);
   return z.discriminatedUnion('type', [
     /** FAVOR+ attention, O(length). */
-    z.extend(featureSchema, {
-      type: z.literal('favor'),
-      redrawInterval,
-      /** Rows of attention are divided by their sums. */
-      normalised: z._default(z.boolean(), true),
-    }),
+    z
+      .extend(featureSchema, {
+        type: z.literal('favor'),
+        redrawInterval,
+        /** Rows of attention are divided by their sums. */
+        normalised: z._default(z.boolean(), true),
+        nearField,
+      })
+      .check(
+        needsSoftmaxMap,
+        z.refine(({ nearField, normalised }) => nearField === null || normalised, {
+          path: ['normalised'],
+          error: 'a near field needs rows that are divided by their sums; leave out normalised, or use nearField: null',
+        }),
+      ),
     /** Exact softmax attention, O(length²). */
     z.strictObject({ type: z.literal('exact') }),
     /** Exact attention for short sequences, FAVOR+ for long ones. */
@@ -30,8 +68,10 @@ export const attentionSchema = z.lazy(() => {
         redrawInterval,
         /** First length that FAVOR+ takes. Default: where it becomes faster on the backend, so that models move with it. */
         crossover: z.optional(z.int().check(z.minimum(0))),
+        nearField,
       })
       .check(
+        needsSoftmaxMap,
         z.refine(({ featureMap }) => featureMap.type !== 'generalised', {
           path: ['featureMap'],
           error: 'auto needs an estimate of the softmax kernel, such as positive; use type favor for generalised maps',

@@ -18,14 +18,19 @@ const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: numb
  * For every query exact attention takes 2·(dHead + dValue) flops and an exponential for each key it sees. A query sees
  * all of the `length`, or half of it if causal. FAVOR+ takes the same for each feature twice, once for the query and
  * once for a key. The flops are therefore equal at 2·numFeatures and, causal, at 4·numFeatures, whatever the widths.
- * The measured cost of a flop shifts these lengths.
+ * The measured cost of a flop shifts these lengths. A near field adds three blocks of keys to a query, or one and a half
+ * if causal, and goes over the sequence twice where it is bidirectional.
  */
-export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean): number {
+export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean, block = 0): number {
   checkArguments(
     'crossoverLength',
-    { backend, numFeatures, causal },
-    { backend: option.oneOf('native', 'wasm', 'reference'), numFeatures: option.count, causal: option.boolean },
+    { backend, numFeatures, causal, block },
+    {
+      ...{ backend: option.oneOf('native', 'wasm', 'reference'), numFeatures: option.count },
+      ...{ causal: option.boolean, block: option.natural },
+    },
   );
   const cost = costOfExactFlop[backend];
-  return Math.round(causal ? (4 * numFeatures) / cost.causal : (2 * numFeatures) / cost.bidirectional);
+  const features = block === 0 && !causal ? 2 * numFeatures : 4 * numFeatures;
+  return Math.round((features + 3 * block) / (causal ? cost.causal : cost.bidirectional));
 }

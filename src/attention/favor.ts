@@ -127,8 +127,9 @@ function isDrawn(features: FeatureTensors | FeatureOptions): features is Feature
   return 'dHead' in features;
 }
 
-type FavorAttentionConfiguration = FeatureConfiguration & {
+export type FavorAttentionConfiguration = FeatureConfiguration & {
   readonly normalised?: boolean;
+  readonly nearField?: null;
   /** The options of the model's configuration, without those of the features. */
   readonly type?: string;
   readonly redrawInterval?: number;
@@ -156,8 +157,11 @@ export class FavorAttention implements Attention<FavorState> {
         random: randomKind,
       },
     );
-    const { type: _, redrawInterval: __, crossover: ___, normalised = true, ...features } = configuration;
+    const { type: _, redrawInterval: __, crossover: ___, normalised = true, nearField, ...features } = configuration;
     checkArguments('FavorAttention', { normalised }, { normalised: option.boolean });
+    if (nearField) {
+      throw new ConfigurationError('FavorAttention has no near field: create a NearFieldAttention for it.');
+    }
     const where = 'the configuration of FavorAttention';
     this.configuration = { ...parseConfiguration(featureSchema, features, where), normalised };
     this.#features = scope(() => {

@@ -148,6 +148,10 @@ export class LinformerAttention implements Attention<never> {
   stackStates = refuse;
   extend = refuse;
 
+  get isReplaceable(): boolean {
+    return this.configuration.projections !== 'learned';
+  }
+
   parameters(): Map<string, Tensor> {
     return new Map(this.configuration.projections === 'learned' ? Object.entries(this.projections) : []);
   }

@@ -70,6 +70,7 @@ const lshAttentionOptions: OptionKinds<LshAttentionOptions> = {
 export class LshAttention extends CachedAttention implements Attention<KeyValueCache> {
   readonly configuration: LshConfiguration;
   readonly sharesKeys = true;
+  readonly isReplaceable = false;
   /** `[numHashes, maxBuckets/2, dHead]` */
   readonly rotations: Tensor;
   /** The number for causal sequences, whatever their length: enough for the layer's longest. */

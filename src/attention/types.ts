@@ -111,6 +111,8 @@ export interface Attention<State extends DecodingState = DecodingState> {
   expect?(state: State, length: number): void;
   /** Positions in several calls of {@link extend} give other numbers than in a single one. Default false. */
   readonly extendsWhole?: boolean;
+  /** Another attention can take the place of this one in a trained model, and the reverse. Default true. */
+  readonly isReplaceable?: boolean;
   /** Tensors that are trained, by name; none if absent. */
   parameters?(): Map<string, Tensor>;
   /** Tensors that belong in a checkpoint but are not trained. */

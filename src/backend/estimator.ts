@@ -39,6 +39,18 @@ export function snapshotsLength(sizes: AttentionSizes, numFeatures: number): num
   return numSequences * heads * Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS) * numFeatures * (dValue + 2);
 }
 
+/** Number of elements of the snapshots that `farField` leaves for its gradients. */
+export function farSnapshotsLength(sizes: AttentionSizes, numFeatures: number, block: number): number {
+  checkArguments(
+    'farSnapshotsLength',
+    { sizes, numFeatures, block },
+    { sizes: attentionSizesKind, numFeatures: option.natural, block: option.count },
+  );
+  const { numSequences, heads, lengthQ, lengthK, dValue } = sizes;
+  const segment = block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block));
+  return numSequences * heads * (Math.floor((lengthQ + lengthK) / segment) + 4) * numFeatures * (dValue + 2);
+}
+
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */
 export function exponentialEstimator(numFeatures: number): Estimator {
   checkArguments('exponentialEstimator', { numFeatures }, { numFeatures: option.natural });

@@ -172,6 +172,30 @@ export interface SoftmaxOptions {
   readonly sinks?: number | undefined;
 }
 
+/** An exponential estimator with its numbers, for the far field. */
+export interface FarFieldFeatures {
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+}
+
+/** Which keys are near a query; see the conventions. */
+export interface NearField {
+  /** Positions in a block of the near field; 0: every key is near. Default 0. */
+  readonly block?: number | undefined;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+}
+
 /** What the kernels of LSH attention share. */
 export interface LshArrays {
   /** float32 `[batch, heads, length, dHead]`, read: queries. */
@@ -1042,7 +1066,7 @@ export interface FavorCausalBackwardArguments {
   readonly weight: number;
 }
 
-/** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
+/** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys. The map is exponential. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
 export interface FarFieldArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -1066,10 +1090,6 @@ export interface FarFieldArguments {
   readonly factors: number;
   /** Distinct directions: feature r has the direction r mod directions. */
   readonly directions: number;
-  /** The function of a feature. */
-  readonly map: FeatureMapKind;
-  /** Added to every feature of a map other than exponential and sine. */
-  readonly epsilon: number;
   /** float32 `[heads]`, read: logarithm of what the far field is multiplied by in every head; absent: 0. */
   readonly gain?: Storage | undefined;
   /** float32 `[numSequences, heads, numFeatures, dValue + 1]`, read and written: Σ φ_r(k) v over the keys; column dValue is the normaliser; the true sum is (sums + compensation)·2^scale. */
@@ -1138,10 +1158,6 @@ export interface FarFieldBackwardArguments {
   readonly factors: number;
   /** Distinct directions: feature r has the direction r mod directions. */
   readonly directions: number;
-  /** The function of a feature. */
-  readonly map: FeatureMapKind;
-  /** Added to every feature of a map other than exponential and sine. */
-  readonly epsilon: number;
   /** float32 `[heads]`, read: logarithm of what the far field is multiplied by in every head; absent: 0. */
   readonly gain?: Storage | undefined;
   /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
@@ -1308,7 +1324,7 @@ export interface Operations {
   favorCausal(args: FavorCausalArguments): void;
   /** Gradients of favor_causal started from empty states, from the snapshots that it left. */
   favorCausalBackward(args: FavorCausalBackwardArguments): void;
-  /** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys; exponential features only. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
+  /** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys. The map is exponential. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
   farField(args: FarFieldArguments): void;
   /** Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys. */
   farFieldBackward(args: FarFieldBackwardArguments): void;

@@ -467,7 +467,7 @@ function* createAttentions(
 
 /** @throws ConfigurationError when an attention brings weights, or shares some, so that another cannot take its place */
 function checkReplaceable(...attentions: readonly Attention[]): void {
-  if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
+  if (attentions.some(({ isReplaceable = true }) => !isReplaceable)) {
     throw new ConfigurationError(
       'LSH attention and learned Linformer projections cannot replace, or be replaced: train a new model with them.',
     );

@@ -27,6 +27,17 @@ const savedStateSchema = z.lazy(() => {
         /** `[batch, heads, numFeatures, dValue + 1]` twice, and `[batch, heads, numFeatures]`. */
         arrays: z.strictObject({ sums: numbers, compensation: numbers, scales: numbers }),
       }),
+      z.strictObject({
+        type: z.literal('near-field'),
+        ...common,
+        /** Kept keys and values of each batch row. */
+        rows: z.int().check(z.minimum(0)),
+        /** As of `favor`, over the far keys, and `[batch, rows, heads, dHead]` and `[batch, rows, heads, dValue]`. */
+        arrays: z.strictObject({
+          ...{ sums: z.optional(numbers), compensation: z.optional(numbers), scales: z.optional(numbers) },
+          ...{ keys: numbers, values: numbers },
+        }),
+      }),
     ])
     .check(
       z.refine(({ positions, sizes }) => positions.length === sizes.batch, {

@@ -6,7 +6,7 @@
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { describe } from '../../base/options.ts';
 import { blockSize } from '../estimator.ts';
-import { type AttentionArrays, type FavorFeatures, type LshArrays, SEQUENCE_COLUMNS } from '../kernels.ts';
+import { type AttentionArrays, type FarFieldFeatures, type LshArrays, SEQUENCE_COLUMNS } from '../kernels.ts';
 import type { DataType, FloatArray, Storage } from '../storage.ts';
 import type { Backend } from '../types.ts';
 
@@ -193,7 +193,7 @@ export abstract class ArrayChecks {
   }
 
   /** Givens rotations hold the rows that they turn. */
-  protected projection(where: string, args: FavorFeatures & { readonly dHead: number }): void {
+  protected projection(where: string, args: FarFieldFeatures & { readonly dHead: number }): void {
     const { form, factors, directions, dHead } = args;
     if (form !== 'givens' || factors === 0) return;
     const numRotations = Math.ceil(directions / blockSize(form, dHead)) * factors;

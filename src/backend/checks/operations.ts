@@ -705,8 +705,6 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     const form = choice(where, 'form', args.form, projectionForms);
     const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
-    choice(where, 'map', args.map, featureMapKinds);
-    number(where, 'epsilon', args.epsilon);
     const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
@@ -765,8 +763,6 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
     const form = choice(where, 'form', args.form, projectionForms);
     const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
     const directions = size(where, 'directions', args.directions, 1, numFeatures);
-    choice(where, 'map', args.map, featureMapKinds);
-    number(where, 'epsilon', args.epsilon);
     const numSequences = size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
     const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
     const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);

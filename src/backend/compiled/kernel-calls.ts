@@ -95,8 +95,8 @@ export const KERNEL_ARGUMENTS = {
   favor_backward: 30,
   favor_causal: 29,
   favor_causal_backward: 28,
-  far_field: 34,
-  far_field_backward: 33,
+  far_field: 32,
+  far_field_backward: 31,
   favor_step: 21,
   peak: 3,
 } as const;
@@ -1050,29 +1050,27 @@ export const fillSlots = {
     slots[8] = numbers.ProjectionForm[args.form];
     slots[9] = args.factors;
     slots[10] = args.directions;
-    slots[11] = numbers.FeatureMapKind[args.map];
-    slots[12] = args.epsilon;
-    slots[13] = args.gain === undefined ? 0 : at(args.gain, 'float32');
-    slots[14] = args.sums === undefined ? 0 : at(args.sums, 'float32');
-    slots[15] = args.compensation === undefined ? 0 : at(args.compensation, 'float32');
-    slots[16] = args.scales === undefined ? 0 : at(args.scales, 'float32');
-    slots[17] = at(args.out, 'float32');
-    slots[18] = at(args.logSumExp, 'float32');
-    slots[19] = at(args.shares, 'float32');
-    slots[20] = args.kept === undefined ? 0 : at(args.kept, 'float32');
-    slots[21] = args.snapshots === undefined ? 0 : at(args.snapshots, 'float32');
-    slots[22] = args.numSequences;
-    slots[23] = args.heads;
-    slots[24] = args.lengthQ;
-    slots[25] = args.lengthK;
-    slots[26] = args.dHead;
-    slots[27] = args.dValue;
-    slots[28] = numbers.AttentionLayout[args.layout];
-    slots[29] = args.block;
-    slots[30] = args.sinks ?? 0;
-    slots[31] = args.reverse ? 1 : 0;
-    slots[32] = args.weight;
-    slots[33] = args.updateState ? 1 : 0;
+    slots[11] = args.gain === undefined ? 0 : at(args.gain, 'float32');
+    slots[12] = args.sums === undefined ? 0 : at(args.sums, 'float32');
+    slots[13] = args.compensation === undefined ? 0 : at(args.compensation, 'float32');
+    slots[14] = args.scales === undefined ? 0 : at(args.scales, 'float32');
+    slots[15] = at(args.out, 'float32');
+    slots[16] = at(args.logSumExp, 'float32');
+    slots[17] = at(args.shares, 'float32');
+    slots[18] = args.kept === undefined ? 0 : at(args.kept, 'float32');
+    slots[19] = args.snapshots === undefined ? 0 : at(args.snapshots, 'float32');
+    slots[20] = args.numSequences;
+    slots[21] = args.heads;
+    slots[22] = args.lengthQ;
+    slots[23] = args.lengthK;
+    slots[24] = args.dHead;
+    slots[25] = args.dValue;
+    slots[26] = numbers.AttentionLayout[args.layout];
+    slots[27] = args.block;
+    slots[28] = args.sinks ?? 0;
+    slots[29] = args.reverse ? 1 : 0;
+    slots[30] = args.weight;
+    slots[31] = args.updateState ? 1 : 0;
   },
   far_field_backward(slots: Float64Array, args: FarFieldBackwardArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
@@ -1086,28 +1084,26 @@ export const fillSlots = {
     slots[8] = numbers.ProjectionForm[args.form];
     slots[9] = args.factors;
     slots[10] = args.directions;
-    slots[11] = numbers.FeatureMapKind[args.map];
-    slots[12] = args.epsilon;
-    slots[13] = args.gain === undefined ? 0 : at(args.gain, 'float32');
-    slots[14] = at(args.out, 'float32');
-    slots[15] = at(args.shares, 'float32');
-    slots[16] = at(args.snapshots, 'float32');
-    slots[17] = at(args.dOut, 'float32');
-    slots[18] = at(args.dQ, 'float32');
-    slots[19] = at(args.dK, 'float32');
-    slots[20] = at(args.dV, 'float32');
-    slots[21] = at(args.dGain, 'float32');
-    slots[22] = args.numSequences;
-    slots[23] = args.heads;
-    slots[24] = args.lengthQ;
-    slots[25] = args.lengthK;
-    slots[26] = args.dHead;
-    slots[27] = args.dValue;
-    slots[28] = numbers.AttentionLayout[args.layout];
-    slots[29] = args.block;
-    slots[30] = args.sinks ?? 0;
-    slots[31] = args.reverse ? 1 : 0;
-    slots[32] = args.weight;
+    slots[11] = args.gain === undefined ? 0 : at(args.gain, 'float32');
+    slots[12] = at(args.out, 'float32');
+    slots[13] = at(args.shares, 'float32');
+    slots[14] = at(args.snapshots, 'float32');
+    slots[15] = at(args.dOut, 'float32');
+    slots[16] = at(args.dQ, 'float32');
+    slots[17] = at(args.dK, 'float32');
+    slots[18] = at(args.dV, 'float32');
+    slots[19] = at(args.dGain, 'float32');
+    slots[20] = args.numSequences;
+    slots[21] = args.heads;
+    slots[22] = args.lengthQ;
+    slots[23] = args.lengthK;
+    slots[24] = args.dHead;
+    slots[25] = args.dValue;
+    slots[26] = numbers.AttentionLayout[args.layout];
+    slots[27] = args.block;
+    slots[28] = args.sinks ?? 0;
+    slots[29] = args.reverse ? 1 : 0;
+    slots[30] = args.weight;
   },
   favor_step(slots: Float64Array, args: FavorStepArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');

@@ -35,6 +35,8 @@ export interface SequenceHead {
   valueRows(array: Float64Array): readonly Float64Array[];
   /** Index of query i in a `[batch, heads, lengthQ]` array, whatever the layout. */
   scalarAt(i: number): number;
+  /** Where query i is, counted from the sequence's first key. */
+  positionOf(i: number): number;
   /** Whether query i sees key j: not masked and, if causal, j <= i + offset. */
   sees(i: number, j: number): boolean;
   isValidKey(j: number): boolean;
@@ -73,6 +75,7 @@ export function* sequenceHeads(args: AttentionArrays, causal: boolean): Generato
         outRows,
         keyRows,
         valueRows,
+        positionOf: (i) => i + offset,
         scalarAt: (i) => (batch * heads + head) * lengthQ + queryStart + i,
         sees: (i, j) => isValidKey(j) && (!causal || j <= i + offset),
         isValidKey,

@@ -24,6 +24,7 @@ import {
 } from './elementwise.ts';
 import { embedding, embeddingBackward } from './embedding.ts';
 import { favorBackward, favorCausalBackward } from './favor/backward.ts';
+import { farField, farFieldBackward } from './favor/far-field.ts';
 import { favor, favorCausal, favorStep } from './favor/favor.ts';
 import { favorFeatures } from './favor/features.ts';
 import { gemm } from './gemm.ts';
@@ -97,6 +98,8 @@ export function createReferenceBackend(watch = (inner: UncheckedBackend) => inne
     favorCausal,
     favorCausalBackward,
     favorStep,
+    farField,
+    farFieldBackward,
     peak,
   };
   return new CheckedBackend(watch(backend));

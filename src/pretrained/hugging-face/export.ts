@@ -127,7 +127,7 @@ function isTiedLanguageModel({ languageHead, tiedEmbeddings }: TransformerConfig
 }
 
 function checkAttention({ attentions }: Transformer): void {
-  if (attentions.some((attention) => attention.sharesKeys || attention.parameters?.().size)) {
+  if (attentions.some(({ isReplaceable = true }) => !isReplaceable)) {
     throw new DataError(
       'This model has no counterpart in the library transformers: LSH attention and learned Linformer projections have weights of their own; export it in another format.',
     );

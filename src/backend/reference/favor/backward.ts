@@ -6,17 +6,57 @@
 import type { AttentionArrays, AttentionGradients, Backend, FavorFeatures, Storage } from '../../types.ts';
 import { addScaled, dot, type SequenceHead, sequenceHeads } from '../attention-arrays.ts';
 import { floats } from '../storage.ts';
-import { Features } from './features.ts';
-import { quadraticRow, termScale } from './quadratic.ts';
+import { type FeatureRow, Features } from './features.ts';
+import { quadraticRow, type Row, termScale } from './quadratic.ts';
 
 type BackwardArguments = AttentionArrays &
   AttentionGradients &
   FavorFeatures & { denominator: Storage; weight: number };
 
 /** Gradients with respect to u and to the norm's share of one row's features. */
-interface FeatureGradient {
+export interface FeatureGradient {
   readonly dU: Float64Array;
   dNorm: number;
+}
+
+export const zeroGradient = ({ numFeatures }: Features): FeatureGradient => ({
+  dU: new Float64Array(numFeatures),
+  dNorm: 0,
+});
+
+/** Gradients that a row of the quadratic form is added to, and which keys some row has seen. */
+interface RowGradients {
+  readonly dQuery: FeatureGradient;
+  readonly dKeys: readonly FeatureGradient[];
+  readonly dV: readonly Float64Array[];
+  readonly isSeen: boolean[];
+}
+
+/** Adds what row i gives, where the row of the result is factor·Σ_j A_ij v_j and A_ij has the gradient factor·(dOut·v_j − mean). */
+export function differentiateRow(
+  sequence: SequenceHead,
+  i: number,
+  query: FeatureRow,
+  keys: readonly FeatureRow[],
+  { unit, weights }: Row,
+  factor: number,
+  dOut: Float64Array,
+  mean: number,
+  { dQuery, dKeys, dV, isSeen }: RowGradients,
+): void {
+  keys.forEach((key, j) => {
+    if (!sequence.sees(i, j)) return;
+    isSeen[j] = true;
+    if (weights[j] !== 0) addScaled(dV[j], weights[j] * factor, dOut);
+    const dWeight = (dot(dOut, sequence.values[j]) - mean) * factor;
+    for (let r = 0; r < query.mantissas.length; r++) {
+      const scale = dWeight * termScale(query, key, r, unit);
+      dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
+      dKeys[j].dU[r] += scale * query.mantissas[r] * key.slopes[r];
+    }
+    dQuery.dNorm += dWeight * weights[j];
+    dKeys[j].dNorm += dWeight * weights[j];
+  });
 }
 
 function backwardSequence(args: BackwardArguments, sequence: SequenceHead, features: Features): void {
@@ -24,31 +64,18 @@ function backwardSequence(args: BackwardArguments, sequence: SequenceHead, featu
   const outs = sequence.outRows(floats(args.out));
   const dQ = sequence.queryRows(floats(args.dQ));
   const dV = sequence.valueRows(floats(args.dV));
-  const zero = (): FeatureGradient => ({ dU: new Float64Array(features.numFeatures), dNorm: 0 });
   const keys = sequence.keys.map((key) => features.of(key));
-  const dKeys = keys.map(zero);
+  const dKeys = keys.map(() => zeroGradient(features));
   const isSeen = keys.map(() => false);
   for (const row of [...dQ, ...dV]) row.fill(0);
   sequence.outRows(floats(args.dOut)).forEach((dOut, i) => {
     const divisor = floats(args.denominator)[sequence.scalarAt(i)];
     if (divisor === 0) return;
     const query = features.of(sequence.queries[i]);
-    const { unit, weights } = quadraticRow(sequence, i, query, keys);
-    const dQuery = zero();
+    const row = quadraticRow(sequence, i, query, keys);
+    const dQuery = zeroGradient(features);
     const mean = normalised ? dot(dOut, outs[i]) : 0;
-    keys.forEach((key, j) => {
-      if (!sequence.sees(i, j)) return;
-      isSeen[j] = true;
-      if (weights[j] !== 0) addScaled(dV[j], weights[j] / divisor, dOut);
-      const dWeight = (dot(dOut, sequence.values[j]) - mean) / divisor;
-      for (let r = 0; r < features.numFeatures; r++) {
-        const scale = dWeight * termScale(query, key, r, unit);
-        dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
-        dKeys[j].dU[r] += scale * query.mantissas[r] * key.slopes[r];
-      }
-      dQuery.dNorm += dWeight * weights[j];
-      dKeys[j].dNorm += dWeight * weights[j];
-    });
+    differentiateRow(sequence, i, query, keys, row, 1 / divisor, dOut, mean, { dQuery, dKeys, dV, isSeen });
     // in a row divided by a sum in units of exp(norm), the query's own norm cancels
     dQ[i].set(features.backward(sequence.queries[i], dQuery.dU, normalised ? 0 : dQuery.dNorm));
   });

@@ -5,7 +5,7 @@ import { type Unit, unitOf, weightOf } from './result.ts';
 import type { FavorState } from './state.ts';
 
 /** One row of the quadratic form before division, in its unit. */
-interface Row {
+export interface Row {
   readonly unit: Unit;
   /** A_ij, `[keyLength]`; zero for keys that the query does not see. */
   readonly weights: Float64Array;

@@ -16,6 +16,10 @@ interface SoftmaxAttentionOptions {
   readonly scale?: number | undefined;
   /** Divide every row by its sum over the keys. Default true. */
   readonly normalised?: boolean | undefined;
+  /** Positions in a block: a query sees only keys of its own and neighbouring blocks. Default 0: all keys. */
+  readonly block?: number | undefined;
+  /** The first keys of a sequence, which every query sees whatever the block. Default 0. */
+  readonly sinks?: number | undefined;
 }
 
 /**
@@ -25,7 +29,7 @@ interface SoftmaxAttentionOptions {
  */
 export function softmaxAttention(
   inputs: AttentionInputs,
-  { causal = false, scale, normalised = true }: SoftmaxAttentionOptions = {},
+  { causal = false, scale, normalised = true, block, sinks }: SoftmaxAttentionOptions = {},
 ): Tensor {
   const { queries, layout, sequences } = inputs;
   const { backend } = queries;
@@ -34,7 +38,10 @@ export function softmaxAttention(
   const scoreScale = scale ?? 1 / Math.sqrt(dHead);
   const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const logSumExp = Tensor.empty(backend, [batch, heads, lengthQ]);
-  const shared = { ...sizes, ...attentionStorages(inputs), causal, scale: scoreScale, normalise: normalised };
+  const shared = {
+    ...{ ...sizes, ...attentionStorages(inputs), causal, scale: scoreScale },
+    ...{ normalise: normalised, block, sinks },
+  };
   backend.softmaxAttention({ ...shared, out: out.storage, logSumExp: logSumExp.storage });
   const backward = (gradients: AttentionGradients) =>
     backend.softmaxAttentionBackward({ ...shared, ...gradients, logSumExp: logSumExp.storage });

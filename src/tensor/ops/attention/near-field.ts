@@ -1,0 +1,107 @@
+import { farSnapshotsLength } from '../../../backend/estimator.ts';
+import type { AttentionGradients, FavorStateArrays } from '../../../backend/types.ts';
+import { ConfigurationError, ShapeError } from '../../../base/errors.ts';
+import { checkShape } from '../../shape.ts';
+import { isTracked, record } from '../../tape.ts';
+import { Tensor } from '../../tensor.ts';
+import { multiply } from '../elementwise.ts';
+import { type FeatureTensors, featureStorages } from './favor.ts';
+import { type AttentionInputs, attentionShape, attentionSizes, attentionStorages, resultFor } from './shapes.ts';
+
+export interface NearFieldOptions {
+  /** Query i of a sequence sees keys j ≤ i + offset. Default false. */
+  readonly causal?: boolean | undefined;
+  /** Positions in a block, counted from a sequence's first key. Keys of a query's own and neighbouring blocks are near. */
+  readonly block: number;
+  /** The first keys of a sequence, which are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+  /** `[heads]`: the logarithm of what the far field is multiplied by. Default: zeros. Differentiable. */
+  readonly gain?: Tensor | undefined;
+}
+
+/**
+ * Exact attention to near keys and an estimate by features of the far keys, in one softmax:
+ * `out_i = (Σ_near e^(q·k/√d) v + e^gain Σ_far φ(q)·φ(k) v) / (Σ_near e^(q·k/√d) + e^gain Σ_far φ(q)·φ(k))`.
+ * O(length·(block·(dHead + dValue) + numFeatures·(dHead + dValue))) time; extra memory as `favorCausal`.
+ *
+ * @param features of a map that estimates the softmax kernel by exponentials
+ * @param options.state where the far fields of causal sequences start from; updated in place. Not differentiable.
+ * @returns shaped like the queries, with dValue for dHead; zeros for a query that sees no valid key
+ * @throws ConfigurationError for features of another map.
+ */
+export function nearFieldAttention(
+  inputs: AttentionInputs,
+  features: FeatureTensors,
+  options: NearFieldOptions & { readonly state?: FavorStateArrays | undefined },
+): Tensor {
+  const { queries, keys, values, layout, sequences } = inputs;
+  const { backend } = queries;
+  const { causal = false, block, sinks = 0, gain, state } = options;
+  const sizes = attentionSizes(inputs);
+  const { batch, heads, lengthQ, dHead, dValue, numSequences } = sizes;
+  if (features.map !== 'exponential') {
+    throw new ConfigurationError(
+      'The far field of a near field needs features that estimate the softmax kernel: positive, hyperbolic, smreg or favor++.',
+    );
+  }
+  if (gain) checkShape('nearFieldAttention: gain', gain.shape, [heads]);
+  const inputsOfOp = [queries, keys, values, ...(gain ? [gain] : [])];
+  const tracked = isTracked(...inputsOfOp);
+  if (state && (tracked || !causal)) {
+    throw new ShapeError('nearFieldAttention: a given state is for causal attention without gradients; leave it out.');
+  }
+  const perQuery = () => Tensor.empty(backend, [batch, heads, lengthQ]);
+  const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
+  const logSumExp = perQuery();
+  const arrays = { ...sizes, ...attentionStorages(inputs) };
+  const near = { ...arrays, causal, scale: 1 / Math.sqrt(dHead), normalise: true, block, sinks };
+  backend.softmaxAttention({ ...near, out: out.storage, logSumExp: logSumExp.storage });
+
+  const far = {
+    ...arrays,
+    ...featureStorages(features, dHead),
+    ...{ gain: gain?.storage, block, sinks, weight: features.weight },
+  };
+  const sweep = (reverse: boolean) => {
+    const shares = perQuery();
+    const kept = tracked && reverse ? perQuery() : undefined;
+    const snapshots = tracked
+      ? Tensor.empty(backend, [farSnapshotsLength(sizes, features.numFeatures, block)])
+      : undefined;
+    backend.farField({
+      ...far,
+      ...state,
+      ...{ out: out.storage, logSumExp: logSumExp.storage, shares: shares.storage },
+      ...{ kept: kept?.storage, snapshots: snapshots?.storage, reverse, updateState: state !== undefined },
+    });
+    return { reverse, shares, kept, snapshots };
+  };
+  const sweeps = causal ? [sweep(false)] : [sweep(false), sweep(true)];
+  const saved = sweeps.flatMap(({ shares, kept, snapshots }) =>
+    [shares, kept, snapshots].filter((tensor) => tensor !== undefined),
+  );
+
+  const adjoint = (gradient: Tensor) => {
+    const gradients = [queries, keys, values].map((input) => resultFor(sequences, input));
+    const [dQ, dK, dV] = gradients.map(({ storage }) => storage);
+    const shared: AttentionGradients = { out: out.storage, dOut: gradient.storage, dQ, dK, dV };
+    backend.softmaxAttentionBackward({ ...near, ...shared, logSumExp: logSumExp.storage });
+    const dGain = Tensor.zeros(backend, [heads]);
+    // What an earlier sweep added was then multiplied by what the later sweep kept.
+    const later = sweeps[1]?.kept;
+    for (const [i, { reverse, shares, snapshots }] of sweeps.entries()) {
+      const dGains = Tensor.empty(backend, [numSequences, heads]);
+      const total = later && i === 0 ? multiply(shares, later) : shares;
+      backend.farFieldBackward({
+        ...far,
+        ...shared,
+        ...{ shares: total.storage, snapshots: (snapshots as Tensor).storage, dGain: dGains.storage, reverse },
+      });
+      backend.sumAxis({
+        ...{ x: dGains.storage, out: dGain.storage, outer: 1, length: numSequences, inner: heads, accumulate: true },
+      });
+    }
+    return [...gradients, ...(gain ? [dGain] : [])];
+  };
+  return record(inputsOfOp, out, adjoint, [logSumExp, ...saved]);
+}
