@@ -158,7 +158,8 @@ RUN(far_field) {
       }
     };
     const Index segmentSteps = stepsOfSegment(block), perSequence = snapshotsOf(lengthQ, lengthK, block);
-    for (Index step = snapshots ? 0 : sequence.firstStep(); step < sequence.endStep(); step++) {
+    const Index firstStep = snapshots ? 0 : sums ? sequence.firstStep() : larger(0, sequence.firstStep());
+    for (Index step = firstStep; step < sequence.endStep(); step++) {
       addKeysUpTo(smaller(sequence.keySteps, step - 2));
       if (snapshots && step > 0 && step % segmentSteps == 0)
         s.state.takeSnapshot(s.keys.running, snapshots + (unit * perSequence + step / segmentSteps - 1) * s.state.snapshotSize());

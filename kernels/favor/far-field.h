@@ -26,10 +26,10 @@ struct FarSequence {
   Index floorOf(Index x) const { return x >= 0 ? x / block : -((-x + block - 1) / block); }
   // Steps and blocks: the same function goes both ways.
   Index turned(Index number) const { return reverse ? keySteps - 1 - number : number; }
-  // The steps of queries, at least 0: before that nothing is far.
-  Index firstStep() const { return larger(0, reverse ? turned(floorOf(offset + queryLength - 1)) : floorOf(offset)); }
+  // The steps of queries. Before step 2 no key is far.
+  Index firstStep() const { return reverse ? turned(floorOf(offset + queryLength - 1)) : floorOf(offset); }
   Index endStep() const {
-    return queryLength == 0 ? 0 : 1 + (reverse ? turned(floorOf(offset)) : floorOf(offset + queryLength - 1));
+    return queryLength == 0 ? firstStep() : 1 + (reverse ? turned(floorOf(offset)) : floorOf(offset + queryLength - 1));
   }
   Stretch queriesOf(Index step) const {
     const Index start = turned(step) * block - offset;

@@ -21,6 +21,9 @@ export interface AttentionSetup {
   readonly keyScale?: (key: number) => number;
   /** Multiplies the query at a position. Default 1. */
   readonly queryScale?: (query: number) => number;
+  /** Of a near field; 0: all keys are near. Default 0. */
+  readonly block?: number;
+  readonly sinks?: number;
 }
 
 const sizes = (batch: number, heads: number, lengthQ: number, lengthK: number, dHead: number, dValue: number) => {
@@ -105,6 +108,34 @@ export const offsetSetups: AttentionSetup[] = (['bhld', 'blhd'] as const).flatMa
     isValidKey: (_, key) => key % 5 !== 2 && (key < 53 || key > 66),
   },
 ]);
+
+/** Blocks of one key, of sizes that tiles divide or not, wider than the sequence; sinks within a block and beyond several. */
+const nearFields = [
+  { block: 16, sinks: 0 },
+  { block: 5, sinks: 3 },
+  { block: 64, sinks: 0 },
+  { block: 1, sinks: 2 },
+  { block: 100, sinks: 130 },
+  { block: 16, sinks: 20 },
+  { block: 32, sinks: 1 },
+];
+
+const withNearField = (setup: AttentionSetup, i: number): AttentionSetup => {
+  const nearField = nearFields[i % nearFields.length];
+  return { ...setup, ...nearField, name: `${setup.name}, block ${nearField.block} and ${nearField.sinks} sinks` };
+};
+
+/** Lengths around multiples of the block, and beyond several segments (256 positions) of the gradients. */
+const lengthSetups = [15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 65, 257, 300].map((length, i): AttentionSetup => {
+  const layout = i % 2 === 0 ? 'blhd' : 'bhld';
+  return { name: `length ${length}`, ...sizes(1, 2, length, length, 7, 5), layout, block: 16, sinks: i % 3 };
+});
+
+/** As many queries as keys, with a near field. */
+export const squareNearFieldSetups: AttentionSetup[] = [...squareSetups.map(withNearField), ...lengthSetups];
+
+/** For causal attention with a near field. */
+export const offsetNearFieldSetups: AttentionSetup[] = offsetSetups.map(withNearField);
 
 export function attentionInputs(setup: AttentionSetup, random: Random): Record<string, Data> {
   const { batch, heads, lengthQ, lengthK, dHead, dValue, layout, inputScale = 1, isValidKey } = setup;

@@ -18,6 +18,7 @@ import { crossEntropyCases } from './cases/cross-entropy.ts';
 import { dropoutCases } from './cases/dropout.ts';
 import { elementwiseCases } from './cases/elementwise.ts';
 import { embeddingCases } from './cases/embedding.ts';
+import { farFieldCases } from './cases/far-field.ts';
 import { favorCases } from './cases/favor.ts';
 import { favorCausalCases } from './cases/favor-causal.ts';
 import { favorFeaturesCases } from './cases/favor-features.ts';
@@ -50,6 +51,7 @@ const nouns: Record<string, readonly Case[]> = {
   favor: favorCases,
   'favor causal': favorCausalCases,
   'favor step': favorStepCases,
+  'far field': farFieldCases,
 };
 
 /** Elements around every array; an odd number, so that arrays are aligned to no more than an element. */

@@ -10,6 +10,7 @@ import { arraysOf, type Case, type CaseArrays, type Data, differingOutputs, rand
 import { crossEntropyCases } from './cases/cross-entropy.ts';
 import { dropoutCases } from './cases/dropout.ts';
 import { scaleRowsCases } from './cases/elementwise.ts';
+import { farFieldCasesOf, withEstimator } from './cases/far-field.ts';
 import { favorCasesOf } from './cases/favor.ts';
 import { favorCausalCasesOf } from './cases/favor-causal.ts';
 import { type LshSetup, lshAttentionCasesOf, lshSetups } from './cases/lsh-attention.ts';
@@ -68,7 +69,7 @@ function rowsOfArrays(setup: AttentionSetup) {
   return {
     ...{ q: of(lengthQ, dHead), dQ: of(lengthQ, dHead), k: of(lengthK, dHead), dK: of(lengthK, dHead) },
     ...{ v: of(lengthK, dValue), dV: of(lengthK, dValue), out: of(lengthQ, dValue), dOut: of(lengthQ, dValue) },
-    ...{ logSumExp: perQuery, denominator: perQuery },
+    ...{ logSumExp: perQuery, denominator: perQuery, kept: perQuery },
   };
 }
 
@@ -113,10 +114,10 @@ function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal
     const others: RowTest = (batch, position) => !second(batch, position);
     for (const item of both) {
       found.push({ name: 'padding', item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], outside) });
-      const states = { sums: none, compensation: none, scales: none };
+      const states = { sums: none, compensation: none, scales: none, dGain: none };
       found.push({
         ...{ name: 'another sequence', item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], second) },
-        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ', 'dK', 'dV'], others), ...states },
+        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'kept', 'dQ', 'dK', 'dV'], others), ...states },
       });
     }
   }
@@ -124,12 +125,12 @@ function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal
   for (const from of [37, 64, 90].filter((position) => position < lengthK)) {
     const later: RowTest = (_, position) => position >= from;
     const earlier: RowTest = (_, position) => position < from;
-    const nothing = { sums: none, compensation: none, scales: none };
+    const nothing = { sums: none, compensation: none, scales: none, dGain: none };
     for (const item of causal) {
       found.push({
         ...{ name: `positions from ${from} on`, item, excluded: pick(setup, ['q', 'k', 'v', 'dOut'], later) },
         kept: {
-          ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ'], earlier),
+          ...pick(setup, ['out', 'logSumExp', 'denominator', 'kept', 'dQ'], earlier),
           ...nothing,
           dK: none,
           dV: none,
@@ -137,7 +138,7 @@ function leftOutOf(setup: AttentionSetup, bidirectional: readonly Case[], causal
       });
       found.push({
         ...{ name: `queries before ${from}`, item, excluded: pick(setup, ['q', 'dOut'], earlier) },
-        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'dQ', 'dK', 'dV'], later) },
+        kept: { ...pick(setup, ['out', 'logSumExp', 'denominator', 'kept', 'dQ', 'dK', 'dV'], later), dGain: none },
       });
     }
   }
@@ -241,9 +242,18 @@ function leftOut(): LeftOut[] {
       excluded: { x: { width, holds: (i) => factors[Math.floor(i / width) % factors.length] === 0 } },
     };
   });
+  const nearFields = setups.flatMap((setup, i) => {
+    const near = { ...setup, block: [16, 5, 64][i % 3], sinks: [0, 3, 20][i % 3], name: `${setup.name}, near field` };
+    const far = withEstimator(near, i);
+    return [
+      ...leftOutOf(near, softmaxAttentionCasesOf(near, false), softmaxAttentionCasesOf(near, true)),
+      ...leftOutOf(far, setup.lengthQ === setup.lengthK ? farFieldCasesOf(far, false) : [], farFieldCasesOf(far, true)),
+    ];
+  });
   return [
     ...attention,
     ...favor,
+    ...nearFields,
     ...lshSetups.flatMap((setup) => [...lshLeftOut(setup), ...lshLater(setup)]),
     ...losses,
     ...dropped,

@@ -6,8 +6,10 @@ import {
   crossSetups,
   gradientLengths,
   gradientTermSize,
+  offsetNearFieldSetups,
   offsetSetups,
   outputLengths,
+  squareNearFieldSetups,
   squareSetups,
 } from '../attention.ts';
 import type { Case } from '../case.ts';
@@ -27,6 +29,8 @@ export function softmaxAttentionCasesOf(setup: AttentionSetup, causal: boolean, 
       causal,
       scale,
       normalise,
+      block: setup.block,
+      sinks: setup.sinks,
     };
     backend.softmaxAttention(call);
     return call;
@@ -69,4 +73,9 @@ export const softmaxAttentionCases: Case[] = [
     ...softmaxAttentionCasesOf(setup, true),
     ...softmaxAttentionCasesOf(setup, true, false),
   ]),
+  ...squareNearFieldSetups.flatMap((setup) => [
+    ...softmaxAttentionCasesOf(setup, false),
+    ...softmaxAttentionCasesOf(setup, true),
+  ]),
+  ...offsetNearFieldSetups.flatMap((setup) => softmaxAttentionCasesOf(setup, true)),
 ];
