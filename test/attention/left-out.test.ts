@@ -1,7 +1,7 @@
 /** Public functions leave out what is masked or padding, whatever stands there. */
 import { describe, expect, it } from 'vitest';
 import { createAttention } from '../../src/attention/attention.ts';
-import { attentionSchema } from '../../src/attention/configuration.ts';
+import { type AttentionOptions, attentionSchema } from '../../src/attention/configuration.ts';
 import type { AttendOptions } from '../../src/attention/types.ts';
 import { Random } from '../../src/base/random.ts';
 import { pool } from '../../src/model/layers/pooling.ts';
@@ -22,9 +22,15 @@ const unseen = { causal: true, offset: -5 };
 const kinds: Record<string, readonly AttendOptions[]> = {
   exact: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
   favor: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
+  'near field': [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
   auto: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }, unseen],
   lsh: [{ keyMask: mask }, { keyMask: mask, causal: true }, { segments: padding }],
   linformer: [{ keyMask: mask }, { segments: padding }],
+};
+
+const configurations: Record<string, AttentionOptions> = {
+  auto: { type: 'auto', crossover: 1 },
+  'near field': { type: 'favor', nearField: { block: 3, sinks: 1 } },
 };
 
 function drawn(count: number, seed: number): Float32Array {
@@ -36,7 +42,7 @@ describe.each(backends)('$backend.name', ({ backend }) => {
   describe.each(Object.entries(kinds))('%s', (type, all) => {
     it.each(all)('%o', async (options) => {
       const random = new Random(7, 2);
-      const configuration = attentionSchema.parse(type === 'auto' ? { type, crossover: 1 } : { type });
+      const configuration = attentionSchema.parse(configurations[type] ?? { type });
       const attention = createAttention(
         backend,
         configuration,

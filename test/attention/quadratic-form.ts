@@ -39,7 +39,26 @@ export function randomInputs(sizes: Sizes, seed: number, deviation = 1): Inputs 
 }
 
 /** K(q, k), and the sum of the sizes of the terms it is made of: what rounding is relative to. */
-export type Kernel = (q: readonly number[], k: readonly number[]) => { value: number; size: number };
+export type Kernel = (
+  q: readonly number[],
+  k: readonly number[],
+  place: Place,
+) => { readonly value: number; readonly size: number };
+
+/** Where a query and a key are in their sequence, counted from its first key, and the head. */
+interface Place {
+  readonly query: number;
+  readonly key: number;
+  readonly head: number;
+}
+
+/** `near` where a query's block of positions is the key's own or next to it, or the key is a sink; else `far`. */
+export function nearAndFar(near: Kernel, far: Kernel, { block, sinks }: { block: number; sinks: number }): Kernel {
+  return (q, k, place) => {
+    const distance = Math.abs(Math.floor(place.query / block) - Math.floor(place.key / block));
+    return (place.key < sinks || distance < 2 ? near : far)(q, k, place);
+  };
+}
 
 /** exp(q·k/√dHead). */
 export const softmaxKernel: Kernel = (q, k) => {
@@ -129,16 +148,21 @@ function ones(bits: number): number {
 
 /** Does query i of batch row b see key j? Written from the meaning of the options. */
 export function sees(sizes: Sizes, options: AttendOptions, b: number, i: number, j: number): boolean {
-  const { segments, keySegments = segments, causal, offset } = options;
+  const { segments, keySegments = segments, causal } = options;
   const mask = options.keyMask as readonly ArrayLike<number>[] | undefined;
   if (mask && mask[b][j] === 0) return false;
-  const places = segments && keySegments;
-  const [queryIds, keyIds] = places ? [segments[b], keySegments[b]] : [undefined, undefined];
-  if (queryIds && keyIds && (queryIds[i] < 0 || queryIds[i] !== keyIds[j])) return false;
+  if (segments && keySegments && (segments[b][i] < 0 || segments[b][i] !== keySegments[b][j])) return false;
   if (!causal) return true;
-  const [query, queryLength] = queryIds ? placeIn(queryIds, i) : [i, sizes.lengthQ];
-  const [key, keyLength] = keyIds ? placeIn(keyIds, j) : [j, sizes.lengthK];
-  return key <= query + (offset ?? keyLength - queryLength);
+  const { query, key } = placeOf(sizes, options, b, i, j);
+  return key <= query;
+}
+
+/** Places of query i and key j of batch row b in their sequence. */
+function placeOf(sizes: Sizes, options: AttendOptions, b: number, i: number, j: number): Omit<Place, 'head'> {
+  const { segments, keySegments = segments, offset } = options;
+  const [query, queryLength] = segments ? placeIn(segments[b], i) : [i, sizes.lengthQ];
+  const [key, keyLength] = keySegments ? placeIn(keySegments[b], j) : [j, sizes.lengthK];
+  return { query: query + (offset ?? keyLength - queryLength), key };
 }
 
 /** Place of position `at` in its segment, and the segment's length. */
@@ -160,7 +184,10 @@ export function quadraticForm(kernel: Kernel, { sizes, q, k, v }: Inputs, option
     times(heads, (h) =>
       times(lengthQ, (i) => {
         const keys = times(lengthK, (j) => j).filter((j) => sees(sizes, options, b, i, j));
-        const row = keys.map((j) => ({ ...kernel(q[b][h][i], k[b][h][j]), v: v[b][h][j] }));
+        const row = keys.map((j) => {
+          const place = { ...placeOf(sizes, options, b, i, j), head: h };
+          return { ...kernel(q[b][h][i], k[b][h][j], place), v: v[b][h][j] };
+        });
         const divisor = (options.normalised ?? true) ? sum(row.map(({ value }) => value)) : 1;
         return times(dValue, (column) => {
           if (row.length === 0) return { value: 0, conditioning: 0 };

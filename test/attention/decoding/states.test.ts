@@ -23,6 +23,8 @@ const kinds: AttentionOptions[] = [
   { type: 'favor', numFeatures: 14, featureMap: 'relu', projection: 'hadamard' },
   { type: 'favor', numFeatures: 14, featureMap: 'abs', normalised: false },
   { type: 'favor', numFeatures: 14, featureMap: 'trigonometric', projection: 'givens' },
+  { type: 'favor', numFeatures: 14, nearField: { block: 5, sinks: 2 } },
+  { type: 'favor', numFeatures: 14, nearField: { block: 3, far: 'none' } },
 ];
 
 type Sequence = Record<keyof typeof widths, Float32Array>;
@@ -75,7 +77,7 @@ for (const { backend, rounding } of backends) {
     const attention = createAttention(
       backend,
       attentionSchema.parse(kind),
-      { numHeads: 1, dHead, maxLength: 64 },
+      { numHeads: heads, dHead, maxLength: 64 },
       new Random(3),
     );
     // Saved states are float32, also those of the float64 reference.
@@ -177,7 +179,7 @@ for (const { backend, rounding } of backends) {
 describe('states of sequences of different lengths', () => {
   const backend = createReferenceBackend();
   const make = (options: AttentionOptions) =>
-    createAttention(backend, attentionSchema.parse(options), { numHeads: 1, dHead, maxLength: 64 }, new Random(3));
+    createAttention(backend, attentionSchema.parse(options), { numHeads: heads, dHead, maxLength: 64 }, new Random(3));
 
   it('FAVOR+ stacks them: its state has one size', async () => {
     const attention = make({ type: 'favor', numFeatures: 6 });

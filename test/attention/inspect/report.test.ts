@@ -187,9 +187,10 @@ describe('approximationReport', () => {
             const [projection, bias] = [each.projection.subarray(r * 5, (r + 1) * 5), each.bias?.subarray(r, r + 1)];
             const single = { ...each, numFeatures: 1, directions: 1, projection, bias };
             const kernel = featureKernel(single, 5);
+            const place = { query: i, key: 0, head: h };
             return inputs.k[b][h].reduce(
               (sum, key, j) =>
-                sum + (sees(sizes, { causal: true }, b, i, j) ? kernel(inputs.q[b][h][i], key).value : 0),
+                sum + (sees(sizes, { causal: true }, b, i, j) ? kernel(inputs.q[b][h][i], key, place).value : 0),
               0,
             );
           });
