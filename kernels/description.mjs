@@ -26,7 +26,7 @@ export const conventions = [
   'Sequences are contiguous pieces that attend only within themselves. Unpacked input has one sequence per batch row; padding shortens a sequence; packing makes several. Rows of outputs outside every sequence are left as they were.',
   'causal: query i of a sequence sees the keys j ≤ i + offset, both counted within the sequence; offset is any integer.',
   'A query with no valid key yields zeros.',
-  'near field: positions are counted in blocks from the sequence’s first key; query i is at position i + offset. Near a query are the keys of its own block and of both neighbouring blocks, and the first `sinks` keys; if causal, of these only keys j ≤ i + offset. All other keys are far.',
+  'near field: positions are counted in blocks from the sequence’s first key; query i is at position i + offset. Near a query are the keys of the query’s own block and of both neighbouring blocks. The first `sinks` keys are near every query. If causal, only keys j ≤ i + offset of all these count. All other keys are far.',
 ];
 
 /** Numbers that kernels and callers share. */
@@ -859,7 +859,7 @@ export const kernels = {
   },
   far_field_backward: {
     about:
-      'Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys.',
+      'Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys.',
     arguments: {
       ...FAR_FIELD,
       out: `in ${OUT}`,

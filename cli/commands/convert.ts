@@ -30,6 +30,7 @@ import { measuredBatches } from '../conversion/batches.ts';
 import { describeConversion } from '../conversion/describe.ts';
 import { openSource, type Source } from '../conversion/source.ts';
 import { interruptSignal } from '../interrupt.ts';
+import { nearFieldOf, nearFieldOptions } from '../near-field-options.ts';
 import { positiveInteger, positiveIntegers, positiveNumber, wholeNumber, wholeNumbers } from '../options.ts';
 import { formatCount, printJson, say } from '../output.ts';
 import { WorkProgress } from '../progress.ts';
@@ -42,6 +43,8 @@ interface ConvertFlags extends PlannedFlags {
   features?: number;
   kernel?: SoftmaxEstimator;
   projection?: (typeof projectionKinds)[number];
+  nearField?: number;
+  sinks?: number;
   keepExact?: number[];
   auto?: number;
   maxLength?: number;
@@ -66,7 +69,7 @@ const modes: readonly Mode<ConvertFlags>[] = [
   {
     name: '--attention exact, which has no features and no exceptions,',
     when: ({ attention }) => attention === 'exact',
-    refuses: ['features', 'kernel', 'projection', 'keepExact', 'auto', 'balance'],
+    refuses: ['features', 'kernel', 'projection', 'nearField', 'sinks', 'keepExact', 'auto', 'balance'],
     advice: 'leave those flags out, or --attention exact',
   },
   {
@@ -110,7 +113,9 @@ export function convertCommand(): Command {
       new Option('--projection <kind>', 'how directions are drawn together (default: orthogonal)').choices(
         projectionKinds.filter((kind) => kind !== 'none'),
       ),
-    )
+    );
+  for (const option of nearFieldOptions()) command.addOption(option);
+  command
     .option('--keep-exact <layers>', 'layers that stay exact, such as 0,5, counted from 0', wholeNumbers)
     .option(
       '--auto <error>',
@@ -294,7 +299,13 @@ async function checkChoice(
   }
 }
 
-function attentionOf({ attention: type, features, kernel, projection }: ConvertFlags): AttentionChoice['attention'] {
+function attentionOf({
+  attention: type,
+  features,
+  kernel,
+  projection,
+  ...nearField
+}: ConvertFlags): AttentionChoice['attention'] {
   if (type === 'exact') return { type };
   return {
     type,
@@ -302,5 +313,6 @@ function attentionOf({ attention: type, features, kernel, projection }: ConvertF
     // The report adds favor++, with the parameter that it measures.
     ...(kernel && kernel !== 'favor++' && { featureMap: kernel }),
     ...(projection && { projection }),
+    ...nearFieldOf(nearField),
   };
 }

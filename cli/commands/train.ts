@@ -3,6 +3,7 @@ import { activations, attentionSchema, parseConfiguration, projectionKinds } fro
 import { ConfigurationError } from '../../src/entries/performers.ts';
 import type { Objective } from '../../src/entries/training.ts';
 import { type Plan, planned } from '../command.ts';
+import { nearFieldOf, nearFieldOptions } from '../near-field-options.ts';
 import { positiveInteger, wholeNumber } from '../options.ts';
 import { type RunConfiguration, type RunOptions, readRunOptions, runSchema } from '../training/configuration.ts';
 import { checkFieldFlags } from '../training/field-flags.ts';
@@ -34,6 +35,8 @@ interface TrainFlags extends TrainingFlags {
   features?: number;
   featureMap?: string;
   projection?: (typeof projectionKinds)[number];
+  nearField?: number;
+  sinks?: number;
   reversible?: boolean;
   feedForwardChunks?: number;
   tokenizer?: (typeof tokenizerTypes)[number];
@@ -79,7 +82,9 @@ export function trainCommand(): Command {
         '--projection <kind>',
         'how directions are drawn together (default: orthogonal; from relu on: none)',
       ).choices(projectionKinds),
-    )
+    );
+  for (const option of nearFieldOptions()) command.addOption(option);
+  command
     .option('--reversible', 'reversible layers: memory of activations does not grow with the depth, steps take longer')
     .option(
       '--feed-forward-chunks <n>',
@@ -175,7 +180,10 @@ function withMask(tokenizer: RunOptions['tokenizer'], objective: Objective['type
   return { ...(tokenizer ?? { type: 'bpe', vocabSize: 1024 }), mask: true };
 }
 
-const featureFlags = { numFeatures: '--features', featureMap: '--feature-map', projection: '--projection' } as const;
+const featureFlags = {
+  ...{ numFeatures: '--features', featureMap: '--feature-map', projection: '--projection' },
+  nearField: '--near-field',
+} as const;
 
 /** The attention that flags give, over that of a file or preset. Keys that both kinds have are kept. */
 function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
@@ -183,6 +191,7 @@ function attentionOf(flags: TrainFlags, model: Record<string, unknown> = {}) {
     numFeatures: flags.features,
     featureMap: flags.featureMap,
     projection: flags.projection,
+    ...nearFieldOf(flags),
   });
   const named = Object.keys(features) as (keyof typeof features)[];
   if (!flags.attention && named.length === 0) return {};

@@ -2,8 +2,8 @@
 // or, for the far keys after a query, backwards. Step t first adds the keys of step t - 2 to the state. The queries of
 // step t then read the state, so a later key has no way to an earlier row.
 //
-// All queries of a step see the same far keys. The scale of a feature can therefore be the largest so far, and there is
-// no quadratic form over features, as favor-causal.h needs inside its chunks.
+// All queries of a step see the same far keys, so the scale of a feature can be the largest so far. No quadratic form
+// over features is needed, as in the chunks of favor-causal.h.
 #pragma once
 #include "favor-causal.h"
 

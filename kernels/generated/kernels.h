@@ -683,7 +683,7 @@ RUN(favor_causal_backward);
 PLAN(far_field);
 RUN(far_field);
 
-// Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys.
+// Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys.
 #define ARGUMENTS_far_field_backward \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \

@@ -19,7 +19,7 @@ const costOfExactFlop: Record<BackendName, { bidirectional: number; causal: numb
  * all of the `length`, or half of it if causal. FAVOR+ takes the same for each feature twice, once for the query and
  * once for a key. The flops are therefore equal at 2·numFeatures and, causal, at 4·numFeatures, whatever the widths.
  * The measured cost of a flop shifts these lengths. A near field adds three blocks of keys to a query, or one and a half
- * if causal, and goes over the sequence twice where it is bidirectional.
+ * if causal. Bidirectional near fields go over the sequence twice.
  */
 export function crossoverLength(backend: BackendName, numFeatures: number, causal: boolean, block = 0): number {
   checkArguments(

@@ -19,8 +19,8 @@ import { attendedSizes, attentionInputs, denseSequences, segmentLengths } from '
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
 
 /**
- * Exact attention to the near keys of every query, an estimate by random features of the far ones, and one divisor
- * (docs/favor.md): holds the features of one layer, and the gain of every head, which is trained.
+ * Exact attention to the near keys of every query, an estimate by random features of the far keys, and one divisor
+ * (docs/favor.md). Holds the features of one layer, and the gain of every head, which is trained.
  */
 export class NearFieldAttention implements Attention<NearFieldState> {
   readonly nearField: NearFieldConfiguration;

@@ -1134,7 +1134,7 @@ export interface FarFieldArguments {
   readonly updateState?: boolean | undefined;
 }
 
-/** Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys. */
+/** Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys. */
 export interface FarFieldBackwardArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -1326,7 +1326,7 @@ export interface Operations {
   favorCausalBackward(args: FavorCausalBackwardArguments): void;
   /** Adds the far keys before the near field, or after the near field if reverse, to the rows of a near field: out = kept·out + shares·Q′S. The far keys count weight·e^gain·Σ_r φ_r(q) φ_r(k) each, beside the exp(q·k/√dHead) of near keys. The map is exponential. On entry out and logSumExp are those of softmax_attention with scale 1/√dHead; they become those of all keys added so far. State: of the keys before the block before that of position offset; starts from the given states, or from empty states. Leaves there, if updateState, the states that hold for queries after the last key. For the gradients, snapshots keep {sums, normaliser, scale} before every few blocks. */
   farField(args: FarFieldArguments): void;
-  /** Adds to the gradients what the far field of far_field gives, started from empty states, from the snapshots that it left. out is that of all keys, shares are those of all keys. */
+  /** Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys. */
   farFieldBackward(args: FarFieldBackwardArguments): void;
   /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
   favorStep(args: FavorStepArguments): void;

@@ -10,12 +10,12 @@ import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from 
 import { checkStep } from './step.ts';
 
 /**
- * The past of a near field in constant size: the latest keys and values, those of the sinks, and the sums of FAVOR+ over
- * the keys that are far from the next position.
+ * The past of a near field in constant size. The state holds the latest keys and values and those of the sinks. Keys
+ * that are far from the next position are in the sums of FAVOR+.
  *
  * Rows are kept in whole blocks: first the blocks that hold sinks, then all from the block before that of `position` on.
- * Rows in between, already in the sums, are dropped a block at a time when space is wanted. A position in the rows
- * differs from one in the sequence by whole blocks, so the kernels see the rows as a sequence of their own.
+ * Rows in between, already in the sums, are dropped a block at a time when space is wanted. Positions in the rows
+ * differ from those in the sequence by whole blocks. The kernels therefore see the rows as a sequence of their own.
  */
 export class NearFieldState implements DecodingState {
   /** Sums over the far keys; undefined where these are left out. */
@@ -226,7 +226,6 @@ export class NearFieldState implements DecodingState {
 
   /** Drops the rows that no later token is near, and leaves space for `length` rows. */
   #compact(length = 0): void {
-    const { block } = this.nearField;
     const [front, rows] = [sinkRows(this.nearField), rowsAfter(this.#rows, this.nearField)];
     const capacity = Math.max(this.#usualCapacity, rows + length);
     if (rows === this.#rows && capacity === this.#capacity) return;
@@ -243,7 +242,6 @@ export class NearFieldState implements DecodingState {
       from.dispose();
     }
     [this.#keys, this.#values, this.#rows] = [keys, values, rows];
-    if ((this.#positions[0] - rows) % block !== 0) throw new Error('unreachable: rows are dropped in whole blocks');
   }
 
   /** Copies batch row `fromRow` of `from` to batch row `toRow`. */

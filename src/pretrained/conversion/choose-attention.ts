@@ -1,4 +1,4 @@
-import type { AttentionConfiguration } from '../../attention/configuration.ts';
+import type { AttentionConfiguration, NearFieldConfiguration } from '../../attention/configuration.ts';
 import { attentionSchema } from '../../attention/configuration.ts';
 import { ConfigurationError } from '../../base/errors.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
@@ -13,7 +13,7 @@ export interface ChosenAttention {
 
 interface ChoiceOptions {
   /** What features are drawn from, besides their number. */
-  readonly base: FeatureMapOptions;
+  readonly base: FeatureMapOptions & { readonly nearField?: NearFieldConfiguration | null };
   readonly alone: readonly LayerAlone[];
   /** Numbers of features to try. */
   readonly numFeatures: readonly number[];

@@ -103,17 +103,21 @@ export async function conversionReport(
     const { p } = await inputs.measure({ numFeatures: 16, seed });
     const given = options.estimator ? withEstimator(wanted, options.estimator, p) : wanted;
     const base = featuresOf(given);
+    const nearField = 'nearField' in given ? given.nearField : null;
     const ladder: EstimatorReport[] = [];
     for (const estimator of estimators) {
       for (const m of numFeatures) {
         advance(`${estimator}, ${m} features`);
         const features = { ...estimatorFeatures(estimator, base, p), numFeatures: m };
-        const whole = await comparison.compare({ attention: { type: 'favor', ...features }, exactLayers: [] }, seed);
+        const whole = await comparison.compare(
+          { attention: { type: 'favor', ...features, nearField }, exactLayers: [] },
+          seed,
+        );
         const { layers } = await inputs.measure({ ...features, seed });
         ladder.push({ estimator, features, numFeatures: m, model: whole, layers });
       }
     }
-    const favor = { type: 'favor' as const, ...base };
+    const favor = { type: 'favor' as const, ...base, nearField };
     const alone: LayerAlone[] = [];
     for (let layer = 0; layer < model.configuration.numLayers; layer++) {
       advance(`layer ${layer} alone`);
@@ -124,7 +128,13 @@ export async function conversionReport(
     const chosen: ChosenAttention =
       options.error === undefined
         ? { attention: given, exactLayers: [...(options.exactLayers ?? [])] }
-        : await chooseAttention(comparison, { base, alone, numFeatures, error: options.error, seed });
+        : await chooseAttention(comparison, {
+            base: { ...base, nearField },
+            alone,
+            numFeatures,
+            error: options.error,
+            seed,
+          });
     const whole = await comparison.compare(chosen, seed);
     const layers = await layersOf(inputs, chosen, seed);
     onProgress(1, 'done');

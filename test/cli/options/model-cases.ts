@@ -165,6 +165,18 @@ export function convertCases(): CommandCases {
         check: ({ model }) => expect(model.attention.projection).toBe('givens'),
         resolved: ['attention.projection', 'givens'],
       },
+      '--near-field': {
+        args: ['--near-field', '4'],
+        check: ({ model, report }) =>
+          expect([model.attention.nearField.block, report.chosen?.attention.nearField.block]).toEqual([4, 4]),
+        resolved: ['attention.nearField.block', 4],
+      },
+      '--sinks': {
+        args: ['--sinks', '2'],
+        beside: ['--near-field', '4'],
+        check: ({ model }) => expect(model.attention.nearField.sinks).toBe(2),
+        resolved: ['attention.nearField.sinks', 2],
+      },
       '--keep-exact': {
         args: ['--keep-exact', '0'],
         check: ({ model, report }) => expect([model.exactLayers, report.chosen?.exactLayers]).toEqual([[0], [0]]),

@@ -221,6 +221,8 @@ export function trainCases(): CommandCases {
       '--features': changesModel(['--features', '10'], 'attention.numFeatures', 10),
       '--feature-map': changesModel(['--feature-map', 'hyperbolic'], 'attention.featureMap.type', 'hyperbolic'),
       '--projection': changesModel(['--projection', 'givens'], 'attention.projection', 'givens'),
+      '--near-field': changesModel(['--near-field', '8'], 'attention.nearField.block', 8),
+      '--sinks': changesModel(['--sinks', '3'], 'attention.nearField.sinks', 3, { beside: ['--near-field', '8'] }),
       '--reversible': changesModel(['--reversible'], 'reversible', true),
       '--feed-forward-chunks': changesModel(['--feed-forward-chunks', '2'], 'feedForwardChunks', 2),
       '--tokenizer': changesModel(

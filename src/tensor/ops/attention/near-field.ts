@@ -20,7 +20,7 @@ export interface NearFieldOptions {
 }
 
 /**
- * Exact attention to near keys and an estimate by features of the far keys, in one softmax:
+ * Exact attention to near keys and an estimate by features of the far keys, in one softmax.
  * `out_i = (Σ_near e^(q·k/√d) v + e^gain Σ_far φ(q)·φ(k) v) / (Σ_near e^(q·k/√d) + e^gain Σ_far φ(q)·φ(k))`.
  * O(length·(block·(dHead + dValue) + numFeatures·(dHead + dValue))) time; extra memory as `favorCausal`.
  *
