@@ -2,7 +2,7 @@
 // and fails if there is one:
 // - A layer imports only from its left, and has files.
 // - Imports form no cycle, imports of types included.
-// - A folder has 15 files at most.
+// - A folder has 15 files at most, tests, kernels and scripts included.
 // - Entries for browsers reach nothing that a browser lacks. Entries have few names, each documented.
 // - Every package is listed in package.json.
 // - src/ throws errors that have a class.
@@ -296,8 +296,8 @@ const MOST_FILES = 15;
 /** A folder that holds more files than one can take in is divided by what a person asks for. */
 function checkFolders(root, graph, faults) {
   const counts = new Map();
-  const kernels = sourceFiles(root, 'kernels', /\.(cc|h)$/);
-  for (const path of [...graph.keys(), ...kernels])
+  const beside = ['kernels', 'scripts', 'test'].flatMap((folder) => sourceFiles(root, folder, /\.(cc|h|[cm]?ts|mjs)$/));
+  for (const path of [...graph.keys(), ...beside])
     counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1);
   for (const [folder, count] of counts) {
     if (count > MOST_FILES)

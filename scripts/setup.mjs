@@ -3,9 +3,9 @@
 // from dist/.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildKernels } from './build-kernels.mjs';
 import { hash, hashFiles, isFresh, listFiles, markFresh, root, runProgram, step } from './build-tools.mjs';
 import { publicEntries } from './entries.mjs';
+import { buildKernels } from './kernels/build.mjs';
 
 const MINIMUM_NODE = [20, 19];
 const WORKER = 'dist/kernels/worker.js';

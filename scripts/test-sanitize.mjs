@@ -3,8 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { buildNative, findCompiler, isClang, sanitizedAddonPath } from './build-native.mjs';
 import { root, step } from './build-tools.mjs';
+import { buildNative, findCompiler, isClang, sanitizedAddonPath } from './kernels/native.mjs';
 
 /**
  * The sanitizers' library, which must be in the process before the addon. Undefined if the compiler has no sanitizers.

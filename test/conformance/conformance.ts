@@ -13,24 +13,24 @@ import {
   relativeNormError,
   UNTOUCHED,
 } from './case.ts';
-import { adamWCases } from './cases/adamw.ts';
-import { crossEntropyCases } from './cases/cross-entropy.ts';
-import { dropoutCases } from './cases/dropout.ts';
-import { elementwiseCases } from './cases/elementwise.ts';
-import { embeddingCases } from './cases/embedding.ts';
-import { farFieldCases } from './cases/far-field.ts';
-import { favorCases } from './cases/favor.ts';
-import { favorCausalCases } from './cases/favor-causal.ts';
-import { favorFeaturesCases } from './cases/favor-features.ts';
-import { favorStepCases } from './cases/favor-step.ts';
-import { gemmCases } from './cases/gemm.ts';
-import { klDivergenceCases } from './cases/kl-divergence.ts';
-import { layerNormCases } from './cases/layer-norm.ts';
-import { lshAttentionCases } from './cases/lsh-attention.ts';
-import { rotaryCases } from './cases/rotary.ts';
-import { softmaxCases } from './cases/softmax.ts';
-import { softmaxAttentionCases } from './cases/softmax-attention.ts';
-import { stridedCases } from './cases/strided.ts';
+import { elementwiseCases } from './cases/arrays/elementwise.ts';
+import { softmaxCases } from './cases/arrays/softmax.ts';
+import { stridedCases } from './cases/arrays/strided.ts';
+import { farFieldCases } from './cases/attention/far-field.ts';
+import { favorCases } from './cases/attention/favor.ts';
+import { favorCausalCases } from './cases/attention/favor-causal.ts';
+import { favorFeaturesCases } from './cases/attention/favor-features.ts';
+import { favorStepCases } from './cases/attention/favor-step.ts';
+import { lshAttentionCases } from './cases/attention/lsh-attention.ts';
+import { softmaxAttentionCases } from './cases/attention/softmax-attention.ts';
+import { dropoutCases } from './cases/dense/dropout.ts';
+import { embeddingCases } from './cases/dense/embedding.ts';
+import { gemmCases } from './cases/dense/gemm.ts';
+import { layerNormCases } from './cases/dense/layer-norm.ts';
+import { rotaryCases } from './cases/dense/rotary.ts';
+import { adamWCases } from './cases/training/adamw.ts';
+import { crossEntropyCases } from './cases/training/cross-entropy.ts';
+import { klDivergenceCases } from './cases/training/kl-divergence.ts';
 import { testLeftOut } from './left-out.ts';
 
 const nouns: Record<string, readonly Case[]> = {

@@ -244,10 +244,12 @@ describe('check-layers', () => {
     expect(checkLayers(root)).toEqual([]);
     writeTree(files(15));
     const kernels = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`kernels/dense/gemm-${i}.cc`, '']));
-    writeTree(kernels);
+    const scripts = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`scripts/build-${i}.mjs`, '']));
+    writeTree({ ...kernels, ...scripts });
     expect(checkLayers(root)).toEqual([
       expect.stringMatching(/^src\/features\/: holds 16 files; divide the folder/),
       expect.stringMatching(/^kernels\/dense\/: holds 16 files/),
+      expect.stringMatching(/^scripts\/: holds 16 files/),
     ]);
   });
 

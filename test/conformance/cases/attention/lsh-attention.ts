@@ -1,6 +1,6 @@
-import { type AttentionLayout, type LshArrays, SEQUENCE_COLUMNS, type Storage } from '../../../src/backend/types.ts';
-import type { Random } from '../../../src/base/random.ts';
-import { type Case, type Data, normals } from '../case.ts';
+import { type AttentionLayout, type LshArrays, SEQUENCE_COLUMNS, type Storage } from '../../../../src/backend/types.ts';
+import type { Random } from '../../../../src/base/random.ts';
+import { type Case, type Data, normals } from '../../case.ts';
 
 export interface LshSetup {
   readonly name: string;

@@ -12,7 +12,7 @@ import {
   root,
   runProgram,
   withHeaders,
-} from './build-tools.mjs';
+} from '../build-tools.mjs';
 
 const KERNEL_FLAGS = [
   '-O3',

@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 const counts = [0, 1, 3, 17, 1009, 70_001];
 const rounding = 2 ** -23;

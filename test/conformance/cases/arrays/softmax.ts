@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 /** Some scores are left out by −∞; one row holds nothing else, one a NaN, one an infinity, if there are so many. */
 function scoresOf(rows: number, width: number, size: number): Case['inputs'] {

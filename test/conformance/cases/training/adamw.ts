@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 function casesOf(count: number, step: number): Case {
   const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.98, epsilon: 1e-9, weightDecay: 0.1, gradientScale: 0.3 };

@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 function casesOf(count: number, rate: number, seed: readonly [number, number], stream: number): Case[] {
   const [seedLow, seedHigh] = seed;

@@ -1,5 +1,5 @@
-import type { FeatureMapKind } from '../../../src/backend/types.ts';
-import { type Case, normals } from '../case.ts';
+import type { FeatureMapKind } from '../../../../src/backend/types.ts';
+import { type Case, normals } from '../../case.ts';
 import {
   type FavorOptions,
   featureArrays,
@@ -8,8 +8,8 @@ import {
   randomStates,
   resultBounds,
   stateArrays,
-} from '../favor.ts';
-import { estimatorCases } from '../favor-setups.ts';
+} from '../../favor.ts';
+import { estimatorCases } from '../../favor-setups.ts';
 
 type Sizes = readonly [batch: number, heads: number, dHead: number, dValue: number];
 

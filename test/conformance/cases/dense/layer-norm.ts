@@ -1,5 +1,5 @@
-import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { type Case, normals } from '../case.ts';
+import type { Backend, Storage } from '../../../../src/backend/types.ts';
+import { type Case, normals } from '../../case.ts';
 
 const sizes = [
   [1, 3],

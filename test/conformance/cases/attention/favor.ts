@@ -1,6 +1,6 @@
-import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
-import type { Case } from '../case.ts';
+import type { Backend, Storage } from '../../../../src/backend/types.ts';
+import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../../attention.ts';
+import type { Case } from '../../case.ts';
 import {
   type FavorSetup,
   featureArrays,
@@ -11,8 +11,8 @@ import {
   resultBounds,
   stateArrays,
   stateLengths,
-} from '../favor.ts';
-import { boundFavorSetups, crossFavorSetups, estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
+} from '../../favor.ts';
+import { boundFavorSetups, crossFavorSetups, estimatorSetups, squareFavorSetups } from '../../favor-setups.ts';
 
 export function favorCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);

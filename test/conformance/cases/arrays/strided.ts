@@ -1,5 +1,5 @@
-import { type BinaryKind, binaryKinds } from '../../../src/backend/types.ts';
-import { type Case, normals } from '../case.ts';
+import { type BinaryKind, binaryKinds } from '../../../../src/backend/types.ts';
+import { type Case, normals } from '../../case.ts';
 
 type Axis = readonly [length: number, ...strides: number[]];
 

@@ -14,7 +14,7 @@ import {
   replaceFile,
   root,
   withHeaders,
-} from './build-tools.mjs';
+} from '../build-tools.mjs';
 
 // The kernels are compiled once per kind with atomics allowed; only the binding differs between one thread and several.
 const KINDS = { simd128: ['-msimd128'], relaxed: ['-msimd128', '-mrelaxed-simd'] };

@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 function casesOf(rows: number, vocabSize: number, logitScale: number, inverseTemperature: number): Case[] {
   const args = { rows, vocabSize, inverseTemperature, gradientScale: 0.37 };

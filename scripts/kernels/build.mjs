@@ -1,9 +1,9 @@
-// Builds the kernels only: `node scripts/build-kernels.mjs [native] [wasm]`, by default both.
+// Builds the kernels only: `node scripts/kernels/build.mjs [native] [wasm]`, by default both.
 import { pathToFileURL } from 'node:url';
-import { buildNative } from './build-native.mjs';
-import { step } from './build-tools.mjs';
-import { buildWasm } from './build-wasm.mjs';
-import { generateKernels } from './generate-kernels.mjs';
+import { step } from '../build-tools.mjs';
+import { generateKernels } from '../generate-kernels.mjs';
+import { buildNative } from './native.mjs';
+import { buildWasm } from './wasm.mjs';
 
 export async function buildKernels({ quiet = false, native = true, wasm = true } = {}) {
   await step('kernel calls', quiet, () => generateKernels().join(', ') || undefined);

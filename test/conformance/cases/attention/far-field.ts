@@ -1,5 +1,5 @@
-import { farSnapshotsLength } from '../../../src/backend/estimator.ts';
-import type { Backend, Storage } from '../../../src/backend/types.ts';
+import { farSnapshotsLength } from '../../../../src/backend/estimator.ts';
+import type { Backend, Storage } from '../../../../src/backend/types.ts';
 import {
   type AttentionSetup,
   attentionArrays,
@@ -9,8 +9,8 @@ import {
   offsetNearFieldSetups,
   outputLengths,
   squareNearFieldSetups,
-} from '../attention.ts';
-import { type Case, normals } from '../case.ts';
+} from '../../attention.ts';
+import { type Case, normals } from '../../case.ts';
 import {
   estimatorOf,
   type FavorOptions,
@@ -21,7 +21,7 @@ import {
   randomStates,
   stateArrays,
   stateBounds,
-} from '../favor.ts';
+} from '../../favor.ts';
 
 export interface FarSetup extends AttentionSetup, FavorOptions {
   readonly block: number;

@@ -1,7 +1,7 @@
-import { snapshotsLength } from '../../../src/backend/estimator.ts';
-import type { Backend, Storage } from '../../../src/backend/types.ts';
-import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../attention.ts';
-import type { Case } from '../case.ts';
+import { snapshotsLength } from '../../../../src/backend/estimator.ts';
+import type { Backend, Storage } from '../../../../src/backend/types.ts';
+import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../../attention.ts';
+import type { Case } from '../../case.ts';
 import {
   type FavorSetup,
   featureArrays,
@@ -12,7 +12,7 @@ import {
   randomStates,
   resultBounds,
   stateArrays,
-} from '../favor.ts';
+} from '../../favor.ts';
 import {
   boundFavorSetups,
   crossFavorSetups,
@@ -22,7 +22,7 @@ import {
   offsetFavorSetups,
   pastSegmentSetups,
   squareFavorSetups,
-} from '../favor-setups.ts';
+} from '../../favor-setups.ts';
 
 export function favorCausalCasesOf(setup: FavorSetup): Case[] {
   const { out, perQuery } = outputLengths(setup);

@@ -1,6 +1,6 @@
-import { type Case, normals } from '../case.ts';
-import { featureArrays, featureInputs, isExponential, nameOf } from '../favor.ts';
-import { estimatorSetups, squareFavorSetups } from '../favor-setups.ts';
+import { type Case, normals } from '../../case.ts';
+import { featureArrays, featureInputs, isExponential, nameOf } from '../../favor.ts';
+import { estimatorSetups, squareFavorSetups } from '../../favor-setups.ts';
 
 /** Heads of width 1 and inputs of 1, so that u is the projection itself, exactly. */
 const sines: Case = {

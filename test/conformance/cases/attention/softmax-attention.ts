@@ -1,4 +1,4 @@
-import type { Backend, Storage } from '../../../src/backend/types.ts';
+import type { Backend, Storage } from '../../../../src/backend/types.ts';
 import {
   type AttentionSetup,
   attentionArrays,
@@ -11,8 +11,8 @@ import {
   outputLengths,
   squareNearFieldSetups,
   squareSetups,
-} from '../attention.ts';
-import type { Case } from '../case.ts';
+} from '../../attention.ts';
+import type { Case } from '../../case.ts';
 
 export function softmaxAttentionCasesOf(setup: AttentionSetup, causal: boolean, normalise = true): Case[] {
   // Scores grow with the square of the inputs' size, and so does their float32 rounding: keep the scores' own size.

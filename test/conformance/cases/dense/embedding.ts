@@ -1,4 +1,4 @@
-import { type Case, normals } from '../case.ts';
+import { type Case, normals } from '../../case.ts';
 
 function casesOf(count: number, vocabSize: number, width: number): Case[] {
   const inputs: Case['inputs'] = (random) => ({

@@ -1,5 +1,5 @@
-import type { AttentionLayout } from '../../../src/backend/types.ts';
-import { type Case, normals } from '../case.ts';
+import type { AttentionLayout } from '../../../../src/backend/types.ts';
+import { type Case, normals } from '../../case.ts';
 
 type Sizes = readonly [batch: number, heads: number, length: number, dHead: number];
 
