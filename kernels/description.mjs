@@ -171,6 +171,15 @@ const FAR_FIELD_SIZES = {
   weight: 'number',
 };
 
+const NEAR_MASS_SIZES = {
+  ...without(ATTENTION_SIZES, 'dValue'),
+  ...LAYOUT,
+  causal: 'flag',
+  block: 'size from 1 to MAX_BLOCK',
+  sinks: 'size = 0',
+  weight: 'number',
+};
+
 const SELF_SEQUENCES = { sequences: 'in int32 [numSequences, SEQUENCE_COLUMNS] checked as selfSequences' };
 const LSH = {
   q: 'in [batch, heads, length, dHead]',
@@ -248,8 +257,10 @@ export const meanings = {
   ldc: 'elements from a row of c to the next',
   length: 'positions of a batch row',
   lengthK: 'keys of a batch row',
+  kept: 'what the row of the near field was multiplied by',
   lengthQ: 'queries of a batch row',
   logSumExp: 'of the scaled scores, over the scale',
+  logMass: 'of every query, over 1/√dHead',
   logits: 'scores of the classes',
   loss: 'of every row',
   m: 'rows of c',
@@ -848,7 +859,7 @@ export const kernels = {
       out: `inout ${OUT}`,
       logSumExp: `inout ${PER_QUERY} with infinities`,
       shares: `out ${PER_QUERY}`,
-      kept: `out optional ${PER_QUERY} — what the row of the near field was multiplied by`,
+      kept: `out optional ${PER_QUERY}`,
       snapshots: `out optional ${FAR_SNAPSHOTS} partly written`,
       ...FAR_FIELD_SIZES,
       updateState: 'flag = false',
@@ -875,6 +886,44 @@ export const kernels = {
       ...ESTIMATOR_SIZES,
     },
     flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2)',
+  },
+  near_mass: {
+    about:
+      'The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential.',
+    arguments: {
+      ...QUERIES,
+      k: 'in [batchK, heads, lengthK, dHead]',
+      ...KEY_MASK,
+      ...SEQUENCES,
+      ...without(ESTIMATOR, 'map', 'epsilon'),
+      logMass: `out ${PER_QUERY} with infinities`,
+      ...NEAR_MASS_SIZES,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * dHead',
+  },
+  near_mass_backward: {
+    about:
+      'Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out).',
+    arguments: {
+      ...QUERIES,
+      k: 'in [batchK, heads, lengthK, dHead]',
+      ...KEY_MASK,
+      ...SEQUENCES,
+      ...without(ESTIMATOR, 'map', 'epsilon'),
+      nearOut: `in ${OUT} — the rows of the near field alone`,
+      out: `in ${OUT}`,
+      kept: `in ${PER_QUERY}`,
+      dOut: `in ${OUT}`,
+      dQ: 'inout [batchQ, heads, lengthQ, dHead]',
+      dK: 'inout [batchK, heads, lengthK, dHead]',
+      dValue: WIDTH,
+      ...NEAR_MASS_SIZES,
+      ...BATCH,
+      ...ESTIMATOR_SIZES,
+    },
+    flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * 2 * dHead',
   },
   favor_step: {
     about: 'One token for every (batch, head): updates the states with (k, v), then reads them with q.',

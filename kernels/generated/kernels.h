@@ -719,6 +719,64 @@ RUN(far_field);
 PLAN(far_field_backward);
 RUN(far_field_backward);
 
+// The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential.
+#define ARGUMENTS_near_mass \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* sequences, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] float* logMass, \
+  [[maybe_unused]] Index numSequences, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks, \
+  [[maybe_unused]] float weight
+PLAN(near_mass);
+RUN(near_mass);
+
+// Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out).
+#define ARGUMENTS_near_mass_backward \
+  [[maybe_unused]] const float* q, \
+  [[maybe_unused]] const float* k, \
+  [[maybe_unused]] const float* keyMask, \
+  [[maybe_unused]] const int32_t* sequences, \
+  [[maybe_unused]] const float* projection, \
+  [[maybe_unused]] const float* bias, \
+  [[maybe_unused]] Index numFeatures, \
+  [[maybe_unused]] ProjectionForm form, \
+  [[maybe_unused]] Index factors, \
+  [[maybe_unused]] Index directions, \
+  [[maybe_unused]] const float* nearOut, \
+  [[maybe_unused]] const float* out, \
+  [[maybe_unused]] const float* kept, \
+  [[maybe_unused]] const float* dOut, \
+  [[maybe_unused]] float* dQ, \
+  [[maybe_unused]] float* dK, \
+  [[maybe_unused]] Index dValue, \
+  [[maybe_unused]] Index numSequences, \
+  [[maybe_unused]] Index heads, \
+  [[maybe_unused]] Index lengthQ, \
+  [[maybe_unused]] Index lengthK, \
+  [[maybe_unused]] Index dHead, \
+  [[maybe_unused]] AttentionLayout layout, \
+  [[maybe_unused]] bool causal, \
+  [[maybe_unused]] Index block, \
+  [[maybe_unused]] Index sinks, \
+  [[maybe_unused]] float weight
+PLAN(near_mass_backward);
+RUN(near_mass_backward);
+
 // One token for every (batch, head): updates the states with (k, v), then reads them with q.
 #define ARGUMENTS_favor_step \
   [[maybe_unused]] const float* q, \
@@ -754,6 +812,6 @@ PLAN(peak);
 RUN(peak);
 
 // Every kernel, in the order of the table that the bindings expose.
-#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(scale) X(scale_rows) X(activation) X(activation_backward) X(sum_axis) X(squared_norm) X(strided_copy) X(binary) X(select) X(softmax) X(softmax_backward) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(far_field) X(far_field_backward) X(favor_step) X(peak)
+#define KERNEL_LIST(X) X(gemm_pack) X(gemm) X(gemv) X(fill) X(add) X(axpy) X(scale) X(scale_rows) X(activation) X(activation_backward) X(sum_axis) X(squared_norm) X(strided_copy) X(binary) X(select) X(softmax) X(softmax_backward) X(layer_norm) X(layer_norm_backward) X(layer_norm_backward_parameters) X(embedding) X(embedding_backward) X(rotary) X(dropout) X(softmax_cross_entropy) X(softmax_kl_divergence) X(adamw) X(softmax_attention) X(softmax_attention_backward) X(lsh_sort) X(lsh_attention) X(lsh_attention_backward) X(favor_features) X(favor_keys) X(favor_queries) X(favor_backward) X(favor_causal) X(favor_causal_backward) X(far_field) X(far_field_backward) X(near_mass) X(near_mass_backward) X(favor_step) X(peak)
 
 }  // namespace KERNELS_NAMESPACE

@@ -11,10 +11,11 @@ export const nearFieldSchema = z.strictObject({
   /** The first keys of a sequence, which are near every query. */
   sinks: z._default(z.int().check(z.minimum(0), z.maximum(MAX_BLOCK)), 0),
   /**
-   * What the far field weighs beside the near field: `kernel`: its estimated kernel values, times a gain that is trained
-   * for every head.
+   * How much the near field weighs beside the far field. `kernel`: as its kernel values say; the far field's estimate is
+   * multiplied by a gain that is trained for every head. `features`: as the features estimate the kernel values, so that
+   * both fall short alike where kernel values are large.
    */
-  mass: z._default(z.enum(['kernel']), 'kernel'),
+  mass: z._default(z.enum(['kernel', 'features']), 'kernel'),
   /** `features`: far keys count as FAVOR+ estimates them. `none`: only near keys count, as in a sliding window. */
   far: z._default(z.enum(['features', 'none']), 'features'),
 });

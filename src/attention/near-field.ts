@@ -140,9 +140,9 @@ export class NearFieldAttention implements Attention<NearFieldState> {
   }
 
   #attendTo(inputs: AttentionInputs, causal = false, state?: NearFieldState): Tensor {
-    const { block, sinks, far } = this.nearField;
+    const { block, sinks, far, mass } = this.nearField;
     if (far === 'none') return softmaxAttention(inputs, { causal, block, sinks });
-    const options = { causal, block, sinks, gain: this.#gain, state: state?.far?.arrays };
+    const options = { causal, block, sinks, mass, gain: this.#gain, state: state?.far?.arrays };
     return nearFieldAttention(inputs, this.features, options);
   }
 }

@@ -1200,6 +1200,110 @@ export interface FarFieldBackwardArguments {
   readonly weight: number;
 }
 
+/** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential. */
+export interface NearMassArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** float32 `[batchQ, heads, lengthQ]`, written: of every query, over 1/√dHead. */
+  readonly logMass: Storage;
+  /** Rows of sequences. */
+  readonly numSequences: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Positions in a block of the near field; 0: every key is near. */
+  readonly block: number;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+}
+
+/** Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out). */
+export interface NearMassBackwardArguments {
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
+  readonly q: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read: keys. */
+  readonly k: Storage;
+  /** float32 `[batchK, lengthK]`, read: 1 = valid, 0 = masked, shared by all heads. */
+  readonly keyMask?: Storage | undefined;
+  /** int32 `[numSequences, SEQUENCE_COLUMNS]`, read: rows {batch, queryStart, queryLength, keyStart, keyLength, offset}. */
+  readonly sequences: Storage;
+  /** float32 `[projectionSize]`, read: the directions: see ProjectionForm. */
+  readonly projection: Storage;
+  /** float32 `[numFeatures]`, read: added to every row. */
+  readonly bias?: Storage | undefined;
+  /** Random features of the estimate. */
+  readonly numFeatures: number;
+  /** How the projection is stored. */
+  readonly form: ProjectionForm;
+  /** Factors of each block of a projection that is not dense, else 0. */
+  readonly factors: number;
+  /** Distinct directions: feature r has the direction r mod directions. */
+  readonly directions: number;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the rows of the near field alone. */
+  readonly nearOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: the result. */
+  readonly out: Storage;
+  /** float32 `[batchQ, heads, lengthQ]`, read: what the row of the near field was multiplied by. */
+  readonly kept: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dValue]`, read: gradient of out. */
+  readonly dOut: Storage;
+  /** float32 `[batchQ, heads, lengthQ, dHead]`, read and written: gradient of q. */
+  readonly dQ: Storage;
+  /** float32 `[batchK, heads, lengthK, dHead]`, read and written: gradient of k. */
+  readonly dK: Storage;
+  /** Width of values; may differ from dHead. */
+  readonly dValue: number;
+  /** Rows of sequences. */
+  readonly numSequences: number;
+  /** Number of heads. */
+  readonly heads: number;
+  /** Queries of a batch row. */
+  readonly lengthQ: number;
+  /** Keys of a batch row. */
+  readonly lengthK: number;
+  /** Width of queries and keys. */
+  readonly dHead: number;
+  /** Order of the axes of attention arrays. */
+  readonly layout: AttentionLayout;
+  /** Queries see no later key. */
+  readonly causal: boolean;
+  /** Positions in a block of the near field; 0: every key is near. */
+  readonly block: number;
+  /** First keys of a sequence that are near every query. Default 0. */
+  readonly sinks?: number | undefined;
+  /** 0: divide a row by its sum over the keys; otherwise out = weight·Σ_j K(q, k_j) v_j. */
+  readonly weight: number;
+}
+
 /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
 export interface FavorStepArguments {
   /** float32 `[batch, heads, dHead]`, read: queries. */
@@ -1328,6 +1432,10 @@ export interface Operations {
   farField(args: FarFieldArguments): void;
   /** Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys. */
   farFieldBackward(args: FarFieldBackwardArguments): void;
+  /** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential. */
+  nearMass(args: NearMassArguments): void;
+  /** Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out). */
+  nearMassBackward(args: NearMassBackwardArguments): void;
   /** One token for every (batch, head): updates the states with (k, v), then reads them with q. */
   favorStep(args: FavorStepArguments): void;
   /** Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4. */

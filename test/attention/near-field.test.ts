@@ -23,6 +23,7 @@ import {
   featureKernel,
   type Kernel,
   nearAndFar,
+  nearByMassOfFar,
   packed,
   quadraticForm,
   randomInputs,
@@ -125,25 +126,50 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     },
   );
 
-  it.each([true, false])('is exact attention, with its gradients, where nothing is far (causal %s)', async (causal) => {
-    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 30 } });
-    const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [2, heads, 59, d], i));
-    const results = (attend: Attention['attend']) =>
-      scope(() => {
-        const [queries, keys, values] = inputs;
-        const { value, gradients } = valueAndGradients(
-          () => weighed(attend(queries, keys, values, { causal })),
-          inputs,
+  it.each(cases)(
+    '$form, $featureMap over $projection, $nearField, inputs × $deviation: near keys share what features estimate',
+    async ({ featureMap, options, nearField, projection, deviation }) => {
+      const sizes = { batch: 1, heads, lengthQ: options.offset === 30 ? 17 : length, lengthK: length, dHead, dValue };
+      const inputs = randomInputs(sizes, 33, deviation);
+      const features = { numFeatures: 22, featureMap, projection };
+      const drawn = drawPlainFeatures(featureSchema.parse(features), dHead, new Random(0, streams.projections));
+      const out = scope(() => {
+        const { queries, keys, values } = uploadInputs(backend, inputs);
+        const { causal } = options;
+        return nearFieldAttention(
+          attentionInputs(queries, keys, values, options),
+          drawFeatures(backend, dHead, features),
+          { ...nearField, causal, mass: 'features' },
         );
-        return [value, ...gradients];
       });
-    const own = results(attention.attend.bind(attention));
-    const exact = results(exactAttention);
-    for (const [i, tensor] of own.entries()) {
-      const [actual, expected] = await Promise.all([tensor.data(), exact[i].data()]);
-      expectWithin(actual, expected, 1e-6);
-    }
-  });
+      const kernel = nearByMassOfFar(softmaxKernel, featureKernel(drawn, dHead), nearField, inputs, options);
+      expect(worstError(await out.data(), quadraticForm(kernel, inputs, options))).toBeLessThan(4 * rounding);
+      out.dispose();
+    },
+  );
+
+  it.each([true, false].flatMap((causal) => (['kernel', 'features'] as const).map((mass) => ({ causal, mass }))))(
+    'is exact attention, with its gradients, where nothing is far: $causal, $mass',
+    async ({ causal, mass }) => {
+      const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 30, mass } });
+      const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [2, heads, 59, d], i));
+      const results = (attend: Attention['attend']) =>
+        scope(() => {
+          const [queries, keys, values] = inputs;
+          const { value, gradients } = valueAndGradients(
+            () => weighed(attend(queries, keys, values, { causal })),
+            inputs,
+          );
+          return [value, ...gradients];
+        });
+      const own = results(attention.attend.bind(attention));
+      const exact = results(exactAttention);
+      for (const [i, tensor] of own.entries()) {
+        const [actual, expected] = await Promise.all([tensor.data(), exact[i].data()]);
+        expectWithin(actual, expected, 1e-6);
+      }
+    },
+  );
 
   it('counts blocks from the start of every packed sequence, which is to the bit what it is alone', async () => {
     const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1 } });
@@ -203,7 +229,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
   const nearFields = [
     { block: 8 },
     { block: 8, sinks: 3 },
-    { block: 8, sinks: 11 },
+    { block: 8, sinks: 11, mass: 'features' },
     { block: 8, far: 'none', sinks: 2 },
     { block: 1 },
     { block: 100 },
@@ -312,6 +338,16 @@ describe('gradients of a near field against central differences', () => {
         }),
       );
     await expectGradients(loss, { q, k, v, gain }, { step: 1e-4, bound: 1e-6, samples: 12 });
+  });
+
+  it.each(
+    Object.entries(forms).flatMap(([form, options]) => maps.map((featureMap) => ({ form, options, featureMap }))),
+  )('$form, $featureMap, with the mass of features', async ({ options, featureMap }) => {
+    const [q, k, v] = [3, 3, 2].map((d, i) => randomTensor(backend, [1, 2, 23, d], i, 0.8));
+    const features = drawFeatures(backend, 3, { numFeatures: 6, featureMap });
+    const nearField = { causal: options.causal, block: 3, sinks: 7, mass: 'features' } as const;
+    const loss = () => weighed(nearFieldAttention(attentionInputs(q, k, v, options), features, nearField));
+    await expectGradients(loss, { q, k, v }, { step: 1e-4, bound: 1e-6, samples: 12 });
   });
 
   it('of a window alone', async () => {

@@ -165,6 +165,42 @@ function placeOf(sizes: Sizes, options: AttendOptions, b: number, i: number, j: 
   return { query: query + (offset ?? keyLength - queryLength), key };
 }
 
+/**
+ * As {@link nearAndFar}, but `far` also estimates the near keys' sum. The near kernel only says how near keys share that sum.
+ */
+export function nearByMassOfFar(
+  near: Kernel,
+  far: Kernel,
+  nearField: { block: number; sinks: number },
+  { sizes, q, k }: Inputs,
+  options: AttendOptions,
+): Kernel {
+  const none: Kernel = () => ({ value: 0, size: 0 });
+  const factors = new Map<readonly number[], number>();
+  times(sizes.batch, (b) =>
+    times(sizes.heads, (h) =>
+      times(sizes.lengthQ, (i) => {
+        const total = (kernel: Kernel) =>
+          sum(
+            times(sizes.lengthK, (j) => j)
+              .filter((j) => sees(sizes, options, b, i, j))
+              .map((j) => {
+                const place = { ...placeOf(sizes, options, b, i, j), head: h };
+                return nearAndFar(kernel, none, nearField)(q[b][h][i], k[b][h][j], place).value;
+              }),
+          );
+        factors.set(q[b][h][i], total(far) / total(near));
+      }),
+    ),
+  );
+  const scaled: Kernel = (query, key, place) => {
+    const { value, size } = near(query, key, place);
+    const factor = factors.get(query) ?? 1;
+    return { value: value * factor, size: size * factor };
+  };
+  return nearAndFar(scaled, far, nearField);
+}
+
 /** Place of position `at` in its segment, and the segment's length. */
 function placeIn(ids: ArrayLike<number>, at: number): [place: number, length: number] {
   const members = Array.from(ids, (id, i) => ({ id, i })).filter(({ id }) => id === ids[at]);

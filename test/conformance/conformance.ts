@@ -22,6 +22,7 @@ import { favorCausalCases } from './cases/attention/favor-causal.ts';
 import { favorFeaturesCases } from './cases/attention/favor-features.ts';
 import { favorStepCases } from './cases/attention/favor-step.ts';
 import { lshAttentionCases } from './cases/attention/lsh-attention.ts';
+import { nearMassCases } from './cases/attention/near-mass.ts';
 import { softmaxAttentionCases } from './cases/attention/softmax-attention.ts';
 import { dropoutCases } from './cases/dense/dropout.ts';
 import { embeddingCases } from './cases/dense/embedding.ts';
@@ -52,6 +53,7 @@ const nouns: Record<string, readonly Case[]> = {
   'favor causal': favorCausalCases,
   'favor step': favorStepCases,
   'far field': farFieldCases,
+  'near mass': nearMassCases,
 };
 
 /** Elements around every array; an odd number, so that arrays are aligned to no more than an element. */

@@ -28,6 +28,8 @@ import {
   MAX_HEAD_WIDTH,
   MAX_ITERATIONS,
   MAX_SIZE,
+  type NearMassArguments,
+  type NearMassBackwardArguments,
   type Operations,
   type PeakArguments,
   projectionForms,
@@ -809,6 +811,70 @@ export abstract class CheckedOperations extends ArrayChecks implements Operation
       numSequences * heads > 0
     )
       this.inner.farFieldBackward(args);
+  }
+
+  nearMass(args: NearMassArguments): void {
+    const where = 'nearMass';
+    argumentsOf(where, args);
+    const numFeatures = size(where, 'numFeatures', args.numFeatures, 1, MAX_SIZE);
+    const form = choice(where, 'form', args.form, projectionForms);
+    const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
+    const directions = size(where, 'directions', args.directions, 1, numFeatures);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
+    const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
+    const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
+    const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
+    const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
+    choice(where, 'layout', args.layout, attentionLayouts);
+    flag(where, 'causal', args.causal);
+    size(where, 'block', args.block, 1, MAX_BLOCK);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
+    number(where, 'weight', args.weight);
+    const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+    const { batchQ, batchK } = this.sequences(where, args);
+    this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
+    this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
+    this.array(where, 'projection', args.projection, 'float32', projectionSize);
+    this.optional(where, 'bias', args.bias, 'float32', numFeatures);
+    this.array(where, 'logMass', args.logMass, 'float32', batchQ * heads * lengthQ);
+    this.projection(where, args);
+    if (batchQ * heads * lengthQ > 0) this.inner.nearMass(args);
+  }
+
+  nearMassBackward(args: NearMassBackwardArguments): void {
+    const where = 'nearMassBackward';
+    argumentsOf(where, args);
+    const numFeatures = size(where, 'numFeatures', args.numFeatures, 1, MAX_SIZE);
+    const form = choice(where, 'form', args.form, projectionForms);
+    const factors = size(where, 'factors', args.factors, 0, MAX_SIZE);
+    const directions = size(where, 'directions', args.directions, 1, numFeatures);
+    const dValue = size(where, 'dValue', args.dValue, 1, MAX_HEAD_WIDTH);
+    size(where, 'numSequences', args.numSequences, 0, MAX_SIZE);
+    const heads = size(where, 'heads', args.heads, 1, MAX_SIZE);
+    const lengthQ = size(where, 'lengthQ', args.lengthQ, 0, MAX_SIZE);
+    const lengthK = size(where, 'lengthK', args.lengthK, 0, MAX_SIZE);
+    const dHead = size(where, 'dHead', args.dHead, 1, MAX_HEAD_WIDTH);
+    choice(where, 'layout', args.layout, attentionLayouts);
+    flag(where, 'causal', args.causal);
+    size(where, 'block', args.block, 1, MAX_BLOCK);
+    size(where, 'sinks', args.sinks === undefined ? 0 : args.sinks, 0, MAX_SIZE);
+    number(where, 'weight', args.weight);
+    const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+    const { batchQ, batchK } = this.sequences(where, args);
+    this.array(where, 'q', args.q, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'k', args.k, 'float32', batchK * heads * lengthK * dHead);
+    this.optional(where, 'keyMask', args.keyMask, 'float32', batchK * lengthK);
+    this.array(where, 'projection', args.projection, 'float32', projectionSize);
+    this.optional(where, 'bias', args.bias, 'float32', numFeatures);
+    this.array(where, 'nearOut', args.nearOut, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'out', args.out, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'kept', args.kept, 'float32', batchQ * heads * lengthQ);
+    this.array(where, 'dOut', args.dOut, 'float32', batchQ * heads * lengthQ * dValue);
+    this.array(where, 'dQ', args.dQ, 'float32', batchQ * heads * lengthQ * dHead);
+    this.array(where, 'dK', args.dK, 'float32', batchK * heads * lengthK * dHead);
+    this.projection(where, args);
+    if (batchQ * heads * lengthQ * dHead > 0 || batchK * heads * lengthK * dHead > 0) this.inner.nearMassBackward(args);
   }
 
   favorStep(args: FavorStepArguments): void {

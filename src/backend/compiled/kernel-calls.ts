@@ -15,6 +15,8 @@ import type {
   FeatureMapKind,
   LayerNormArguments,
   LshSortArguments,
+  NearMassArguments,
+  NearMassBackwardArguments,
   Operations,
   PeakArguments,
   ProjectionForm,
@@ -97,6 +99,8 @@ export const KERNEL_ARGUMENTS = {
   favor_causal_backward: 28,
   far_field: 32,
   far_field_backward: 31,
+  near_mass: 21,
+  near_mass_backward: 27,
   favor_step: 21,
   peak: 3,
 } as const;
@@ -1105,6 +1109,58 @@ export const fillSlots = {
     slots[29] = args.reverse ? 1 : 0;
     slots[30] = args.weight;
   },
+  near_mass(slots: Float64Array, args: NearMassArguments, at: AddressOf): void {
+    slots[0] = at(args.q, 'float32');
+    slots[1] = at(args.k, 'float32');
+    slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
+    slots[3] = at(args.sequences, 'int32');
+    slots[4] = at(args.projection, 'float32');
+    slots[5] = args.bias === undefined ? 0 : at(args.bias, 'float32');
+    slots[6] = args.numFeatures;
+    slots[7] = numbers.ProjectionForm[args.form];
+    slots[8] = args.factors;
+    slots[9] = args.directions;
+    slots[10] = at(args.logMass, 'float32');
+    slots[11] = args.numSequences;
+    slots[12] = args.heads;
+    slots[13] = args.lengthQ;
+    slots[14] = args.lengthK;
+    slots[15] = args.dHead;
+    slots[16] = numbers.AttentionLayout[args.layout];
+    slots[17] = args.causal ? 1 : 0;
+    slots[18] = args.block;
+    slots[19] = args.sinks ?? 0;
+    slots[20] = args.weight;
+  },
+  near_mass_backward(slots: Float64Array, args: NearMassBackwardArguments, at: AddressOf): void {
+    slots[0] = at(args.q, 'float32');
+    slots[1] = at(args.k, 'float32');
+    slots[2] = args.keyMask === undefined ? 0 : at(args.keyMask, 'float32');
+    slots[3] = at(args.sequences, 'int32');
+    slots[4] = at(args.projection, 'float32');
+    slots[5] = args.bias === undefined ? 0 : at(args.bias, 'float32');
+    slots[6] = args.numFeatures;
+    slots[7] = numbers.ProjectionForm[args.form];
+    slots[8] = args.factors;
+    slots[9] = args.directions;
+    slots[10] = at(args.nearOut, 'float32');
+    slots[11] = at(args.out, 'float32');
+    slots[12] = at(args.kept, 'float32');
+    slots[13] = at(args.dOut, 'float32');
+    slots[14] = at(args.dQ, 'float32');
+    slots[15] = at(args.dK, 'float32');
+    slots[16] = args.dValue;
+    slots[17] = args.numSequences;
+    slots[18] = args.heads;
+    slots[19] = args.lengthQ;
+    slots[20] = args.lengthK;
+    slots[21] = args.dHead;
+    slots[22] = numbers.AttentionLayout[args.layout];
+    slots[23] = args.causal ? 1 : 0;
+    slots[24] = args.block;
+    slots[25] = args.sinks ?? 0;
+    slots[26] = args.weight;
+  },
   favor_step(slots: Float64Array, args: FavorStepArguments, at: AddressOf): void {
     slots[0] = at(args.q, 'float32');
     slots[1] = at(args.k, 'float32');
@@ -1171,6 +1227,8 @@ export abstract class SingleKernels
       | 'favorCausalBackward'
       | 'farField'
       | 'farFieldBackward'
+      | 'nearMass'
+      | 'nearMassBackward'
       | 'favorStep'
       | 'peak'
     >
@@ -1291,6 +1349,14 @@ export abstract class SingleKernels
 
   farFieldBackward(args: FarFieldBackwardArguments): void {
     this.run('far_field_backward', args);
+  }
+
+  nearMass(args: NearMassArguments): void {
+    this.run('near_mass', args);
+  }
+
+  nearMassBackward(args: NearMassBackwardArguments): void {
+    this.run('near_mass_backward', args);
   }
 
   favorStep(args: FavorStepArguments): void {

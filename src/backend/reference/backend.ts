@@ -27,6 +27,7 @@ import { favorBackward, favorCausalBackward } from './favor/backward.ts';
 import { farField, farFieldBackward } from './favor/far-field.ts';
 import { favor, favorCausal, favorStep } from './favor/favor.ts';
 import { favorFeatures } from './favor/features.ts';
+import { nearMass, nearMassBackward } from './favor/near-mass.ts';
 import { gemm } from './gemm.ts';
 import { softmaxKlDivergence } from './kl-divergence.ts';
 import { layerNorm, layerNormBackward } from './layer-norm.ts';
@@ -100,6 +101,8 @@ export function createReferenceBackend(watch = (inner: UncheckedBackend) => inne
     favorStep,
     farField,
     farFieldBackward,
+    nearMass,
+    nearMassBackward,
     peak,
   };
   return new CheckedBackend(watch(backend));

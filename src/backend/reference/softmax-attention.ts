@@ -57,7 +57,7 @@ export function softmaxAttentionBackward(args: Parameters<Backend['softmaxAttent
       const logSumExp = floats(args.logSumExp)[unit.scalarAt(i)];
       const share =
         args.normalise && own.logSumExp !== logSumExp ? Math.exp(args.scale * (own.logSumExp - logSumExp)) : 1;
-      const weights = own.weights.map((weight) => weight * share);
+      const weights = own.weights.map((weight) => (weight === 0 ? 0 : weight * share));
       const dWeights = weights.map((weight, j) => (weight > 0 ? dot(dOut, unit.values[j]) : 0));
       const mean = args.normalise ? dot(dOut, outs[i]) : 0;
       weights.forEach((weight, j) => {

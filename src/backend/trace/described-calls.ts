@@ -20,6 +20,8 @@ import {
   type LshAttentionArguments,
   type LshAttentionBackwardArguments,
   type LshSortArguments,
+  type NearMassArguments,
+  type NearMassBackwardArguments,
   type Operations,
   type PeakArguments,
   type RotaryArguments,
@@ -1296,6 +1298,136 @@ export const describedCalls: { readonly [Name in keyof Operations]: (...args: Pa
           { name: 'dGain', role: 'out', storage: args.dGain, shape: [numSequences, heads] },
         ],
         flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2),
+      };
+    },
+
+    nearMass(args: NearMassArguments): Call {
+      const heads = args.heads;
+      const lengthQ = args.lengthQ;
+      const dHead = args.dHead;
+      const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
+      const lengthK = args.lengthK;
+      const batchK = rowsOf(args.k, heads, lengthK, dHead);
+      const numSequences = args.numSequences;
+      const numFeatures = args.numFeatures;
+      const form = args.form;
+      const factors = args.factors;
+      const directions = args.directions;
+      const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+      return {
+        arrays: [
+          {
+            name: 'q',
+            role: 'in',
+            storage: args.q,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'k',
+            role: 'in',
+            storage: args.k,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
+          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
+          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
+          {
+            name: 'logMass',
+            role: 'out',
+            storage: args.logMass,
+            shape: [batchQ, heads, lengthQ],
+            rows: 'queries',
+            holdsInfinities: true,
+          },
+        ],
+        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * dHead,
+      };
+    },
+
+    nearMassBackward(args: NearMassBackwardArguments): Call {
+      const heads = args.heads;
+      const lengthQ = args.lengthQ;
+      const dHead = args.dHead;
+      const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
+      const lengthK = args.lengthK;
+      const batchK = rowsOf(args.k, heads, lengthK, dHead);
+      const numSequences = args.numSequences;
+      const numFeatures = args.numFeatures;
+      const form = args.form;
+      const factors = args.factors;
+      const directions = args.directions;
+      const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
+      const dValue = args.dValue;
+      return {
+        arrays: [
+          {
+            name: 'q',
+            role: 'in',
+            storage: args.q,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'k',
+            role: 'in',
+            storage: args.k,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
+          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
+          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
+          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
+          {
+            name: 'nearOut',
+            role: 'in',
+            storage: args.nearOut,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          {
+            name: 'out',
+            role: 'in',
+            storage: args.out,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          { name: 'kept', role: 'in', storage: args.kept, shape: [batchQ, heads, lengthQ], rows: 'queries' },
+          {
+            name: 'dOut',
+            role: 'in',
+            storage: args.dOut,
+            shape: [batchQ, heads, lengthQ, dValue],
+            strides: headStrides(args.layout, heads, lengthQ, dValue),
+            rows: 'queries',
+          },
+          {
+            name: 'dQ',
+            role: 'inout',
+            storage: args.dQ,
+            shape: [batchQ, heads, lengthQ, dHead],
+            strides: headStrides(args.layout, heads, lengthQ, dHead),
+            rows: 'queries',
+          },
+          {
+            name: 'dK',
+            role: 'inout',
+            storage: args.dK,
+            shape: [batchK, heads, lengthK, dHead],
+            strides: headStrides(args.layout, heads, lengthK, dHead),
+            rows: 'keys',
+          },
+        ],
+        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * 2 * dHead,
       };
     },
 

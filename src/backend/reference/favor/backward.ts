@@ -8,6 +8,7 @@ import { addScaled, dot, type SequenceHead, sequenceHeads } from '../attention-a
 import { floats } from '../storage.ts';
 import { type FeatureRow, Features } from './features.ts';
 import { quadraticRow, type Row, termScale } from './quadratic.ts';
+import type { Unit } from './result.ts';
 
 type BackwardArguments = AttentionArrays &
   AttentionGradients &
@@ -49,14 +50,27 @@ export function differentiateRow(
     isSeen[j] = true;
     if (weights[j] !== 0) addScaled(dV[j], weights[j] * factor, dOut);
     const dWeight = (dot(dOut, sequence.values[j]) - mean) * factor;
-    for (let r = 0; r < query.mantissas.length; r++) {
-      const scale = dWeight * termScale(query, key, r, unit);
-      dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
-      dKeys[j].dU[r] += scale * query.mantissas[r] * key.slopes[r];
-    }
-    dQuery.dNorm += dWeight * weights[j];
-    dKeys[j].dNorm += dWeight * weights[j];
+    differentiateWeight(query, key, unit, dWeight, weights[j], dQuery, dKeys[j]);
   });
+}
+
+/** Adds to the gradients of both what the gradient dWeight of A_ij = `weight` gives. */
+export function differentiateWeight(
+  query: FeatureRow,
+  key: FeatureRow,
+  unit: Unit,
+  dWeight: number,
+  weight: number,
+  dQuery: FeatureGradient,
+  dKey: FeatureGradient,
+): void {
+  for (let r = 0; r < query.mantissas.length; r++) {
+    const scale = dWeight * termScale(query, key, r, unit);
+    dQuery.dU[r] += scale * query.slopes[r] * key.mantissas[r];
+    dKey.dU[r] += scale * query.mantissas[r] * key.slopes[r];
+  }
+  dQuery.dNorm += dWeight * weight;
+  dKey.dNorm += dWeight * weight;
 }
 
 function backwardSequence(args: BackwardArguments, sequence: SequenceHead, features: Features): void {

@@ -4,7 +4,7 @@ import { ConfigurationError, ShapeError } from '../../../base/errors.ts';
 import { checkShape } from '../../shape.ts';
 import { isTracked, record } from '../../tape.ts';
 import { Tensor } from '../../tensor.ts';
-import { multiply } from '../elementwise.ts';
+import { log, multiply, scale, subtract } from '../elementwise.ts';
 import { type FeatureTensors, featureStorages } from './favor.ts';
 import { type AttentionInputs, attentionShape, attentionSizes, attentionStorages, resultFor } from './shapes.ts';
 
@@ -17,6 +17,11 @@ export interface NearFieldOptions {
   readonly sinks?: number | undefined;
   /** `[heads]`: the logarithm of what the far field is multiplied by. Default: zeros. Differentiable. */
   readonly gain?: Tensor | undefined;
+  /**
+   * How much the near field weighs: its own kernel values, or their estimates by the features. Estimates fall short of
+   * large kernel values nearly always; those of near and far keys do so alike. Default `kernel`.
+   */
+  readonly mass?: 'kernel' | 'features' | undefined;
 }
 
 /**
@@ -36,7 +41,7 @@ export function nearFieldAttention(
 ): Tensor {
   const { queries, keys, values, layout, sequences } = inputs;
   const { backend } = queries;
-  const { causal = false, block, sinks = 0, gain, state } = options;
+  const { causal = false, block, sinks = 0, gain, state, mass = 'kernel' } = options;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue, numSequences } = sizes;
   if (features.map !== 'exponential') {
@@ -57,21 +62,25 @@ export function nearFieldAttention(
   const near = { ...arrays, causal, scale: 1 / Math.sqrt(dHead), normalise: true, block, sinks };
   backend.softmaxAttention({ ...near, out: out.storage, logSumExp: logSumExp.storage });
 
+  const estimated = mass === 'features' ? perQuery() : undefined;
+  const nearOut = estimated && tracked ? copyOf(out) : undefined;
   const far = {
     ...arrays,
     ...featureStorages(features, dHead),
     ...{ gain: gain?.storage, block, sinks, weight: features.weight },
   };
+  if (estimated) backend.nearMass({ ...far, causal, logMass: estimated.storage });
+  const masses = estimated ?? logSumExp;
   const sweep = (reverse: boolean) => {
     const shares = perQuery();
-    const kept = tracked && reverse ? perQuery() : undefined;
+    const kept = tracked && (reverse || estimated) ? perQuery() : undefined;
     const snapshots = tracked
       ? Tensor.empty(backend, [farSnapshotsLength(sizes, features.numFeatures, block)])
       : undefined;
     backend.farField({
       ...far,
       ...state,
-      ...{ out: out.storage, logSumExp: logSumExp.storage, shares: shares.storage },
+      ...{ out: out.storage, logSumExp: masses.storage, shares: shares.storage },
       ...{ kept: kept?.storage, snapshots: snapshots?.storage, reverse, updateState: state !== undefined },
     });
     return { reverse, shares, kept, snapshots };
@@ -85,7 +94,17 @@ export function nearFieldAttention(
     const gradients = [queries, keys, values].map((input) => resultFor(sequences, input));
     const [dQ, dK, dV] = gradients.map(({ storage }) => storage);
     const shared: AttentionGradients = { out: out.storage, dOut: gradient.storage, dQ, dK, dV };
-    backend.softmaxAttentionBackward({ ...near, ...shared, logSumExp: logSumExp.storage });
+    if (nearOut) {
+      // The near rows were multiplied by `kept`, so their probabilities are those of a mass that is larger by 1/kept.
+      const kept = sweeps.map((each) => each.kept as Tensor).reduce((product, each) => multiply(product, each));
+      const total = subtract(logSumExp, scale(log(kept), Math.sqrt(dHead)));
+      const alone = { ...shared, out: nearOut.storage };
+      backend.softmaxAttentionBackward({ ...near, ...alone, logSumExp: total.storage });
+      const ofMass = { nearOut: nearOut.storage, kept: kept.storage, causal };
+      backend.nearMassBackward({ ...far, ...shared, ...ofMass });
+    } else {
+      backend.softmaxAttentionBackward({ ...near, ...shared, logSumExp: logSumExp.storage });
+    }
     const dGain = Tensor.zeros(backend, [heads]);
     // What an earlier sweep added was then multiplied by what the later sweep kept.
     const later = sweeps[1]?.kept;
@@ -103,5 +122,12 @@ export function nearFieldAttention(
     }
     return [...gradients, ...(gain ? [dGain] : [])];
   };
-  return record(inputsOfOp, out, adjoint, [logSumExp, ...saved]);
+  const others = [estimated, nearOut].filter((tensor) => tensor !== undefined);
+  return record(inputsOfOp, out, adjoint, [logSumExp, ...others, ...saved]);
+}
+
+function copyOf(tensor: Tensor): Tensor {
+  const copy = Tensor.empty(tensor.backend, tensor.shape);
+  tensor.backend.copy(tensor.storage, copy.storage);
+  return copy;
 }

@@ -4,7 +4,7 @@
 // larger one, the differences in float64. The divisor is then at least about 1/2, and no ε is needed.
 //
 // Roofline: 8·L·m·d flops a head for 24·L·d bytes, so arithmetic sets the pace.
-#include "far-field.h"
+#include "favor/near-field/far-field.h"
 #include "vector-math.h"
 
 namespace KERNELS_NAMESPACE {

@@ -5,7 +5,7 @@
 // All queries of a step see the same far keys, so the scale of a feature can be the largest so far. No quadratic form
 // over features is needed, as in the chunks of favor-causal.h.
 #pragma once
-#include "favor-causal.h"
+#include "favor/favor-causal.h"
 
 namespace KERNELS_NAMESPACE {
 

@@ -10,8 +10,8 @@
 // the starts of the segments.
 //
 // Roofline: 18·L·m·d flops a head for 40·L·d bytes and a segment's features twice through L2, so arithmetic sets the pace.
-#include "far-field.h"
-#include "favor-gradients.h"
+#include "favor/near-field/far-field.h"
+#include "favor/favor-gradients.h"
 
 namespace KERNELS_NAMESPACE {
 
