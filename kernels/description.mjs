@@ -889,7 +889,7 @@ export const kernels = {
   },
   near_mass: {
     about:
-      'The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential.',
+      'The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k). Like logSumExp, logMass is divided by the scale 1/√dHead. The map is exponential.',
     arguments: {
       ...QUERIES,
       k: 'in [batchK, heads, lengthK, dHead]',

@@ -34,6 +34,7 @@ const modes: readonly Mode<DemoFlags>[] = [
 interface Contestant {
   readonly label: string;
   readonly evaluation: Evaluation;
+  readonly tokens: number;
   readonly tokensPerSecond: number | undefined;
 }
 
@@ -47,8 +48,8 @@ const configuration: RunConfiguration = parseConfiguration(
     tokenizer: { type: 'bpe', vocabSize: 1024 },
     model: { dModel: 192, numLayers: 4, numHeads: 3, dFeedForward: 768, positions: 'rotary', dropout: 0 },
     training: {
-      batchSize: 2,
-      length: 512,
+      batchSize: 1,
+      length: 4096,
       learningRate: 4e-3,
       schedule: { kind: 'cosine', finalFraction: 0.05 },
       evaluateEvery: 500,
@@ -67,13 +68,8 @@ export function demoCommand(): Command {
       'directory of the two runs; an interrupted demonstration continues from there',
       'runs/moby-dick',
     )
-    .option(
-      '--minutes <n>',
-      "time for the Performer's training; the exact model takes the same steps",
-      positiveNumber,
-      3,
-    )
-    .option('--steps <n>', 'updates of each training, instead of --minutes', positiveInteger);
+    .option('--minutes <n>', 'time for the training of each of the two models', positiveNumber, 3)
+    .option('--steps <n>', 'updates of each training, instead of --minutes: equal tokens', positiveInteger);
   return planned<DemoFlags>(command, { modes }, (flags) => ({
     resolve: () => resolved(flags),
     perform: () => demo(flags),
@@ -102,9 +98,10 @@ async function resolved(flags: DemoFlags): Promise<object> {
 
 // A few minutes are too short to recover from new features.
 const attentionOf = (type: 'favor' | 'exact') =>
-  type === 'favor' ? { type, numFeatures: 128, redrawInterval: 0 } : { type };
+  type === 'favor' ? { type, numFeatures: 128, redrawInterval: 0, nearField: { block: 64 } } : { type };
 
-const warmupOf = (steps: number) => Math.ceil(steps / 20);
+/** Exact attention learns slowly after a warm-up of fewer than 60 steps. */
+const warmupOf = (steps: number) => Math.min(Math.ceil(steps / 2), Math.max(60, Math.ceil(steps / 20)));
 
 async function demo(flags: DemoFlags): Promise<void> {
   const signal = interruptSignal();
@@ -115,9 +112,12 @@ async function demo(flags: DemoFlags): Promise<void> {
       chooseSteps(run, flags, signal),
     );
     const results = [await contend(performer, 'Performer', signal)];
+    const runs = [performer];
     if (!signal.aborted) {
-      const { steps } = performer.configuration.training;
-      const exact = await openRun(backend, join(flags.out, 'exact'), 'exact', signal, async () => steps);
+      const exact = await openRun(backend, join(flags.out, 'exact'), 'exact', signal, (run) =>
+        chooseSteps(run, flags, signal),
+      );
+      runs.push(exact);
       results.push(await contend(exact, 'exact attention', signal));
     }
     if (signal.aborted) {
@@ -126,6 +126,7 @@ async function demo(flags: DemoFlags): Promise<void> {
       return;
     }
     await report(performer, results, flags, signal);
+    await reading(runs, signal);
     await sample(performer, flags, signal);
   } finally {
     backend.close();
@@ -154,6 +155,7 @@ async function openRun(
 /** The number of updates that fill the time, measured on a few that are then forgotten. */
 async function chooseSteps(run: Run, { minutes, steps }: DemoFlags, signal: AbortSignal): Promise<number> {
   if (steps !== undefined) return steps;
+  say(pico.dim('Measuring a few updates, to fill the time …'));
   const { training } = run.configuration;
   const { batchSize, length, seed } = training;
   const trainer = new Trainer({
@@ -163,7 +165,7 @@ async function chooseSteps(run: Run, { minutes, steps }: DemoFlags, signal: Abor
   });
   await trainer.step({ signal });
   const start = performance.now();
-  const trials = 20;
+  const trials = 5;
   for (let i = 0; i < trials; i++) await trainer.step({ signal });
   trainer.dispose();
   const secondsPerStep = (performance.now() - start) / 1000 / trials;
@@ -186,7 +188,7 @@ async function contend(run: Run, label: string, signal: AbortSignal): Promise<Co
   const evaluation = result.evaluation ?? (await evaluate(run.model, batches(), { characters, signal }));
   const tokensPerSecond = result.seconds > 0 ? result.tokens / result.seconds : undefined;
   if (result.seconds > 0) say(pico.dim(`  ${formatSeconds(result.seconds)}; saved as ${result.checkpoint}`));
-  return { label, evaluation, tokensPerSecond };
+  return { label, evaluation, tokens, tokensPerSecond };
 }
 
 async function report(
@@ -209,23 +211,22 @@ async function report(
     ['order-3 model of bytes', orderKModel(train, heldOut, 3)],
   ];
   const rows = [
-    ...baselines.map(([label, bits]) => [label, bits.toFixed(3), '', '']),
-    ...contestants.map(({ label, evaluation, tokensPerSecond }) => [
+    ...baselines.map(([label, bits]) => [label, bits.toFixed(3), '', '', '']),
+    ...contestants.map(({ label, evaluation, tokens, tokensPerSecond }) => [
       label,
       (evaluation.bitsPerCharacter ?? Number.NaN).toFixed(3),
       evaluation.perplexity.toFixed(2),
+      formatCount(tokens),
       tokensPerSecond === undefined ? '' : formatCount(tokensPerSecond),
     ]),
   ];
   say(
     `\nThe last tenth of the book, ${formatCount(store.heldOut.characters)} characters that none of them has seen:\n`,
   );
-  say(formatTable([['', 'bits/character', 'perplexity of a token', 'tokens/s trained'], ...rows]));
+  say(formatTable([['', 'bits/character', 'perplexity of a token', 'tokens', 'tokens/s trained'], ...rows]));
   if (flags.json) {
-    const json = contestants.map(({ label, evaluation, tokensPerSecond }) => ({
-      label,
-      ...evaluation,
-      tokensPerSecond,
+    const json = contestants.map(({ label, evaluation, tokens, tokensPerSecond }) => ({
+      ...{ label, ...evaluation, tokens, tokensPerSecond },
     }));
     printJson({
       steps: run.configuration.training.steps,
@@ -234,6 +235,32 @@ async function report(
       models: json,
     });
   }
+}
+
+const lengths = [512, 2048, 8192, 32768];
+/** A pass that takes longer is measured once. */
+const secondsOfReading = 1;
+
+/** Tokens a second that each model reads in one go, measured now; what they were trained on does not matter. */
+async function reading(runs: readonly Run[], signal: AbortSignal): Promise<void> {
+  say(`\n${pico.bold('Reading one long text')}, tokens a second, measured now:\n`);
+  const rows: string[][] = [];
+  for (const [i, { model, corpus }] of runs.entries()) {
+    const row = [i === 0 ? 'Performer' : 'exact attention'];
+    rows.push(row);
+    for (const length of lengths) {
+      const data = trainingWindows(corpus.store.train, { batchSize: 1, length, seed: 1 });
+      const batch = await data.batchAt(0);
+      const start = performance.now();
+      let passes = 0;
+      while (performance.now() - start < secondsOfReading * 1000 && !signal.aborted) {
+        await evaluate(model, [batch], { signal });
+        passes++;
+      }
+      row.push(formatCount((passes * length * 1000) / (performance.now() - start)));
+    }
+  }
+  say(formatTable([['text of', ...lengths.map((length) => `${formatCount(length)} tokens`)], ...rows]));
 }
 
 async function sample(run: Run, flags: DemoFlags, signal: AbortSignal): Promise<void> {

@@ -719,7 +719,7 @@ RUN(far_field);
 PLAN(far_field_backward);
 RUN(far_field_backward);
 
-// The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential.
+// The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k). Like logSumExp, logMass is divided by the scale 1/√dHead. The map is exponential.
 #define ARGUMENTS_near_mass \
   [[maybe_unused]] const float* q, \
   [[maybe_unused]] const float* k, \

@@ -1200,7 +1200,7 @@ export interface FarFieldBackwardArguments {
   readonly weight: number;
 }
 
-/** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential. */
+/** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k). Like logSumExp, logMass is divided by the scale 1/√dHead. The map is exponential. */
 export interface NearMassArguments {
   /** float32 `[batchQ, heads, lengthQ, dHead]`, read: queries. */
   readonly q: Storage;
@@ -1432,7 +1432,7 @@ export interface Operations {
   farField(args: FarFieldArguments): void;
   /** Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys. */
   farFieldBackward(args: FarFieldBackwardArguments): void;
-  /** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k) over 1/√dHead, as logSumExp of softmax_attention is. The map is exponential. */
+  /** The mass of the near field as features estimate it. logMass is the logarithm of weight·Σ_near Σ_r φ_r(q) φ_r(k). Like logSumExp, logMass is divided by the scale 1/√dHead. The map is exponential. */
   nearMass(args: NearMassArguments): void;
   /** Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out). */
   nearMassBackward(args: NearMassBackwardArguments): void;
