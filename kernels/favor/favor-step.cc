@@ -1,5 +1,6 @@
 // One token of causal FAVOR+ for every (batch, head): bound by reading the state once, so a dense projection is not packed.
 #include "favor-rows.h"
+#include "favor/features/favor-vector.h"
 
 namespace KERNELS_NAMESPACE {
 
@@ -7,60 +8,16 @@ namespace {
 
 struct Scratch {
   Estimator estimator;
-  Directions directions;
-  Index dHead, dValue;
-  float *rows, *key, *query, *scale, *value, *numerators;  // rows: the key and the query; key, query: u, then features
+  VectorProjection projection;  // of the key and of the query
+  float *key, *query, *scale, *value, *numerators;  // key, query: u, then features
 
-  Scratch(Arena& arena, const Estimator& e, Index dHead, Index dValue)
-      : estimator(e), directions(arena, e, dHead), dHead(dHead), dValue(dValue) {
+  Scratch(Arena& arena, const Estimator& e, Index dHead, Index dValue) : estimator(e), projection(arena, e, dHead) {
     const Index padded = roundUp(e.numFeatures, kWidth);
-    rows = arena.floats(2 * dHead);
     key = arena.floats(padded);
     query = arena.floats(padded);
     scale = arena.floats(padded);
     value = arena.floats(dValue + 1);
     numerators = arena.floats(dValue + 1);
-  }
-
-  // u of both rows.
-  void project() {
-    const float unit = (float)estimator.unit();
-    const float scaling = (float)(estimator.unit() / __builtin_sqrt(__builtin_sqrt((double)dHead)));
-    if (estimator.isDense()) {
-      scaleRow(rows, 2 * dHead, scaling);
-      multiply(rows, unit, key);
-      multiply(rows + dHead, unit, query);
-      return;
-    }
-    directions.apply(rows, dHead, 2, 0, estimator.numFeatures);
-    const float* lengths = directions.lengths();
-    for (Index r = 0, direction = 0; r < estimator.numFeatures; r++) {
-      const float *both = directions.values + direction * kRows, bias = estimator.bias ? estimator.bias[r] * unit : 0;
-      key[r] = both[0] * (lengths[r] * scaling) + bias;
-      query[r] = both[1] * (lengths[r] * scaling) + bias;
-      if (++direction == directions.count) direction = 0;
-    }
-  }
-
-  // u = W x + b·unit for kWidth features at a time; x already scaled.
-  void multiply(const float* x, float unit, float* u) const {
-    for (Index r = 0; r < estimator.numFeatures; r += kWidth) {
-      const int valid = (int)smaller(kWidth, estimator.numFeatures - r);
-      Vector products[kWidth];
-      for (int i = 0; i < kWidth; i++) {
-        Vector total = {};
-        if (i < valid) {
-          const float* row = estimator.projection + (r + i) * dHead;
-          Index c = 0;
-          for (; c + kWidth <= dHead; c += kWidth) total = fma(load(row + c), load(x + c), total);
-          if (c < dHead) total = fma(loadPartial(row + c, (int)(dHead - c)), loadPartial(x + c, (int)(dHead - c)), total);
-        }
-        products[i] = total;
-      }
-      Vector b = {};
-      if (estimator.bias) b = valid == kWidth ? load(estimator.bias + r) : loadPartial(estimator.bias + r, valid);
-      store(u + r, fma(b, splat(unit), sumAcross(products)));
-    }
   }
 
   // u becomes features, and scale what holds after this key; returns M.
@@ -133,13 +90,15 @@ RUN(favor_step) {
   const RowRule rule{weight, stabiliser};
   const Index width = dValue + 1;
   for (Index unit = work.first; unit < work.last; unit++) {
-    copyRow(s.rows, k + unit * dHead, dHead);
-    copyRow(s.rows + dHead, q + unit * dHead, dHead);
+    float* rows = s.projection.rows;
+    copyRow(rows, k + unit * dHead, dHead);
+    copyRow(rows + dHead, q + unit * dHead, dHead);
     copyRow(s.value, v + unit * dValue, dValue);
     s.value[dValue] = 1;
-    const HalfNorm d(s.rows, dHead, kBits, !s.estimator.isExponential());
-    if (s.estimator.isExponential() && d.overflows) fillZero(s.rows, dHead);  // the key is as far as can be: D alone counts
-    s.project();
+    const HalfNorm d(rows, dHead, kBits, !s.estimator.isExponential());
+    if (s.estimator.isExponential() && d.overflows) fillZero(rows, dHead);  // the key is as far as can be: D alone counts
+    float* const both[] = {s.key, s.query};
+    s.projection.apply(2, both);
 
     float* scale = scales + unit * numFeatures;
     const float highest = s.estimator.isExponential() ? s.exponentialFeatures(scale, d) : s.mappedFeatures(scale, d);

@@ -5,29 +5,43 @@
 //
 // Roofline: 8·L·m·d flops a head for 24·L·d bytes, so arithmetic sets the pace.
 #include "favor/near-field/far-field.h"
+#include "favor/features/favor-vector.h"
 #include "vector-math.h"
 
 namespace KERNELS_NAMESPACE {
 
 namespace {
 
+constexpr Index kFewQueries = 8;  // read one by one
+
 struct Scratch {
   Projection projection;
   FarKeys keys;
   FarQueries queries;
   CausalState state;
+  VectorProjection row;
   Index dValue, stride;
-  float *keyBlock, *queryBlock, *totals, *delta, *numerators, *denominators;
+  float *keyBlock, *queryBlock, *totals, *delta, *numerators, *denominators, *features;
+  bool isPacked = false;
 
   Scratch(Arena& arena, const Estimator& estimator, Index dHead, Index dValue)
       : projection(arena, estimator, dHead, estimator.numFeatures), keys(arena, projection, dValue), queries(arena, projection),
-        state(arena, estimator.numFeatures, dValue), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
+        state(arena, estimator.numFeatures, dValue), row(arena, estimator, dHead), dValue(dValue), stride(roundUp(dValue + 1, kWidth)) {
     keyBlock = arena.floats(kRows * kFeatureBlock);
     queryBlock = arena.floats(kFeatureBlock * kRows);
     totals = arena.floats(kFeatureBlock);
     delta = arena.floats(kFeatureBlock * stride);
     numerators = arena.floats(kRows * stride);
     denominators = arena.floats(kRows);
+    features = arena.floats(projection.paddedFeatures());
+  }
+
+  // Packing the projection takes longer than one token.
+  void pack() {
+    if (isPacked) return;
+    projection.pack(projection.estimator.unit(), 0, projection.numFeatures);
+    fillZero(delta, kFeatureBlock * stride);
+    isPacked = true;
   }
 
   // Adds the tile's keys to the state.
@@ -53,6 +67,33 @@ struct Scratch {
     }
   }
 };
+
+// Numerators, denominator and M of one query from a state where it is: rows of dValue + 1 numbers.
+void readRow(Scratch& s, const float* query, const float* sums, const float* scales) {
+  const Index numFeatures = s.projection.numFeatures, width = s.dValue + 1;
+  copyRow(s.row.rows, query, s.projection.dHead);
+  float* const u[] = {s.features};
+  s.row.apply(1, u);
+  const auto scalesOf = [&](Index r) {
+    return r + kWidth <= numFeatures ? load(scales + r) : loadPartial(scales + r, (int)(numFeatures - r));
+  };
+  for (Index r = numFeatures; r % kWidth != 0; r++) s.features[r] = -kInfinity;
+  Vector high = splat(-kInfinity);
+  for (Index r = 0; r < numFeatures; r += kWidth) high = maximum(load(s.features + r) + scalesOf(r), high);
+  s.queries.highest[0] = largest(high);
+  const Vector whole = wholeHighest(splat(s.queries.highest[0]));
+  for (Index r = 0; r < numFeatures; r += kWidth) store(s.features + r, exp2Far(load(s.features + r), scalesOf(r), whole));
+  fillZero(s.numerators, s.stride);
+  for (Index r = 0; r < numFeatures; r++, sums += width) {
+    const Vector feature = splat(s.features[r]);
+    Index c = 0;
+    for (; c + kWidth <= width; c += kWidth) store(s.numerators + c, fma(feature, load(sums + c), load(s.numerators + c)));
+    if (const int lanes = (int)(width - c))
+      store(s.numerators + c, fma(feature, loadPartial(sums + c, lanes), load(s.numerators + c)));
+  }
+  fillZero(s.denominators, kWidth);
+  s.denominators[0] = s.numerators[s.dValue];
+}
 
 struct Head {
   Rows<const float> queries, keys, values;
@@ -115,8 +156,6 @@ RUN(far_field) {
   if (work.first >= work.last) return;
   Arena arena(work.scratch);
   Scratch s(arena, FAR_ESTIMATOR, dHead, dValue);
-  s.projection.pack(s.projection.estimator.unit(), 0, numFeatures);
-  fillZero(s.delta, kFeatureBlock * s.stride);
   for (Index unit = work.first; unit < work.last; unit++) {
     const Index index = unit % heads, at = unit * numFeatures * (dValue + 1);
     const FarSequence sequence(sequences + unit / heads * kSequenceColumns, block, sinks, reverse);
@@ -132,11 +171,20 @@ RUN(far_field) {
     fillZero(head.shares, sequence.queryLength);
     if (head.kept) fillValue(head.kept, sequence.queryLength, 1);
 
-    Index added = 0;  // steps of keys in the state
+    const bool update = sums && updateState;
+    const Index wanted = sequence.keyStepsBefore(sequence.keyLength);
+    Index added = sums ? sequence.keyStepsBefore(sequence.offset) : 0;  // steps of keys in the state
+    const bool isRead = sums && !snapshots && sequence.queryLength <= kFewQueries && (!update || wanted <= added) &&
+                        sequence.keyStepsBefore(sequence.offset + sequence.queryLength - 1) <= added;
+    for (Index row = 0; isRead && row < sequence.queryLength; row++) {  // nothing becomes far: the state stays as it is
+      readRow(s, head.queries[row], sums + at, scales + unit * numFeatures);
+      addRows(s, head, row, 1);
+    }
+    if (isRead) continue;
+    s.pack();
     if (sums) {
       s.state.import(sums + at, compensation + at, scales + unit * numFeatures);
       s.keys.startFrom(s.state);
-      added = sequence.keyStepsBefore(sequence.offset);
     } else {
       s.state.reset();
       s.keys.reset();
@@ -145,8 +193,6 @@ RUN(far_field) {
       s.state.moveTo(s.keys.running);
       s.state.exportTo(sums + at, compensation + at, scales + unit * numFeatures);
     };
-    const bool update = sums && updateState;
-    const Index wanted = sequence.keyStepsBefore(sequence.keyLength);
     const auto addKeysUpTo = [&](Index end) {
       for (; added < end; added++) {
         if (update && added == wanted) exportState();
