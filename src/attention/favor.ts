@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import { featureMapKinds, projectionForms } from '../backend/types.ts';
+import { featureMapKinds, MAX_BLOCK, projectionForms } from '../backend/types.ts';
 import { ConfigurationError, DataError } from '../base/errors.ts';
 import type { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, describe, type OptionKinds, option } from '../base/options.ts';
@@ -13,6 +13,7 @@ import {
 import type { Features } from '../features/features.ts';
 import { type FeatureTensors, favor, favorState, featureStorages, resultOf } from '../tensor/ops/attention/favor.ts';
 import { favorCausal } from '../tensor/ops/attention/favor-causal.ts';
+import { type NearFieldOptions, nearFieldAttention } from '../tensor/ops/attention/near-field.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { backendKind, checkTensors, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
@@ -20,7 +21,7 @@ import { FavorState, favorStateKind } from './decoding/favor-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { checkStep } from './decoding/step.ts';
 import { attendOptions, checkAttend } from './options.ts';
-import { attentionInputs, denseSequences } from './packing.ts';
+import { attentionInputs, checkNearField, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';
 
 /** Random features drawn from a seed. Defaults: 256 positive orthogonal features, seed 0. */
@@ -86,6 +87,7 @@ function uploadFeatures(backend: Backend, drawn: Features, dHead: number): Featu
  * @param keys `[batch, heads, lengthK, dHead]`
  * @param values `[batch, heads, lengthK, dValue]`
  * @param options.features tensors from {@link drawFeatures}, or what to draw them from
+ * @param options.nearField near keys are exact, and only far keys are estimated (docs/favor.md). Default: an estimate of all keys.
  * @returns `[batch, heads, lengthQ, dValue]`; zeros for a query that sees no valid key
  */
 export function favorAttention(
@@ -100,14 +102,36 @@ export function favorAttention(
     const given = options.features ?? {};
     if (isDrawn(given)) checkArguments('favorAttention', { features: given }, { features: featureTensorsKind });
     const features = isDrawn(given) ? given : drawFeatures(queries.backend, queries.shape[3], given);
+    const { nearField } = options;
+    if (nearField) {
+      checkOptions<NearFieldChoice>('favorAttention: nearField', nearField, nearFieldOptions);
+      checkNearField(queries, keys, options);
+    }
     const inputs = attentionInputs(queries, keys, values, options);
+    if (nearField) return nearFieldAttention(inputs, features, { ...nearField, causal: options.causal });
     return options.causal ? favorCausal(inputs, features, options) : favor(inputs, features, options);
   });
 }
 
-type FavorAttentionOptions = AttendOptions & { features?: FeatureTensors | FeatureOptions };
+type FavorAttentionOptions = AttendOptions & {
+  features?: FeatureTensors | FeatureOptions;
+  nearField?: NearFieldChoice | undefined;
+};
 
-const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = { ...attendOptions, features: option.plain };
+const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = {
+  ...attendOptions,
+  features: option.plain,
+  nearField: option.plain,
+};
+
+type NearFieldChoice = Omit<NearFieldOptions, 'causal'>;
+
+const nearFieldOptions: OptionKinds<NearFieldChoice> = {
+  block: option.countTo(MAX_BLOCK),
+  sinks: option.upTo(MAX_BLOCK),
+  gain: tensorKind,
+  mass: option.oneOf('kernel', 'features'),
+};
 
 const featureTensorsKind = option.having('what drawFeatures() gives', {
   dHead: option.count,

@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import { ConfigurationError, DataError } from '../base/errors.ts';
+import { DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import type { FeatureTensors } from '../tensor/ops/attention/favor.ts';
@@ -15,7 +15,7 @@ import { checkArray, parseSavedState, type SavedState, type SavedStateJson } fro
 import { checkStep } from './decoding/step.ts';
 import { FavorAttention, type FavorAttentionConfiguration } from './favor.ts';
 import { checkAttend } from './options.ts';
-import { attendedSizes, attentionInputs, denseSequences, segmentLengths } from './packing.ts';
+import { attentionInputs, checkNearField, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, AttentionLayerSizes, DecodingSizes } from './types.ts';
 
 /**
@@ -62,12 +62,7 @@ export class NearFieldAttention implements Attention<NearFieldState> {
   /** @throws ConfigurationError where queries and keys have no positions in common, and for rows that are not divided. */
   attend(queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions = {}): Tensor {
     checkAttend('NearFieldAttention.attend', { queries, keys, values }, options);
-    if (options.normalised === false) {
-      throw new ConfigurationError(
-        'A near field needs rows that are divided by their sums: leave out normalised, or use nearField: null.',
-      );
-    }
-    if (!options.causal) checkCommonPositions(queries, keys, options);
+    checkNearField(queries, keys, options);
     const differentiable = [queries, keys, values, ...(this.#gain ? [this.#gain] : [])];
     return scopeUnlessTracked(differentiable, () =>
       this.#attendTo(attentionInputs(queries, keys, values, options), options.causal),
@@ -160,14 +155,4 @@ export function createFavor(
   return nearField
     ? new NearFieldAttention(backend, { ...configuration, nearField }, dHead, numHeads, random)
     : new FavorAttention(backend, configuration, dHead, random);
-}
-
-function checkCommonPositions(queries: Tensor, keys: Tensor, options: AttendOptions): void {
-  const { lengthQ, lengthK } = attendedSizes(queries, keys, options);
-  const { segments, keySegments } = options;
-  const lengths = segments ? segmentLengths(segments, keySegments) : [[lengthQ, lengthK]];
-  if (lengths.every(([q, k]) => q === k || q === 0 || k === 0)) return;
-  throw new ConfigurationError(
-    'A near field needs queries and keys at the same positions; for attention to another sequence use nearField: null.',
-  );
 }

@@ -139,6 +139,23 @@ export function attentionInputs(
   return { queries, keys, values, layout, sequences, keyMask: keyMask && maskTensor(backend, keyMask, batch, lengthK) };
 }
 
+/** @throws ConfigurationError where queries and keys have no positions in common, and for rows that are not divided by their sums. */
+export function checkNearField(queries: Tensor, keys: Tensor, options: AttendOptions): void {
+  if (options.normalised === false) {
+    throw new ConfigurationError(
+      'A near field needs rows that are divided by their sums: leave out normalised, or use nearField: null.',
+    );
+  }
+  if (options.causal) return;
+  const { lengthQ, lengthK } = attendedSizes(queries, keys, options);
+  const { segments, keySegments } = options;
+  const lengths = segments ? segmentLengths(segments, keySegments) : [[lengthQ, lengthK]];
+  if (lengths.every(([q, k]) => q === k || q === 0 || k === 0)) return;
+  throw new ConfigurationError(
+    'A near field needs queries and keys at the same positions; for attention to another sequence use nearField: null.',
+  );
+}
+
 /** Sizes that the options are checked against. */
 export function attendedSizes(queries: Tensor, keys: Tensor, { layout = 'bhld' }: AttendOptions) {
   const lengthAxis = layout === 'bhld' ? 2 : 1;

@@ -3,7 +3,7 @@ import { createAttention } from '../../src/attention/attention.ts';
 import { type AttentionOptions, attentionSchema } from '../../src/attention/configuration.ts';
 import { savedStateToJson } from '../../src/attention/decoding/saved-state.ts';
 import { exactAttention } from '../../src/attention/exact.ts';
-import { drawFeatures } from '../../src/attention/favor.ts';
+import { drawFeatures, favorAttention } from '../../src/attention/favor.ts';
 import { NearFieldAttention } from '../../src/attention/near-field.ts';
 import { attentionInputs } from '../../src/attention/packing.ts';
 import type { AttendOptions, Attention, DecodingState } from '../../src/attention/types.ts';
@@ -170,6 +170,23 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
       }
     },
   );
+
+  it('is an option of favorAttention', async () => {
+    const [queries, keys, values] = [dHead, dHead, dValue].map((d, i) =>
+      randomTensor(backend, [1, heads, length, d], i),
+    );
+    const gain = tensor(backend, [0.5, -0.5], [heads]);
+    const features = drawFeatures(backend, dHead, { numFeatures: 8 });
+    for (const mass of ['kernel', 'features'] as const) {
+      const nearField = { block: 4, sinks: 1, gain, mass };
+      const own = await numbers(() => favorAttention(queries, keys, values, { causal: true, features, nearField }));
+      const inputs = attentionInputs(queries, keys, values, { causal: true });
+      const expected = await numbers(() => nearFieldAttention(inputs, features, { ...nearField, causal: true }));
+      expect(own).toEqual(expected);
+      expect(own).not.toEqual(await numbers(() => favorAttention(queries, keys, values, { causal: true, features })));
+    }
+    expect(() => favorAttention(queries, keys, values, { nearField: { block: 4, blok: 1 } as never })).toThrow(/block/);
+  });
 
   it('counts blocks from the start of every packed sequence, which is to the bit what it is alone', async () => {
     const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1 } });
