@@ -75,7 +75,9 @@ function describeTraining({ step, configuration, best }: TrainingState): [string
 /** First length that FAVOR+ takes on this backend. */
 function crossoverOf({ backend, configuration: { attention, causal } }: Transformer): number {
   if (attention.type !== 'auto') return 0;
-  return attention.crossover ?? crossoverLength(backend.name, attention.numFeatures, causal);
+  return (
+    attention.crossover ?? crossoverLength(backend.name, attention.numFeatures, causal, attention.nearField?.block)
+  );
 }
 
 function describe(configuration: object): string {

@@ -17,7 +17,7 @@ export function describeConversion(report: ConversionReport): string {
       estimator,
       `${numFeatures}`,
       ...comparisonCells(model, predicts),
-      number(worst(layers)),
+      layers.length > 0 ? number(worst(layers)) : '',
     ]);
     const title = ['all layers', 'features', ...comparisonTitles(predicts), 'worst layer'];
     const reference = predicts ? [['exact', '', '0', '1', percent(exact.accuracy ?? 0), '']] : [];

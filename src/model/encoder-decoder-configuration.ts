@@ -36,6 +36,10 @@ export const encoderDecoderSchema = z.lazy(() => {
         path: ['numHeads'],
         error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
       }),
+      z.refine(({ crossAttention }) => !('nearField' in crossAttention && crossAttention.nearField), {
+        path: ['crossAttention'],
+        error: 'a near field needs queries and keys at the same positions; use nearField: null for crossAttention',
+      }),
       z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
         path: ['positions'],
         error: 'rotary positions need an even head width dModel/numHeads',

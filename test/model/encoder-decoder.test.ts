@@ -145,6 +145,12 @@ describe.each(attentions)('EncoderDecoder with $attention.type, $crossAttention.
 });
 
 describe('EncoderDecoder', () => {
+  it('takes a near field within a sequence, not from one to another', () => {
+    const nearField = { ...favor, nearField: { block: 2 } };
+    model({ attention: nearField }).dispose();
+    expect(() => model({ crossAttention: nearField })).toThrow(/same positions/);
+  });
+
   it('is pre-norm residual parts: self-attention, attention to the encoded source, feed-forward', async () => {
     const exact = { type: 'exact' } as const;
     const made = model({ positions: 'none', attention: exact, crossAttention: exact });

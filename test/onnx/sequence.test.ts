@@ -227,9 +227,11 @@ describe('what a graph holds', () => {
       'This model has no output pooler_output: choose among last_hidden_state, logits.',
     );
     const lsh = await drawModel(backend, { ...base, attention: 'lsh' });
+    const near = await drawModel(backend, { ...base, attention: { ...favor, nearField: { block: 4 } } });
+    await expect(exportOnnx(near)).rejects.toThrow(/near field has no ONNX graph/);
     await expect(exportOnnx(lsh)).rejects.toThrow(
       /LSH attention .*: export a model with attention favor, exact or linformer\./,
     );
-    for (const each of [model, lsh]) each.dispose();
+    for (const each of [model, near, lsh]) each.dispose();
   });
 });

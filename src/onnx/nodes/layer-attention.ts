@@ -9,7 +9,7 @@ type LayerAttention =
 
 /**
  * @param auto what an `auto` attention becomes
- * @throws ConfigurationError for LSH attention
+ * @throws ConfigurationError for LSH attention and for a near field
  */
 export function layerAttention(
   { attention, exactLayers }: TransformerConfiguration,
@@ -17,6 +17,11 @@ export function layerAttention(
   auto: 'favor' | 'exact',
 ): LayerAttention {
   if (exactLayers.includes(layer)) return { type: 'exact' };
+  if ('nearField' in attention && attention.nearField && !(attention.type === 'auto' && auto === 'exact')) {
+    throw new ConfigurationError(
+      'A near field has no ONNX graph yet: export a model with nearField null, or one whose attention auto becomes exact.',
+    );
+  }
   switch (attention.type) {
     case 'lsh':
       throw new ConfigurationError(

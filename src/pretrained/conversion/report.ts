@@ -113,7 +113,8 @@ export async function conversionReport(
           { attention: { type: 'favor', ...features, nearField }, exactLayers: [] },
           seed,
         );
-        const { layers } = await inputs.measure({ ...features, seed });
+        // A near field has no rows of its own yet to compare.
+        const { layers } = nearField ? { layers: [] } : await inputs.measure({ ...features, seed });
         ladder.push({ estimator, features, numFeatures: m, model: whole, layers });
       }
     }
@@ -182,7 +183,7 @@ async function layersOf(
   { attention, exactLayers }: ChosenAttention,
   seed: number,
 ): Promise<LayerError[]> {
-  if (attention.type !== 'favor' && attention.type !== 'auto') return [];
+  if ((attention.type !== 'favor' && attention.type !== 'auto') || attention.nearField) return [];
   const { layers } = await inputs.measure({ ...featuresOf(attention), seed });
   return layers.filter(({ layer }) => !exactLayers.includes(layer));
 }

@@ -244,3 +244,20 @@ describe('conversionReport', () => {
     expect(backend.bytesAllocated).toBe(before);
   });
 });
+
+describe('a near field', () => {
+  it('is what the report measures: where all is near, nothing is lost', async () => {
+    const exact = model();
+    const options = {
+      attention: { type: 'favor', numFeatures: 4, nearField: { block: 13 } },
+      numFeatures: [4],
+    } as const;
+    const report = await conversionReport(exact, batches, { ...options, estimators: ['positive'] });
+    expect(report.ladder[0].model.embeddingError).toBeLessThan(1e-9);
+    expect(report.chosen.model.embeddingError).toBeLessThan(1e-9);
+    expect(report.chosen.layers).toEqual([]);
+    const plain = await conversionReport(exact, batches, { numFeatures: [4], estimators: ['positive'] });
+    expect(plain.ladder[0].model.embeddingError).toBeGreaterThan(1e-3);
+    exact.dispose();
+  });
+});
