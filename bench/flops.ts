@@ -23,6 +23,13 @@ export function favorFlops({ heads, length, dHead }: AttentionShape, numFeatures
   return { flops: (8 + 12 * backward) * features * dHead, exponentials: 2 * features * (1 + backward) };
 }
 
+/** Exact attention to 1.5·block keys a query and features for the rest, causal. */
+export function nearFieldFlops(shape: AttentionShape, numFeatures: number, block: number, pass: Pass): Work {
+  const near = exactFlops({ ...shape, lengthQ: Math.min(shape.length, 1.5 * block) }, false, pass);
+  const far = favorFlops(shape, numFeatures, pass);
+  return { flops: near.flops + far.flops, exponentials: near.exponentials + far.exponentials };
+}
+
 /** QKᵀ and AV: 4·L²·d·H; backward 10·L²·d·H; causal half of each. One exponential per pair, again in the backward pass. */
 export function exactFlops(
   { heads, length, lengthQ = length, dHead }: AttentionShape,

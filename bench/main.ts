@@ -9,6 +9,7 @@ import { favor } from './attention/favor.ts';
 import { favorCausal } from './attention/favor-causal.ts';
 import { featureMaps } from './attention/feature-maps.ts';
 import { lengthLadder } from './attention/lengths.ts';
+import { nearField } from './attention/near-field.ts';
 import { projections } from './attention/projections.ts';
 import { softmaxAttention } from './attention/softmax-attention.ts';
 import type { BackendKind, BenchmarkCase } from './case.ts';
@@ -41,6 +42,7 @@ const cases: readonly BenchmarkCase[] = [
   gemm,
   favor,
   favorCausal,
+  nearField,
   softmaxAttention,
   lengthLadder,
   featureMaps,
