@@ -56,36 +56,43 @@ export function nearFieldAttention(
     throw new ShapeError('nearFieldAttention: a given state is for causal attention without gradients; leave it out.');
   }
   const perQuery = () => Tensor.empty(backend, [batch, heads, lengthQ]);
+  const isEstimated = mass === 'features';
+  const saveFor = (reverse: boolean) => ({
+    reverse,
+    shares: perQuery(),
+    kept: tracked && (reverse || isEstimated) ? perQuery() : undefined,
+    snapshots: tracked ? Tensor.empty(backend, [farSnapshotsLength(sizes, features.numFeatures, block)]) : undefined,
+  });
   const out = resultFor(sequences, queries, attentionShape(layout, batch, heads, lengthQ, dValue));
   const logSumExp = perQuery();
-  const arrays = { ...sizes, ...attentionStorages(inputs) };
-  const near = { ...arrays, causal, scale: 1 / Math.sqrt(dHead), normalise: true, block, sinks };
-  backend.softmaxAttention({ ...near, out: out.storage, logSumExp: logSumExp.storage });
-
-  const estimated = mass === 'features' ? perQuery() : undefined;
-  const nearOut = estimated && tracked ? copyOf(out) : undefined;
-  const far = {
-    ...arrays,
+  const forwards = saveFor(false);
+  // One object for all calls: a decoded token passes here for every layer.
+  const call = {
+    ...sizes,
+    ...attentionStorages(inputs),
     ...featureStorages(features, dHead),
+    ...state,
     ...{ gain: gain?.storage, block, sinks, weight: features.weight },
+    ...{ causal, scale: 1 / Math.sqrt(dHead), normalise: true, updateState: state !== undefined },
+    ...{ out: out.storage, logSumExp: logSumExp.storage, shares: forwards.shares.storage },
+    ...{ kept: forwards.kept?.storage, snapshots: forwards.snapshots?.storage, reverse: false },
   };
-  if (estimated) backend.nearMass({ ...far, causal, logMass: estimated.storage });
-  const masses = estimated ?? logSumExp;
-  const sweep = (reverse: boolean) => {
-    const shares = perQuery();
-    const kept = tracked && (reverse || estimated) ? perQuery() : undefined;
-    const snapshots = tracked
-      ? Tensor.empty(backend, [farSnapshotsLength(sizes, features.numFeatures, block)])
-      : undefined;
+  backend.softmaxAttention(call);
+  const estimated = isEstimated ? perQuery() : undefined;
+  const nearOut = estimated && tracked ? copyOf(out) : undefined;
+  if (estimated) backend.nearMass({ ...call, logMass: estimated.storage });
+  const far = estimated ? { ...call, logSumExp: estimated.storage } : call;
+  backend.farField(far);
+  const sweeps = [forwards];
+  if (!causal) {
+    const backwards = saveFor(true);
+    const { shares, kept, snapshots } = backwards;
     backend.farField({
       ...far,
-      ...state,
-      ...{ out: out.storage, logSumExp: masses.storage, shares: shares.storage },
-      ...{ kept: kept?.storage, snapshots: snapshots?.storage, reverse, updateState: state !== undefined },
+      ...{ shares: shares.storage, kept: kept?.storage, snapshots: snapshots?.storage, reverse: true },
     });
-    return { reverse, shares, kept, snapshots };
-  };
-  const sweeps = causal ? [sweep(false)] : [sweep(false), sweep(true)];
+    sweeps.push(backwards);
+  }
   const saved = sweeps.flatMap(({ shares, kept, snapshots }) =>
     [shares, kept, snapshots].filter((tensor) => tensor !== undefined),
   );
@@ -99,11 +106,11 @@ export function nearFieldAttention(
       const kept = sweeps.map((each) => each.kept as Tensor).reduce((product, each) => multiply(product, each));
       const total = subtract(logSumExp, scale(log(kept), Math.sqrt(dHead)));
       const alone = { ...shared, out: nearOut.storage };
-      backend.softmaxAttentionBackward({ ...near, ...alone, logSumExp: total.storage });
+      backend.softmaxAttentionBackward({ ...call, ...alone, logSumExp: total.storage });
       const ofMass = { nearOut: nearOut.storage, kept: kept.storage, causal };
-      backend.nearMassBackward({ ...far, ...shared, ...ofMass });
+      backend.nearMassBackward({ ...call, ...shared, ...ofMass });
     } else {
-      backend.softmaxAttentionBackward({ ...near, ...shared, logSumExp: logSumExp.storage });
+      backend.softmaxAttentionBackward({ ...call, ...shared });
     }
     const dGain = Tensor.zeros(backend, [heads]);
     // What an earlier sweep added was then multiplied by what the later sweep kept.
@@ -112,7 +119,7 @@ export function nearFieldAttention(
       const dGains = Tensor.empty(backend, [numSequences, heads]);
       const total = later && i === 0 ? multiply(shares, later) : shares;
       backend.farFieldBackward({
-        ...far,
+        ...call,
         ...shared,
         ...{ shares: total.storage, snapshots: (snapshots as Tensor).storage, dGain: dGains.storage, reverse },
       });
