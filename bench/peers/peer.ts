@@ -1,5 +1,6 @@
 /** What other engines are asked to do, and how: the interface that one file per engine implements. */
 import type { Backend } from '../../src/entries/performers.ts';
+import type { TrainingSize } from '../whole/training-step.ts';
 
 /** Inputs of one attention, the same numbers for every engine. */
 export interface AttentionProblem {
@@ -28,14 +29,7 @@ export interface ProductProblem {
 }
 
 /** Steps of training a causal Transformer with rotary positions on one batch. */
-export interface TrainingProblem {
-  readonly dModel: number;
-  readonly numLayers: number;
-  readonly numHeads: number;
-  readonly dFeedForward: number;
-  readonly vocabSize: number;
-  readonly batchSize: number;
-  readonly length: number;
+export interface TrainingProblem extends TrainingSize {
   readonly learningRate: number;
   /** `[batchSize, length]`, and so are the targets. */
   readonly inputs: Int32Array<ArrayBuffer>;

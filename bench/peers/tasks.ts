@@ -35,39 +35,41 @@ interface TaskOptions {
 
 const timedSizes = (length: number) => ({ heads: HEADS, length, dHead: D_HEAD, numFeatures: NUM_FEATURES });
 
-export function favorTask({ label, against, length, causal = false }: TaskOptions): PeerTask {
+/** The outputs of an attention's passes, which are freed. */
+async function outputsOf(passes: ReturnType<typeof softmaxPasses> | ReturnType<typeof favorPasses>) {
+  passes.forward();
+  const { out } = await passes.read();
+  passes.release();
+  return out;
+}
+
+function attentionTask(
+  { label, against, length, causal = false }: TaskOptions,
+  kind: 'favor' | 'exact',
+): Omit<PeerTask, 'expected' | 'flops'> {
   return {
     label,
     against,
-    ...favorFlops({ heads: HEADS, length, dHead: D_HEAD }, NUM_FEATURES, 'forward'),
     bound: 1e-4,
     start: (peer, size, numThreads) =>
-      peer.favor?.(attentionProblem(size === 'small' ? SMALL : timedSizes(length), causal), numThreads),
-    async expected(reference) {
-      const passes = favorPasses(reference, SMALL, SMALL.numFeatures, causal);
-      passes.forward();
-      const { out } = await passes.read();
-      passes.release();
-      return out;
-    },
+      peer[kind]?.(attentionProblem(size === 'small' ? SMALL : timedSizes(length), causal), numThreads),
   };
 }
 
-export function exactTask({ label, against, length, causal = false }: TaskOptions): PeerTask {
+export function favorTask(options: TaskOptions): PeerTask {
   return {
-    label,
-    against,
+    ...attentionTask(options, 'favor'),
+    ...favorFlops({ heads: HEADS, length: options.length, dHead: D_HEAD }, NUM_FEATURES, 'forward'),
+    expected: (reference) => outputsOf(favorPasses(reference, SMALL, SMALL.numFeatures, options.causal ?? false)),
+  };
+}
+
+export function exactTask(options: TaskOptions): PeerTask {
+  const { length, causal = false } = options;
+  return {
+    ...attentionTask(options, 'exact'),
     ...exactFlops({ heads: HEADS, length, dHead: D_HEAD }, causal, 'forward'),
-    bound: 1e-4,
-    start: (peer, size, numThreads) =>
-      peer.exact?.(attentionProblem(size === 'small' ? SMALL : timedSizes(length), causal), numThreads),
-    async expected(reference) {
-      const passes = softmaxPasses(reference, SMALL, causal);
-      passes.forward();
-      const { out } = await passes.read();
-      passes.release();
-      return out;
-    },
+    expected: (reference) => outputsOf(softmaxPasses(reference, SMALL, causal)),
   };
 }
 

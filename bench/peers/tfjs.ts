@@ -103,13 +103,20 @@ export const tfjs: Peer = {
   },
 };
 
-/** Softmax computes features up to factors that the quotient loses: per row for queries, per head for keys, kept as `[m, length]`. */
-async function favorByHead(problem: AttentionProblem): Promise<PeerRun> {
+/** What both forms of FAVOR+ start from. */
+async function favorTensors(problem: AttentionProblem) {
   const tf = await loadTensorFlow();
-  const { heads, length, dHead, numFeatures } = problem;
   const { queries, keys, values } = attentionTensors(tf, problem);
   const directions = scaledDirections(tf, problem);
   const transposedDirections = tf.transpose(directions);
+  const inputs = [queries, keys, values, directions, transposedDirections];
+  return { tf, queries, keys, values, directions, transposedDirections, inputs };
+}
+
+/** Softmax computes features up to factors that the quotient loses: per row for queries, per head for keys, kept as `[m, length]`. */
+async function favorByHead(problem: AttentionProblem): Promise<PeerRun> {
+  const { heads, length, dHead, numFeatures } = problem;
+  const { tf, queries, keys, values, directions, transposedDirections, inputs } = await favorTensors(problem);
   const compute = () => {
     const rows = tf.reshape(queries, [heads * length, dHead]);
     const queryFeatures = tf.softmax(tf.matMul(rows, transposedDirections), -1);
@@ -125,16 +132,13 @@ async function favorByHead(problem: AttentionProblem): Promise<PeerRun> {
     };
     return tf.stack(queryFeaturesOf.map(attend));
   };
-  return repeated(tf, 'head by head', [queries, keys, values, directions, transposedDirections], compute);
+  return repeated(tf, 'head by head', inputs, compute);
 }
 
 /** As it would be written first, in operations over all heads. */
 async function favorBatched(problem: AttentionProblem): Promise<PeerRun> {
-  const tf = await loadTensorFlow();
   const { heads, length, dHead, numFeatures } = problem;
-  const { queries, keys, values } = attentionTensors(tf, problem);
-  const directions = scaledDirections(tf, problem);
-  const transposedDirections = tf.transpose(directions);
+  const { tf, queries, keys, values, transposedDirections, inputs } = await favorTensors(problem);
   const compute = () => {
     const project = (x: Tensor) =>
       tf.reshape(tf.matMul(tf.reshape(x, [heads * length, dHead]), transposedDirections), [heads, length, numFeatures]);
@@ -146,5 +150,5 @@ async function favorBatched(problem: AttentionProblem): Promise<PeerRun> {
     const normaliser = tf.reshape(tf.sum(k, 1, false), [heads, numFeatures, 1]);
     return tf.div(tf.matMul(q, tf.matMul(k, values, true)), tf.matMul(q, normaliser));
   };
-  return repeated(tf, 'batched', [queries, keys, values, directions, transposedDirections], compute);
+  return repeated(tf, 'batched', inputs, compute);
 }

@@ -1,9 +1,6 @@
-import type { Limits } from './engine/limits.ts';
-import type { Scheduler } from './engine/scheduler.ts';
-import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
 import { type ClassificationBody, listOf } from './http/schemas.ts';
-import { checkInputLengths, readEach } from './read-inputs.ts';
+import { type InputReader, readEach } from './read-inputs.ts';
 
 export interface Classification {
   readonly results: readonly {
@@ -21,24 +18,23 @@ export interface Classification {
  * @throws {ApiError} 400 for a model without classes, and for inputs that are empty or too long; the signal's reason when it aborts
  */
 export async function classify(
-  served: TextModel,
+  reader: InputReader,
   body: ClassificationBody,
-  limits: Pick<Limits, 'maxTokens'>,
-  scheduler: Scheduler,
   signal: AbortSignal,
 ): Promise<Classification> {
+  const { served } = reader;
   const { model } = served;
   if (model.configuration.numClasses === undefined) {
     throw badRequest(`The model ${served.name} has no classes: ask for completions or embeddings.`, 'model');
   }
   const inputs = listOf(body.input).map((input) => served.encode(input, 'input', { framed: true, asDocument: true }));
-  checkInputLengths(inputs, served, limits);
-  const rows = await readEach(inputs, served, scheduler, signal, (hidden, options) => model.classify(hidden, options));
+  const classify = (...given: Parameters<typeof model.classify>) => model.classify(...given);
+  const { rows, numTokens } = await readEach(inputs, reader, signal, classify);
   const results = rows.map((logits) => {
     const probabilities = softmax(logits);
     return { label: served.classNames[probabilities.indexOf(Math.max(...probabilities))], probabilities };
   });
-  return { results, numTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
+  return { results, numTokens };
 }
 
 /** The answer to `POST /v1/classify` in vLLM's form. */

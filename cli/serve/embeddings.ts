@@ -1,9 +1,6 @@
-import type { Limits } from './engine/limits.ts';
-import type { Scheduler } from './engine/scheduler.ts';
-import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
 import { type EmbeddingBody, listOf } from './http/schemas.ts';
-import { checkInputLengths, readEach } from './read-inputs.ts';
+import { type InputReader, readEach } from './read-inputs.ts';
 
 export interface Embeddings {
   /** One of unit length for each input. */
@@ -16,23 +13,16 @@ export interface Embeddings {
  *
  * @throws {ApiError} 400 for inputs that are empty or too long; the signal's reason when it aborts
  */
-export async function embed(
-  served: TextModel,
-  body: EmbeddingBody,
-  limits: Pick<Limits, 'maxTokens'>,
-  scheduler: Scheduler,
-  signal: AbortSignal,
-): Promise<Embeddings> {
+export async function embed(reader: InputReader, body: EmbeddingBody, signal: AbortSignal): Promise<Embeddings> {
+  const { served } = reader;
   const { model } = served;
   const { dModel } = model.configuration;
   if (body.dimensions !== undefined && body.dimensions !== dModel) {
     throw badRequest(`This model's embeddings have ${dModel} dimensions and no others.`, 'dimensions');
   }
   const inputs = listOf(body.input).map((input) => served.encodeSentence(input, 'input'));
-  checkInputLengths(inputs, served, limits);
-  const pooled = await readEach(inputs, served, scheduler, signal, (hidden, options) => model.pool(hidden, options));
-  const vectors = pooled.map(normalised);
-  return { vectors, numTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
+  const { rows, numTokens } = await readEach(inputs, reader, signal, (hidden, options) => model.pool(hidden, options));
+  return { vectors: rows.map(normalised), numTokens };
 }
 
 /** `x/‖x‖`; zeros stay zeros. */

@@ -5,12 +5,15 @@ import type { Scheduler } from './engine/scheduler.ts';
 import type { TextModel } from './engine/text-model.ts';
 import { badRequest } from './errors.ts';
 
+/** What reads inputs: the model that is served, its limits and its turns. */
+export interface InputReader {
+  readonly served: TextModel;
+  readonly limits: Pick<Limits, 'maxTokens'>;
+  readonly scheduler: Scheduler;
+}
+
 /** @throws {ApiError} 400 when an input has more tokens than the server or the model takes */
-export function checkInputLengths(
-  inputs: readonly Int32Array[],
-  served: TextModel,
-  { maxTokens }: Pick<Limits, 'maxTokens'>,
-): void {
+function checkInputLengths(inputs: readonly Int32Array[], { served, limits: { maxTokens } }: InputReader): void {
   const most = Math.min(maxTokens, served.maxLength);
   const tooLong = inputs.find(({ length }) => length > most);
   if (!tooLong) return;
@@ -19,18 +22,20 @@ export function checkInputLengths(
 }
 
 /**
- * Numbers that the model gives each input. Each goes through the model alone, so its numbers do not depend on the others.
+ * Numbers that the model gives each input, and how many tokens the inputs have. Each input goes through the model alone, so its numbers do not depend on the others.
  *
  * @param read makes them of the hidden states `[1, length, dModel]`
- * @throws the signal's reason when it aborts
+ * @throws {ApiError} 400 when an input is too long; the signal's reason when it aborts
  */
 export async function readEach(
   inputs: readonly Int32Array[],
-  { model }: TextModel,
-  scheduler: Scheduler,
+  reader: InputReader,
   signal: AbortSignal,
   read: (hidden: Tensor, options: ReturnType<typeof batchOptions>) => Tensor,
-): Promise<ArrayLike<number>[]> {
+): Promise<{ rows: ArrayLike<number>[]; numTokens: number }> {
+  checkInputLengths(inputs, reader);
+  const { served, scheduler } = reader;
+  const { model } = served;
   const rows: ArrayLike<number>[] = [];
   for (const ids of inputs) {
     const work = async () => {
@@ -45,5 +50,5 @@ export async function readEach(
     rows.push(await scheduler.run(work, signal));
     signal.throwIfAborted();
   }
-  return rows;
+  return { rows, numTokens: inputs.reduce((sum, { length }) => sum + length, 0) };
 }

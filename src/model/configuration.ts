@@ -12,6 +12,25 @@ export const attentionOrType = () =>
     { type: 'favor' },
   );
 
+/** What the heads ask of the width of a model. */
+export const headChecks = () =>
+  [
+    z.refine<HeadSizes>(({ dModel, numHeads }) => dModel % numHeads === 0, {
+      path: ['numHeads'],
+      error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
+    }),
+    z.refine<HeadSizes>(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
+      path: ['positions'],
+      error: 'rotary positions need an even head width dModel/numHeads',
+    }),
+  ] as const;
+
+interface HeadSizes {
+  readonly dModel: number;
+  readonly numHeads: number;
+  readonly positions: string;
+}
+
 /** Everything that determines a Transformer's architecture; `config.json` of a checkpoint. Unknown keys are errors. */
 export const transformerSchema = z.lazy(() => {
   const size = z.int().check(z.minimum(1));
@@ -70,14 +89,7 @@ export const transformerSchema = z.lazy(() => {
       feedForwardChunks: z._default(size, 1),
     })
     .check(
-      z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
-        path: ['numHeads'],
-        error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
-      }),
-      z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
-        path: ['positions'],
-        error: 'rotary positions need an even head width dModel/numHeads',
-      }),
+      ...headChecks(),
       z.refine(({ attention, causal }) => attention.type !== 'linformer' || !causal, {
         path: ['causal'],
         error:

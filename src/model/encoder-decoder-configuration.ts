@@ -1,6 +1,6 @@
 import type { AttentionConfiguration, AttentionOptions } from '../attention/configuration.ts';
 import { z } from '../base/zod.ts';
-import { attentionOrType } from './configuration.ts';
+import { attentionOrType, headChecks } from './configuration.ts';
 
 /** Everything that determines an encoder–decoder's architecture. Unknown keys are errors. */
 export const encoderDecoderSchema = z.lazy(() => {
@@ -32,17 +32,10 @@ export const encoderDecoderSchema = z.lazy(() => {
       layerNormEpsilon: z._default(z.number().check(z.positive()), 1e-5),
     })
     .check(
-      z.refine(({ dModel, numHeads }) => dModel % numHeads === 0, {
-        path: ['numHeads'],
-        error: 'numHeads must divide dModel; choose, say, dModel 512 with 8 heads',
-      }),
+      ...headChecks(),
       z.refine(({ crossAttention }) => !('nearField' in crossAttention && crossAttention.nearField), {
         path: ['crossAttention'],
         error: 'a near field needs queries and keys at the same positions; use nearField: null for crossAttention',
-      }),
-      z.refine(({ positions, dModel, numHeads }) => positions !== 'rotary' || (dModel / numHeads) % 2 === 0, {
-        path: ['positions'],
-        error: 'rotary positions need an even head width dModel/numHeads',
       }),
     );
 });

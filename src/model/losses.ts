@@ -5,15 +5,32 @@ import { type Tensor, tensorKind } from '../tensor/tensor.ts';
 import type { ForwardOptions, Transformer } from './transformer.ts';
 import { transformerKind } from './transformer.ts';
 
-/** A loss of what the layers give. */
-export type HiddenLoss = (
-  model: Transformer,
-  hidden: Tensor,
-  targets: Tensor,
-  options: ForwardOptions & { weight?: number },
-) => CrossEntropy;
+type LossOptions = ForwardOptions & { weight?: number };
 
-const lossArguments = { model: transformerKind, inputs: tensorKind, targets: tensorKind };
+/** A loss per target from a batch on the backend. */
+export type LossFunction = (model: Transformer, inputs: Tensor, targets: Tensor, options: LossOptions) => CrossEntropy;
+
+/** A {@link LossFunction} that reads the hidden states `[batch, length, dModel]` in place of inputs. */
+export type HiddenLoss = LossFunction;
+
+const lossOf = (name: string, ofHidden: HiddenLoss) => {
+  return (model: Transformer, inputs: Tensor, targets: Tensor, options: LossOptions = {}): CrossEntropy => {
+    checkArguments(
+      name,
+      { model, inputs, targets },
+      { model: transformerKind, inputs: tensorKind, targets: tensorKind },
+    );
+    return ofHidden(model, model.forward(inputs, options), targets, options);
+  };
+};
+
+/** {@link languageModelLoss}, given the model's hidden states. */
+export const tokenLossOf: HiddenLoss = (model, hidden, targets, { weight }) =>
+  softmaxCrossEntropy(model.logits(hidden), reshape(targets, [targets.size]), weight);
+
+/** {@link classificationLoss}, given the model's hidden states. */
+export const classLossOf: HiddenLoss = (model, hidden, targets, { weight, ...options }) =>
+  softmaxCrossEntropy(model.classify(hidden, options), reshape(targets, [targets.size]), weight);
 
 /**
  * Next-token (or masked-token) loss of a batch.
@@ -23,19 +40,7 @@ const lossArguments = { model: transformerKind, inputs: tensorKind, targets: ten
  * @param weight multiplies each token's loss, such as 1/(number of counted tokens). Default 1.
  * @returns per-token loss (nats) and correctness, `[batch·length]`
  */
-export function languageModelLoss(
-  model: Transformer,
-  inputs: Tensor,
-  targets: Tensor,
-  options: ForwardOptions & { weight?: number } = {},
-): CrossEntropy {
-  checkArguments('languageModelLoss', { model, inputs, targets }, lossArguments);
-  return tokenLossOf(model, model.forward(inputs, options), targets, options);
-}
-
-/** {@link languageModelLoss}, given the model's hidden states `[batch, length, dModel]`. */
-export const tokenLossOf: HiddenLoss = (model, hidden, targets, { weight }) =>
-  softmaxCrossEntropy(model.logits(hidden), reshape(targets, [targets.size]), weight);
+export const languageModelLoss = lossOf('languageModelLoss', tokenLossOf);
 
 /**
  * Loss of one class per sequence, by the model's classification head.
@@ -46,16 +51,4 @@ export const tokenLossOf: HiddenLoss = (model, hidden, targets, { weight }) =>
  * @returns per-row loss (nats) and correctness, `[batch]`
  * @throws ConfigurationError when the model's configuration has no numClasses
  */
-export function classificationLoss(
-  model: Transformer,
-  inputs: Tensor,
-  targets: Tensor,
-  options: ForwardOptions & { weight?: number } = {},
-): CrossEntropy {
-  checkArguments('classificationLoss', { model, inputs, targets }, lossArguments);
-  return classLossOf(model, model.forward(inputs, options), targets, options);
-}
-
-/** {@link classificationLoss}, given the model's hidden states `[batch, length, dModel]`. */
-export const classLossOf: HiddenLoss = (model, hidden, targets, { weight, ...options }) =>
-  softmaxCrossEntropy(model.classify(hidden, options), reshape(targets, [targets.size]), weight);
+export const classificationLoss = lossOf('classificationLoss', classLossOf);

@@ -1,14 +1,8 @@
 import { checkArguments, option } from '../base/options.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { transformerConfigurationKind } from '../model/configuration.ts';
+import type { SpecialIds } from '../tokenizers/tokenizer.ts';
 import type { OnnxExport } from './export.ts';
-
-/** Ids of special tokens, where a model's tokenizer has such. */
-interface SpecialIds {
-  readonly padding?: number | undefined;
-  readonly beginning?: number | undefined;
-  readonly end?: number | undefined;
-}
 
 /**
  * What transformers.js reads beside the graphs: config.json, and for causal models generation_config.json. Its `model_type` only

@@ -39,16 +39,7 @@ export async function loadTransformer(
   path: string,
   options: Stoppable = {},
 ): Promise<Pick<LoadedModel, 'model' | 'directory'>> {
-  checkArguments(
-    'loadTransformer',
-    { backend, path },
-    {
-      backend: backendKind,
-      path: option.string,
-    },
-  );
-  checkOptions<Stoppable>('loadTransformer', options, { signal: option.signal });
-  const { files, directory } = await openModelFiles(path, options);
+  const { files, directory } = await openModelFiles('loadTransformer', backend, path, options);
   return { model: restoreModel(backend, files, directory), directory };
 }
 
@@ -60,16 +51,7 @@ export async function loadTransformer(
  * @throws ConfigurationError when there is no model, or a file of it is missing or damaged.
  */
 export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
-  checkArguments(
-    'loadModel',
-    { backend, path },
-    {
-      backend: backendKind,
-      path: option.string,
-    },
-  );
-  checkOptions<Stoppable>('loadModel', options, { signal: option.signal });
-  const { files, directory } = await openModelFiles(path, options);
+  const { files, directory } = await openModelFiles('loadModel', backend, path, options);
   const where = join(directory, 'tokenizer.json');
   if (files.tokenizer === undefined) {
     const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
@@ -83,8 +65,8 @@ export async function loadModel(backend: Backend, path: string, options: Stoppab
   await new Pauses(options.signal).next();
   const model = restoreModel(backend, files, directory);
   checkTokenizer(tokenizer, model.configuration, where);
-  const record = join(directory, COMPANIONS);
-  const companions = parseCompanions(parseJson(files.companions ?? '{}', record), record);
+  const companionsPath = join(directory, COMPANIONS);
+  const companions = parseCompanions(parseJson(files.companions ?? '{}', companionsPath), companionsPath);
   const { configuration } = model;
   return {
     ...{ model, tokenizer, directory },
@@ -95,9 +77,13 @@ export async function loadModel(backend: Backend, path: string, options: Stoppab
 
 /** The files of the model that `path` means, and their directory. */
 async function openModelFiles(
+  caller: string,
+  backend: Backend,
   path: string,
   options: Stoppable,
 ): Promise<{ readonly files: ModelFiles; readonly directory: string }> {
+  checkArguments(caller, { backend, path }, { backend: backendKind, path: option.string });
+  checkOptions<Stoppable>(caller, options, { signal: option.signal });
   const found = await readNewest(path, async (directory) => {
     return { files: await loadModelFiles(directory, options), directory };
   });

@@ -1,5 +1,5 @@
 import { checkArguments, option } from '../base/options.ts';
-import { type AddedToken, addedTokensKind, addedTokenToJson } from './added-tokens.ts';
+import { type AddedToken, addedTokensKind } from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import type { IdBuffer } from './byte-level/id-buffer.ts';
 import type { CharacterJson } from './tokenizer.ts';
@@ -69,11 +69,7 @@ export class CharacterTokenizer extends VocabularyTokenizer {
   /** Merges of nothing: BPE over single characters, which every reader of tokenizer.json knows. */
   override toJSON(): CharacterJson {
     return {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: this.added.map(addedTokenToJson),
-      normalizer: null,
+      ...this.commonJson(),
       pre_tokenizer: null,
       post_processor: null,
       decoder: { type: 'Fuse' },

@@ -40,16 +40,19 @@ export type SpecialRole = 'padding' | 'mask' | 'unknown' | 'beginning' | 'end';
 
 export interface SpecialTokens {
   /** Fills rows; nothing sees it. */
-  readonly padding?: number;
+  readonly padding?: number | undefined;
   /** Hides a token that is to be predicted. */
-  readonly mask?: number;
+  readonly mask?: number | undefined;
   /** Stands for what the vocabulary lacks. Absent from tokenizers of bytes, which lack nothing. */
-  readonly unknown?: number;
+  readonly unknown?: number | undefined;
   /** Starts a sequence. */
-  readonly beginning?: number;
+  readonly beginning?: number | undefined;
   /** Ends a sequence or document, and separates those that follow each other. */
-  readonly end?: number;
+  readonly end?: number | undefined;
 }
+
+/** The special tokens that config.json of a pretrained model names. */
+export type SpecialIds = Pick<SpecialTokens, 'padding' | 'beginning' | 'end'>;
 
 /** Decodes ids as they arrive and gives out only whole characters, never half of one. */
 export interface TokenStream {

@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
-import { type AddedToken, patternOf, rolesOf } from './added-tokens.ts';
+import { type AddedToken, addedTokenToJson, patternOf, rolesOf } from './added-tokens.ts';
 import { IdBuffer } from './byte-level/id-buffer.ts';
 import { segmentsOf } from './text-segments.ts';
 import type { SpecialTokens, Tokenizer, TokenizerJson, TokenStream } from './tokenizer.ts';
@@ -38,6 +38,17 @@ export abstract class VocabularyTokenizer implements Tokenizer {
   protected abstract encodePlain(text: string, ids: IdBuffer): void;
 
   abstract toJSON(): TokenizerJson;
+
+  /** How every tokenizer.json of this package begins. */
+  protected commonJson() {
+    return {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: this.added.map(addedTokenToJson),
+      normalizer: null,
+    } as const;
+  }
 
   encode(text: string): Int32Array {
     checkArguments('VocabularyTokenizer.encode', { text }, { text: option.string });

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../base/errors.ts';
 import { Pauses } from '../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Batch } from '../data/batches/windows.ts';
-import type { HiddenLoss } from '../model/losses.ts';
+import type { HiddenLoss, LossFunction } from '../model/losses.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { transformerKind } from '../model/transformer.ts';
 import { keep, scope, scopeInSteps } from '../tensor/scope.ts';
@@ -10,9 +10,7 @@ import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-te
 import type { Objective } from './configuration.ts';
 import { countPositions, type Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
-import { type LossFunction, objectiveHiddenLoss } from './objective.ts';
-
-export type { LossFunction } from './objective.ts';
+import { objectiveHiddenLoss } from './objective.ts';
 
 export interface Evaluation extends TeacherErrors {
   /**

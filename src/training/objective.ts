@@ -12,10 +12,14 @@ import type { TokenSplit } from '../data/tokens/token-store.ts';
 import { tokenSplitKind } from '../data/tokens/token-store.ts';
 import type { TransformerConfiguration } from '../model/configuration.ts';
 import { transformerConfigurationKind } from '../model/configuration.ts';
-import { classificationLoss, classLossOf, type HiddenLoss, languageModelLoss, tokenLossOf } from '../model/losses.ts';
-import type { ForwardOptions, Transformer } from '../model/transformer.ts';
-import type { CrossEntropy } from '../tensor/ops/losses.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import {
+  classificationLoss,
+  classLossOf,
+  type HiddenLoss,
+  type LossFunction,
+  languageModelLoss,
+  tokenLossOf,
+} from '../model/losses.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { vocabularyKind } from '../tokenizers/tokenizer.ts';
 import {
@@ -24,14 +28,6 @@ import {
   parseTrainingConfiguration,
   type TrainingConfiguration,
 } from './configuration.ts';
-
-/** A loss per target from a batch on the backend; that of the objective is the default everywhere. */
-export type LossFunction = (
-  model: Transformer,
-  inputs: Tensor,
-  targets: Tensor,
-  options: ForwardOptions & { weight?: number },
-) => CrossEntropy;
 
 /** The loss that a model is trained and measured by. @throws ConfigurationError for distillation, which is measured against a teacher */
 export function objectiveLoss(objective: Objective): LossFunction {

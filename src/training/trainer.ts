@@ -4,7 +4,7 @@ import { checkArguments, checkOptions, type OptionKind, option } from '../base/o
 import { Random, streams } from '../base/random.ts';
 import { type Batch, batchKind } from '../data/batches/windows.ts';
 import { Dropout } from '../model/layers/dropout.ts';
-import type { HiddenLoss } from '../model/losses.ts';
+import type { HiddenLoss, LossFunction } from '../model/losses.ts';
 import { type Transformer, transformerKind } from '../model/transformer.ts';
 import type { TensorEntry } from '../storage/safetensors.ts';
 import { entriesKind } from '../storage/safetensors.ts';
@@ -16,7 +16,7 @@ import { batchOptions, batchTensors, checkBatch, countTargets } from './batch-te
 import { parseTrainingConfiguration, type TrainingConfiguration } from './configuration.ts';
 import { checkTeacher, countPositions, Distillation } from './distillation.ts';
 import { type BatchLoss, LossTotals, type TeacherErrors } from './loss-totals.ts';
-import { checkObjective, type LossFunction, objectiveHiddenLoss } from './objective.ts';
+import { checkObjective, objectiveHiddenLoss } from './objective.ts';
 import { AdamW, globalNorm } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 

@@ -17,6 +17,11 @@ export function asyncExports(): string[] {
     if (!file.endsWith('.ts')) continue;
     const text = readFileSync(join(source, file), 'utf8');
     for (const statement of ts.createSourceFile(file, text, ts.ScriptTarget.Latest).statements) {
+      if (ts.isVariableStatement(statement) && has(statement, ts.SyntaxKind.ExportKeyword)) {
+        for (const { name, initializer } of statement.declarationList.declarations) {
+          if (ts.isIdentifier(name) && exported.has(name.text) && isMadeAsync(initializer)) found.add(name.text);
+        }
+      }
       if (!ts.isFunctionDeclaration(statement) && !ts.isClassDeclaration(statement)) continue;
       const name = statement.name?.text ?? '';
       if (!exported.has(name) || !has(statement, ts.SyntaxKind.ExportKeyword)) continue;
@@ -35,6 +40,13 @@ export function asyncExports(): string[] {
 
 function has(node: ts.HasModifiers, kind: ts.SyntaxKind): boolean {
   return ts.getModifiers(node)?.some((modifier) => modifier.kind === kind) ?? false;
+}
+
+/** An asynchronous function, or what a call makes of one, as `reader` does. */
+function isMadeAsync(node: ts.Expression | undefined): boolean {
+  if (!node) return false;
+  if (ts.isCallExpression(node)) return node.arguments.some(isMadeAsync);
+  return (ts.isArrowFunction(node) || ts.isFunctionExpression(node)) && has(node, ts.SyntaxKind.AsyncKeyword);
 }
 
 function isAsync(node: ts.FunctionDeclaration | ts.MethodDeclaration): boolean {

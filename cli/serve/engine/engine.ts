@@ -60,21 +60,19 @@ export class Engine {
 
   /** @throws {ApiError} when it cannot be made; the signal's reason when that aborts first */
   async embed(body: EmbeddingBody, signal: AbortSignal): Promise<Embeddings> {
-    this.#checkModel(body.model);
-    const leave = await this.admission.enter(1, signal);
-    try {
-      return await embed(this.served, body, this.limits, this.scheduler, signal);
-    } finally {
-      leave();
-    }
+    return this.#admitted(body.model, signal, () => embed(this, body, signal));
   }
 
   /** @throws {ApiError} when it cannot be made; the signal's reason when that aborts first */
   async classify(body: ClassificationBody, signal: AbortSignal): Promise<Classification> {
-    this.#checkModel(body.model);
+    return this.#admitted(body.model, signal, () => classify(this, body, signal));
+  }
+
+  async #admitted<T>(model: string | undefined, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    this.#checkModel(model);
     const leave = await this.admission.enter(1, signal);
     try {
-      return await classify(this.served, body, this.limits, this.scheduler, signal);
+      return await work();
     } finally {
       leave();
     }

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
-import { badRecordsKind } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
+import { reader } from './reader.ts';
 import { ResidueBuffer } from './residues.ts';
 
 const HEADER = '>'.charCodeAt(0);
@@ -85,17 +85,15 @@ function fieldOf(header: string, key: string): string | undefined {
  * @throws DataError, while reading, for an empty or damaged file, and FileError for a missing file or a directory
  * @throws DataError for nucleotides (DNA or RNA), whose letters are residues too; `options.residues` allows them
  */
-export async function* readFasta(
-  path: string,
-  bad: BadRecords,
-  options: FastaOptions = {},
-): AsyncGenerator<DataRecord> {
-  checkArguments('readFasta', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<FastaOptions>('readFasta', options, { residues: option.string });
-  const records = parse(path, bad, options.residues ?? RESIDUES);
-  if (options.residues !== undefined) yield* records;
-  else yield* withoutNucleotides(records, path, bad);
-}
+export const readFasta = reader<FastaOptions>(
+  'readFasta',
+  { residues: option.string },
+  async function* (path, bad, options) {
+    const records = parse(path, bad, options.residues ?? RESIDUES);
+    if (options.residues !== undefined) yield* records;
+    else yield* withoutNucleotides(records, path, bad);
+  },
+);
 
 async function* parse(path: string, bad: BadRecords, residues: string): AsyncGenerator<DataRecord> {
   const parser = new FastaParser(path, bad, residues);

@@ -1,7 +1,7 @@
-import { checkArguments, checkOptions, type OptionKinds, option } from '../../base/options.ts';
-import type { BadRecords, DataRecord } from '../dataset/records.ts';
-import { badRecordsKind } from '../dataset/records.ts';
+import { type OptionKinds, option } from '../../base/options.ts';
+import type { DataRecord } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
+import { reader } from './reader.ts';
 
 export interface FieldOptions {
   /** Field, or column, that holds the text. Default `text`. */
@@ -22,13 +22,7 @@ export const fieldKinds: OptionKinds<FieldOptions> = { text: option.string, id: 
  *
  * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a directory
  */
-export async function* readJsonl(
-  path: string,
-  bad: BadRecords,
-  options: FieldOptions = {},
-): AsyncGenerator<DataRecord> {
-  checkArguments('readJsonl', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<FieldOptions>('readJsonl', options, fieldKinds);
+export const readJsonl = reader<FieldOptions>('readJsonl', fieldKinds, async function* (path, bad, options) {
   for await (const batch of lineBatches(path)) {
     for (const { text, line } of batch) {
       if (text !== undefined && isBlank(text)) continue;
@@ -37,7 +31,7 @@ export async function* readJsonl(
       else yield result;
     }
   }
-}
+});
 
 function parseRecord(text: string, options: FieldOptions, file: string, line: number): DataRecord | string {
   const value = parseJsonLine(text);

@@ -6,6 +6,7 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type BadRecords, badRecordsKind, type LabelledRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
 import { isBlank, lineBatches, lineBlocks, NOT_TEXT } from './lines.ts';
+import { reader } from './reader.ts';
 import { type TableRow, TableRows } from './table-rows.ts';
 
 /** The folders of IMDb's reviews, in the order of their labels there. */
@@ -103,53 +104,47 @@ export interface LabelledTableOptions {
  *
  * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a table without the columns
  */
-export async function* readLabelledTable(
-  path: string,
-  bad: BadRecords,
-  options: LabelledTableOptions = {},
-): AsyncGenerator<LabelledRecord> {
-  checkArguments('readLabelledTable', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<LabelledTableOptions>('readLabelledTable', options, {
-    text: option.string,
-    label: option.string,
-    classes: option.strings,
-  });
-  const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
-    const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
-    if (typeof result !== 'string') return { ...result, file: path, line };
-    bad.add({ file: path, line, reason: result });
-    return undefined;
-  };
-  let columns: readonly string[] | undefined;
-  /** Of a row; undefined for the first, which names the columns. */
-  const rowRecord = ({ cells, line }: TableRow): LabelledRecord | undefined => {
-    if (columns !== undefined) return record(cells === undefined ? NOT_TEXT : tableFields(cells, columns), line);
-    columns = tableHead(cells ?? [], path, options);
-    return undefined;
-  };
-  let isJson: boolean | undefined;
-  let rows: TableRows | undefined;
-  for await (const batch of lineBatches(path)) {
-    for (const line of batch) {
-      const { text } = line;
-      if (isJson === undefined) {
-        if (text !== undefined && isBlank(text)) continue;
-        isJson = text?.trimStart().startsWith('{') ?? false;
-        rows = new TableRows(text?.includes('\t') ? '\t' : ',');
+export const readLabelledTable = reader<LabelledTableOptions, LabelledRecord>(
+  'readLabelledTable',
+  { text: option.string, label: option.string, classes: option.strings },
+  async function* (path, bad, options) {
+    const record = (fields: Fields | string, line: number): LabelledRecord | undefined => {
+      const result = typeof fields === 'string' ? fields : labelledFields(fields, options);
+      if (typeof result !== 'string') return { ...result, file: path, line };
+      bad.add({ file: path, line, reason: result });
+      return undefined;
+    };
+    let columns: readonly string[] | undefined;
+    /** Of a row; undefined for the first, which names the columns. */
+    const rowRecord = ({ cells, line }: TableRow): LabelledRecord | undefined => {
+      if (columns !== undefined) return record(cells === undefined ? NOT_TEXT : tableFields(cells, columns), line);
+      columns = tableHead(cells ?? [], path, options);
+      return undefined;
+    };
+    let isJson: boolean | undefined;
+    let rows: TableRows | undefined;
+    for await (const batch of lineBatches(path)) {
+      for (const line of batch) {
+        const { text } = line;
+        if (isJson === undefined) {
+          if (text !== undefined && isBlank(text)) continue;
+          isJson = text?.trimStart().startsWith('{') ?? false;
+          rows = new TableRows(text?.includes('\t') ? '\t' : ',');
+        }
+        const found = isJson
+          ? text !== undefined && isBlank(text)
+            ? []
+            : [record(text === undefined ? NOT_TEXT : parseJsonLine(text), line.line)]
+          : rows!.push(line).map(rowRecord);
+        for (const one of found) if (one) yield one;
       }
-      const found = isJson
-        ? text !== undefined && isBlank(text)
-          ? []
-          : [record(text === undefined ? NOT_TEXT : parseJsonLine(text), line.line)]
-        : rows!.push(line).map(rowRecord);
-      for (const one of found) if (one) yield one;
     }
-  }
-  for (const row of rows?.end() ?? []) {
-    const last = rowRecord(row);
-    if (last) yield last;
-  }
-}
+    for (const row of rows?.end() ?? []) {
+      const last = rowRecord(row);
+      if (last) yield last;
+    }
+  },
+);
 
 function tableHead(columns: readonly string[], path: string, options: LabelledTableOptions): readonly string[] {
   for (const name of [options.text ?? 'text', options.label ?? 'label']) {

@@ -1,8 +1,9 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { option } from '../../base/options.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
+import { reader } from './reader.ts';
 
 export interface TextOptions {
   /** What is a document: the file, a block of lines between blank lines, or every line that is not blank. Default file. */
@@ -22,30 +23,34 @@ const LONGEST = 2 ** 28;
  * @throws DataError, while reading, for an empty or damaged file, and for a file that is one document and not UTF-8
  * @throws FileError for a missing file or a directory
  */
-export async function* readText(path: string, bad: BadRecords, options: TextOptions = {}): AsyncGenerator<DataRecord> {
-  checkArguments('readText', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<TextOptions>('readText', options, { documents: option.oneOf('file', 'block', 'line') });
-  const documents = options.documents ?? 'file';
-  if (documents === 'file') {
-    let text = '';
-    for await (const chunk of lineFeeds(openText(path))) {
-      text += chunk;
-      if (text.length > LONGEST) {
-        throw new DataError(`${path} has more than 256 Mi characters; read it in pieces with openText or openDataset.`);
+export const readText = reader<TextOptions>(
+  'readText',
+  { documents: option.oneOf('file', 'block', 'line') },
+  async function* (path, bad, options) {
+    const documents = options.documents ?? 'file';
+    if (documents === 'file') {
+      let text = '';
+      for await (const chunk of lineFeeds(openText(path))) {
+        text += chunk;
+        if (text.length > LONGEST) {
+          throw new DataError(
+            `${path} has more than 256 Mi characters; read it in pieces with openText or openDataset.`,
+          );
+        }
       }
-    }
-    yield { text, file: path, line: 1 };
-  } else if (documents === 'line') {
-    for await (const batch of lineBatches(path)) {
-      for (const { text, line } of batch) {
-        if (text === undefined) bad.add({ file: path, line, reason: NOT_TEXT });
-        else if (!isBlank(text)) yield { text, file: path, line };
+      yield { text, file: path, line: 1 };
+    } else if (documents === 'line') {
+      for await (const batch of lineBatches(path)) {
+        for (const { text, line } of batch) {
+          if (text === undefined) bad.add({ file: path, line, reason: NOT_TEXT });
+          else if (!isBlank(text)) yield { text, file: path, line };
+        }
       }
+    } else {
+      yield* blocks(path, bad);
     }
-  } else {
-    yield* blocks(path, bad);
-  }
-}
+  },
+);
 
 async function* blocks(path: string, bad: BadRecords): AsyncGenerator<DataRecord> {
   let lines: string[] = [];

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
 import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
 import type { BadRecords, DataRecord } from '../dataset/records.ts';
-import { badRecordsKind } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
+import { reader } from './reader.ts';
 import { ResidueBuffer } from './residues.ts';
 
 const NEWLINE = 10;
@@ -40,22 +40,17 @@ export interface UniProtRecord extends DataRecord {
  *
  * @throws FileError or DataError, while reading, for a missing, empty or damaged file and for a directory
  */
-export async function* readUniProt(
-  path: string,
-  bad: BadRecords,
-  options: UniProtOptions = {},
-): AsyncGenerator<UniProtRecord> {
-  checkArguments('readUniProt', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<UniProtOptions>('readUniProt', options, {
-    group: option.oneOf('organism', 'family'),
-    residues: option.string,
-  });
-  const parser = new UniProtParser(path, bad, options);
-  for await (const block of lineBlocks(path)) {
-    for (const record of parser.push(block)) yield record;
-  }
-  parser.end();
-}
+export const readUniProt = reader<UniProtOptions, UniProtRecord>(
+  'readUniProt',
+  { group: option.oneOf('organism', 'family'), residues: option.string },
+  async function* (path, bad, options) {
+    const parser = new UniProtParser(path, bad, options);
+    for await (const block of lineBlocks(path)) {
+      for (const record of parser.push(block)) yield record;
+    }
+    parser.end();
+  },
+);
 
 /** What is known of the present entry. */
 interface Entry {

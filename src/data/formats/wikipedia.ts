@@ -1,7 +1,8 @@
 import { DataError } from '../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { option } from '../../base/options.ts';
+import { type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
+import { reader } from './reader.ts';
 import { wikitextToText } from './wikitext/wikitext.ts';
 
 /** Why a page that is in order gives no record. */
@@ -39,36 +40,34 @@ const CATEGORIES = '14';
  *   `<mediawiki>` element
  * @throws FileError for a missing file or a directory
  */
-export async function* readWikipedia(
-  path: string,
-  bad: BadRecords,
-  options: WikipediaOptions = {},
-): AsyncGenerator<DataRecord> {
-  checkArguments('readWikipedia', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<WikipediaOptions>('readWikipedia', options, { onSkip: option.function });
-  const parser = await createDumpParser(path);
-  const convert = (page: Page): DataRecord | undefined => {
-    if (page.fault !== undefined) {
-      bad.add({ file: path, line: page.line, reason: page.fault });
+export const readWikipedia = reader<WikipediaOptions>(
+  'readWikipedia',
+  { onSkip: option.function },
+  async function* (path, bad, options) {
+    const parser = await createDumpParser(path);
+    const convert = (page: Page): DataRecord | undefined => {
+      if (page.fault !== undefined) {
+        bad.add({ file: path, line: page.line, reason: page.fault });
+        return undefined;
+      }
+      const text = skipReason(page) === undefined ? wikitextToText(page.text, parser.names) : '';
+      const skipped = skipReason(page) ?? (text === '' ? 'no text' : undefined);
+      if (skipped === undefined) return { text, id: page.title, file: path, line: page.line };
+      options.onSkip?.(skipped);
       return undefined;
+    };
+    for await (const chunk of openText(path)) {
+      for (const page of parser.push(chunk)) {
+        const record = convert(page);
+        if (record) yield record;
+      }
     }
-    const text = skipReason(page) === undefined ? wikitextToText(page.text, parser.names) : '';
-    const skipped = skipReason(page) ?? (text === '' ? 'no text' : undefined);
-    if (skipped === undefined) return { text, id: page.title, file: path, line: page.line };
-    options.onSkip?.(skipped);
-    return undefined;
-  };
-  for await (const chunk of openText(path)) {
-    for (const page of parser.push(chunk)) {
+    for (const page of parser.end()) {
       const record = convert(page);
       if (record) yield record;
     }
-  }
-  for (const page of parser.end()) {
-    const record = convert(page);
-    if (record) yield record;
-  }
-}
+  },
+);
 
 function skipReason({ isRedirect, namespace, model }: Page): SkippedPage | undefined {
   if (namespace !== '' && namespace !== '0') return 'other namespace';

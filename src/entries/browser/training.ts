@@ -8,7 +8,8 @@ export {
   type TrainingConfiguration,
   type TrainingOptions,
 } from '../../training/configuration.ts';
-export { trainingBatches, heldOutBatches, type LossFunction, type Vocabulary } from '../../training/objective.ts';
+export { trainingBatches, heldOutBatches, type Vocabulary } from '../../training/objective.ts';
+export type { LossFunction } from '../../model/losses.ts';
 
 // Step by step.
 export { Trainer, type TrainingData } from '../../training/trainer.ts';

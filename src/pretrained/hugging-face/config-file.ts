@@ -1,6 +1,11 @@
 import { DataError } from '../../base/errors.ts';
 import { safeParse, z } from '../../base/zod.ts';
-import type { ConfigFile } from './architectures/family.ts';
+
+/** A parsed config.json and its path. */
+export interface ConfigFile {
+  readonly where: string;
+  readonly json: unknown;
+}
 
 export const size = () => z.int().check(z.minimum(1));
 export const id = () => z.int().check(z.minimum(0));

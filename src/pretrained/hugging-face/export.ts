@@ -8,9 +8,10 @@ import { transformerKind } from '../../model/transformer.ts';
 import { type Companions, classLabels, companion, keptConfig, unchangedCompanions } from '../../storage/companions.ts';
 import { encodeSafetensors, type TensorEntry } from '../../storage/safetensors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import type { SpecialIds } from '../../tokenizers/tokenizer.ts';
 import { tokenizerKind } from '../../tokenizers/tokenizer.ts';
 import { familyOfModel } from './architectures/families.ts';
-import type { NamedTensor, SpecialIds } from './architectures/family.ts';
+import type { NamedTensor } from './architectures/family.ts';
 
 /** What an export needs of a tokenizer; every tokenizer of this package has it. */
 export interface ExportedTokenizer {

@@ -2,20 +2,15 @@
 import { DataError } from '../../base/errors.ts';
 import { safeParse, z } from '../../base/zod.ts';
 import { type PretrainedFiles, pathOf, readJson } from '../../storage/files.ts';
+import type { PlacedToken } from '../../tokenizers/pipeline/added-vocabulary.ts';
 
 export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 const SPECIAL_TOKENS = 'special_tokens_map.json';
 const ADDED_TOKENS = 'added_tokens.json';
 
 /** An added token; without an id the vocabulary has it, or it is the next. */
-export interface AddedSetting {
+export interface AddedSetting extends Omit<PlacedToken, 'id'> {
   readonly id?: number | undefined;
-  readonly content: string;
-  readonly single_word: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly normalized: boolean;
-  readonly special: boolean;
 }
 
 const flagNames = [

@@ -4,7 +4,6 @@
  * on.
  */
 
-import { addedTokenToJson } from '../added-tokens.ts';
 import type { ByteLevelJson, ByteLevelModelJson } from '../tokenizer.ts';
 import { VocabularyTokenizer } from '../vocabulary-tokenizer.ts';
 import type { IdBuffer } from './id-buffer.ts';
@@ -91,11 +90,7 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
     // A file gives an added token that its vocabulary lacks the next id, so those before the last ordinary token are in it.
     const last = this.tokens.findLastIndex((_, id) => !added.has(id));
     return {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: this.added.map(addedTokenToJson),
-      normalizer: null,
+      ...this.commonJson(),
       pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       post_processor: null,
       decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },

@@ -6,22 +6,18 @@
 
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { option } from '../../base/options.ts';
+import { specialTokensFrom } from '../added-tokens.ts';
 import { BpeTokenizer, keyOf } from '../bpe.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
 import { PairQueue } from './pair-queue.ts';
 import { countPreTokens } from './pre-tokens.ts';
+import { checkSubwordTraining, type SubwordTrainingOptions } from './subword-options.ts';
 
-export interface TrainBpeOptions extends SpecialTokenOptions {
-  /** Ids wanted, the 256 bytes and the special tokens included. Fewer if the text has no further frequent pairs. */
-  vocabSize: number;
+/** The vocabulary has fewer ids than wanted if the text has no further frequent pairs. */
+export interface TrainBpeOptions extends SubwordTrainingOptions {
   /** Pairs that occur less often are not joined. Default 2. */
   minFrequency?: number;
-  /** Called every so often with the number of merges found and wanted. */
-  onProgress?: (merges: number, wanted: number) => void;
-  /** Stops the work: its reason is thrown. */
-  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -34,20 +30,8 @@ export async function trainBpe(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainBpeOptions,
 ): Promise<BpeTokenizer> {
-  checkArguments('trainBpe', { texts, options }, { texts: option.iterable, options: option.object });
-  checkOptions<TrainBpeOptions>('trainBpe', options, {
-    vocabSize: option.number,
-    minFrequency: option.number,
-    onProgress: option.function,
-    ...specialKinds,
-    signal: option.signal,
-  });
+  const specials = checkSubwordTraining<TrainBpeOptions>('trainBpe', texts, options, { minFrequency: option.number });
   const { vocabSize, minFrequency = 2, onProgress } = options;
-  const specials = specialTexts(options);
-  const smallest = 256 + specials.length;
-  if (!Number.isInteger(vocabSize) || vocabSize < smallest || vocabSize > 1 << 24) {
-    throw new ConfigurationError(`vocabSize is ${vocabSize}; use an integer from ${smallest} to ${1 << 24}.`);
-  }
   if (!Number.isInteger(minFrequency) || minFrequency < 1) {
     throw new ConfigurationError(`minFrequency is ${minFrequency}; use an integer of at least 1.`);
   }

@@ -1,9 +1,9 @@
 import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, elementsOf, option } from '../../base/options.ts';
-import { patternOf, type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { checkArguments, checkOptions, option } from '../../base/options.ts';
+import { type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
 import { CharacterTokenizer } from '../characters.ts';
-import { segmentsOf } from '../text-segments.ts';
+import { countTexts } from './count-texts.ts';
 
 export interface TrainCharactersOptions extends SpecialTokenOptions {
   /**
@@ -67,14 +67,6 @@ async function countCharacters(
       counts.set(code, (counts.get(code) ?? 0) + 1);
     }
   };
-  const separator = specials.length > 0 ? patternOf(specials) : undefined;
-  for await (const text of elementsOf('the training of a tokenizer', 'texts', texts, option.string)) {
-    for (const section of separator ? text.split(separator) : [text]) {
-      for (const segment of segmentsOf(section)) {
-        await pauses.next();
-        add(segment);
-      }
-    }
-  }
+  await countTexts(texts, specials, pauses, add);
   return counts;
 }

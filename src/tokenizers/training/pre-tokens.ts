@@ -1,8 +1,6 @@
 import type { Pauses } from '../../base/event-loop.ts';
-import { elementsOf, option } from '../../base/options.ts';
-import { patternOf } from '../added-tokens.ts';
 import { PRE_TOKEN_PATTERN } from '../byte-level/byte-level.ts';
-import { segmentsOf } from '../text-segments.ts';
+import { countTexts } from './count-texts.ts';
 
 /**
  * How often each pre-token occurs in texts, in the order of first occurrence. `specials` are left out, and no pre-token
@@ -13,7 +11,6 @@ export async function countPreTokens(
   specials: readonly string[],
   pauses: Pauses,
 ): Promise<Map<string, number>> {
-  const separator = specials.length > 0 ? patternOf(specials) : undefined;
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const encoder = new TextEncoder();
   const counts = new Map<string, number>();
@@ -25,13 +22,6 @@ export async function countPreTokens(
       else counts.set(piece, count + 1);
     }
   };
-  for await (const text of elementsOf('the training of a tokenizer', 'texts', texts, option.string)) {
-    for (const section of separator ? text.split(separator) : [text]) {
-      for (const segment of segmentsOf(section)) {
-        await pauses.next();
-        add(segment);
-      }
-    }
-  }
+  await countTexts(texts, specials, pauses, add);
   return counts;
 }

@@ -4,28 +4,23 @@
  * likelihood would miss least, and so on until few enough are left.
  */
 
-import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
-import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type SpecialTokenOptions, specialKinds, specialTexts, specialTokensFrom } from '../added-tokens.ts';
+import { option } from '../../base/options.ts';
+import { specialTokensFrom } from '../added-tokens.ts';
 import { BYTE_ORDER } from '../byte-level/byte-level.ts';
 import { UnigramTokenizer } from '../unigram.ts';
 import { frequentSubstrings, type Substrings } from './frequent-substrings.ts';
 import { countPreTokens } from './pre-tokens.ts';
+import { checkInteger, checkSubwordTraining, type SubwordTrainingOptions } from './subword-options.ts';
 import { WordLattices } from './word-lattices.ts';
 import { WordList } from './word-list.ts';
 
-export interface TrainUnigramOptions extends SpecialTokenOptions {
-  /** Ids wanted, the 256 bytes and the special tokens included. Fewer if the text has fewer frequent substrings. */
-  vocabSize: number;
+/** The vocabulary has fewer ids than wanted if the text has fewer frequent substrings. */
+export interface TrainUnigramOptions extends SubwordTrainingOptions {
   /** Longest token, in characters. Default 16. */
   maxTokenLength?: number;
   /** Substrings to start from. Default 1,000,000. */
   numSeeds?: number;
-  /** Called after every round of pruning with the number of tokens left and wanted. */
-  onProgress?: (tokens: number, wanted: number) => void;
-  /** Stops the work between two of its steps: its reason is thrown. */
-  signal?: AbortSignal | undefined;
 }
 
 /** Added to the count of every byte, as bytes must stay possible where the text lacks them. */
@@ -49,18 +44,11 @@ export async function trainUnigram(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainUnigramOptions,
 ): Promise<UnigramTokenizer> {
-  checkArguments('trainUnigram', { texts, options }, { texts: option.iterable, options: option.object });
-  checkOptions<TrainUnigramOptions>('trainUnigram', options, {
-    vocabSize: option.number,
+  const specials = checkSubwordTraining<TrainUnigramOptions>('trainUnigram', texts, options, {
     maxTokenLength: option.number,
     numSeeds: option.number,
-    onProgress: option.function,
-    ...specialKinds,
-    signal: option.signal,
   });
   const { vocabSize, maxTokenLength = 16, numSeeds = 1_000_000, onProgress } = options;
-  const specials = specialTexts(options);
-  checkInteger('vocabSize', vocabSize, 256 + specials.length, 1 << 24);
   checkInteger('maxTokenLength', maxTokenLength, 1, 64);
   checkInteger('numSeeds', numSeeds, 0, 1 << 24);
   const pauses = new Pauses(options.signal);
@@ -149,9 +137,3 @@ function tokensToKeep(lattices: WordLattices, scores: Float64Array, wanted: numb
 
 /** Multiples of 2⁻¹² have exact sums, so all libraries find the same ways equally likely, and break ties alike. */
 const round = (score: number) => Math.round(score * 4096) / 4096;
-
-function checkInteger(name: string, value: number, smallest: number, largest: number): void {
-  if (!Number.isInteger(value) || value < smallest || value > largest) {
-    throw new ConfigurationError(`${name} is ${value}; use an integer from ${smallest} to ${largest}.`);
-  }
-}

@@ -1,11 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError, messageOf } from '../../../base/errors.ts';
-import { checkArguments, checkOptions, option } from '../../../base/options.ts';
-import type { BadRecords, DataRecord } from '../../dataset/records.ts';
-import { badRecordsKind } from '../../dataset/records.ts';
 import { readMagic } from '../../source/files.ts';
 import { type FieldOptions, fieldKinds, recordOf } from '../jsonl.ts';
+import { reader } from '../reader.ts';
 import { loadDecompressors } from './decompressors.ts';
 import { checkFooter, planReads } from './structure.ts';
 
@@ -21,13 +19,7 @@ const NOT_UTF8 = Symbol('not UTF-8');
  *
  * @throws FileError or DataError, while reading, for a missing, empty or damaged file, a directory, and a column that is not there
  */
-export async function* readParquet(
-  path: string,
-  bad: BadRecords,
-  options: FieldOptions = {},
-): AsyncGenerator<DataRecord> {
-  checkArguments('readParquet', { path, bad }, { path: option.string, bad: badRecordsKind });
-  checkOptions<FieldOptions>('readParquet', options, fieldKinds);
+export const readParquet = reader<FieldOptions>('readParquet', fieldKinds, async function* (path, bad, options) {
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   // Says what is wrong with a name that is no file.
   if ((await readMagic(path)).length === 0) throw new DataError(`${path} is empty; give a Parquet file.`);
@@ -55,7 +47,7 @@ export async function* readParquet(
       rowStart = rowEnd;
     }
   }
-}
+});
 
 /** The file; no part is read from the disk twice. */
 function rememberReads(file: AsyncBuffer): AsyncBuffer {

@@ -1,8 +1,8 @@
 import { z } from '../../../base/zod.ts';
 import type { TransformerConfiguration } from '../../../model/configuration.ts';
-import { classesOf, id, isFor, readConfig } from '../config-file.ts';
+import { classesOf, id, isFor } from '../config-file.ts';
 import { specialIds } from './encoder-blocks.ts';
-import { type Family, linear, type NamedTensor, named, norm } from './family.ts';
+import { family, linear, type NamedTensor, named, norm } from './family.ts';
 import { outputBias } from './language-head.ts';
 import {
   postNormConfig,
@@ -15,13 +15,12 @@ import {
 const schema = z.lazy(() => z.object({ ...postNormSettings(), pad_token_id: z.nullish(id()) }));
 
 /** BERT (Devlin et al. 2019) and what was distilled from it, such as MiniLM. */
-export const bert: Family = {
+export const bert = family(schema, {
   name: 'bert',
   modelTypes: ['bert'],
   prefix: 'bert.',
 
-  configure(file, has) {
-    const config = readConfig(schema, file);
+  configure(config, file, has) {
     const heads = {
       languageHead: isFor(config, 'ForMaskedLM', 'ForPreTraining') || has('cls.predictions.transform.dense.weight'),
       numClasses: classesOf(file, config, 'ForSequenceClassification'),
@@ -51,7 +50,7 @@ export const bert: Family = {
     ...postNormConfig(configuration, 'Bert', configuration.maxLength),
     ...specialIds(ids),
   }),
-};
+});
 
 function languageHead({ languageHead, tiedEmbeddings, vocabSize, dModel }: TransformerConfiguration): NamedTensor[] {
   if (!languageHead) return [];

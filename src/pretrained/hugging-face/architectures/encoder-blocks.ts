@@ -1,6 +1,7 @@
 import type { TransformerConfiguration } from '../../../model/configuration.ts';
+import type { SpecialIds } from '../../../tokenizers/tokenizer.ts';
 import { same, type TensorForm } from '../tensor-forms.ts';
-import { type Demand, linear, type NamedTensor, norm, type SpecialIds } from './family.ts';
+import { type Demand, linear, type NamedTensor, norm } from './family.ts';
 
 /** Names, within a layer, of what differs between the encoders. */
 interface BlockNames {

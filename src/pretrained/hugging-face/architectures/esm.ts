@@ -1,6 +1,6 @@
 import { DataError } from '../../../base/errors.ts';
 import { z } from '../../../base/zod.ts';
-import { classesOf, encoder, id, isFor, readConfig, refuseOthers, size } from '../config-file.ts';
+import { classesOf, encoder, id, isFor, refuseOthers, size } from '../config-file.ts';
 import { rotaryHalves } from '../tensor-forms.ts';
 import {
   encoderBlocks,
@@ -12,7 +12,7 @@ import {
   poolerAndClassifier,
   specialIds,
 } from './encoder-blocks.ts';
-import { type Family, named, norm } from './family.ts';
+import { family, named, norm } from './family.ts';
 import { languageHeadTensors, tiedOutput } from './language-head.ts';
 
 /** Share of mask tokens in the training of every ESM-2, which its code holds as a constant. */
@@ -32,13 +32,12 @@ const schema = z.lazy(() =>
 );
 
 /** ESM-2 (Lin et al. 2023): pre-norm, rotary positions, mask tokens dropped. */
-export const esm: Family = {
+export const esm = family(schema, {
   name: 'esm',
   modelTypes: ['esm'],
   prefix: 'esm.',
 
-  configure(file, has) {
-    const config = readConfig(schema, file);
+  configure(config, file, has) {
     if (config.position_embedding_type !== 'rotary') {
       throw new DataError(
         `${file.where} sets position_embedding_type to ${JSON.stringify(config.position_embedding_type)}, and only "rotary" is supported: choose ESM-2 instead of ESM-1.`,
@@ -124,4 +123,4 @@ export const esm: Family = {
       ...specialIds({ ...ids, padding: ids.padding ?? 1 }),
     };
   },
-};
+});

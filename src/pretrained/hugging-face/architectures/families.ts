@@ -1,9 +1,10 @@
 import { DataError } from '../../../base/errors.ts';
 import { safeParse, z } from '../../../base/zod.ts';
 import type { TransformerConfiguration } from '../../../model/configuration.ts';
+import type { ConfigFile } from '../config-file.ts';
 import { bert } from './bert.ts';
 import { esm } from './esm.ts';
-import type { ConfigFile, Family } from './family.ts';
+import type { Family } from './family.ts';
 import { gpt2 } from './gpt2.ts';
 import { roberta } from './roberta.ts';
 import { vit } from './vit.ts';

@@ -1,4 +1,7 @@
+import type { z } from '../../../base/zod.ts';
 import type { TransformerConfiguration, TransformerOptions } from '../../../model/configuration.ts';
+import type { SpecialIds } from '../../../tokenizers/tokenizer.ts';
+import { type ConfigFile, readConfig } from '../config-file.ts';
 import { type Shape, same, type TensorForm } from '../tensor-forms.ts';
 
 export type FamilyName = 'bert' | 'roberta' | 'gpt2' | 'esm' | 'vit';
@@ -44,21 +47,21 @@ export interface Family {
   config(configuration: TransformerConfiguration, ids: SpecialIds): Record<string, unknown>;
 }
 
+/** A family whose config.json `schema` reads. */
+export function family<S extends z.core.$ZodType>(
+  schema: S,
+  {
+    configure,
+    ...rest
+  }: Omit<Family, 'configure'> & {
+    configure(config: z.output<S>, ...given: Parameters<Family['configure']>): ReturnType<Family['configure']>;
+  },
+): Family {
+  return { ...rest, configure: (file, has) => configure(readConfig(schema, file), file, has) };
+}
+
 /** Whether something holds, and what to say if not. */
 export type Demand = readonly [holds: boolean, wanted: string];
-
-/** Ids of tokens as config.json gives them. */
-export interface SpecialIds {
-  readonly padding?: number | undefined;
-  readonly beginning?: number | undefined;
-  readonly end?: number | undefined;
-}
-
-/** A parsed config.json and its path. */
-export interface ConfigFile {
-  readonly where: string;
-  readonly json: unknown;
-}
 
 interface TensorOptions {
   readonly form?: TensorForm;

@@ -1,8 +1,8 @@
 import { z } from '../../../base/zod.ts';
-import { activationName, activationOf, common, id, isFor, readConfig, refuseOthers, size } from '../config-file.ts';
+import { activationName, activationOf, common, id, isFor, refuseOthers, size } from '../config-file.ts';
 import { transposed } from '../tensor-forms.ts';
 import { specialIds } from './encoder-blocks.ts';
-import { type Family, named, norm } from './family.ts';
+import { family, named, norm } from './family.ts';
 
 const schema = z.lazy(() =>
   z.object({
@@ -23,13 +23,12 @@ const schema = z.lazy(() =>
 );
 
 /** GPT-2 (Radford et al. 2019). Its linear layers are Conv1D: weights `[dIn, dOut]`, those of query, key and value as one. */
-export const gpt2: Family = {
+export const gpt2 = family(schema, {
   name: 'gpt2',
   modelTypes: ['gpt2'],
   prefix: 'transformer.',
 
-  configure(file, has) {
-    const config = readConfig(schema, file);
+  configure(config, file, has) {
     refuseOthers(file, {
       scale_attn_weights: [true],
       scale_attn_by_inverse_layer_idx: [false],
@@ -124,4 +123,4 @@ export const gpt2: Family = {
     tie_word_embeddings: configuration.tiedEmbeddings,
     ...specialIds(ids),
   }),
-};
+});

@@ -2,6 +2,7 @@
 
 import { z } from '../../../base/zod.ts';
 import type { TransformerConfiguration, TransformerOptions } from '../../../model/configuration.ts';
+import type { ConfigFile } from '../config-file.ts';
 import { activationName, activationOf, encoder, refuseOthers, size } from '../config-file.ts';
 import {
   type EncoderSettings,
@@ -13,7 +14,7 @@ import {
   headOptions,
   modelKind,
 } from './encoder-blocks.ts';
-import { type ConfigFile, type Demand, type NamedTensor, named, norm } from './family.ts';
+import { type Demand, type NamedTensor, named, norm } from './family.ts';
 
 export const postNormSettings = () => ({
   ...encoder(),

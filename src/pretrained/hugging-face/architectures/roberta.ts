@@ -1,9 +1,10 @@
 import { DataError } from '../../../base/errors.ts';
 import { z } from '../../../base/zod.ts';
-import { classesOf, id, isFor, readConfig, refuseOthers } from '../config-file.ts';
+import type { SpecialIds } from '../../../tokenizers/tokenizer.ts';
+import { classesOf, id, isFor, refuseOthers } from '../config-file.ts';
 import { afterRows } from '../tensor-forms.ts';
 import { poolerAndClassifier, specialIds } from './encoder-blocks.ts';
-import { type Family, named, type SpecialIds } from './family.ts';
+import { family, named } from './family.ts';
 import { languageHeadTensors, tiedOutput } from './language-head.ts';
 import {
   postNormConfig,
@@ -26,13 +27,12 @@ const schema = z.lazy(() =>
 const offsetOf = ({ padding = 1 }: SpecialIds) => padding + 1;
 
 /** RoBERTa (Liu et al. 2019) and XLM-R. */
-export const roberta: Family = {
+export const roberta = family(schema, {
   name: 'roberta',
   modelTypes: ['roberta', 'xlm-roberta'],
   prefix: 'roberta.',
 
-  configure(file, has) {
-    const config = readConfig(schema, file);
+  configure(config, file, has) {
     const ids = {
       padding: config.pad_token_id,
       beginning: config.bos_token_id ?? undefined,
@@ -80,4 +80,4 @@ export const roberta: Family = {
       ...specialIds({ ...ids, padding: offset - 1 }),
     };
   },
-};
+});

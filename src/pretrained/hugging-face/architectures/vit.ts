@@ -1,9 +1,9 @@
 import { z } from '../../../base/zod.ts';
 import { numPatches } from '../../../model/layers/patch-embedding.ts';
-import { activationName, activationOf, classesOf, encoder, readConfig, refuseOthers, size } from '../config-file.ts';
+import { activationName, activationOf, classesOf, encoder, refuseOthers, size } from '../config-file.ts';
 import { reshaped } from '../tensor-forms.ts';
 import { encoderBlocks, encoderConfig, encoderOptions } from './encoder-blocks.ts';
-import { type Family, linear, named, norm } from './family.ts';
+import { family, linear, named, norm } from './family.ts';
 
 const schema = z.lazy(() =>
   z.object({
@@ -16,13 +16,12 @@ const schema = z.lazy(() =>
 );
 
 /** ViT (Dosovitskiy et al. 2021). */
-export const vit: Family = {
+export const vit = family(schema, {
   name: 'vit',
   modelTypes: ['vit'],
   prefix: 'vit.',
 
-  configure(file, has) {
-    const config = readConfig(schema, file);
+  configure(config, file, has) {
     refuseOthers(file, { qkv_bias: [true], pooler_act: ['tanh'] });
     const numClasses = classesOf(file, config, 'ForImageClassification');
     return {
@@ -91,4 +90,4 @@ export const vit: Family = {
       qkv_bias: true,
     };
   },
-};
+});
