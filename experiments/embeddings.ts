@@ -47,3 +47,12 @@ export function rowsOf(data: ArrayLike<number>, width: number): Float64Array[] {
   const all = Float64Array.from(data);
   return Array.from({ length: all.length / width }, (_, row) => all.subarray(row * width, (row + 1) * width));
 }
+
+/** How far embeddings agree with those of the model's own library. */
+export interface Agreement {
+  /** Sentences with the same tokens. */
+  readonly sameTokens: number;
+  /** 1 − cosine. */
+  readonly meanDistance: number;
+  readonly worstDistance: number;
+}

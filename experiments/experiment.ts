@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { pause as nextTurn, parseConfiguration } from '../src/entries/internal.ts';
-import type { Backend } from '../src/entries/performers.ts';
+import { type Backend, type FloatArray, scope, type Tensor } from '../src/entries/performers.ts';
 
 /** What an experiment runs on and whom it tells. */
 export interface ExperimentContext {
@@ -82,4 +82,14 @@ export function defineExperiment<Configuration, Numbers>(
 export async function pause(signal: AbortSignal): Promise<void> {
   await nextTurn();
   signal.throwIfAborted();
+}
+
+/** The numbers of a tensor, which is freed with all that was made for it. */
+export async function numbersOf(make: () => Tensor): Promise<FloatArray> {
+  const out = scope(make);
+  try {
+    return await out.data();
+  } finally {
+    out.dispose();
+  }
 }

@@ -3,12 +3,12 @@ import type { TransformerOptions } from '../../src/entries/performers.ts';
 
 const count = z.int().min(1);
 
+/** Sizes of every Transformer that is trained. */
+export const layerSizes = { dModel: count, numLayers: count, numHeads: count, dFeedForward: count };
+
 /** Sizes of a model whose attention is what contestants differ in. */
 export const modelSizes = z.strictObject({
-  dModel: count,
-  numLayers: count,
-  numHeads: count,
-  dFeedForward: count,
+  ...layerSizes,
   positions: z.enum(['learned', 'sinusoidal', 'rotary', 'none']),
   dropout: z.number().min(0).lt(1),
 });
@@ -28,6 +28,18 @@ export const contestTraining = z.strictObject({
   testBatches: count,
   seed: z.int().min(0),
 });
+
+const share = z.number().gt(0).lt(1);
+
+/** A contest of models of proteins. */
+export const proteinContest = {
+  /** FASTA file, plain or compressed. */
+  data: z.string(),
+  /** Held out: whole organisms, and of the others single records. */
+  split: z.strictObject({ organisms: share, records: share, seed: z.int().min(0) }),
+  model: modelSizes,
+  training: contestTraining,
+};
 
 /** A name and the `attention` of a model's config.json, which the model validates. */
 export const attentionContestant = z.strictObject({

@@ -6,15 +6,13 @@ import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
 import { evaluate, parseTrainingConfiguration, Trainer } from '../../src/entries/training.ts';
 import { type ExperimentContext, pause } from '../experiment.ts';
 import { mobyDickPath } from '../sources/moby-dick.ts';
+import { layerSizes } from './language-contest.ts';
 
 const count = z.int().min(1);
 
 /** A small causal Transformer with exact attention over the bytes of Moby-Dick, its last tenth held out. */
 export const trainedModelSchema = z.strictObject({
-  dModel: count,
-  numLayers: count,
-  numHeads: count,
-  dFeedForward: count,
+  ...layerSizes,
   /** Tokens of a window, in training and after. */
   length: count,
   batchSize: count,

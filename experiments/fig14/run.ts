@@ -1,14 +1,7 @@
 import type { TokenSplit } from '../../src/entries/data.ts';
-import {
-  type FloatArray,
-  scope,
-  type Tensor,
-  Transformer,
-  type TransformerOptions,
-  tensor,
-} from '../../src/entries/performers.ts';
+import { type FloatArray, Transformer, type TransformerOptions, tensor } from '../../src/entries/performers.ts';
 import { modelOptions, spreadWindow, trainModel } from '../contests/trained-model.ts';
-import { type ExperimentContext, pause } from '../experiment.ts';
+import { type ExperimentContext, numbersOf, pause } from '../experiment.ts';
 import { type Interval, meanInterval, ratioInterval } from '../results/statistics.ts';
 import type { Fig14Configuration } from './configuration.ts';
 
@@ -68,7 +61,7 @@ export async function errorsByDepth(
     try {
       for (let draw = 0; draw < draws; draw++) {
         const window = await spreadWindow(text, maxLength, draw, draws);
-        const hidden = (of: Transformer) => take(() => of.forward(tensor(backend, window, [1, window.length])));
+        const hidden = (of: Transformer) => numbersOf(() => of.forward(tensor(backend, window, [1, window.length])));
         const expected = await hidden(exact);
         for (const [i, performer] of performers.entries()) {
           performer.redraw(seed, draw);
@@ -101,15 +94,6 @@ function firstLayers(
     model.backend.copy((source.get(name) as typeof parameter).storage, parameter.storage);
   }
   return part;
-}
-
-async function take(compute: () => Tensor): Promise<FloatArray> {
-  const out = scope(compute);
-  try {
-    return await out.data();
-  } finally {
-    out.dispose();
-  }
 }
 
 /** ‖a − b‖/‖b‖ */

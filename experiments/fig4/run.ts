@@ -10,7 +10,7 @@ import {
   tensor,
 } from '../../src/entries/performers.ts';
 import { spreadWindow, trainModel } from '../contests/trained-model.ts';
-import { type ExperimentContext, pause } from '../experiment.ts';
+import { type ExperimentContext, numbersOf, pause } from '../experiment.ts';
 import { geometricInterval, geometricMean, type Interval, ratioInterval } from '../results/statistics.ts';
 import type { Fig4Configuration } from './configuration.ts';
 import { estimatorLines, featureOptions } from './estimators.ts';
@@ -117,7 +117,9 @@ async function sweep(
       const exact: FloatArray[] = [];
       const ps: number[] = [];
       for (const layer of layers) {
-        exact.push(await take(() => exactAttention(layer.queries, layer.keys, layer.values, { causal: layer.causal })));
+        exact.push(
+          await numbersOf(() => exactAttention(layer.queries, layer.keys, layer.values, { causal: layer.causal })),
+        );
         ps.push(await pOf(layer));
       }
       for (const [i, line] of estimatorLines.entries()) {
@@ -127,7 +129,7 @@ async function sweep(
             // Lines that differ in their map alone see the same directions.
             const features = featureOptions(line, m, ps[l], seed + 100 * draw + l);
             const { queries, keys, values, causal } = layer;
-            const out = await take(() => favorAttention(queries, keys, values, { causal, features }));
+            const out = await numbersOf(() => favorAttention(queries, keys, values, { causal, features }));
             perHead.push(...headErrors(out, exact[l], values.shape[1], relative));
           }
           errors[i][j].push(geometricMean(perHead));
@@ -179,15 +181,6 @@ function compare(
 /** The p that FAVOR++ is made for, of all heads together. */
 async function pOf({ queries, keys }: Inputs): Promise<number> {
   return measureP(await queries.data(), await keys.data(), queries.shape[3]);
-}
-
-async function take(attend: () => Tensor): Promise<FloatArray> {
-  const out = scope(attend);
-  try {
-    return await out.data();
-  } finally {
-    out.dispose();
-  }
 }
 
 /** Mean of (out − exact)², perhaps over that of exact², for each head of `[1, heads, length, dValue]`. */

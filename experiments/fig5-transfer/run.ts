@@ -1,7 +1,7 @@
 import { fromTexts } from '../../src/entries/data.ts';
 import type { FeatureOptions, Transformer } from '../../src/entries/performers.ts';
 import { conversionReport, createPretrained, type MeasuredBatch } from '../../src/entries/pretrained.ts';
-import { compareEmbeddings } from '../embeddings.ts';
+import { type Agreement, compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
 import { mean } from '../results/statistics.ts';
@@ -33,13 +33,7 @@ export interface LayerErrors {
 /** A model as it was converted, before any finetuning. */
 export interface Converted {
   /** With exact attention, against the original library. */
-  readonly original: {
-    /** Sentences with the same tokens. */
-    readonly sameTokens: number;
-    /** 1 − cosine. */
-    readonly meanDistance: number;
-    readonly worstDistance: number;
-  };
+  readonly original: Agreement;
   /** Mean of ‖x + y‖²/dHead over scaled queries and keys, which FAVOR++ takes. */
   readonly p: number;
   readonly ladder: readonly LadderLine[];

@@ -23,6 +23,14 @@ export function draw(numbers: TheoremsNumbers, configuration: TheoremsConfigurat
   });
 }
 
+/** A colour for each value of ‖z‖², with its place in a legend. */
+function squaredSums(points: readonly { readonly squaredSum: number }[], shown = (_sum: number) => true) {
+  const sums = [...new Set(points.map(({ squaredSum }) => squaredSum))].filter(shown);
+  const color = (squaredSum: number) => seriesColors[sums.indexOf(squaredSum)];
+  const legend = sums.map((sum, i) => ({ label: i === 0 ? `‖z‖² = ${sum}` : `${sum}`, color: color(sum) }));
+  return { sums, color, legend };
+}
+
 const powersOfTwo = (values: readonly number[], label: string) => ({
   type: 'log' as const,
   base: 2,
@@ -32,18 +40,14 @@ const powersOfTwo = (values: readonly number[], label: string) => ({
 });
 
 function regularisedPanel({ points }: RegularisedNumbers, x: number, y: number): Panel {
-  const sums = [...new Set(points.map(({ squaredSum }) => squaredSum))];
-  const color = (squaredSum: number) => seriesColors[sums.indexOf(squaredSum)];
+  const { sums, color, legend } = squaredSums(points);
   const rows = points.map((point) => ({ ...point, color: color(point.squaredSum) }));
   const measured = rows.flatMap(({ dHead, color, measured }) => (measured ? [{ dHead, color, ...measured }] : []));
   return {
     x,
     y,
     title: 'Theorem 1: SMREG / SM lies between 1 − 2/d^⅓ and 1',
-    legend: [
-      ...sums.map((sum, i) => ({ label: i === 0 ? `‖z‖² = ${sum}` : `${sum}`, color: color(sum) })),
-      { label: 'bound', color: colors.black, dash: '5 3' },
-    ],
+    legend: [...legend, { label: 'bound', color: colors.black, dash: '5 3' }],
     plot: {
       ...size,
       x: powersOfTwo(
@@ -113,8 +117,7 @@ function errorPanel(all: readonly OrthogonalPoint[], x: number, y: number): Pane
 }
 
 function gainPanel(all: readonly OrthogonalPoint[], x: number, y: number): Panel {
-  const sums = [...new Set(all.map(({ squaredSum }) => squaredSum))].filter((sum) => sum <= 1 && sum !== 0.75);
-  const color = (squaredSum: number) => seriesColors[sums.indexOf(squaredSum)];
+  const { sums, color, legend } = squaredSums(all, (sum) => sum <= 1 && sum !== 0.75);
   const points = all
     .filter(({ squaredSum }) => sums.includes(squaredSum))
     // Side by side, so that intervals do not cover each other.
@@ -126,10 +129,7 @@ function gainPanel(all: readonly OrthogonalPoint[], x: number, y: number): Panel
     x,
     y,
     title: 'Theorem 2: what orthogonal directions gain, over what is promised (m = d)',
-    legend: [
-      ...sums.map((sum, i) => ({ label: i === 0 ? `‖z‖² = ${sum}` : `${sum}`, color: color(sum) })),
-      { label: 'promised', color: colors.black, dash: '5 3' },
-    ],
+    legend: [...legend, { label: 'promised', color: colors.black, dash: '5 3' }],
     plot: {
       ...size,
       x: powersOfTwo(

@@ -11,7 +11,7 @@ import {
   ops,
   type Tensor,
 } from '../../src/entries/performers.ts';
-import { compareEmbeddings } from '../embeddings.ts';
+import { type Agreement, compareEmbeddings } from '../embeddings.ts';
 import type { ExperimentContext } from '../experiment.ts';
 import { climb, estimatorFeatures, type LadderEstimator, type LadderLine } from '../ladder.ts';
 import { mean } from '../results/statistics.ts';
@@ -38,14 +38,7 @@ export interface UseLiteNumbers {
   readonly meanTokens: number;
   readonly longestTokens: number;
   /** Against the package's own runtime. */
-  readonly own: {
-    /** Sentences with the same tokens. */
-    readonly sameTokens: number;
-    /** 1 − cosine. */
-    readonly meanDistance: number;
-    readonly worstDistance: number;
-    readonly largestDifference: number;
-  };
+  readonly own: Agreement & { readonly largestDifference: number };
   readonly layers: readonly InspectedLayer[];
   readonly ladder: readonly LadderLine[];
 }

@@ -31,6 +31,12 @@ export type OptionKinds<Options> = { readonly [Key in keyof Required<Options>]: 
 
 const ofType = (type: string, wanted: string): OptionKind => ({ wanted, accepts: (value) => typeof value === type });
 
+/** A whole number of at least `least`, and perhaps of at most `most`. */
+const wholeFrom = (least: number, most?: number): OptionKind => ({
+  wanted: most === undefined ? `a whole number of at least ${least}` : `a whole number from ${least} to ${most}`,
+  accepts: (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= (most ?? Infinity),
+});
+
 /** Kinds of options. */
 export const option = {
   boolean: ofType('boolean', 'true or false'),
@@ -39,26 +45,10 @@ export const option = {
   string: ofType('string', 'a string'),
   function: ofType('function', 'a function'),
   integer: { wanted: 'a whole number', accepts: Number.isSafeInteger },
-  /** A whole number of at least 1. */
-  count: {
-    wanted: 'a whole number of at least 1',
-    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
-  },
-  /** A whole number from 1 to `most`. */
-  countTo: (most: number): OptionKind => ({
-    wanted: `a whole number from 1 to ${most}`,
-    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= most,
-  }),
-  /** A whole number of at least 0. */
-  natural: {
-    wanted: 'a whole number of at least 0',
-    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
-  },
-  /** A whole number from 0 to `most`. */
-  upTo: (most: number): OptionKind => ({
-    wanted: `a whole number from 0 to ${most}`,
-    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= most,
-  }),
+  count: wholeFrom(1),
+  countTo: (most: number) => wholeFrom(1, most),
+  natural: wholeFrom(0),
+  upTo: (most: number) => wholeFrom(0, most),
   array: { wanted: 'an array', accepts: (value) => Array.isArray(value) || ArrayBuffer.isView(value) },
   /** An array of anything, but no typed array. */
   list: { wanted: 'an array', accepts: (value) => Array.isArray(value) },

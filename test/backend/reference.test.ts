@@ -42,6 +42,13 @@ describe('reference memory', () => {
   });
 });
 
+/** Sizes of attention over one sequence of one head. */
+const oneSequence = (length: number, dHead: number, dValue: number) => {
+  const sequences = backend.upload(Int32Array.of(0, 0, length, 0, length, 0));
+  const sizes = { numSequences: 1, heads: 1, lengthQ: length, lengthK: length, dHead, dValue };
+  return { ...sizes, layout: 'bhld' as const, sequences };
+};
+
 describe('reference forward', () => {
   test('gemm: a product by hand, with bias, alpha and accumulation', async () => {
     const a = backend.upload(Float64Array.of(1, 2, 3, 4, 5, 6));
@@ -81,22 +88,12 @@ describe('reference forward', () => {
     const k = normals(length * dHead);
     const v = normals(length * dValue);
     const w = normals(dHead);
-    const sizes = {
-      numSequences: 1,
-      heads: 1,
-      lengthQ: length,
-      lengthK: length,
-      dHead,
-      dValue,
-      layout: 'bhld' as const,
-    };
     const out = zeros(length * dValue);
     backend.favor({
-      ...sizes,
+      ...oneSequence(length, dHead, dValue),
       q: backend.upload(normals(length * dHead, 4)),
       k: backend.upload(k),
       v: backend.upload(v),
-      sequences: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
       ...exponentialEstimator(1),
       ...dividedRows,
       projection: backend.upload(w),
@@ -118,17 +115,10 @@ describe('reference forward', () => {
   test('many Gaussian features approach exact attention with scale 1/√d', async () => {
     const [length, dHead, dValue, numFeatures] = [5, 3, 2, 60_000];
     const shared = {
-      numSequences: 1,
-      heads: 1,
-      lengthQ: length,
-      lengthK: length,
-      dHead,
-      dValue,
-      layout: 'bhld' as const,
+      ...oneSequence(length, dHead, dValue),
       q: backend.upload(normals(length * dHead, 0.7)),
       k: backend.upload(normals(length * dHead, 0.7)),
       v: backend.upload(normals(length * dValue)),
-      sequences: backend.upload(Int32Array.of(0, 0, length, 0, length, 0)),
     };
     const exact = zeros(length * dValue);
     const scale = 1 / Math.sqrt(dHead);

@@ -1,16 +1,11 @@
 /** Attention inputs shared by the cases of softmax attention and FAVOR+. */
 import { type AttentionArrays, type AttentionLayout, SEQUENCE_COLUMNS, type Storage } from '../../src/backend/types.ts';
 import type { Random } from '../../src/base/random.ts';
+import type { Sizes } from '../attention/quadratic-form.ts';
 import { type Data, normals } from './case.ts';
 
-export interface AttentionSetup {
+export interface AttentionSetup extends Sizes {
   readonly name: string;
-  readonly batch: number;
-  readonly heads: number;
-  readonly lengthQ: number;
-  readonly lengthK: number;
-  readonly dHead: number;
-  readonly dValue: number;
   readonly layout: AttentionLayout;
   /** Rows {batch, queryStart, queryLength, keyStart, keyLength, offset}; offset defaults to keyLength - queryLength. Default: one for every batch row. */
   readonly sequences?: readonly (readonly number[])[];

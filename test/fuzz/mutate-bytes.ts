@@ -21,6 +21,19 @@ function splice(whole: Uint8Array, at: number, removed: number, inserted: Uint8A
 
 type Edit = (random: Random, whole: Uint8Array, other: Uint8Array) => Uint8Array;
 
+/** Another number of 2, 4 or 8 bytes at some place. */
+function withNumber(random: Random, whole: Uint8Array, change: (value: bigint) => bigint): Uint8Array {
+  const size = pick(random, [2, 4, 8]);
+  if (whole.length < size) return whole;
+  const changed = Uint8Array.from(whole);
+  const at = Math.min(place(random, whole.length), whole.length - size);
+  let value = 0n;
+  for (let i = 0; i < size; i++) value += BigInt(changed[at + i]!) << BigInt(8 * i);
+  value = change(value);
+  for (let i = 0; i < size; i++) changed[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+  return changed;
+}
+
 const byteEdits: readonly Edit[] = [
   function flipBit(random, whole) {
     const changed = Uint8Array.from(whole);
@@ -33,23 +46,10 @@ const byteEdits: readonly Edit[] = [
     return changed;
   },
   function setNumber(random, whole) {
-    const size = pick(random, [2, 4, 8]);
-    if (whole.length < size) return whole;
-    const changed = Uint8Array.from(whole);
-    const at = Math.min(place(random, whole.length), whole.length - size);
-    const value = pick(random, WIDE_EDGES);
-    for (let i = 0; i < size; i++) changed[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
-    return changed;
+    return withNumber(random, whole, () => pick(random, WIDE_EDGES));
   },
   function changeNumber(random, whole) {
-    const size = pick(random, [2, 4, 8]);
-    if (whole.length < size) return whole;
-    const changed = Uint8Array.from(whole);
-    const at = Math.min(place(random, whole.length), whole.length - size);
-    let value = BigInt(pick(random, [1, -1, 2, -2, 16, 256, -256]));
-    for (let i = 0; i < size; i++) value += BigInt(changed[at + i]!) << BigInt(8 * i);
-    for (let i = 0; i < size; i++) changed[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
-    return changed;
+    return withNumber(random, whole, (value) => value + BigInt(pick(random, [1, -1, 2, -2, 16, 256, -256])));
   },
   function truncate(random, whole) {
     return whole.slice(0, random.integer(2) === 0 ? random.integer(whole.length + 1) : place(random, whole.length));

@@ -78,6 +78,12 @@ function chosenOf<K extends Node['kind']>(random: Random, root: { node: Node }, 
   return places.length === 0 ? undefined : (pick(random, places).node as Extract<Node, { kind: K }>);
 }
 
+/** The entries of an object that has some. */
+function someEntries(random: Random, root: { node: Node }) {
+  const entries = chosenOf(random, root, 'object')?.entries;
+  return entries && entries.length > 0 ? entries : undefined;
+}
+
 const edits: readonly Edit[] = [
   function replaceValue(random, root) {
     chosen(random, root).replace(pick(random, ODD_VALUES)());
@@ -95,19 +101,19 @@ const edits: readonly Edit[] = [
     replace(raw(Number.isFinite(changed) ? String(changed) : '1e999'));
   },
   function removeEntry(random, root) {
-    const node = chosenOf(random, root, 'object');
-    if (node && node.entries.length > 0) node.entries.splice(random.integer(node.entries.length), 1);
+    const entries = someEntries(random, root);
+    entries?.splice(random.integer(entries.length), 1);
   },
   function repeatEntry(random, root) {
-    const node = chosenOf(random, root, 'object');
-    if (!node || node.entries.length === 0) return;
-    const [key, value] = pick(random, node.entries);
-    node.entries.push([key, random.integer(2) === 0 ? value : pick(random, ODD_VALUES)()]);
+    const entries = someEntries(random, root);
+    if (!entries) return;
+    const [key, value] = pick(random, entries);
+    entries.push([key, random.integer(2) === 0 ? value : pick(random, ODD_VALUES)()]);
   },
   function renameEntry(random, root) {
-    const node = chosenOf(random, root, 'object');
-    if (!node || node.entries.length === 0) return;
-    const entry = pick(random, node.entries);
+    const entries = someEntries(random, root);
+    if (!entries) return;
+    const entry = pick(random, entries);
     entry[0] = pick(random, [`${entry[0]}x`, entry[0].slice(1), ...ODD_KEYS]);
   },
   function addEntry(random, root) {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { exactAttention } from '../../src/attention/exact.ts';
-import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
-import { Random } from '../../src/base/random.ts';
 import { EncoderDecoder, translationLoss } from '../../src/model/encoder-decoder.ts';
 import type { EncoderDecoderOptions } from '../../src/model/encoder-decoder-configuration.ts';
 import { Dropout } from '../../src/model/layers/dropout.ts';
@@ -12,10 +10,10 @@ import { layerNorm } from '../../src/tensor/ops/layer-norm.ts';
 import { reshape } from '../../src/tensor/ops/layout.ts';
 import { linear } from '../../src/tensor/ops/linear.ts';
 import { scope } from '../../src/tensor/scope.ts';
-import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import { expectGradients } from '../support/gradients.ts';
+import { backend, drawParameters, ids, numbers } from '../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
 const tiny: EncoderDecoderOptions = {
   sourceVocabSize: 11,
   targetVocabSize: 7,
@@ -31,27 +29,8 @@ const favor = { type: 'favor', numFeatures: 5 } as const;
 const source = [3, 10, 0, 4, 4];
 const target = [1, 6, 2, 2, 0, 5];
 
-const ids = (values: readonly number[], batch = 1) =>
-  tensor(backend, Int32Array.from(values), [batch, values.length / batch]);
-
-/** Larger parameters than the initial ones, so that attention is far from uniform and every gradient counts. */
 function model(options: Partial<EncoderDecoderOptions>): EncoderDecoder {
-  const made = new EncoderDecoder(backend, { ...tiny, ...options }, 3);
-  const random = new Random(17);
-  for (const { storage, size } of made.parameters().values()) {
-    backend.write(
-      storage,
-      Float64Array.from({ length: size }, () => 0.5 * random.normal()),
-    );
-  }
-  return made;
-}
-
-async function numbers(make: () => Tensor): Promise<number[]> {
-  const result = scope(make);
-  const data = Array.from(await result.data());
-  result.dispose();
-  return data;
+  return drawParameters(new EncoderDecoder(backend, { ...tiny, ...options }, 3));
 }
 
 function expectClose(actual: readonly number[], expected: readonly number[], bound = 1e-12): void {

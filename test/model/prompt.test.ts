@@ -5,6 +5,7 @@ import { Decoder } from '../../src/model/generate.ts';
 import { Transformer } from '../../src/model/transformer.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
+import { turnsDuring } from '../support/slow-clock.ts';
 
 const sizes = { vocabSize: 50, dModel: 48, numLayers: 2, numHeads: 3, dFeedForward: 70, maxLength: 700 };
 const idsOf = (length: number) => Int32Array.from({ length }, (_, i) => (i * 7919 + ((i * i) % 13)) % sizes.vocabSize);
@@ -123,17 +124,8 @@ describe('a prompt that is stopped', () => {
     const model = new Transformer(backend, { ...sizes, attention: attentions[0] }, 3);
     const decoder = new Decoder(model);
     clockOf(100);
-    let turns = 0;
-    let isOver = false;
-    const tick = () => {
-      turns++;
-      if (!isOver) setImmediate(tick);
-    };
-    setImmediate(tick);
-    await decoder.feed(idsOf(641));
-    isOver = true;
     // Ten pieces of 64, the last of which is 65 long.
-    expect(turns).toBeGreaterThanOrEqual(9);
+    expect(await turnsDuring(decoder.feed(idsOf(641)))).toBeGreaterThanOrEqual(9);
     decoder.dispose();
     backend.close();
   });

@@ -4,38 +4,23 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AttentionOptions } from '../../src/attention/configuration.ts';
 import { nodeHost } from '../../src/backend/native/node-host.ts';
-import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
-import { Random } from '../../src/base/random.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
 import { Dropout } from '../../src/model/layers/dropout.ts';
 import { languageModelLoss } from '../../src/model/losses.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { restoreModel } from '../../src/storage/load.ts';
-import { findCheckpoint } from '../../src/storage/model-directory.ts';
 import { scope } from '../../src/tensor/scope.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
-import { loadCheckpoint } from '../../src/training/checkpoint.ts';
-import { train } from '../../src/training/run.ts';
 import { compiledBackends } from '../backend/available.ts';
 import { expectGradients } from '../support/gradients.ts';
-import { tinyModel, tinyRun } from '../training/support.ts';
+import { backend, drawParameters } from '../support/tiny-transformer.ts';
+import { lossesOf, resumedFrom, tinyModel, tinyRun } from '../training/support.ts';
 
-const backend = createReferenceBackend();
 const tiny = { vocabSize: 11, dModel: 6, numLayers: 2, numHeads: 3, dFeedForward: 7, maxLength: 13 };
 const ids = () => tensor(backend, Int32Array.of(1, 4, 10, 4, 7, 2, 0, 9, 9, 3), [2, 5]);
 
-/** Larger parameters than the initial ones, so that attention is far from uniform and every gradient counts. */
 function enlarged(options: Partial<TransformerOptions>): Transformer {
-  const model = new Transformer(backend, { ...tiny, ...options }, 3);
-  const random = new Random(17);
-  for (const { storage, size } of model.parameters().values()) {
-    backend.write(
-      storage,
-      Float64Array.from({ length: size }, () => 0.5 * random.normal()),
-    );
-  }
-  return model;
+  return drawParameters(new Transformer(backend, { ...tiny, ...options }, 3));
 }
 
 describe('a reversible Transformer', () => {
@@ -148,24 +133,13 @@ describe('a reversible Transformer', () => {
         ...tinyRun(device, join(parent, out)),
         model: tinyModel(device, 3, { reversible: true, feedForwardChunks: 2, numLayers: 3 }),
       });
-      const losses = async (options: Parameters<typeof train>[0], until: number): Promise<number[]> => {
-        const found: number[] = [];
-        for await (const event of train(options)) {
-          if (event.kind !== 'step') continue;
-          found.push(event.loss);
-          if (event.step === until) break;
-        }
-        return found;
-      };
-      const whole = await losses(run('whole'), 12);
+      const whole = await lossesOf(run('whole'), 12);
       expect(whole.at(-1)).toBeLessThan(whole[0]);
-      await losses(run('broken'), 8);
-      const directory = await findCheckpoint(join(parent, 'broken'));
-      const checkpoint = await loadCheckpoint(directory);
-      const model = restoreModel(device, checkpoint, directory);
-      expect(model.configuration).toMatchObject({ reversible: true, feedForwardChunks: 2 });
-      expect(checkpoint.training.step).toBe(6);
-      const rest = await losses({ ...run('broken'), model, resume: { checkpoint, directory } }, 12);
+      await lossesOf(run('broken'), 8);
+      const resumed = await resumedFrom(device, join(parent, 'broken'), run('broken'));
+      expect(resumed.model.configuration).toMatchObject({ reversible: true, feedForwardChunks: 2 });
+      expect(resumed.resume.checkpoint.training.step).toBe(6);
+      const rest = await lossesOf(resumed, 12);
       expect(rest).toEqual(whole.slice(6));
       device.close();
       rmSync(parent, { recursive: true, force: true });

@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
 import { leastNumbers } from '../../src/model/size.ts';
 import { Transformer } from '../../src/model/transformer.ts';
+import { backend, tinySizes } from '../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
-const tiny: TransformerOptions = {
-  vocabSize: 13,
-  dModel: 12,
-  numLayers: 3,
-  numHeads: 2,
-  dFeedForward: 7,
-  maxLength: 11,
-  attention: 'exact',
-};
+const tiny: TransformerOptions = { ...tinySizes, dModel: 12, attention: 'exact' };
 
 /** Numbers in the files of a model, which is built. */
 function numbers(options: TransformerOptions): { least: number; held: number } {

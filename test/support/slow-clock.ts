@@ -22,3 +22,17 @@ export async function countTurns<T>(work: () => Promise<T>): Promise<[result: T,
     clock.mockRestore();
   }
 }
+
+/** How often the event loop turns until `work` has settled. */
+export async function turnsDuring(work: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isOver = false;
+  const turn = () => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work;
+  isOver = true;
+  return turns;
+}

@@ -7,17 +7,25 @@ import { type Tensor, tensor } from '../../src/tensor/tensor.ts';
 
 export const backend = createReferenceBackend();
 
+/** Few and unequal sizes, so that no two are confused. */
+export const tinySizes = { vocabSize: 11, dModel: 6, numLayers: 3, numHeads: 2, dFeedForward: 7, maxLength: 13 };
+
 /** A Transformer whose parameters are all drawn, those that start as ones and zeros too. */
 export function drawnTransformer(options: TransformerOptions): Transformer {
   const made = new Transformer(backend, options, 3, { initialise: false });
+  return drawParameters(made);
+}
+
+/** Larger parameters than the initial ones, so that attention is far from uniform and every gradient counts. */
+export function drawParameters<Model extends Pick<Transformer, 'parameters'>>(model: Model): Model {
   const random = new Random(17);
-  for (const { storage, size } of made.parameters().values()) {
+  for (const { storage, size } of model.parameters().values()) {
     backend.write(
       storage,
       Float64Array.from({ length: size }, () => 0.5 * random.normal()),
     );
   }
-  return made;
+  return model;
 }
 
 /** Token ids, `[batch, length]` */

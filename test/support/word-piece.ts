@@ -1,4 +1,5 @@
-const special = (id: number, content: string) => ({
+/** A special token as tokenizer.json writes it. */
+export const special = (id: number, content: string) => ({
   id,
   content,
   single_word: false,
@@ -11,6 +12,27 @@ const special = (id: number, content: string) => ({
 /** The first ids. */
 export const specials = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
+/** How BERT's tokenizer.json reads and writes text. */
+export const bertText = {
+  normalizer: {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+  },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+};
+
+export const wordPieceModel = (tokens: readonly string[]) => ({
+  type: 'WordPiece',
+  unk_token: '[UNK]',
+  continuing_subword_prefix: '##',
+  max_input_chars_per_word: 100,
+  vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+});
+
 /** A tokenizer.json in BERT's form, of the special tokens and `words`. */
 export function wordPiece(words: readonly string[]) {
   const tokens = [...specials, ...words];
@@ -19,14 +41,7 @@ export function wordPiece(words: readonly string[]) {
     truncation: null,
     padding: null,
     added_tokens: specials.map((content, id) => special(id, content)),
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
+    ...bertText,
     post_processor: {
       type: 'TemplateProcessing',
       single: [
@@ -40,13 +55,6 @@ export function wordPiece(words: readonly string[]) {
         '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
       },
     },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    },
+    model: wordPieceModel(tokens),
   };
 }

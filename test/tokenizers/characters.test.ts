@@ -7,6 +7,7 @@ import { segments } from '../../src/tokenizers/text-segments.ts';
 import { trainCharacters } from '../../src/tokenizers/training/characters.ts';
 import { mixedLines } from '../data/text-mixture.ts';
 import { describeTokenizer } from './conformance.ts';
+import { edited } from './edited.ts';
 
 const lines = [...mixedLines(60, 1)];
 const trained = await trainCharacters(lines, { endOfText: true, mask: true });
@@ -114,12 +115,7 @@ test('the ids of proteins are fixed', () => {
 });
 
 describe('loadTokenizer refuses characters with', () => {
-  // biome-ignore lint: a file as it may be
-  const edit = (change: (json: any) => void) => {
-    const json = JSON.parse(JSON.stringify(trained.toJSON()));
-    change(json);
-    return json;
-  };
+  const edit = (change: Parameters<typeof edited>[1]) => edited(trained, change);
   test.each<[string, unknown, string]>([
     ['a token of two characters', edit((j) => (j.model.vocab.ab = j.added_tokens[0].id)), 'is given to two tokens'],
     [

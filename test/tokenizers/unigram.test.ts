@@ -10,6 +10,7 @@ import { WordList } from '../../src/tokenizers/training/word-list.ts';
 import { UnigramTokenizer } from '../../src/tokenizers/unigram.ts';
 import { mixedLines } from '../data/text-mixture.ts';
 import { describeTokenizer } from './conformance.ts';
+import { edited } from './edited.ts';
 
 const lines = [...mixedLines(500, 1)];
 const options = { vocabSize: 600, endOfText: true, mask: true };
@@ -334,12 +335,7 @@ describe('trainUnigram', () => {
 });
 
 describe('loadTokenizer refuses a unigram model with', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: a file as it may be
-  const edit = (change: (json: any) => void) => {
-    const json = JSON.parse(JSON.stringify(trained.toJSON()));
-    change(json);
-    return json;
-  };
+  const edit = (change: Parameters<typeof edited>[1]) => edited(trained, change);
   test.each<[string, unknown, string]>([
     ['another pre-tokenizer', edit((j) => (j.pre_tokenizer = { type: 'Metaspace' })), 'pre_tokenizer.type is wrong'],
     ['a score that is no number', edit((j) => (j.model.vocab[300][1] = null)), 'model.vocab.300.1 is wrong'],

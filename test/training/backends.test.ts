@@ -6,13 +6,9 @@ import { nodeHost } from '../../src/backend/native/node-host.ts';
 import { createBackendOn } from '../../src/backend/select.ts';
 import type { BackendName } from '../../src/backend/types.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
-import { restoreModel } from '../../src/storage/load.ts';
-import { findCheckpoint } from '../../src/storage/model-directory.ts';
-import { loadCheckpoint } from '../../src/training/checkpoint.ts';
-import { train } from '../../src/training/run.ts';
 import { Trainer } from '../../src/training/trainer.ts';
 import { bundleChild, startChild } from './processes.ts';
-import { countingData, tinyConfiguration, tinyModel, tinyRun } from './support.ts';
+import { countingData, lossesOf, resumedFrom, tinyConfiguration, tinyModel, tinyRun } from './support.ts';
 
 const STEPS = 20;
 
@@ -87,23 +83,12 @@ describe('training the tiny model', () => {
   it.each<BackendName>(['native', 'wasm'])('resumes to the last bit on %s', async (name) => {
     const parent = mkdtempSync(join(tmpdir(), 'performers-resume-'));
     const device = await createBackendOn(nodeHost, { backend: name, numThreads: 2 });
-    const lossesOf = async (options: Parameters<typeof train>[0], until: number): Promise<number[]> => {
-      const result: number[] = [];
-      for await (const event of train(options)) {
-        if (event.kind !== 'step') continue;
-        result.push(event.loss);
-        if (event.step === until) break;
-      }
-      return result;
-    };
     const whole = await lossesOf(tinyRun(device, join(parent, 'whole')), 12);
     const out = join(parent, 'broken');
     await lossesOf(tinyRun(device, out), 8);
-    const directory = await findCheckpoint(out);
-    const checkpoint = await loadCheckpoint(directory);
-    const model = restoreModel(device, checkpoint, directory);
-    expect(checkpoint.training.step).toBe(6);
-    const rest = await lossesOf({ ...tinyRun(device, out), model, resume: { checkpoint, directory } }, 12);
+    const run = await resumedFrom(device, out, tinyRun(device, out));
+    expect(run.resume.checkpoint.training.step).toBe(6);
+    const rest = await lossesOf(run, 12);
     expect(rest).toEqual(whole.slice(6));
     device.close();
     rmSync(parent, { recursive: true, force: true });

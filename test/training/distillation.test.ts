@@ -8,7 +8,6 @@ import type { Batch } from '../../src/data/batches/windows.ts';
 import { createBackend } from '../../src/entries/performers.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
 import { Transformer } from '../../src/model/transformer.ts';
-import { restoreModel } from '../../src/storage/load.ts';
 import { findCheckpoint } from '../../src/storage/model-directory.ts';
 import { saveModel } from '../../src/storage/save.ts';
 import { readWeights } from '../../src/storage/weights.ts';
@@ -19,10 +18,19 @@ import { loadCheckpoint } from '../../src/training/checkpoint.ts';
 import type { DistillationConfiguration, Objective } from '../../src/training/configuration.ts';
 import { checkTeacher, Distillation } from '../../src/training/distillation.ts';
 import { evaluate } from '../../src/training/evaluate.ts';
-import { type RunEvent, type RunOptions, train } from '../../src/training/run.ts';
+import type { RunEvent, RunOptions } from '../../src/training/run.ts';
 import { loadTeacher } from '../../src/training/teacher.ts';
 import { Trainer } from '../../src/training/trainer.ts';
-import { countingData, tinyConfiguration, tinyModel, tinyRun, VOCAB } from './support.ts';
+import {
+  countingData,
+  eventsOf,
+  resumedFrom,
+  timeless,
+  tinyConfiguration,
+  tinyModel,
+  tinyRun,
+  VOCAB,
+} from './support.ts';
 
 const reference = createReferenceBackend();
 
@@ -342,37 +350,23 @@ describe('a run with a teacher', () => {
 
   const options = { distillation: { taskWeight: 0.5 }, objective: nextToken };
 
-  async function collect(run: RunOptions, stopAfter = Number.POSITIVE_INFINITY): Promise<RunEvent[]> {
-    const events: RunEvent[] = [];
-    for await (const event of train(run)) {
-      events.push(event);
-      if (event.kind === 'step' && event.step === stopAfter) break;
-    }
-    return events;
-  }
-  const timeless = (events: readonly RunEvent[]): unknown[] =>
-    events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0, dataSeconds: 0 }]));
-
   async function start(out: string): Promise<RunOptions> {
     const run = tinyRun(reference, out, options);
     return { ...run, teacher: await loadTeacher(reference, join(parent, 'teacher')) };
   }
 
   async function resume(out: string): Promise<RunOptions> {
-    const directory = await findCheckpoint(out);
-    const checkpoint = await loadCheckpoint(directory);
-    const model = restoreModel(reference, checkpoint, directory);
-    const teacher = await loadTeacher(reference, checkpoint.training.teacher!.directory);
-    return { ...tinyRun(reference, out, options), model, teacher, resume: { checkpoint, directory } };
+    const run = await resumedFrom(reference, out, tinyRun(reference, out, options));
+    return { ...run, teacher: await loadTeacher(reference, run.resume.checkpoint.training.teacher!.directory) };
   }
 
   it('resumes to the last bit with its teacher, and with no other', async () => {
     const { teacher } = await start(join(parent, 'whole'));
     expect(teacher!.model.configuration.attention).toEqual({ type: 'exact' });
-    const expected = await collect(await start(join(parent, 'whole')));
+    const expected = await eventsOf(await start(join(parent, 'whole')));
     const out = join(parent, 'stopped');
-    await collect(await start(out), 8);
-    const rest = await collect(await resume(out));
+    await eventsOf(await start(out), 8);
+    const rest = await eventsOf(await resume(out));
     expect(rest[0]).toMatchObject({ kind: 'step', step: 7 });
     expect(timeless(rest)).toEqual(timeless(expected).filter((event) => (event as RunEvent).step > 6));
     const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').split('\n');
@@ -387,24 +381,24 @@ describe('a run with a teacher', () => {
     await saveModel(join(parent, 'teacher'), tinyModel(reference, 6));
     const changed = { ...other, teacher: await loadTeacher(reference, join(parent, 'teacher')) };
     const { directory } = other.resume!;
-    await expect(collect(changed)).rejects.toThrow(
+    await expect(eventsOf(changed)).rejects.toThrow(
       `${directory} was trained with another teacher: resume it with the model that was in ${join(parent, 'teacher')}.`,
     );
     const without = tinyRun(reference, join(parent, 'plain'), { steps: 3 });
-    await collect(without);
+    await eventsOf(without);
     const plain = await findCheckpoint(join(parent, 'plain'));
     const resumed = { checkpoint: await loadCheckpoint(plain), directory: plain };
-    await expect(collect({ ...(await start(join(parent, 'plain'))), resume: resumed })).rejects.toThrow(
+    await expect(eventsOf({ ...(await start(join(parent, 'plain'))), resume: resumed })).rejects.toThrow(
       `${plain} was trained with no teacher: resume it without one.`,
     );
   });
 
   it('ends after minutes with an evaluation and a checkpoint, and continues as if it had not', async () => {
-    const expected = await collect(await start(join(parent, 'whole')));
+    const expected = await eventsOf(await start(join(parent, 'whole')));
     const out = join(parent, 'short');
-    const events = await collect({ ...(await start(out)), minutes: 1e-9 });
+    const events = await eventsOf({ ...(await start(out)), minutes: 1e-9 });
     expect(events.map(({ kind, step }) => `${kind} ${step}`)).toEqual(['step 1', 'evaluation 1', 'checkpoint 1']);
-    const rest = await collect(await resume(out));
+    const rest = await eventsOf(await resume(out));
     const whole = (event: unknown) => (event as RunEvent).step > 1;
     expect(timeless(rest)).toEqual(timeless(expected).filter(whole));
   });

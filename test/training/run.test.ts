@@ -11,7 +11,7 @@ import { loadCheckpoint } from '../../src/training/checkpoint.ts';
 import type { TrainingOptions } from '../../src/training/configuration.ts';
 import { changedParts, dataFingerprint } from '../../src/training/data-fingerprint.ts';
 import { type RunEvent, type RunOptions, train } from '../../src/training/run.ts';
-import { tinyRun } from './support.ts';
+import { eventsOf, resumedFrom, timeless, tinyRun } from './support.ts';
 
 const backend = createReferenceBackend();
 
@@ -21,25 +21,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-async function collect(options: RunOptions, stopAfter = Number.POSITIVE_INFINITY): Promise<RunEvent[]> {
-  const events: RunEvent[] = [];
-  for await (const event of train(options)) {
-    events.push(event);
-    if (event.kind === 'step' && event.step === stopAfter) break;
-  }
-  return events;
-}
-
 /** The same run, from the newest checkpoint of `out`, or the one given. */
 async function resumed(out: string, from = out, options: TrainingOptions = {}): Promise<RunOptions> {
-  const directory = await findCheckpoint(from);
-  const checkpoint = await loadCheckpoint(directory);
-  const model = restoreModel(backend, checkpoint, directory);
-  return { ...tinyRun(backend, out, options), model, resume: { checkpoint, directory } };
+  return resumedFrom(backend, from, tinyRun(backend, out, options));
 }
 
-const timeless = (events: readonly RunEvent[]): unknown[] =>
-  events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0, dataSeconds: 0 }]));
 const metrics = (out: string): unknown[] =>
   readFileSync(join(out, 'metrics.jsonl'), 'utf8')
     .trimEnd()
@@ -51,7 +37,7 @@ const file = (out: string, step: number, name: string): string =>
 describe('train', () => {
   it('yields steps, evaluations and checkpoints when they are due, and writes the metrics', async () => {
     const out = join(parent, 'run');
-    const events = await collect(tinyRun(backend, out, { steps: 10 }));
+    const events = await eventsOf(tinyRun(backend, out, { steps: 10 }));
     const at = (kind: RunEvent['kind']): number[] => events.flatMap((e) => (e.kind === kind ? [e.step] : []));
     expect(at('step')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(at('evaluation')).toEqual([4, 8, 10]);
@@ -66,14 +52,14 @@ describe('train', () => {
 
   it('resumes from any checkpoint to the last bit: losses, evaluations, weights, moments, metrics', async () => {
     const whole = join(parent, 'whole');
-    const expected = await collect(tinyRun(backend, whole));
+    const expected = await eventsOf(tinyRun(backend, whole));
     for (const stop of [3, 5, 8, 11]) {
       const out = join(parent, `stopped-${stop}`);
-      await collect(tinyRun(backend, out), stop); // breaking off is as abrupt as a kill: nothing more is saved
+      await eventsOf(tinyRun(backend, out), stop); // breaking off is as abrupt as a kill: nothing more is saved
       const options = stop < 4 ? tinyRun(backend, out) : await resumed(out);
       const start = options.resume?.checkpoint.training.step ?? 0;
       expect(start).toBe(stop === 3 ? 0 : stop - (stop % 3));
-      const events = await collect(options);
+      const events = await eventsOf(options);
       expect(timeless(events)).toEqual(timeless(expected).filter((e) => (e as RunEvent).step > start));
       expect(metrics(out)).toEqual(metrics(whole));
       for (const name of readdirSync(join(whole, 'checkpoints/step-00000012'))) {
@@ -83,8 +69,8 @@ describe('train', () => {
   });
 
   it('does not depend on when it is evaluated or saved', async () => {
-    const often = await collect(tinyRun(backend, join(parent, 'a'), { evaluateEvery: 1, checkpointEvery: 1 }));
-    const never = await collect(tinyRun(backend, join(parent, 'b'), { evaluateEvery: 0, checkpointEvery: 0 }));
+    const often = await eventsOf(tinyRun(backend, join(parent, 'a'), { evaluateEvery: 1, checkpointEvery: 1 }));
+    const never = await eventsOf(tinyRun(backend, join(parent, 'b'), { evaluateEvery: 0, checkpointEvery: 0 }));
     const losses = (events: RunEvent[]): number[] => events.flatMap((e) => (e.kind === 'step' ? [e.loss] : []));
     expect(losses(often)).toEqual(losses(never));
     expect(never.filter((e) => e.kind !== 'step').map(({ kind, step }) => `${kind} ${step}`)).toEqual([
@@ -104,7 +90,7 @@ describe('train', () => {
       time += index < 2 ? 60 : 1;
       return run.data.batchAt(index);
     };
-    const events = await collect({ ...run, data: { batchAt: slow } }).finally(() => clock.mockRestore());
+    const events = await eventsOf({ ...run, data: { batchAt: slow } }).finally(() => clock.mockRestore());
     const waits = events.flatMap((event) => (event.kind === 'step' ? [[event.dataSeconds, event.seconds]] : []));
     expect(waits).toHaveLength(3);
     expect(waits.map(([waited]) => waited)).toEqual([0.12, 0.002, 0.002].map((each) => expect.closeTo(each, 4)));
@@ -123,8 +109,8 @@ describe('train', () => {
       { kind: 'step', step: 4 },
       { kind: 'checkpoint', step: 4 },
     ]);
-    const rest = await collect(await resumed(out));
-    const whole = timeless(await collect(tinyRun(backend, join(parent, 'whole')))) as RunEvent[];
+    const rest = await eventsOf(await resumed(out));
+    const whole = timeless(await eventsOf(tinyRun(backend, join(parent, 'whole')))) as RunEvent[];
     // The evaluation that step 4 was due for comes first.
     const isRest = ({ kind, step }: RunEvent) => step > 4 || (step === 4 && kind === 'evaluation');
     expect(rest[0]).toMatchObject({ kind: 'evaluation', step: 4 });
@@ -133,9 +119,9 @@ describe('train', () => {
 
   it('continues from an older checkpoint that is named, and sets the later ones aside', async () => {
     const out = join(parent, 'run');
-    await collect(tinyRun(backend, out));
+    await eventsOf(tinyRun(backend, out));
     const older = join(out, 'checkpoints', 'step-00000006');
-    const events = await collect(await resumed(out, older), 8);
+    const events = await eventsOf(await resumed(out, older), 8);
     expect(events[0]).toMatchObject({ step: 7 });
     expect(readdirSync(join(out, 'checkpoints')).sort()).toEqual([
       'step-00000006',
@@ -147,24 +133,24 @@ describe('train', () => {
 
   it('can be lengthened, and has nothing to do when it is complete', async () => {
     const out = join(parent, 'run');
-    await collect(tinyRun(backend, out, { steps: 6 }));
-    expect(await collect(await resumed(out, out, { steps: 6 }))).toEqual([]);
-    const more = await collect(await resumed(out, out, { steps: 8 }));
+    await eventsOf(tinyRun(backend, out, { steps: 6 }));
+    expect(await eventsOf(await resumed(out, out, { steps: 6 }))).toEqual([]);
+    const more = await eventsOf(await resumed(out, out, { steps: 8 }));
     expect(more.flatMap((e) => (e.kind === 'step' ? [e.step] : []))).toEqual([7, 8]);
   });
 
   it('refuses to resume with another seed or other data', async () => {
     const out = join(parent, 'run');
-    await collect(tinyRun(backend, out, { steps: 3 }));
-    await expect(collect(await resumed(out, out, { seed: 4 }))).rejects.toThrow(/was trained with seed 3, not 4/);
+    await eventsOf(tinyRun(backend, out, { steps: 3 }));
+    await expect(eventsOf(await resumed(out, out, { seed: 4 }))).rejects.toThrow(/was trained with seed 3, not 4/);
     const options = { ...(await resumed(out)), dataFingerprint: 'other' };
-    await expect(collect(options)).rejects.toThrow(/step-00000003 was trained on other data: resume it with the same/);
+    await expect(eventsOf(options)).rejects.toThrow(/step-00000003 was trained on other data: resume it with the same/);
     for (const [changed, words] of [
       [{ length: 6 }, 'was trained with length 7, not 6: resume it with what it had'],
       [{ batchSize: 3 }, 'was trained with batchSize 2, not 3'],
       [{ packing: 'pack' }, 'was trained with packing unset, not "pack"'],
     ] as const) {
-      await expect(collect(await resumed(out, out, changed))).rejects.toThrow(words);
+      await expect(eventsOf(await resumed(out, out, changed))).rejects.toThrow(words);
     }
   });
 
@@ -204,7 +190,7 @@ describe('train', () => {
       `The loss is NaN at step 7: lower learningRate (now 0.01) or raise warmupSteps; the checkpoint ${last} is intact: continue from there.`,
     );
     expect(await findCheckpoint(out)).toBe(last);
-    const rest = await collect(await resumed(out));
+    const rest = await eventsOf(await resumed(out));
     expect(rest.at(-1)).toMatchObject({ kind: 'checkpoint', step: 12 });
   });
 
@@ -224,14 +210,14 @@ describe('train', () => {
     };
     await expect(run()).rejects.toThrow(/^Cannot write .*step-00000009 because the disk is full: free some space/);
     expect(readdirSync(join(out, 'checkpoints')).sort()).toEqual(['step-00000003', 'step-00000006']);
-    const rest = await collect(await resumed(out));
-    const whole = await collect(tinyRun(backend, join(parent, 'whole')));
+    const rest = await eventsOf(await resumed(out));
+    const whole = await eventsOf(tinyRun(backend, join(parent, 'whole')));
     expect(timeless(rest)).toEqual(timeless(whole).filter((e) => (e as RunEvent).step > 6));
   });
 
   it('does not accept a config.json with a key it does not know', async () => {
     const out = join(parent, 'run');
-    await collect(tinyRun(backend, out, { steps: 3 }));
+    await eventsOf(tinyRun(backend, out, { steps: 3 }));
     const directory = await findCheckpoint(out);
     const checkpoint = await loadCheckpoint(directory);
     const config = { ...(checkpoint.config as object), numHeds: 2 };

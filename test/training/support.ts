@@ -4,8 +4,11 @@ import { Random } from '../../src/base/random.ts';
 import type { Batch } from '../../src/data/batches/windows.ts';
 import type { TransformerOptions } from '../../src/model/configuration.ts';
 import { Transformer } from '../../src/model/transformer.ts';
+import { restoreModel } from '../../src/storage/load.ts';
+import { findCheckpoint } from '../../src/storage/model-directory.ts';
+import { loadCheckpoint } from '../../src/training/checkpoint.ts';
 import { parseTrainingConfiguration, type TrainingOptions } from '../../src/training/configuration.ts';
-import type { RunOptions } from '../../src/training/run.ts';
+import { type RunEvent, type RunOptions, train } from '../../src/training/run.ts';
 
 export const VOCAB = 13;
 
@@ -67,4 +70,31 @@ export function tinyRun(backend: Backend, out: string, options: TrainingOptions 
     configuration,
     tokenizer: '{"model":{}}',
   };
+}
+
+/** What a run tells, at most until the step `stopAfter`. */
+export async function eventsOf(options: RunOptions, stopAfter = Number.POSITIVE_INFINITY): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of train(options)) {
+    events.push(event);
+    if (event.kind === 'step' && event.step === stopAfter) break;
+  }
+  return events;
+}
+
+/** The losses of a run's steps, at most until the step `stopAfter`. */
+export async function lossesOf(options: RunOptions, stopAfter: number): Promise<number[]> {
+  const events = await eventsOf(options, stopAfter);
+  return events.flatMap((event) => (event.kind === 'step' ? [event.loss] : []));
+}
+
+/** Events that a resumed run must repeat: checkpoints and times left out. */
+export const timeless = (events: readonly RunEvent[]): unknown[] =>
+  events.flatMap((event) => (event.kind === 'checkpoint' ? [] : [{ ...event, seconds: 0, dataSeconds: 0 }]));
+
+/** A run of {@link tinyRun}'s form that continues from the newest checkpoint of `from`. */
+export async function resumedFrom(backend: Backend, from: string, run: RunOptions) {
+  const directory = await findCheckpoint(from);
+  const checkpoint = await loadCheckpoint(directory);
+  return { ...run, model: restoreModel(backend, checkpoint, directory), resume: { checkpoint, directory } };
 }

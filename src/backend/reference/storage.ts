@@ -54,24 +54,24 @@ function checkLength(storage: Storage, needed: number): void {
   }
 }
 
-/** The numbers of a float storage, which must hold at least `needed` elements. */
-export function floats(storage: Storage, needed = 0): Float64Array {
+/** The numbers of a storage, which must be an `array` of at least `needed` elements. */
+function numbersOf<T>(storage: Storage, needed: number, array: abstract new () => T, advice: string): T {
   const { data } = own(storage);
-  if (!(data instanceof Float64Array)) {
-    throw new ShapeError('reference backend: an int32 storage is used as floats; allocate it as float32.');
-  }
+  if (!(data instanceof array)) throw new ShapeError(`reference backend: ${advice}.`);
   checkLength(storage, needed);
   return data;
 }
 
+/** The numbers of a float storage, which must hold at least `needed` elements. */
+export function floats(storage: Storage, needed = 0): Float64Array {
+  const advice = 'an int32 storage is used as floats; allocate it as float32';
+  return numbersOf(storage, needed, Float64Array, advice);
+}
+
 /** The numbers of an int32 storage, which must hold at least `needed` elements. */
 export function integers(storage: Storage, needed = 0): Int32Array {
-  const { data } = own(storage);
-  if (!(data instanceof Int32Array)) {
-    throw new ShapeError('reference backend: a float storage is used as int32; upload an Int32Array.');
-  }
-  checkLength(storage, needed);
-  return data;
+  const advice = 'a float storage is used as int32; upload an Int32Array';
+  return numbersOf(storage, needed, Int32Array, advice);
 }
 
 /** Numbers of one allocation: 2 GiB. More would keep a machine busy for minutes, or fill its memory. */

@@ -1,30 +1,18 @@
 import { request as httpRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { connect, Socket } from 'node:net';
 import OpenAI, { type APIError } from 'openai';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../../cli/serve/engine/engine.ts';
 import { requestSignal } from '../../../cli/serve/http/request-signal.ts';
 import type { Service, ServiceOptions } from '../../../cli/serve/service.ts';
-import {
-  type Backend,
-  createBackend,
-  scope,
-  streamText,
-  type Transformer,
-  tensor,
-} from '../../../src/entries/performers.ts';
+import { scope, streamText, tensor } from '../../../src/entries/performers.ts';
 import { loadForeignTokenizer } from '../../../src/entries/tokenizers.ts';
-import { completed, createEngine, eventually, startService, tinyModel, tokenizer } from './support.ts';
+import { completed, createEngine, eventually, startService, tinyModel, tinyServed, tokenizer } from './support.ts';
 
-let backend: Backend;
-let model: Transformer;
+const { backend, model } = await tinyServed();
 let engine: Engine;
 let service: Service;
 
-beforeAll(async () => {
-  backend = await createBackend({ numThreads: 1 });
-  model = tinyModel(backend);
-});
 afterEach(() => {
   vi.useRealTimers();
   return service.stop(0);

@@ -1,16 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../cli/serve/engine/engine.ts';
-import { type Backend, createBackend, type Transformer } from '../../../src/entries/performers.ts';
-import { completed, createEngine, eventually, tinyModel } from './support.ts';
+import { completed, createEngine, eventually, tinyModel, tinyServed } from './support.ts';
 
-let backend: Backend;
-let model: Transformer;
+const { backend, model } = await tinyServed();
 let engine: Engine;
 
-beforeAll(async () => {
-  backend = await createBackend({ numThreads: 1 });
-  model = tinyModel(backend);
-});
 afterEach(() => engine.close());
 afterAll(() => backend.close());
 

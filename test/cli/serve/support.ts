@@ -102,3 +102,9 @@ export async function eventually(check: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** A backend of one thread and {@link tinyModel} on it; the tests close the backend. */
+export async function tinyServed(): Promise<{ backend: Backend; model: Transformer }> {
+  const backend = await createBackend({ numThreads: 1 });
+  return { backend, model: tinyModel(backend) };
+}

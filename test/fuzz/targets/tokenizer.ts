@@ -9,6 +9,7 @@ import {
   trainCharacters,
   trainUnigram,
 } from '../../../src/entries/tokenizers.ts';
+import { bertText, special, specials, wordPieceModel } from '../../support/word-piece.ts';
 import { bytes, text } from '../files.ts';
 import { mutateJson } from '../mutate-json.ts';
 import type { Target } from '../target.ts';
@@ -16,35 +17,15 @@ import type { Target } from '../target.ts';
 const FILE = 'tokenizer.json';
 const corpus = ['There she blows! She blows, the white whale, naïve and 漢字.\n'.repeat(8)];
 
+const fourSpecials = specials.slice(0, 4);
+
 /** A vocabulary of few tokens in each of the forms that other libraries write. */
 const others: readonly object[] = [
   {
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
+    ...bertText,
     post_processor: { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]'].map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: { '[PAD]': 0, '[UNK]': 1, '[CLS]': 2, '[SEP]': 3, the: 4, whale: 5, '##s': 6, she: 7, blow: 8 },
-    },
+    added_tokens: fourSpecials.map((content, id) => special(id, content)),
+    model: wordPieceModel([...fourSpecials, 'the', 'whale', '##s', 'she', 'blow']),
   },
   {
     pre_tokenizer: { type: 'Whitespace' },

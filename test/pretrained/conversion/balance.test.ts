@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random } from '../../../src/base/random.ts';
 import type { TransformerOptions } from '../../../src/model/configuration.ts';
 import { Transformer } from '../../../src/model/transformer.ts';
@@ -11,18 +10,10 @@ import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';
 import { scope } from '../../../src/tensor/scope.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
+import { backend, tinySizes } from '../../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
-const tiny: TransformerOptions = {
-  vocabSize: 23,
-  dModel: 14,
-  numLayers: 2,
-  numHeads: 2,
-  dFeedForward: 7,
-  maxLength: 31,
-  causal: false,
-  attention: 'exact',
-};
+const sizes = { ...tinySizes, vocabSize: 23, dModel: 14, numLayers: 2, maxLength: 31 };
+const tiny: TransformerOptions = { ...sizes, causal: false, attention: 'exact' };
 const dHead = 7;
 
 function model(options: Partial<TransformerOptions> = {}): Transformer {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { approximationReport } from '../../../src/attention/inspect/report.ts';
-import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random } from '../../../src/base/random.ts';
 import type { TransformerOptions } from '../../../src/model/configuration.ts';
 import { type AttentionChoice, Transformer } from '../../../src/model/transformer.ts';
@@ -8,19 +7,9 @@ import { compareModels } from '../../../src/pretrained/conversion/comparison.ts'
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
 import type { MeasuredBatch } from '../../../src/pretrained/conversion/types.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
+import { backend, tinySizes } from '../../support/tiny-transformer.ts';
 
-const backend = createReferenceBackend();
-const tiny: TransformerOptions = {
-  vocabSize: 11,
-  dModel: 6,
-  numLayers: 3,
-  numHeads: 2,
-  dFeedForward: 7,
-  maxLength: 13,
-  causal: false,
-  outputBias: true,
-  attention: 'exact',
-};
+const tiny: TransformerOptions = { ...tinySizes, causal: false, outputBias: true, attention: 'exact' };
 
 /** @param sharp the one layer whose queries and keys are long, so that few features estimate its attention badly */
 function model(sharp = -1, options: Partial<TransformerOptions> = {}): Transformer {

@@ -1,18 +1,11 @@
-import { type AttentionLayout, type LshArrays, SEQUENCE_COLUMNS, type Storage } from '../../../../src/backend/types.ts';
+import { type LshArrays, SEQUENCE_COLUMNS, type Storage } from '../../../../src/backend/types.ts';
 import type { Random } from '../../../../src/base/random.ts';
 import { type Case, type Data, normals } from '../../case.ts';
 
-export interface LshSetup {
+type LshSizes = 'batch' | 'heads' | 'length' | 'dHead' | 'dValue' | 'layout' | 'causal' | 'chunkLength' | 'numHashes';
+
+export interface LshSetup extends Pick<LshArrays, LshSizes> {
   readonly name: string;
-  readonly batch: number;
-  readonly heads: number;
-  readonly length: number;
-  readonly dHead: number;
-  readonly dValue: number;
-  readonly layout: AttentionLayout;
-  readonly causal: boolean;
-  readonly chunkLength: number;
-  readonly numHashes: number;
   /** Buckets of the sort; and of the random chunks that attention is given. */
   readonly numBuckets: number;
   /** Rows {batch, start, length}. Default: one for every batch row. */
