@@ -1,6 +1,7 @@
 import { MAX_BLOCK } from '../backend/types.ts';
 import { ConfigurationError } from '../base/errors.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
+import { removedOption } from '../base/removed-option.ts';
 import { z } from '../base/zod.ts';
 import { featureSchema } from '../features/configuration.ts';
 
@@ -93,10 +94,9 @@ export const attentionSchema = z.lazy(() => {
     /** Linformer, O(length): exact attention to mixtures of positions; bidirectional, up to the model's maxLength. */
     z.strictObject({
       type: z.literal('linformer'),
-      /** Mixtures of keys and of values (the paper's k). */
+      /** Mixtures of keys and of values (the paper's k), the same for all heads of a layer. */
       projectedLength: z._default(size, 256),
-      /** One pair of projections for all heads of a layer, or a pair for each. */
-      sharing: z._default(z.enum(['heads', 'none']), 'heads'),
+      sharing: removedOption('heads', 'leave out the key, as the heads of a layer share one pair of projections'),
       /** Trained, or random and redrawn, as in the Performer paper's comparison. */
       projections: z._default(z.enum(['learned', 'random']), 'learned'),
       /** Has no meaning for learned projections. */

@@ -123,10 +123,8 @@ export class LinformerAttention implements Attention<never> {
     random: Random,
   ) {
     checkArguments('LinformerAttention', { backend, configuration, sizes, random }, layerArguments);
-    const { numHeads, maxLength } = sizes;
     this.configuration = parseAttention('linformer', configuration, 'LinformerAttention');
-    const { projectedLength, sharing } = this.configuration;
-    this.#shape = [...(sharing === 'none' ? [numHeads] : []), projectedLength, maxLength];
+    this.#shape = [this.configuration.projectedLength, sizes.maxLength];
     checkDrawable(this.#shape);
     const draw = () => keep(tensor(backend, this.#draw(random), this.#shape));
     this.projections = { keyProjection: draw(), valueProjection: draw() };

@@ -1,5 +1,6 @@
 import { type OptionKind, option } from '../base/options.ts';
 import { parseConfiguration } from '../base/parse-configuration.ts';
+import { removedOption } from '../base/removed-option.ts';
 import { z } from '../base/zod.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -41,8 +42,7 @@ const distillation = () => {
     logitsWeight: z._default(weight(), 1),
     /** Weight of the relative squared error of the last hidden states, of models without one. */
     hiddenWeight: z._default(weight(), 1),
-    /** Logits are divided by it before that softmax: above 1, unlikely tokens count for more. */
-    temperature: z._default(z.number().check(z.positive()), 1),
+    temperature: removedOption(1, 'leave out the key, and weigh the logits by logitsWeight'),
     /** Weight of the objective's own loss; 0 = learn from the teacher alone. */
     taskWeight: z._default(weight(), 1),
   });

@@ -226,8 +226,7 @@ class Lesson {
     let correct: Tensor | undefined;
     if (result) {
       add('logits', configuration.logitsWeight, (each) => {
-        const { temperature } = configuration;
-        const divergence = softmaxKlDivergence(logits, result.outputs, temperature, each * positionWeight);
+        const divergence = softmaxKlDivergence(logits, result.outputs, 1, each * positionWeight);
         correct = divergence.correct;
         return divergence.loss;
       });

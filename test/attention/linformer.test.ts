@@ -136,14 +136,14 @@ const made = (options: AttentionOptions, seed = 3) =>
 describe('the projections of a layer', () => {
   it('learned ones are parameters that train, random ones buffers that are redrawn from the seed alone', async () => {
     const learned = made({ type: 'linformer', projectedLength: 4 });
-    const random = made({ type: 'linformer', projectedLength: 4, projections: 'random', sharing: 'none' });
+    const random = made({ type: 'linformer', projectedLength: 4, projections: 'random' });
     expect([...(learned.parameters?.() ?? [])].map(([name, { shape }]) => [name, shape])).toEqual([
       ['keyProjection', [4, 17]],
       ['valueProjection', [4, 17]],
     ]);
     expect([...random.buffers()].map(([name, { shape }]) => [name, shape])).toEqual([
-      ['keyProjection', [3, 4, 17]],
-      ['valueProjection', [3, 4, 17]],
+      ['keyProjection', [4, 17]],
+      ['valueProjection', [4, 17]],
     ]);
     expect([learned.buffers().size, random.parameters?.().size]).toEqual([0, 0]);
     const numbers = async (tensors?: Map<string, Tensor>) =>
@@ -158,11 +158,11 @@ describe('the projections of a layer', () => {
   });
 
   it('keep inner products in the mean: their entries have variance 1/projectedLength', async () => {
-    const drawn = made({ type: 'linformer', projectedLength: 64, projections: 'random', sharing: 'none' });
+    const drawn = made({ type: 'linformer', projectedLength: 64, projections: 'random' });
     const data = Array.from(await (drawn.buffers().get('keyProjection') as Tensor).data());
     const variance = data.reduce((sum, x) => sum + x * x, 0) / data.length;
-    // 3,264 entries: a standard error of 2.5 %.
-    expect(Math.abs(variance * 64 - 1)).toBeLessThan(0.1);
+    // 1,088 entries: a standard error of 4.3 %.
+    expect(Math.abs(variance * 64 - 1)).toBeLessThan(0.2);
   });
 
   it('belong to the model: named, differentiated, and refused in a causal one', () => {

@@ -57,9 +57,9 @@ const bidirectional: Record<string, TransformerOptions & Pick<OnnxExportOptions,
   'auto as FAVOR+': { ...base, attention: { type: 'auto', numFeatures: 22, crossover: 0 } },
   'auto as exact': { ...base, attention: { type: 'auto', numFeatures: 22, crossover: 1000 }, auto: 'exact' },
   Linformer: { ...base, attention: { type: 'linformer', projectedLength: 13 } },
-  'Linformer with projections for each head': {
+  'Linformer with drawn projections': {
     ...base,
-    attention: { type: 'linformer', projectedLength: 13, sharing: 'none', projections: 'random' },
+    attention: { type: 'linformer', projectedLength: 13, projections: 'random' },
   },
   'hyperbolic features, Givens': { ...base, attention: { ...favor, featureMap: 'hyperbolic', projection: 'givens' } },
   'SMREG, Hadamard': { ...base, attention: { ...favor, featureMap: 'smreg', projection: 'hadamard' } },

@@ -47,7 +47,6 @@ const weights: DistillationConfiguration = {
   attentionWeight: 0.7,
   logitsWeight: 1.3,
   hiddenWeight: 0.9,
-  temperature: 1.7,
   taskWeight: 0.4,
 };
 const nextToken: Objective = { type: 'nextToken' };
@@ -122,20 +121,20 @@ describe('a lesson', () => {
       return { name: 'attention', weight: 0.35, sum: 0.35 * relative };
     });
     const [teacherLogits, studentLogits] = [await logitsOf(teacher), await logitsOf(student)];
-    const softmax = (row: number[], temperature: number) => {
-      const powers = row.map((logit) => Math.exp(logit / temperature));
+    const softmax = (row: number[]) => {
+      const powers = row.map(Math.exp);
       return powers.map((power) => power / powers.reduce((a, b) => a + b, 0));
     };
     let divergence = 0;
     let entropy = 0;
     for (const position of positions) {
-      const q = softmax(rowOf(studentLogits, position, VOCAB), 1.7);
-      softmax(rowOf(teacherLogits, position, VOCAB), 1.7).forEach((p, i) => {
+      const q = softmax(rowOf(studentLogits, position, VOCAB));
+      softmax(rowOf(teacherLogits, position, VOCAB)).forEach((p, i) => {
         divergence += p * Math.log(p / q[i]);
       });
-      entropy -= Math.log(softmax(rowOf(studentLogits, position, VOCAB), 1)[batch.targets[position]]);
+      entropy -= Math.log(softmax(rowOf(studentLogits, position, VOCAB))[batch.targets[position]]);
     }
-    expected.push({ name: 'logits', weight: 1.3, sum: 1.3 * 1.7 ** 2 * divergence });
+    expected.push({ name: 'logits', weight: 1.3, sum: 1.3 * divergence });
     expected.push({ name: 'task', weight: 0.4, sum: 0.4 * entropy });
     const found = await measure(new Distillation(teacher, weights, nextToken), student, batch);
     expect(found.map(({ name, weight }) => ({ name, weight }))).toEqual(
