@@ -1,6 +1,5 @@
 /** What other engines are asked to do, and how: the interface that one file per engine implements. */
 import type { Backend } from '../../src/entries/performers.ts';
-import type { TrainingSize } from '../whole/training-step.ts';
 
 /** Inputs of one attention, the same numbers for every engine. */
 export interface AttentionProblem {
@@ -26,6 +25,17 @@ export interface ProductProblem {
   readonly a: Float32Array<ArrayBuffer>;
   /** `[k, n]` */
   readonly b: Float32Array<ArrayBuffer>;
+}
+
+/** A causal Transformer and its batch. */
+export interface TrainingSize {
+  readonly dModel: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly dFeedForward: number;
+  readonly vocabSize: number;
+  readonly batchSize: number;
+  readonly length: number;
 }
 
 /** Steps of training a causal Transformer with rotary positions on one batch. */

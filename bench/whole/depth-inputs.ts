@@ -1,6 +1,7 @@
 import type { Backend, TransformerOptions } from '../../src/entries/performers.ts';
 import type { Trainer } from '../../src/entries/training.ts';
-import { createTrainer, NUM_FEATURES, type TrainingSize } from './training-step.ts';
+import type { TrainingSize } from '../peers/peer.ts';
+import { createTrainer, NUM_FEATURES } from './training-step.ts';
 
 /** The sizes of one layer; the depth is what varies. */
 export const layerSize: Omit<TrainingSize, 'numLayers'> = {

@@ -1,7 +1,8 @@
 import { transformerPresets } from '../../src/entries/performers.ts';
 import type { BenchmarkCase } from '../case.ts';
+import type { TrainingSize } from '../peers/peer.ts';
 import { trainingProblem, trainingTask } from '../peers/tasks.ts';
-import { flopsOf, labelOf, prepareSteps, type TrainingSize, trainingStep } from './training-step.ts';
+import { flopsOf, labelOf, prepareSteps, trainingStep } from './training-step.ts';
 
 /** What `@genai-fi/nanogpt` does in seconds: it keeps every L × L array of exact attention. */
 const size: TrainingSize = { ...transformerPresets.compact, batchSize: 1, length: 512 };

@@ -7,20 +7,11 @@ import {
 import { parseTrainingConfiguration, Trainer } from '../../src/entries/training.ts';
 import { type BenchmarkCase, type Check, compare, releaseAll, type Subjects } from '../case.ts';
 import type { Subject } from '../measure.ts';
+import type { TrainingSize } from '../peers/peer.ts';
 
 const lengths = [4096, 16_384];
 const attentions = ['favor', 'exact'] as const;
 type Attention = (typeof attentions)[number];
-
-export interface TrainingSize {
-  readonly dModel: number;
-  readonly numLayers: number;
-  readonly numHeads: number;
-  readonly dFeedForward: number;
-  readonly vocabSize: number;
-  readonly batchSize: number;
-  readonly length: number;
-}
 
 export const NUM_FEATURES = 256;
 export const labelOf = (attention: Attention, length: number) => `${attention}, L=${length}`;
