@@ -96,7 +96,9 @@ export class Batches {
 
   constructor(readonly model: Transformer) {
     const { positions, attention, exactLayers } = model.configuration;
-    this.#needsEqualPositions = positions !== 'none' || attention.type !== 'favor' || exactLayers.length > 0;
+    // Keys of a near field are kept in blocks, which start alike for sequences that decode together.
+    const hasSums = attention.type === 'favor' && !attention.nearField;
+    this.#needsEqualPositions = positions !== 'none' || !hasSums || exactLayers.length > 0;
   }
 
   [Symbol.iterator](): Iterator<Batch> {

@@ -49,6 +49,7 @@ const letters = (length: number, start = 0) =>
 describe('a completion', () => {
   const models = {
     'FAVOR+ without positions': {},
+    'FAVOR+ with a near field': { attention: { type: 'favor', numFeatures: 13, nearField: { block: 4, sinks: 1 } } },
     'FAVOR+ with rotary positions': { dModel: 24, positions: 'rotary' },
     'exact attention with learned positions': { attention: { type: 'exact' }, positions: 'learned', maxLength: 700 },
     'one exact layer': { exactLayers: [1] },
