@@ -1,8 +1,8 @@
-/** Tables in Markdown, such as docs/ has: of the results of a run, and of a record of docs/benchmarks/. */
+/** Tables in Markdown, such as docs/ has: of the results of a run, and of a file of docs/benchmarks/. */
 import type { BackendKind } from './case.ts';
 import { formatTime, formatValue, percent, type Result } from './report.ts';
 
-/** What {@link formatTable} needs of a report; the records of docs/benchmarks/ hold this and more. */
+/** What {@link formatTable} needs of a report; the files of docs/benchmarks/ hold this and more. */
 export interface TableCase {
   readonly name: string;
   readonly kind: BackendKind;

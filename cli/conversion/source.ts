@@ -49,13 +49,13 @@ export async function openSource(
   const { numLayers, numHeads, dModel } = configuration;
   const tokenizer = json && (await loadAnyTokenizer(json, pretrained.tokenizerFrom));
   if (tokenizer) checkTokenizer(tokenizer, configuration, pretrained.tokenizerFrom!);
-  const record = new TextEncoder().encode(`${JSON.stringify(pretrained.companions, null, 2)}\n`);
+  const companions = new TextEncoder().encode(`${JSON.stringify(pretrained.companions, null, 2)}\n`);
   return {
     model: createPretrained(backend, pretrained),
     tokenizer,
     tokenizerJson: json && `${JSON.stringify(json)}\n`,
     unused,
-    others: new Map([...(await readCompanions(folder)), [companionsFile, record]]),
+    others: new Map([...(await readCompanions(folder)), [companionsFile, companions]]),
     description: `${family}, ${numLayers} layers of ${dModel}, ${numHeads} heads`,
   };
 }

@@ -47,8 +47,8 @@ export function farSnapshotsLength(sizes: AttentionSizes, numFeatures: number, b
     { sizes: attentionSizesKind, numFeatures: option.natural, block: option.count },
   );
   const { numSequences, heads, lengthQ, lengthK, dValue } = sizes;
-  const segment = block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block));
-  return numSequences * heads * (Math.floor((lengthQ + lengthK) / segment) + 4) * numFeatures * (dValue + 2);
+  const snapshotLength = block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block));
+  return numSequences * heads * (Math.floor((lengthQ + lengthK) / snapshotLength) + 4) * numFeatures * (dValue + 2);
 }
 
 /** A dense projection under exp(W x̂ + b − ‖x̂‖²/2). */

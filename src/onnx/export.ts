@@ -66,7 +66,7 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
   checkOptions<OnnxExportOptions>('exportOnnx', options, exportKinds);
   const { configuration } = model;
   const { maxModelBytes = MAX_MODEL_BYTES } = options;
-  const { graphs: kinds, outputs, auto } = onnxChoices(configuration, options);
+  const { graphs: kinds, outputs, auto: autoAs } = onnxChoices(configuration, options);
   const pauses = new Pauses(options.signal);
   const weights = await Weights.of(model, pauses);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -78,14 +78,14 @@ export async function exportOnnx(model: Transformer, options: OnnxExportOptions 
   };
   let states: readonly StateTensor[] = [];
   if (kinds.includes('step')) {
-    const step = stepGraph(weights, configuration, auto);
+    const step = stepGraph(weights, configuration, autoAs);
     await write('model.onnx', step.graph);
     states = step.states;
   }
   if (kinds.includes('sequence')) {
     const name = configuration.causal ? 'decoder_model.onnx' : 'model.onnx';
     await pauses.next();
-    await write(name, sequenceGraph(weights, configuration, auto, outputs));
+    await write(name, sequenceGraph(weights, configuration, autoAs, outputs));
   }
   return { files, states };
 }
@@ -112,39 +112,42 @@ export function onnxChoices(
     },
   );
   checkOptions<OnnxExportOptions>('onnxChoices', options, exportKinds);
-  const { auto = 'favor' } = options;
+  const { auto: autoAs = 'favor' } = options;
   if (options.auto !== undefined && configuration.attention.type !== 'auto') {
     throw new ConfigurationError(
       `This model has ${configuration.attention.type} attention, and only auto becomes another: leave auto out.`,
     );
   }
-  const graphs = options.graphs ?? graphsOf(configuration, auto);
+  const graphs = options.graphs ?? graphsOf(configuration, autoAs);
   if (options.outputs !== undefined && !graphs.includes('sequence')) {
     throw new ConfigurationError(
       'Outputs are those of the graph "sequence", which is not exported: leave outputs out.',
     );
   }
   const outputs = options.outputs ?? outputsOf(configuration).filter((name) => name !== 'token_logits');
-  check(configuration, auto, graphs, outputs);
-  return { graphs, outputs, auto };
+  check(configuration, autoAs, graphs, outputs);
+  return { graphs, outputs, auto: autoAs };
 }
 
-function graphsOf(configuration: TransformerConfiguration, auto: 'favor' | 'exact'): OnnxGraphKind[] {
-  return canStep(configuration, auto) ? ['sequence', 'step'] : ['sequence'];
+function graphsOf(configuration: TransformerConfiguration, autoAs: 'favor' | 'exact'): OnnxGraphKind[] {
+  return canStep(configuration, autoAs) ? ['sequence', 'step'] : ['sequence'];
 }
 
-function canStep(configuration: TransformerConfiguration, auto: 'favor' | 'exact'): boolean {
-  const types = Array.from({ length: configuration.numLayers }, (_, i) => layerAttention(configuration, i, auto).type);
+function canStep(configuration: TransformerConfiguration, autoAs: 'favor' | 'exact'): boolean {
+  const types = Array.from(
+    { length: configuration.numLayers },
+    (_, i) => layerAttention(configuration, i, autoAs).type,
+  );
   return configuration.causal && types.every((type) => type === 'favor' || type === 'exact');
 }
 
 function check(
   configuration: TransformerConfiguration,
-  auto: 'favor' | 'exact',
+  autoAs: 'favor' | 'exact',
   kinds: readonly OnnxGraphKind[],
   outputs: readonly SequenceOutput[],
 ): void {
-  const isPossible = canStep(configuration, auto);
+  const isPossible = canStep(configuration, autoAs);
   if (kinds.includes('step') && !isPossible) {
     throw new ConfigurationError('This model cannot decode, so it has no graph "step": export "sequence" alone.');
   }

@@ -7,7 +7,7 @@ import { validPositions } from '../../model/layers/pooling.ts';
 import type { Transformer } from '../../model/transformer.ts';
 import { transformerKind } from '../../model/transformer.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { type BalanceMap, balanceMap, rotaryBalanceMap } from './balance-map.ts';
+import { type BalanceTransform, balanceTransform, rotaryBalanceTransform } from './balance-transform.ts';
 import { HeadMoments } from './head-moments.ts';
 import { type MeasuredBatch, measuredBatchesKind } from './types.ts';
 
@@ -56,22 +56,22 @@ export async function balanceAttention(
   const parameters = model.parameters();
   const changes: (() => void)[] = [];
   for (const [layer, heads] of moments.entries()) {
-    const maps: BalanceMap[] = [];
+    const transforms: BalanceTransform[] = [];
     for (const { queries, keys } of heads) {
       await pauses.next();
-      maps.push(positions === 'rotary' ? rotaryBalanceMap(queries, keys) : balanceMap(queries, keys));
+      transforms.push(positions === 'rotary' ? rotaryBalanceTransform(queries, keys) : balanceTransform(queries, keys));
     }
     for (const part of ['query', 'key'] as const) {
       const [weight, bias] = ['weight', 'bias'].map(
         (name) => parameters.get(`blocks.${layer}.attention.${part}.${name}`)!,
       );
       const [weights, biases] = await Promise.all([weight.data(), bias.data()]);
-      for (const [head, map] of maps.entries()) {
+      for (const [head, transform] of transforms.entries()) {
         await pauses.next();
-        const mapped = mapHead(map, part, head, weights, biases);
+        const moved = transformHead(transform, part, head, weights, biases);
         changes.push(() => {
-          model.backend.write(weight.storage, mapped.weights, head * dHead * dModel);
-          model.backend.write(bias.storage, mapped.biases, head * dHead);
+          model.backend.write(weight.storage, moved.weights, head * dHead * dModel);
+          model.backend.write(bias.storage, moved.biases, head * dHead);
         });
       }
     }
@@ -112,21 +112,27 @@ async function addMoments(
   }
 }
 
-/** Rows of one head's weights `[dHead, dModel]` and biases, mapped. */
-function mapHead(map: BalanceMap, part: 'query' | 'key', head: number, weights: FloatArray, biases: FloatArray) {
-  const { dHead } = map;
-  const matrix = part === 'query' ? map.queries : map.keys;
+/** Rows of one head's weights `[dHead, dModel]` and biases, moved. */
+function transformHead(
+  transform: BalanceTransform,
+  part: 'query' | 'key',
+  head: number,
+  weights: FloatArray,
+  biases: FloatArray,
+) {
+  const { dHead } = transform;
+  const matrix = part === 'query' ? transform.queries : transform.keys;
   const dModel = weights.length / biases.length;
-  const mapped = { weights: new Float64Array(dHead * dModel), biases: new Float64Array(dHead) };
+  const moved = { weights: new Float64Array(dHead * dModel), biases: new Float64Array(dHead) };
   for (let i = 0; i < dHead; i++) {
     for (let j = 0; j < dHead; j++) {
       const factor = matrix[i * dHead + j];
       if (factor === 0) continue;
       const row = head * dHead + j;
-      for (let c = 0; c < dModel; c++) mapped.weights[i * dModel + c] += factor * weights[row * dModel + c];
-      mapped.biases[i] += factor * biases[row];
+      for (let c = 0; c < dModel; c++) moved.weights[i * dModel + c] += factor * weights[row * dModel + c];
+      moved.biases[i] += factor * biases[row];
     }
-    if (part === 'key') mapped.biases[i] -= map.shift[i];
+    if (part === 'key') moved.biases[i] -= transform.shift[i];
   }
-  return mapped;
+  return moved;
 }

@@ -41,7 +41,7 @@ const CLASSES: Readonly<Record<string, Exclude<FamilyName, 'vit'>>> = {
 export async function readTokenizer(files: PretrainedFiles, family: FamilyName): Promise<TokenizerSource | undefined> {
   const has = (name: string) => files.names.includes(name);
   if (has('tokenizer.json')) {
-    return { json: await record(files, 'tokenizer.json'), from: pathOf(files, 'tokenizer.json'), unused: [] };
+    return { json: await objectOf(files, 'tokenizer.json'), from: pathOf(files, 'tokenizer.json'), unused: [] };
   }
   const kept = files.names.find((name) => VOCABULARIES.test(name));
   if (kept === undefined) return undefined;
@@ -56,7 +56,7 @@ export async function readTokenizer(files: PretrainedFiles, family: FamilyName):
     return { json: withAdded(json, settings), from: pathOf(files, 'vocab.txt'), unused: settings.unused };
   }
   if (has('vocab.json') && has('merges.txt') && (form === 'gpt2' || form === 'roberta')) {
-    const vocab = await record(files, 'vocab.json');
+    const vocab = await objectOf(files, 'vocab.json');
     const merges = (await readText(files, 'merges.txt'))
       .split(/\r?\n/)
       .filter((line) => line !== '' && !line.startsWith('#version'));
@@ -82,7 +82,7 @@ function formOf(className: string | undefined, family: FamilyName, files: Pretra
   );
 }
 
-async function record(files: PretrainedFiles, name: string): Promise<TokenizerFile> {
+async function objectOf(files: PretrainedFiles, name: string): Promise<TokenizerFile> {
   const json = await readJson(files, name);
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as TokenizerFile;
   throw new DataError(`${pathOf(files, name)} holds no object: restore it from a copy.`);

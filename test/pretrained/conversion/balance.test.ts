@@ -3,7 +3,7 @@ import { Random } from '../../../src/base/random.ts';
 import type { TransformerOptions } from '../../../src/model/configuration.ts';
 import { Transformer } from '../../../src/model/transformer.ts';
 import { balanceAttention } from '../../../src/pretrained/conversion/balance.ts';
-import { balanceMap } from '../../../src/pretrained/conversion/balance-map.ts';
+import { balanceTransform } from '../../../src/pretrained/conversion/balance-transform.ts';
 import { cholesky, symmetricEigen } from '../../../src/pretrained/conversion/eigenvalues.ts';
 import { HeadMoments } from '../../../src/pretrained/conversion/head-moments.ts';
 import { conversionReport } from '../../../src/pretrained/conversion/report.ts';
@@ -154,7 +154,7 @@ describe('balanceAttention', () => {
     expect(sumOfSquares([queries, keys])).toBeLessThan(0.5 * sumOfSquares(before));
   });
 
-  it('makes the mean of ‖q + k‖² least, among maps near it', () => {
+  it('makes the mean of ‖q + k‖² least, among transforms near it', () => {
     const random = new Random(2);
     const rows = (shift: number, scales: readonly number[]) =>
       Array.from({ length: 200 }, () => scales.map((scale) => shift + scale * random.normal()));
@@ -164,10 +164,10 @@ describe('balanceAttention', () => {
       for (const row of all) found.add(Float64Array.from(row), 0);
       return found;
     });
-    const map = balanceMap(moments[0], moments[1]);
+    const transform = balanceTransform(moments[0], moments[1]);
     const mapped = (rows: readonly number[][], matrix: Float64Array, shift: ArrayLike<number> = [0, 0, 0]) =>
       rows.map((row) => row.map((_, i) => row.reduce((sum, x, j) => sum + matrix[3 * i + j] * x, -shift[i])));
-    const [q, k] = [mapped(queries, map.queries), mapped(keys, map.keys, map.shift)];
+    const [q, k] = [mapped(queries, transform.queries), mapped(keys, transform.keys, transform.shift)];
     const least = sumOfSquares([q, k]);
     expect(least).toBeLessThan(0.25 * sumOfSquares([queries, keys]));
     for (let trial = 0; trial < 100; trial++) {

@@ -2,7 +2,7 @@ import { cholesky, type Matrix, symmetricEigen } from './eigenvalues.ts';
 import type { HeadMoments } from './head-moments.ts';
 
 /** What becomes of one head's queries and keys: `queries·q`, and `keys·k − shift`, with `queriesᵀ·keys = I`. */
-export interface BalanceMap {
+export interface BalanceTransform {
   readonly dHead: number;
   /** `[dHead, dHead]` */
   readonly queries: Matrix;
@@ -16,45 +16,45 @@ export interface BalanceMap {
 const ridge = 1e-3;
 
 /**
- * The map that makes the mean of ‖q + k‖² least. With Σq = L·Lᵀ and Lᵀ·Σk·L = U·D·Uᵀ, queries take A = D^¼·Uᵀ·L⁻¹ and
+ * The transform that makes the mean of ‖q + k‖² least. With Σq = L·Lᵀ and Lᵀ·Σk·L = U·D·Uᵀ, queries take A = D^¼·Uᵀ·L⁻¹ and
  * keys A⁻ᵀ = D^(−¼)·Uᵀ·Lᵀ. Both then have the covariance D^½. The shift is the mean of the sum.
  */
-export function balanceMap(queries: HeadMoments, keys: HeadMoments): BalanceMap {
+export function balanceTransform(queries: HeadMoments, keys: HeadMoments): BalanceTransform {
   const n = queries.width;
   const lower = cholesky(ridged(queries.covariance, n), n);
   const between = multiply(transpose(lower, n), multiply(ridged(keys.covariance, n), lower, n), n);
   const { values, vectors } = symmetricEigen(between, n);
   const rotated = multiply(transpose(vectors, n), transpose(lower, n), n);
-  const queryMap = new Float64Array(n * n);
-  const keyMap = new Float64Array(n * n);
+  const queryMatrix = new Float64Array(n * n);
+  const keyMatrix = new Float64Array(n * n);
   // Uᵀ·L⁻¹ solves X·L = Uᵀ, from the last column on.
   for (let i = 0; i < n; i++) {
     const scale = values[i] ** 0.25;
     for (let j = n - 1; j >= 0; j--) {
       let sum = scale * vectors[j * n + i];
-      for (let k = j + 1; k < n; k++) sum -= queryMap[i * n + k] * lower[k * n + j];
-      queryMap[i * n + j] = sum / lower[j * n + j];
-      keyMap[i * n + j] = rotated[i * n + j] / scale;
+      for (let k = j + 1; k < n; k++) sum -= queryMatrix[i * n + k] * lower[k * n + j];
+      queryMatrix[i * n + j] = sum / lower[j * n + j];
+      keyMatrix[i * n + j] = rotated[i * n + j] / scale;
     }
   }
-  const [q, k] = [apply(queryMap, queries.mean), apply(keyMap, keys.mean)];
-  return { dHead: n, queries: queryMap, keys: keyMap, shift: q.map((value, i) => value + k[i]) };
+  const [q, k] = [apply(queryMatrix, queries.mean), apply(keyMatrix, keys.mean)];
+  return { dHead: n, queries: queryMatrix, keys: keyMatrix, shift: q.map((value, i) => value + k[i]) };
 }
 
 /** For rotary positions, which only factors of the pairs (x[2i], x[2i+1]) commute with: both get the same mean square. */
-export function rotaryBalanceMap(queries: HeadMoments, keys: HeadMoments): BalanceMap {
+export function rotaryBalanceTransform(queries: HeadMoments, keys: HeadMoments): BalanceTransform {
   const n = queries.width;
   const [q, k] = [ridged(queries.secondMoment, n), ridged(keys.secondMoment, n)];
-  const queryMap = new Float64Array(n * n);
-  const keyMap = new Float64Array(n * n);
+  const queryMatrix = new Float64Array(n * n);
+  const keyMatrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     const pair = [i - (i % 2), i - (i % 2) + 1];
     const square = (x: Matrix) => x[pair[0] * n + pair[0]] + x[pair[1] * n + pair[1]];
     const factor = (square(k) / square(q)) ** 0.25;
-    queryMap[i * n + i] = factor;
-    keyMap[i * n + i] = 1 / factor;
+    queryMatrix[i * n + i] = factor;
+    keyMatrix[i * n + i] = 1 / factor;
   }
-  return { dHead: n, queries: queryMap, keys: keyMap, shift: new Float64Array(n) };
+  return { dHead: n, queries: queryMatrix, keys: keyMatrix, shift: new Float64Array(n) };
 }
 
 function ridged(x: Matrix, n: number): Matrix {
