@@ -8,12 +8,10 @@ import { ConfigurationError, DataError } from '../../base/errors.ts';
 import type { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { Random, streams } from '../../base/random.ts';
+import type { DataRecord } from '../formats/records.ts';
+import { GROUP_SEPARATOR } from '../formats/records.ts';
 import { type DatasetSplitter, documentSplitter, shareOf, splitter } from './document-split.ts';
 import type { DatasetDocument } from './documents.ts';
-import type { DataRecord } from './records.ts';
-
-/** Stands between groups where a record belongs to several. */
-export const GROUP_SEPARATOR = ';';
 
 type GroupPart = 'train' | 'heldOut';
 

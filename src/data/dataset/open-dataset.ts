@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import type { Stoppable } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, type OptionKind, option } from '../../base/options.ts';
+import { BadRecords, type ReadingReport } from '../formats/records.ts';
 import type { HubOptions } from '../source/hub.ts';
 import { classNames } from './class-names.ts';
 import {
@@ -16,7 +17,6 @@ import {
 import { chooseDataFiles, type DatasetFormat, findDataFiles, partOfPath } from './data-files.ts';
 import type { DatasetDocument } from './documents.ts';
 import { readDocuments } from './read-documents.ts';
-import { BadRecords, type ReadingReport } from './records.ts';
 import { parseSplit, type SplitConfiguration } from './split.ts';
 
 /** Documents in files. */

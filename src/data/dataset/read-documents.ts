@@ -1,12 +1,12 @@
 import { dirname } from 'node:path';
 import { pixelText } from '../../tokenizers/pixels.ts';
 import type { BookMetadata } from '../formats/pg19.ts';
+import type { BadRecords, DataRecord, LabelledRecord, ReadingReport } from '../formats/records.ts';
 import { openText } from '../source/files.ts';
 import { classNames, folderOf } from './class-names.ts';
 import type { DatasetConfiguration } from './configuration.ts';
 import { partOfPath } from './data-files.ts';
 import type { DatasetDocument } from './documents.ts';
-import type { BadRecords, DataRecord, LabelledRecord, ReadingReport } from './records.ts';
 
 /** The documents of files of one format, in order. */
 export async function* readDocuments(

@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
-import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
 import { reader } from './reader.ts';
+import type { BadRecords, DataRecord } from './records.ts';
 import { ResidueBuffer } from './residues.ts';
 
 const HEADER = '>'.charCodeAt(0);

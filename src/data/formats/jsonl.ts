@@ -1,7 +1,7 @@
 import { type OptionKinds, option } from '../../base/options.ts';
-import type { DataRecord } from '../dataset/records.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 import { reader } from './reader.ts';
+import type { DataRecord } from './records.ts';
 
 export interface FieldOptions {
   /** Field, or column, that holds the text. Default `text`. */

@@ -3,10 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type LabelledRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { parseJsonLine } from './jsonl.ts';
 import { isBlank, lineBatches, lineBlocks, NOT_TEXT } from './lines.ts';
 import { reader } from './reader.ts';
+import { type BadRecords, badRecordsKind, type LabelledRecord, MAX_RECORD_BYTES } from './records.ts';
 import { type TableRow, TableRows } from './table-rows.ts';
 
 /** The folders of IMDb's reviews, in the order of their labels there. */

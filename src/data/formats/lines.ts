@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import { DataError } from '../../base/errors.ts';
-import { MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { readDecompressed } from '../source/files.ts';
+import { MAX_RECORD_BYTES } from './records.ts';
 
 const NEWLINE = 10;
 

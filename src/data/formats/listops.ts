@@ -1,8 +1,8 @@
 import { DataError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type LabelledRecord } from '../dataset/records.ts';
 import { evaluateListOps, listOpsText, parseListOps } from '../listops.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
+import { type BadRecords, badRecordsKind, type LabelledRecord } from './records.ts';
 
 /**
  * Expressions of a file of the Long Range Arena (basic_train.tsv, basic_val.tsv, basic_test.tsv), plain or compressed:

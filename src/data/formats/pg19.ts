@@ -2,10 +2,10 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError, FileError } from '../../base/errors.ts';
 import { checkArguments, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { stripGutenberg } from './gutenberg.ts';
 import { lineBatches, NOT_TEXT } from './lines.ts';
+import { type BadRecords, badRecordsKind, type DataRecord, MAX_RECORD_BYTES } from './records.ts';
 import { type TableRow, TableRows } from './table-rows.ts';
 import { lineFeeds } from './text.ts';
 

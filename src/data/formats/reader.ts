@@ -1,5 +1,5 @@
 import { checkArguments, checkOptions, type OptionKinds, option } from '../../base/options.ts';
-import { type BadRecords, badRecordsKind, type DataRecord } from '../dataset/records.ts';
+import { type BadRecords, badRecordsKind, type DataRecord } from './records.ts';
 
 /** Reads the records of a file; what cannot be used is added to `bad`. */
 export type Reader<Options, Read extends DataRecord = DataRecord> = (

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { ConfigurationError } from '../../base/errors.ts';
-import { MAX_RECORD_BYTES } from '../dataset/records.ts';
+import { MAX_RECORD_BYTES } from './records.ts';
 
 /** What {@link residueTable} gives for a byte that is no residue. */
 const ILLEGAL = 0;

@@ -1,6 +1,7 @@
 /** Rows of comma- and tab-separated tables, as RFC 4180 has them. */
-import { MAX_RECORD_BYTES } from '../dataset/records.ts';
+
 import { isBlank, type Line } from './lines.ts';
+import { MAX_RECORD_BYTES } from './records.ts';
 
 export interface TableRow {
   /** 1-based line at which the row starts. */

@@ -1,9 +1,9 @@
 import { DataError } from '../../base/errors.ts';
 import { option } from '../../base/options.ts';
-import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { isBlank, lineBatches, NOT_TEXT } from './lines.ts';
 import { reader } from './reader.ts';
+import { type BadRecords, type DataRecord, MAX_RECORD_BYTES } from './records.ts';
 
 export interface TextOptions {
   /** What is a document: the file, a block of lines between blank lines, or every line that is not blank. Default file. */

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { option } from '../../base/options.ts';
 import { RESIDUES } from '../../tokenizers/proteins.ts';
-import { GROUP_SEPARATOR } from '../dataset/group-split.ts';
-import type { BadRecords, DataRecord } from '../dataset/records.ts';
 import { lineBlocks } from './lines.ts';
 import { reader } from './reader.ts';
+import type { BadRecords, DataRecord } from './records.ts';
+import { GROUP_SEPARATOR } from './records.ts';
 import { ResidueBuffer } from './residues.ts';
 
 const NEWLINE = 10;

@@ -1,8 +1,8 @@
 import { DataError } from '../../base/errors.ts';
 import { option } from '../../base/options.ts';
-import { type DataRecord, MAX_RECORD_BYTES } from '../dataset/records.ts';
 import { openText } from '../source/files.ts';
 import { reader } from './reader.ts';
+import { type DataRecord, MAX_RECORD_BYTES } from './records.ts';
 import { wikitextToText } from './wikitext/wikitext.ts';
 
 /** Why a page that is in order gives no record. */

@@ -4,7 +4,7 @@ import type { Buffer } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from '../../base/errors.ts';
 import { type PartName, partNames } from '../dataset/documents.ts';
-import { BadRecords, type ReadingReport } from '../dataset/records.ts';
+import { BadRecords, type ReadingReport } from '../formats/records.ts';
 import { BYTES_PER_NUMBER, offsetsOf, readBytes, type TokenFooter, unpackNumbers } from './token-footer.ts';
 import { checkRange, type TokenSplit, type TokenStore } from './token-store.ts';
 

@@ -5,7 +5,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { explainWriteError } from '../../base/write-errors.ts';
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts';
 import { type DocumentPiece, type PartName, partNames } from '../dataset/documents.ts';
-import type { ReadingReport } from '../dataset/records.ts';
+import type { ReadingReport } from '../formats/records.ts';
 import { createFingerprint } from './fingerprint.ts';
 import { packFooter, packNumbers, type TokenFooter } from './token-footer.ts';
 import { noTokens, PartCounter, packedArray, type TokenCounts, type TokenSink } from './token-store.ts';

@@ -4,7 +4,7 @@ import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type Tokenizer, tokenizerKind } from '../../tokenizers/tokenizer.ts';
 import { checkedDocuments, splitterOf } from '../dataset/dataset-text.ts';
 import { type Dataset, datasetKind } from '../dataset/open-dataset.ts';
-import { BadRecords, type ReadingReport } from '../dataset/records.ts';
+import { BadRecords, type ReadingReport } from '../formats/records.ts';
 import { datasetKey, tokensFingerprint } from './fingerprint.ts';
 import { openTokens, type TokenizedDataset } from './token-file.ts';
 import { readFooter, verifyTokens } from './token-footer.ts';

@@ -26,7 +26,7 @@ export { imagePatches, type PatchSizes } from '../../model/layers/patch-embeddin
 export { GroupSplit, type GroupSplitCounts, type GroupSplitOptions } from '../../data/dataset/group-split.ts';
 
 // One reader a format.
-export { BadRecords, type BadRecord, type DataRecord, type LabelledRecord } from '../../data/dataset/records.ts';
+export { BadRecords, type BadRecord, type DataRecord, type LabelledRecord } from '../../data/formats/records.ts';
 
 // What text without a model reaches, and a task with known answers.
 export { orderKModel, empiricalBaseline, type EmpiricalBaseline } from '../../data/baselines.ts';

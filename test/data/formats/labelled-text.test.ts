@@ -2,13 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LabelledRecord } from '../../../src/data/dataset/records.ts';
 import {
   type LabelledTableOptions,
   labelledFolderClasses,
   readLabelledFolder,
   readLabelledTable,
 } from '../../../src/data/formats/labelled-text.ts';
+import type { LabelledRecord } from '../../../src/data/formats/records.ts';
 import { readAll, temporaryFolder } from './support.ts';
 
 const { folder, file } = temporaryFolder();

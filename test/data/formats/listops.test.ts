@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LabelledRecord } from '../../../src/data/dataset/records.ts';
 import { readListOps } from '../../../src/data/formats/listops.ts';
+import type { LabelledRecord } from '../../../src/data/formats/records.ts';
 import { listOpsExamples } from '../../../src/data/listops.ts';
 import { readAll, temporaryFolder } from './support.ts';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { BadRecords, type DataRecord } from '../../../src/data/dataset/records.ts';
+import { BadRecords, type DataRecord } from '../../../src/data/formats/records.ts';
 
 /** A folder that is removed after the tests of the file, and a function that writes files to it. */
 export function temporaryFolder(): { folder: string; file: (name: string, data: string | Uint8Array) => string } {

@@ -3,8 +3,8 @@ import type { Sharp } from 'sharp';
 import type { Entry } from 'yauzl';
 import { ConfigurationError, DataError, FileError, PlatformError } from '../../../base/errors.ts';
 import { checkArguments, checkOptions, option } from '../../../base/options.ts';
-import type { BadRecords } from '../../dataset/records.ts';
-import { badRecordsKind } from '../../dataset/records.ts';
+import type { BadRecords } from '../records.ts';
+import { badRecordsKind } from '../records.ts';
 import { parseNpyHeader } from './npy.ts';
 import { readZipEntry, zipEntries } from './zip.ts';
 

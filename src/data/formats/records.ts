@@ -14,6 +14,9 @@ export interface DataRecord {
   readonly line: number;
 }
 
+/** Stands between groups where a record belongs to several. */
+export const GROUP_SEPARATOR = ';';
+
 /** A text and its class. */
 export interface LabelledRecord extends DataRecord {
   /** From 0. */
