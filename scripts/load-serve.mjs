@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createBackend, encodeSafetensors, readWeights, Transformer, transformerPresets } from '../dist/node.js';
+import { readWeights } from '../dist/layers.js';
+import { createBackend, encodeSafetensors, Transformer, transformerPresets } from '../dist/node.js';
 import { ByteTokenizer } from '../dist/tokenizers.js';
 import { root } from './build-tools.mjs';
 

@@ -1,4 +1,5 @@
-import { type Backend, readWeights } from '../../src/entries/performers.ts';
+import { readWeights } from '../../src/entries/layers.ts';
+import type { Backend } from '../../src/entries/performers.ts';
 import { balanceAttention, createPretrained } from '../../src/entries/pretrained.ts';
 import { padded, type SentenceEncoder } from './minilm.ts';
 

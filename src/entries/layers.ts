@@ -16,5 +16,6 @@ export {
 export { FeedForward, type FeedForwardSizes } from '../model/layers/feed-forward.ts';
 export { Block, type BlockLayers, type NormPlace } from '../model/layers/block.ts';
 
-// How weights start.
+// Weights: how they start, to a file and back.
+export { readWeights, loadWeights } from '../storage/weights.ts';
 export type { InitialWeights, ResidualWeights } from '../model/layers/layer.ts';

@@ -202,12 +202,12 @@ describe('check-layers', () => {
       'an entry of more names than one learns',
       {
         'src/model/many.ts': Array.from(
-          { length: 43 },
+          { length: 41 },
           (_, i) => `/** One of many. */\nexport const name${i} = 0;`,
         ).join('\n'),
-        'src/entries/many.ts': `export { ${Array.from({ length: 43 }, (_, i) => `name${i}`).join(', ')} } from '../model/many.ts';`,
+        'src/entries/many.ts': `export { ${Array.from({ length: 41 }, (_, i) => `name${i}`).join(', ')} } from '../model/many.ts';`,
       },
-      [/^src\/entries\/many\.ts: has 43 values; one learns 42 at most/],
+      [/^src\/entries\/many\.ts: has 41 values; one learns 40 at most/],
     ],
     [
       'a public name without documentation',

@@ -58,7 +58,6 @@ export { FavorState } from '../../attention/decoding/favor-state.ts';
 
 // Weights in files.
 export { decodeSafetensors, encodeSafetensors, type TensorEntry } from '../../storage/safetensors.ts';
-export { readWeights, loadWeights } from '../../storage/weights.ts';
 
 // Errors: each has one of these classes.
 export {

@@ -8,13 +8,8 @@ import { defaultLimits, type Limits } from '../../../cli/serve/engine/limits.ts'
 import { TextModel } from '../../../cli/serve/engine/text-model.ts';
 import { type CompletionBody, completionSchema, parseBody } from '../../../cli/serve/http/schemas.ts';
 import { Service, type ServiceOptions } from '../../../cli/serve/service.ts';
-import {
-  type Backend,
-  createBackend,
-  encodeSafetensors,
-  readWeights,
-  Transformer,
-} from '../../../src/entries/performers.ts';
+import { readWeights } from '../../../src/entries/layers.ts';
+import { type Backend, createBackend, encodeSafetensors, Transformer } from '../../../src/entries/performers.ts';
 import { type Tokenizer, trainCharacters } from '../../../src/entries/tokenizers.ts';
 
 type Options = ConstructorParameters<typeof Transformer>[1];
