@@ -47,6 +47,16 @@ function failing(fatal: number, code: string, dead: boolean): FileSystem & { cal
   return wrapped;
 }
 
+/** Writes the new files where nothing is or, replacing, the old ones are, and gives the error. */
+async function faultOfWriting(target: string, replacing: boolean, fileSystem: ReturnType<typeof failing>) {
+  rmSync(target, { recursive: true, force: true });
+  if (replacing) await writeDirectoryAtomically(target, files(OLD));
+  return writeDirectoryAtomically(target, files(NEW), fileSystem).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+}
+
 describe('writeDirectoryAtomically', () => {
   it('writes new directories and replaces old ones whole', async () => {
     const target = join(parent, 'x', 'step');
@@ -102,13 +112,8 @@ describe('writeDirectoryAtomically', () => {
     async (replacing) => {
       const target = join(parent, 'step');
       for (let fatal = 0; ; fatal++) {
-        rmSync(target, { recursive: true, force: true });
-        if (replacing) await writeDirectoryAtomically(target, files(OLD));
         const fileSystem = failing(fatal, 'ENOSPC', false);
-        const error = await writeDirectoryAtomically(target, files(NEW), fileSystem).then(
-          () => undefined,
-          (e: Error) => e,
-        );
+        const error = await faultOfWriting(target, replacing, fileSystem);
         if (fileSystem.calls <= fatal) {
           expect(fatal).toBeGreaterThanOrEqual(6);
           expect(error).toBeUndefined();
@@ -128,16 +133,10 @@ describe('writeDirectoryAtomically', () => {
   it.each([false, true])('is all or nothing when the writer dies at any call (replacing: %s)', async (replacing) => {
     const target = join(parent, 'step');
     for (let fatal = 0; ; fatal++) {
-      rmSync(target, { recursive: true, force: true });
-      if (replacing) await writeDirectoryAtomically(target, files(OLD));
-      const fileSystem = failing(fatal, 'EIO', true);
-      const failed = await writeDirectoryAtomically(target, files(NEW), fileSystem).then(
-        () => false,
-        () => true,
-      );
+      const error = await faultOfWriting(target, replacing, failing(fatal, 'EIO', true));
       await cleanLeftovers(parent);
       expect(readdirSync(parent).filter((name) => name !== 'step')).toEqual([]);
-      if (!failed) break;
+      if (!error) break;
       if (replacing || readdirSync(parent).length > 0) expect([OLD, NEW]).toContainEqual(contents(target));
     }
     expect(contents(target)).toEqual(NEW);
