@@ -243,12 +243,12 @@ ${body}
 
 // — the trace —
 
-/** A literal that describes an array of a call. */
+/** An expression that describes an array of a call. */
 function tracedArray(operation, argument) {
   const { name, role, axes, holdsInfinities, isPartlyWritten } = argument;
   const storage = operation.positional ? name : `args.${name}`;
   const lengths = axes.map(({ length }) => length);
-  const parts = [`name: '${name}'`, `role: '${role}'`, `storage: ${storage}`, `shape: [${lengths.join(', ')}]`];
+  const parts = [];
   if (axes.some(({ stride }) => stride)) parts.push(`strides: [${axes.map(({ stride = 1 }) => stride).join(', ')}]`);
   const isAttention = lengths.length === 4 && lengths[1] === 'heads' && /^length/.test(lengths[2]);
   if (isAttention && /^d(Head|Value)$/.test(lengths[3]) && operation.args.some((each) => each.name === 'layout')) {
@@ -260,7 +260,27 @@ function tracedArray(operation, argument) {
     parts.push(`rows: '${rows}'`);
   if (holdsInfinities) parts.push('holdsInfinities: true');
   if (isPartlyWritten) parts.push('isPartlyWritten: true');
-  return `{ ${parts.join(', ')} }`;
+  const more = parts.length > 0 ? `, { ${parts.join(', ')} }` : '';
+  return `callArray('${role}', '${name}', ${storage}, [${lengths.join(', ')}]${more})`;
+}
+
+/** Declarations in order; neighbours that are read from `args` share a pattern. */
+function declarations(needed) {
+  const lines = [];
+  let fields = [];
+  const flush = () => {
+    if (fields.length > 0) lines.push(`const { ${fields.join(', ')} } = args;`);
+    fields = [];
+  };
+  for (const [name, { text, isField, fallback }] of needed) {
+    if (isField) fields.push(fallback === undefined ? name : `${name} = ${fallback}`);
+    else {
+      flush();
+      lines.push(`const ${name} = ${text};`);
+    }
+  }
+  flush();
+  return lines;
 }
 
 function tracedCall(operation) {
@@ -288,31 +308,30 @@ function tracedCall(operation) {
       if (!argument || needed.has(word) || (positional && !argument.lengthOf)) continue;
       const text = value(argument);
       need(text);
-      needed.set(word, `const ${word} = ${text};`);
+      const isField = !positional && !argument.lengthOf && !['derived', 'reach'].includes(argument.kind);
+      needed.set(word, { text, isField, fallback: argument.fallback });
     }
   };
   for (const { axes } of arrays) for (const { length, stride } of axes) need(`${length} ${stride ?? ''}`);
   need(flops);
-  const lines = [...needed.values(), `return { arrays: [${literals.join(', ')}], flops: ${flops} };`];
+  const lines = [...declarations(needed), `return call(${flops}, [${literals.join(', ')}]);`];
   const body = lines.map((line) => `    ${line}`).join('\n');
-  const isRead = (each) => !positional || new RegExp(`: ${each}\\b|= ${each}\\.`).test(body);
-  const taken = parameters(operation).replace(/\w+(?=: )/g, (each) => (isRead(each) ? each : `_${each}`));
-  return `  ${name}(${taken}): Call {\n${body}\n  },`;
+  const taken = positional ? args.filter(isGiven).map((each) => each.name) : ['args'];
+  const isRead = (each) => new RegExp(`(?<!')\\b${each}\\b(?!')`).test(body);
+  const last = taken.findLastIndex(isRead);
+  const names = taken.slice(0, last + 1).map((each) => (isRead(each) ? each : `_${each}`));
+  return `  ${name}(${names.join(', ')}) {\n${body}\n  },`;
 }
 
 /** src/backend/trace/described-calls.ts. */
 export function tracedCalls(operations) {
   const body = operations.map(tracedCall).join('\n\n');
   const used = (names) => names.filter((name) => new RegExp(`\\b${name}\\b`).test(body));
-  const imported = [
-    ...used(Object.keys(constants)),
-    ...used([...operations.map(typeOf), ...Object.keys(enumerations)]).map((type) => `type ${type}`),
-  ];
+  const imported = used(Object.keys(constants));
   return `/** ${NOTICE} */
 import { projectionLength } from '../estimator.ts';
 import { ${[...imported, 'type Operations'].join(', ')} } from '../kernels.ts';
-import type { Storage } from '../storage.ts';
-import { type Call, headStrides, rowsOf } from './call.ts';
+import { type Call, call, callArray, headStrides, rowsOf } from './call.ts';
 
 /** The arrays of every call with their shapes, and its flops. */
 export const describedCalls: { readonly [Name in keyof Operations]: (...args: Parameters<Operations[Name]>) => Call } = {

@@ -21,6 +21,18 @@ export interface Call {
   readonly flops: number;
 }
 
+export const call = (flops: number, arrays: readonly CallArray[]): Call => ({ flops, arrays });
+
+export function callArray(
+  role: CallArray['role'],
+  name: string,
+  storage: Storage | undefined,
+  shape: readonly number[],
+  more: Pick<CallArray, 'strides' | 'rows' | 'holdsInfinities' | 'isPartlyWritten'> = {},
+): CallArray {
+  return { name, role, storage, shape, ...more };
+}
+
 /** The length of the first axis of an array, from those of the others. */
 export function rowsOf({ length }: Storage, ...others: readonly number[]): number {
   const row = others.reduce((product, each) => product * each, 1);

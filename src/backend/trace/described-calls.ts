@@ -1,1479 +1,807 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
 import { projectionLength } from '../estimator.ts';
-import {
-  type AdamWArguments,
-  type BinaryArguments,
-  type DropoutArguments,
-  type EmbeddingArguments,
-  type EmbeddingBackwardArguments,
-  type FarFieldArguments,
-  type FarFieldBackwardArguments,
-  type FavorArguments,
-  type FavorBackwardArguments,
-  type FavorCausalArguments,
-  type FavorCausalBackwardArguments,
-  type FavorFeaturesArguments,
-  type FavorStepArguments,
-  type GemmArguments,
-  type LayerNormArguments,
-  type LayerNormBackwardArguments,
-  type LshAttentionArguments,
-  type LshAttentionBackwardArguments,
-  type LshSortArguments,
-  type NearMassArguments,
-  type NearMassBackwardArguments,
-  type Operations,
-  type PeakArguments,
-  type RotaryArguments,
-  type ScaleRowsArguments,
-  SEQUENCE_COLUMNS,
-  type SelectArguments,
-  SNAPSHOT_KEYS,
-  type SoftmaxArguments,
-  type SoftmaxAttentionArguments,
-  type SoftmaxAttentionBackwardArguments,
-  type SoftmaxBackwardArguments,
-  type SoftmaxCrossEntropyArguments,
-  type SoftmaxKlDivergenceArguments,
-  type StridedCopyArguments,
-  type SumAxisArguments,
-  type UnaryKind,
-} from '../kernels.ts';
-import type { Storage } from '../storage.ts';
-import { type Call, headStrides, rowsOf } from './call.ts';
+import { type Operations, SEQUENCE_COLUMNS, SNAPSHOT_KEYS } from '../kernels.ts';
+import { type Call, call, callArray, headStrides, rowsOf } from './call.ts';
 
 /** The arrays of every call with their shapes, and its flops. */
 export const describedCalls: { readonly [Name in keyof Operations]: (...args: Parameters<Operations[Name]>) => Call } =
   {
-    gemm(args: GemmArguments): Call {
-      const batch = args.batch ?? 1;
-      const transposeA = args.transposeA ?? false;
-      const k = args.k;
-      const m = args.m;
-      const lda = args.lda ?? (transposeA ? m : k);
-      const strideA = args.strideA ?? (transposeA ? k : m) * lda;
-      const transposeB = args.transposeB ?? false;
-      const n = args.n;
-      const ldb = args.ldb ?? (transposeB ? k : n);
-      const strideB = args.strideB ?? (transposeB ? n : k) * ldb;
-      const ldc = args.ldc ?? n;
-      const strideC = args.strideC ?? m * ldc;
-      return {
-        arrays: [
-          {
-            name: 'a',
-            role: 'in',
-            storage: args.a,
-            shape: [batch, transposeA ? k : m, transposeA ? m : k],
-            strides: [strideA, lda, 1],
-          },
-          {
-            name: 'b',
-            role: 'in',
-            storage: args.b,
-            shape: [batch, transposeB ? n : k, transposeB ? k : n],
-            strides: [strideB, ldb, 1],
-          },
-          { name: 'c', role: 'inout', storage: args.c, shape: [batch, m, n], strides: [strideC, ldc, 1] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [n] },
-        ],
-        flops: 2 * batch * m * n * k,
-      };
+    gemm(args) {
+      const {
+        batch = 1,
+        transposeA = false,
+        k,
+        m,
+        lda = transposeA ? m : k,
+        strideA = (transposeA ? k : m) * lda,
+        transposeB = false,
+        n,
+        ldb = transposeB ? k : n,
+        strideB = (transposeB ? n : k) * ldb,
+        ldc = n,
+        strideC = m * ldc,
+      } = args;
+      return call(2 * batch * m * n * k, [
+        callArray('in', 'a', args.a, [batch, transposeA ? k : m, transposeA ? m : k], { strides: [strideA, lda, 1] }),
+        callArray('in', 'b', args.b, [batch, transposeB ? n : k, transposeB ? k : n], { strides: [strideB, ldb, 1] }),
+        callArray('inout', 'c', args.c, [batch, m, n], { strides: [strideC, ldc, 1] }),
+        callArray('in', 'bias', args.bias, [n]),
+      ]);
     },
 
-    layerNormBackward(args: LayerNormBackwardArguments): Call {
-      const rows = args.rows;
-      const width = args.width;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [rows, width] },
-          { name: 'gamma', role: 'in', storage: args.gamma, shape: [width] },
-          { name: 'mean', role: 'in', storage: args.mean, shape: [rows] },
-          { name: 'inverseDeviation', role: 'in', storage: args.inverseDeviation, shape: [rows] },
-          { name: 'dOut', role: 'in', storage: args.dOut, shape: [rows, width] },
-          { name: 'dX', role: 'out', storage: args.dX, shape: [rows, width] },
-          { name: 'dGamma', role: 'out', storage: args.dGamma, shape: [width] },
-          { name: 'dBeta', role: 'out', storage: args.dBeta, shape: [width] },
-        ],
-        flops: 0,
-      };
+    layerNormBackward(args) {
+      const { rows, width } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [rows, width]),
+        callArray('in', 'gamma', args.gamma, [width]),
+        callArray('in', 'mean', args.mean, [rows]),
+        callArray('in', 'inverseDeviation', args.inverseDeviation, [rows]),
+        callArray('in', 'dOut', args.dOut, [rows, width]),
+        callArray('out', 'dX', args.dX, [rows, width]),
+        callArray('out', 'dGamma', args.dGamma, [width]),
+        callArray('out', 'dBeta', args.dBeta, [width]),
+      ]);
     },
 
-    squaredNorm(x: Storage): Call {
+    squaredNorm(x) {
       const count = x.length;
-      return { arrays: [{ name: 'x', role: 'in', storage: x, shape: [count] }], flops: 0 };
+      return call(0, [callArray('in', 'x', x, [count])]);
     },
 
-    adamW(args: AdamWArguments): Call {
+    adamW(args) {
       const count = args.parameter.length;
-      return {
-        arrays: [
-          { name: 'parameter', role: 'inout', storage: args.parameter, shape: [count] },
-          { name: 'gradient', role: 'in', storage: args.gradient, shape: [count] },
-          { name: 'firstMoment', role: 'inout', storage: args.firstMoment, shape: [count] },
-          { name: 'secondMoment', role: 'inout', storage: args.secondMoment, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [
+        callArray('inout', 'parameter', args.parameter, [count]),
+        callArray('in', 'gradient', args.gradient, [count]),
+        callArray('inout', 'firstMoment', args.firstMoment, [count]),
+        callArray('inout', 'secondMoment', args.secondMoment, [count]),
+      ]);
     },
 
-    lshAttention(args: LshAttentionArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const length = args.length;
-      const dHead = args.dHead;
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numHashes = args.numHashes;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'order', role: 'in', storage: args.order, shape: [numHashes, batch, heads, length] },
-          { name: 'chunks', role: 'in', storage: args.chunks, shape: [numHashes, batch, heads, length] },
-          {
-            name: 'out',
-            role: 'inout',
-            storage: args.out,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'references',
-            role: 'inout',
-            storage: args.references,
-            shape: [batch, heads, length],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-          { name: 'sums', role: 'inout', storage: args.sums, shape: [batch, heads, length], rows: 'queries' },
-        ],
-        flops: 0,
-      };
+    lshAttention(args) {
+      const { batch, heads, length, dHead, dValue, numSequences, numHashes } = args;
+      return call(0, [
+        callArray('in', 'q', args.q, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'v', args.v, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batch, length]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'order', args.order, [numHashes, batch, heads, length]),
+        callArray('in', 'chunks', args.chunks, [numHashes, batch, heads, length]),
+        callArray('inout', 'out', args.out, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+        callArray('inout', 'references', args.references, [batch, heads, length], {
+          rows: 'queries',
+          holdsInfinities: true,
+        }),
+        callArray('inout', 'sums', args.sums, [batch, heads, length], { rows: 'queries' }),
+      ]);
     },
 
-    lshAttentionBackward(args: LshAttentionBackwardArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const length = args.length;
-      const dHead = args.dHead;
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numHashes = args.numHashes;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'order', role: 'in', storage: args.order, shape: [numHashes, batch, heads, length] },
-          { name: 'chunks', role: 'in', storage: args.chunks, shape: [numHashes, batch, heads, length] },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'references',
-            role: 'in',
-            storage: args.references,
-            shape: [batch, heads, length],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-          { name: 'sums', role: 'in', storage: args.sums, shape: [batch, heads, length], rows: 'queries' },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'inout',
-            storage: args.dQ,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dV',
-            role: 'inout',
-            storage: args.dV,
-            shape: [batch, heads, length, dValue],
-            strides: headStrides(args.layout, heads, length, dValue),
-            rows: 'queries',
-          },
-        ],
-        flops: 0,
-      };
+    lshAttentionBackward(args) {
+      const { batch, heads, length, dHead, dValue, numSequences, numHashes } = args;
+      return call(0, [
+        callArray('in', 'q', args.q, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'v', args.v, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batch, length]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'order', args.order, [numHashes, batch, heads, length]),
+        callArray('in', 'chunks', args.chunks, [numHashes, batch, heads, length]),
+        callArray('in', 'out', args.out, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'references', args.references, [batch, heads, length], {
+          rows: 'queries',
+          holdsInfinities: true,
+        }),
+        callArray('in', 'sums', args.sums, [batch, heads, length], { rows: 'queries' }),
+        callArray('in', 'dOut', args.dOut, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dQ', args.dQ, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dV', args.dV, [batch, heads, length, dValue], {
+          strides: headStrides(args.layout, heads, length, dValue),
+          rows: 'queries',
+        }),
+      ]);
     },
 
-    favor(args: FavorArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    favor(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      const dValue = args.dValue;
-      const lengthK = args.lengthK;
+      const { dValue, lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
+      return call(
+        2 * batchK * heads * lengthK * numFeatures * (dHead + dValue + 1) +
+          2 * batchQ * heads * lengthQ * numFeatures * (dHead + dValue + 1),
+        [
+          callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
             strides: headStrides(args.layout, heads, lengthQ, dHead),
             rows: 'queries',
-          },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'out', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
-          {
-            name: 'compensation',
-            role: 'out',
-            storage: args.compensation,
-            shape: [numSequences, heads, numFeatures, dValue + 1],
-          },
-          {
-            name: 'scales',
-            role: 'out',
-            storage: args.scales,
-            shape: [numSequences, heads, numFeatures],
-            holdsInfinities: true,
-          },
-          {
-            name: 'out',
-            role: 'out',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
+          }),
+          callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+          callArray('in', 'projection', args.projection, [projectionSize]),
+          callArray('in', 'bias', args.bias, [numFeatures]),
+          callArray('out', 'sums', args.sums, [numSequences, heads, numFeatures, dValue + 1]),
+          callArray('out', 'compensation', args.compensation, [numSequences, heads, numFeatures, dValue + 1]),
+          callArray('out', 'scales', args.scales, [numSequences, heads, numFeatures], { holdsInfinities: true }),
+          callArray('out', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
             strides: headStrides(args.layout, heads, lengthQ, dValue),
             rows: 'queries',
-          },
-          {
-            name: 'denominator',
-            role: 'out',
-            storage: args.denominator,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
+          }),
+          callArray('out', 'denominator', args.denominator, [batchQ, heads, lengthQ], { rows: 'queries' }),
+          callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
             strides: headStrides(args.layout, heads, lengthK, dHead),
             rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
+          }),
+          callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
             strides: headStrides(args.layout, heads, lengthK, dValue),
             rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
+          }),
+          callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
         ],
-        flops:
-          2 * batchK * heads * lengthK * numFeatures * (dHead + dValue + 1) +
-          2 * batchQ * heads * lengthQ * numFeatures * (dHead + dValue + 1),
-      };
+      );
     },
 
-    fill(x: Storage, _value: number): Call {
+    fill(x) {
       const count = x.length;
-      return { arrays: [{ name: 'x', role: 'out', storage: x, shape: [count], holdsInfinities: true }], flops: 0 };
+      return call(0, [callArray('out', 'x', x, [count], { holdsInfinities: true })]);
     },
 
-    add(a: Storage, b: Storage, out: Storage): Call {
+    add(a, b, out) {
       const count = out.length;
-      return {
-        arrays: [
-          { name: 'a', role: 'in', storage: a, shape: [count] },
-          { name: 'b', role: 'in', storage: b, shape: [count] },
-          { name: 'out', role: 'out', storage: out, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [
+        callArray('in', 'a', a, [count]),
+        callArray('in', 'b', b, [count]),
+        callArray('out', 'out', out, [count]),
+      ]);
     },
 
-    axpy(_alpha: number, x: Storage, y: Storage): Call {
+    axpy(_alpha, x, y) {
       const count = y.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: x, shape: [count] },
-          { name: 'y', role: 'inout', storage: y, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [callArray('in', 'x', x, [count]), callArray('inout', 'y', y, [count])]);
     },
 
-    scale(x: Storage, out: Storage, _alpha: number): Call {
+    scale(x, out) {
       const count = out.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: x, shape: [count] },
-          { name: 'out', role: 'out', storage: out, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [callArray('in', 'x', x, [count]), callArray('out', 'out', out, [count])]);
     },
 
-    scaleRows(args: ScaleRowsArguments): Call {
-      const rows = args.rows;
-      const width = args.width;
+    scaleRows(args) {
+      const { rows, width } = args;
       const numFactors = args.factors.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [rows, width] },
-          { name: 'factors', role: 'in', storage: args.factors, shape: [Math.max(numFactors, Math.min(1, rows))] },
-          { name: 'out', role: 'out', storage: args.out, shape: [rows, width] },
-        ],
-        flops: 0,
-      };
+      return call(0, [
+        callArray('in', 'x', args.x, [rows, width]),
+        callArray('in', 'factors', args.factors, [Math.max(numFactors, Math.min(1, rows))]),
+        callArray('out', 'out', args.out, [rows, width]),
+      ]);
     },
 
-    activation(_kind: UnaryKind, x: Storage, out: Storage): Call {
+    activation(_kind, x, out) {
       const count = out.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: x, shape: [count] },
-          { name: 'out', role: 'out', storage: out, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [callArray('in', 'x', x, [count]), callArray('out', 'out', out, [count])]);
     },
 
-    activationBackward(_kind: UnaryKind, x: Storage, dOut: Storage, dX: Storage): Call {
+    activationBackward(_kind, x, dOut, dX) {
       const count = dX.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: x, shape: [count] },
-          { name: 'dOut', role: 'in', storage: dOut, shape: [count] },
-          { name: 'dX', role: 'out', storage: dX, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [
+        callArray('in', 'x', x, [count]),
+        callArray('in', 'dOut', dOut, [count]),
+        callArray('out', 'dX', dX, [count]),
+      ]);
     },
 
-    sumAxis(args: SumAxisArguments): Call {
-      const outer = args.outer;
-      const length = args.length;
-      const inner = args.inner;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [outer, length, inner] },
-          { name: 'out', role: 'inout', storage: args.out, shape: [outer, inner] },
-        ],
-        flops: 0,
-      };
+    sumAxis(args) {
+      const { outer, length, inner } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [outer, length, inner]),
+        callArray('inout', 'out', args.out, [outer, inner]),
+      ]);
     },
 
-    stridedCopy(args: StridedCopyArguments): Call {
+    stridedCopy(args) {
       const span1 = rowsOf(args.x);
       const span2 = rowsOf(args.out);
-      const numAxes = args.numAxes;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [span1] },
-          { name: 'out', role: 'out', storage: args.out, shape: [span2], isPartlyWritten: true },
-          { name: 'layout', role: 'in', storage: args.layout, shape: [numAxes, 3] },
-        ],
-        flops: 0,
-      };
+      const { numAxes } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [span1]),
+        callArray('out', 'out', args.out, [span2], { isPartlyWritten: true }),
+        callArray('in', 'layout', args.layout, [numAxes, 3]),
+      ]);
     },
 
-    binary(args: BinaryArguments): Call {
+    binary(args) {
       const span1 = rowsOf(args.a);
       const span2 = rowsOf(args.b);
-      const count = args.count;
-      const numAxes = args.numAxes;
-      return {
-        arrays: [
-          { name: 'a', role: 'in', storage: args.a, shape: [span1] },
-          { name: 'b', role: 'in', storage: args.b, shape: [span2] },
-          { name: 'out', role: 'out', storage: args.out, shape: [count] },
-          { name: 'layout', role: 'in', storage: args.layout, shape: [numAxes, 3] },
-        ],
-        flops: 0,
-      };
+      const { count, numAxes } = args;
+      return call(0, [
+        callArray('in', 'a', args.a, [span1]),
+        callArray('in', 'b', args.b, [span2]),
+        callArray('out', 'out', args.out, [count]),
+        callArray('in', 'layout', args.layout, [numAxes, 3]),
+      ]);
     },
 
-    select(args: SelectArguments): Call {
+    select(args) {
       const span1 = rowsOf(args.condition);
       const span2 = rowsOf(args.a);
       const span3 = rowsOf(args.b);
-      const count = args.count;
-      const numAxes = args.numAxes;
-      return {
-        arrays: [
-          { name: 'condition', role: 'in', storage: args.condition, shape: [span1] },
-          { name: 'a', role: 'in', storage: args.a, shape: [span2] },
-          { name: 'b', role: 'in', storage: args.b, shape: [span3] },
-          { name: 'out', role: 'out', storage: args.out, shape: [count], holdsInfinities: true },
-          { name: 'layout', role: 'in', storage: args.layout, shape: [numAxes, 4] },
-        ],
-        flops: 0,
-      };
+      const { count, numAxes } = args;
+      return call(0, [
+        callArray('in', 'condition', args.condition, [span1]),
+        callArray('in', 'a', args.a, [span2]),
+        callArray('in', 'b', args.b, [span3]),
+        callArray('out', 'out', args.out, [count], { holdsInfinities: true }),
+        callArray('in', 'layout', args.layout, [numAxes, 4]),
+      ]);
     },
 
-    softmax(args: SoftmaxArguments): Call {
-      const rows = args.rows;
-      const width = args.width;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [rows, width] },
-          { name: 'out', role: 'out', storage: args.out, shape: [rows, width], holdsInfinities: true },
-        ],
-        flops: 0,
-      };
+    softmax(args) {
+      const { rows, width } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [rows, width]),
+        callArray('out', 'out', args.out, [rows, width], { holdsInfinities: true }),
+      ]);
     },
 
-    softmaxBackward(args: SoftmaxBackwardArguments): Call {
-      const rows = args.rows;
-      const width = args.width;
-      return {
-        arrays: [
-          { name: 'out', role: 'in', storage: args.out, shape: [rows, width] },
-          { name: 'dOut', role: 'in', storage: args.dOut, shape: [rows, width] },
-          { name: 'dX', role: 'out', storage: args.dX, shape: [rows, width] },
-        ],
-        flops: 0,
-      };
+    softmaxBackward(args) {
+      const { rows, width } = args;
+      return call(0, [
+        callArray('in', 'out', args.out, [rows, width]),
+        callArray('in', 'dOut', args.dOut, [rows, width]),
+        callArray('out', 'dX', args.dX, [rows, width]),
+      ]);
     },
 
-    layerNorm(args: LayerNormArguments): Call {
-      const rows = args.rows;
-      const width = args.width;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [rows, width] },
-          { name: 'gamma', role: 'in', storage: args.gamma, shape: [width] },
-          { name: 'beta', role: 'in', storage: args.beta, shape: [width] },
-          { name: 'out', role: 'out', storage: args.out, shape: [rows, width] },
-          { name: 'mean', role: 'out', storage: args.mean, shape: [rows] },
-          { name: 'inverseDeviation', role: 'out', storage: args.inverseDeviation, shape: [rows] },
-        ],
-        flops: 0,
-      };
+    layerNorm(args) {
+      const { rows, width } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [rows, width]),
+        callArray('in', 'gamma', args.gamma, [width]),
+        callArray('in', 'beta', args.beta, [width]),
+        callArray('out', 'out', args.out, [rows, width]),
+        callArray('out', 'mean', args.mean, [rows]),
+        callArray('out', 'inverseDeviation', args.inverseDeviation, [rows]),
+      ]);
     },
 
-    embedding(args: EmbeddingArguments): Call {
-      const width = args.width;
+    embedding(args) {
+      const { width } = args;
       const tableRows = Math.floor(args.table.length / width);
-      const count = args.count;
-      return {
-        arrays: [
-          { name: 'table', role: 'in', storage: args.table, shape: [tableRows, width] },
-          { name: 'ids', role: 'in', storage: args.ids, shape: [count] },
-          { name: 'out', role: 'out', storage: args.out, shape: [count, width] },
-        ],
-        flops: 0,
-      };
+      const { count } = args;
+      return call(0, [
+        callArray('in', 'table', args.table, [tableRows, width]),
+        callArray('in', 'ids', args.ids, [count]),
+        callArray('out', 'out', args.out, [count, width]),
+      ]);
     },
 
-    embeddingBackward(args: EmbeddingBackwardArguments): Call {
-      const count = args.count;
-      const width = args.width;
+    embeddingBackward(args) {
+      const { count, width } = args;
       const tableRows = Math.floor(args.dTable.length / width);
-      return {
-        arrays: [
-          { name: 'ids', role: 'in', storage: args.ids, shape: [count] },
-          { name: 'dOut', role: 'in', storage: args.dOut, shape: [count, width] },
-          { name: 'dTable', role: 'inout', storage: args.dTable, shape: [tableRows, width] },
-        ],
-        flops: 0,
-      };
+      return call(0, [
+        callArray('in', 'ids', args.ids, [count]),
+        callArray('in', 'dOut', args.dOut, [count, width]),
+        callArray('inout', 'dTable', args.dTable, [tableRows, width]),
+      ]);
     },
 
-    rotary(args: RotaryArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const length = args.length;
-      const dHead = args.dHead;
-      return {
-        arrays: [
-          {
-            name: 'x',
-            role: 'in',
-            storage: args.x,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-          },
-          {
-            name: 'out',
-            role: 'out',
-            storage: args.out,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-          },
-        ],
-        flops: 0,
-      };
+    rotary(args) {
+      const { batch, heads, length, dHead } = args;
+      return call(0, [
+        callArray('in', 'x', args.x, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+        }),
+        callArray('out', 'out', args.out, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+        }),
+      ]);
     },
 
-    dropout(args: DropoutArguments): Call {
+    dropout(args) {
       const count = args.out.length;
-      return {
-        arrays: [
-          { name: 'x', role: 'in', storage: args.x, shape: [count] },
-          { name: 'out', role: 'out', storage: args.out, shape: [count] },
-        ],
-        flops: 0,
-      };
+      return call(0, [callArray('in', 'x', args.x, [count]), callArray('out', 'out', args.out, [count])]);
     },
 
-    softmaxCrossEntropy(args: SoftmaxCrossEntropyArguments): Call {
-      const rows = args.rows;
-      const vocabSize = args.vocabSize;
-      return {
-        arrays: [
-          { name: 'logits', role: 'in', storage: args.logits, shape: [rows, vocabSize] },
-          { name: 'targets', role: 'in', storage: args.targets, shape: [rows] },
-          { name: 'loss', role: 'out', storage: args.loss, shape: [rows] },
-          { name: 'correct', role: 'out', storage: args.correct, shape: [rows] },
-          { name: 'dLogits', role: 'out', storage: args.dLogits, shape: [rows, vocabSize] },
-        ],
-        flops: 0,
-      };
+    softmaxCrossEntropy(args) {
+      const { rows, vocabSize } = args;
+      return call(0, [
+        callArray('in', 'logits', args.logits, [rows, vocabSize]),
+        callArray('in', 'targets', args.targets, [rows]),
+        callArray('out', 'loss', args.loss, [rows]),
+        callArray('out', 'correct', args.correct, [rows]),
+        callArray('out', 'dLogits', args.dLogits, [rows, vocabSize]),
+      ]);
     },
 
-    softmaxKlDivergence(args: SoftmaxKlDivergenceArguments): Call {
-      const rows = args.rows;
-      const vocabSize = args.vocabSize;
-      return {
-        arrays: [
-          { name: 'logits', role: 'in', storage: args.logits, shape: [rows, vocabSize] },
-          { name: 'targets', role: 'in', storage: args.targets, shape: [rows, vocabSize] },
-          { name: 'loss', role: 'out', storage: args.loss, shape: [rows] },
-          { name: 'correct', role: 'out', storage: args.correct, shape: [rows] },
-          { name: 'dLogits', role: 'out', storage: args.dLogits, shape: [rows, vocabSize] },
-        ],
-        flops: 0,
-      };
+    softmaxKlDivergence(args) {
+      const { rows, vocabSize } = args;
+      return call(0, [
+        callArray('in', 'logits', args.logits, [rows, vocabSize]),
+        callArray('in', 'targets', args.targets, [rows, vocabSize]),
+        callArray('out', 'loss', args.loss, [rows]),
+        callArray('out', 'correct', args.correct, [rows]),
+        callArray('out', 'dLogits', args.dLogits, [rows, vocabSize]),
+      ]);
     },
 
-    softmaxAttention(args: SoftmaxAttentionArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    softmaxAttention(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const causal = args.causal;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          {
-            name: 'out',
-            role: 'out',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'logSumExp',
-            role: 'out',
-            storage: args.logSumExp,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-        ],
-        flops: 2 * batchQ * heads * lengthQ * lengthK * (dHead + dValue) * (causal ? 0.5 : 1),
-      };
+      const { dValue, numSequences, causal } = args;
+      return call(2 * batchQ * heads * lengthQ * lengthK * (dHead + dValue) * (causal ? 0.5 : 1), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('out', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('out', 'logSumExp', args.logSumExp, [batchQ, heads, lengthQ], {
+          rows: 'queries',
+          holdsInfinities: true,
+        }),
+      ]);
     },
 
-    softmaxAttentionBackward(args: SoftmaxAttentionBackwardArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    softmaxAttentionBackward(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const causal = args.causal;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'logSumExp',
-            role: 'in',
-            storage: args.logSumExp,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'out',
-            storage: args.dQ,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dK',
-            role: 'out',
-            storage: args.dK,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'dV',
-            role: 'out',
-            storage: args.dV,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-        ],
-        flops: 2 * batchQ * heads * lengthQ * lengthK * (3 * dHead + 2 * dValue) * (causal ? 0.5 : 1),
-      };
+      const { dValue, numSequences, causal } = args;
+      return call(2 * batchQ * heads * lengthQ * lengthK * (3 * dHead + 2 * dValue) * (causal ? 0.5 : 1), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'logSumExp', args.logSumExp, [batchQ, heads, lengthQ], {
+          rows: 'queries',
+          holdsInfinities: true,
+        }),
+        callArray('in', 'dOut', args.dOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('out', 'dQ', args.dQ, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('out', 'dK', args.dK, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('out', 'dV', args.dV, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+      ]);
     },
 
-    lshSort(args: LshSortArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const length = args.length;
-      const dHead = args.dHead;
-      const numHashes = args.numHashes;
-      const numRotations = args.numRotations;
-      const numSequences = args.numSequences;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-            rows: 'queries',
-          },
-          { name: 'rotations', role: 'in', storage: args.rotations, shape: [numHashes, numRotations, dHead] },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batch, length] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'order', role: 'out', storage: args.order, shape: [numHashes, batch, heads, length] },
-          { name: 'chunks', role: 'out', storage: args.chunks, shape: [numHashes, batch, heads, length] },
-        ],
-        flops: 0,
-      };
+    lshSort(args) {
+      const { batch, heads, length, dHead, numHashes, numRotations, numSequences } = args;
+      return call(0, [
+        callArray('in', 'q', args.q, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'rotations', args.rotations, [numHashes, numRotations, dHead]),
+        callArray('in', 'keyMask', args.keyMask, [batch, length]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('out', 'order', args.order, [numHashes, batch, heads, length]),
+        callArray('out', 'chunks', args.chunks, [numHashes, batch, heads, length]),
+      ]);
     },
 
-    favorFeatures(args: FavorFeaturesArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const length = args.length;
-      const dHead = args.dHead;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+    favorFeatures(args) {
+      const { batch, heads, length, dHead, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          {
-            name: 'x',
-            role: 'in',
-            storage: args.x,
-            shape: [batch, heads, length, dHead],
-            strides: headStrides(args.layout, heads, length, dHead),
-          },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'out', role: 'out', storage: args.out, shape: [batch, heads, length, numFeatures] },
-        ],
-        flops: 2 * batch * heads * length * dHead * numFeatures,
-      };
+      return call(2 * batch * heads * length * dHead * numFeatures, [
+        callArray('in', 'x', args.x, [batch, heads, length, dHead], {
+          strides: headStrides(args.layout, heads, length, dHead),
+        }),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('out', 'out', args.out, [batch, heads, length, numFeatures]),
+      ]);
     },
 
-    favorBackward(args: FavorBackwardArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    favorBackward(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { dValue, numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'in', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
-          {
-            name: 'compensation',
-            role: 'in',
-            storage: args.compensation,
-            shape: [numSequences, heads, numFeatures, dValue + 1],
-          },
-          {
-            name: 'scales',
-            role: 'in',
-            storage: args.scales,
-            shape: [numSequences, heads, numFeatures],
-            holdsInfinities: true,
-          },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'denominator',
-            role: 'in',
-            storage: args.denominator,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-          },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'out',
-            storage: args.dQ,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dK',
-            role: 'out',
-            storage: args.dK,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'dV',
-            role: 'out',
-            storage: args.dV,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2),
-      };
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('in', 'sums', args.sums, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('in', 'compensation', args.compensation, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('in', 'scales', args.scales, [numSequences, heads, numFeatures], { holdsInfinities: true }),
+        callArray('in', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'denominator', args.denominator, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray('in', 'dOut', args.dOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('out', 'dQ', args.dQ, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('out', 'dK', args.dK, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('out', 'dV', args.dV, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+      ]);
     },
 
-    favorCausal(args: FavorCausalArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    favorCausal(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { dValue, numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'inout', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
-          {
-            name: 'compensation',
-            role: 'inout',
-            storage: args.compensation,
-            shape: [numSequences, heads, numFeatures, dValue + 1],
-          },
-          {
-            name: 'scales',
-            role: 'inout',
-            storage: args.scales,
-            shape: [numSequences, heads, numFeatures],
-            holdsInfinities: true,
-          },
-          {
-            name: 'out',
-            role: 'out',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'denominator',
-            role: 'out',
-            storage: args.denominator,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-          },
-          {
-            name: 'snapshots',
-            role: 'out',
-            storage: args.snapshots,
-            shape: [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
-            isPartlyWritten: true,
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1),
-      };
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('inout', 'sums', args.sums, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'compensation', args.compensation, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'scales', args.scales, [numSequences, heads, numFeatures], { holdsInfinities: true }),
+        callArray('out', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('out', 'denominator', args.denominator, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray(
+          'out',
+          'snapshots',
+          args.snapshots,
+          [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
+          { isPartlyWritten: true },
+        ),
+      ]);
     },
 
-    favorCausalBackward(args: FavorCausalBackwardArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    favorCausalBackward(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { dValue, numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'denominator',
-            role: 'in',
-            storage: args.denominator,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-          },
-          {
-            name: 'snapshots',
-            role: 'in',
-            storage: args.snapshots,
-            shape: [numSequences, heads, Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS), numFeatures, dValue + 2],
-          },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'out',
-            storage: args.dQ,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dK',
-            role: 'out',
-            storage: args.dK,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'dV',
-            role: 'out',
-            storage: args.dV,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 3 * dValue + 3),
-      };
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 3 * dValue + 3), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('in', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'denominator', args.denominator, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray('in', 'snapshots', args.snapshots, [
+          numSequences,
+          heads,
+          Math.floor((lengthQ + lengthK) / SNAPSHOT_KEYS),
+          numFeatures,
+          dValue + 2,
+        ]),
+        callArray('in', 'dOut', args.dOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('out', 'dQ', args.dQ, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('out', 'dK', args.dK, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('out', 'dV', args.dV, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+      ]);
     },
 
-    farField(args: FarFieldArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    farField(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { dValue, numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      const block = args.block;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'gain', role: 'in', storage: args.gain, shape: [heads] },
-          { name: 'sums', role: 'inout', storage: args.sums, shape: [numSequences, heads, numFeatures, dValue + 1] },
-          {
-            name: 'compensation',
-            role: 'inout',
-            storage: args.compensation,
-            shape: [numSequences, heads, numFeatures, dValue + 1],
-          },
-          {
-            name: 'scales',
-            role: 'inout',
-            storage: args.scales,
-            shape: [numSequences, heads, numFeatures],
-            holdsInfinities: true,
-          },
-          {
-            name: 'out',
-            role: 'inout',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'logSumExp',
-            role: 'inout',
-            storage: args.logSumExp,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-          { name: 'shares', role: 'out', storage: args.shares, shape: [batchQ, heads, lengthQ], rows: 'queries' },
-          { name: 'kept', role: 'out', storage: args.kept, shape: [batchQ, heads, lengthQ], rows: 'queries' },
-          {
-            name: 'snapshots',
-            role: 'out',
-            storage: args.snapshots,
-            shape: [
-              numSequences,
-              heads,
-              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
-              numFeatures,
-              dValue + 2,
-            ],
-            isPartlyWritten: true,
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1),
-      };
+      const { block } = args;
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('in', 'gain', args.gain, [heads]),
+        callArray('inout', 'sums', args.sums, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'compensation', args.compensation, [numSequences, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'scales', args.scales, [numSequences, heads, numFeatures], { holdsInfinities: true }),
+        callArray('inout', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('inout', 'logSumExp', args.logSumExp, [batchQ, heads, lengthQ], {
+          rows: 'queries',
+          holdsInfinities: true,
+        }),
+        callArray('out', 'shares', args.shares, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray('out', 'kept', args.kept, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray(
+          'out',
+          'snapshots',
+          args.snapshots,
+          [
+            numSequences,
+            heads,
+            Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
+            numFeatures,
+            dValue + 2,
+          ],
+          { isPartlyWritten: true },
+        ),
+      ]);
     },
 
-    farFieldBackward(args: FarFieldBackwardArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    farFieldBackward(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const dValue = args.dValue;
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { dValue, numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      const block = args.block;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'v',
-            role: 'in',
-            storage: args.v,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'gain', role: 'in', storage: args.gain, shape: [heads] },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          { name: 'shares', role: 'in', storage: args.shares, shape: [batchQ, heads, lengthQ], rows: 'queries' },
-          {
-            name: 'snapshots',
-            role: 'in',
-            storage: args.snapshots,
-            shape: [
-              numSequences,
-              heads,
-              Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
-              numFeatures,
-              dValue + 2,
-            ],
-          },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'inout',
-            storage: args.dQ,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dK',
-            role: 'inout',
-            storage: args.dK,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          {
-            name: 'dV',
-            role: 'inout',
-            storage: args.dV,
-            shape: [batchK, heads, lengthK, dValue],
-            strides: headStrides(args.layout, heads, lengthK, dValue),
-            rows: 'keys',
-          },
-          { name: 'dGain', role: 'out', storage: args.dGain, shape: [numSequences, heads] },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2),
-      };
+      const { block } = args;
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (2 * dHead + 2 * dValue + 2), [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'v', args.v, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('in', 'gain', args.gain, [heads]),
+        callArray('in', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'shares', args.shares, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray('in', 'snapshots', args.snapshots, [
+          numSequences,
+          heads,
+          Math.floor((lengthQ + lengthK) / (block * Math.max(1, Math.floor(SNAPSHOT_KEYS / block)))) + 4,
+          numFeatures,
+          dValue + 2,
+        ]),
+        callArray('in', 'dOut', args.dOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dQ', args.dQ, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dK', args.dK, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('inout', 'dV', args.dV, [batchK, heads, lengthK, dValue], {
+          strides: headStrides(args.layout, heads, lengthK, dValue),
+          rows: 'keys',
+        }),
+        callArray('out', 'dGain', args.dGain, [numSequences, heads]),
+      ]);
     },
 
-    nearMass(args: NearMassArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    nearMass(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          {
-            name: 'logMass',
-            role: 'out',
-            storage: args.logMass,
-            shape: [batchQ, heads, lengthQ],
-            rows: 'queries',
-            holdsInfinities: true,
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * dHead,
-      };
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * dHead, [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('out', 'logMass', args.logMass, [batchQ, heads, lengthQ], { rows: 'queries', holdsInfinities: true }),
+      ]);
     },
 
-    nearMassBackward(args: NearMassBackwardArguments): Call {
-      const heads = args.heads;
-      const lengthQ = args.lengthQ;
-      const dHead = args.dHead;
+    nearMassBackward(args) {
+      const { heads, lengthQ, dHead } = args;
       const batchQ = rowsOf(args.q, heads, lengthQ, dHead);
-      const lengthK = args.lengthK;
+      const { lengthK } = args;
       const batchK = rowsOf(args.k, heads, lengthK, dHead);
-      const numSequences = args.numSequences;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+      const { numSequences, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      const dValue = args.dValue;
-      return {
-        arrays: [
-          {
-            name: 'q',
-            role: 'in',
-            storage: args.q,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'k',
-            role: 'in',
-            storage: args.k,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-          { name: 'keyMask', role: 'in', storage: args.keyMask, shape: [batchK, lengthK] },
-          { name: 'sequences', role: 'in', storage: args.sequences, shape: [numSequences, SEQUENCE_COLUMNS] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          {
-            name: 'nearOut',
-            role: 'in',
-            storage: args.nearOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'out',
-            role: 'in',
-            storage: args.out,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          { name: 'kept', role: 'in', storage: args.kept, shape: [batchQ, heads, lengthQ], rows: 'queries' },
-          {
-            name: 'dOut',
-            role: 'in',
-            storage: args.dOut,
-            shape: [batchQ, heads, lengthQ, dValue],
-            strides: headStrides(args.layout, heads, lengthQ, dValue),
-            rows: 'queries',
-          },
-          {
-            name: 'dQ',
-            role: 'inout',
-            storage: args.dQ,
-            shape: [batchQ, heads, lengthQ, dHead],
-            strides: headStrides(args.layout, heads, lengthQ, dHead),
-            rows: 'queries',
-          },
-          {
-            name: 'dK',
-            role: 'inout',
-            storage: args.dK,
-            shape: [batchK, heads, lengthK, dHead],
-            strides: headStrides(args.layout, heads, lengthK, dHead),
-            rows: 'keys',
-          },
-        ],
-        flops: 2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * 2 * dHead,
-      };
+      const { dValue } = args;
+      return call(2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * 2 * dHead, [
+        callArray('in', 'q', args.q, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('in', 'k', args.k, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+        callArray('in', 'keyMask', args.keyMask, [batchK, lengthK]),
+        callArray('in', 'sequences', args.sequences, [numSequences, SEQUENCE_COLUMNS]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('in', 'nearOut', args.nearOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'out', args.out, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('in', 'kept', args.kept, [batchQ, heads, lengthQ], { rows: 'queries' }),
+        callArray('in', 'dOut', args.dOut, [batchQ, heads, lengthQ, dValue], {
+          strides: headStrides(args.layout, heads, lengthQ, dValue),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dQ', args.dQ, [batchQ, heads, lengthQ, dHead], {
+          strides: headStrides(args.layout, heads, lengthQ, dHead),
+          rows: 'queries',
+        }),
+        callArray('inout', 'dK', args.dK, [batchK, heads, lengthK, dHead], {
+          strides: headStrides(args.layout, heads, lengthK, dHead),
+          rows: 'keys',
+        }),
+      ]);
     },
 
-    favorStep(args: FavorStepArguments): Call {
-      const batch = args.batch;
-      const heads = args.heads;
-      const dHead = args.dHead;
-      const dValue = args.dValue;
-      const numFeatures = args.numFeatures;
-      const form = args.form;
-      const factors = args.factors;
-      const directions = args.directions;
+    favorStep(args) {
+      const { batch, heads, dHead, dValue, numFeatures, form, factors, directions } = args;
       const projectionSize = projectionLength({ numFeatures, form, factors, directions }, dHead);
-      return {
-        arrays: [
-          { name: 'q', role: 'in', storage: args.q, shape: [batch, heads, dHead] },
-          { name: 'k', role: 'in', storage: args.k, shape: [batch, heads, dHead] },
-          { name: 'v', role: 'in', storage: args.v, shape: [batch, heads, dValue] },
-          { name: 'projection', role: 'in', storage: args.projection, shape: [projectionSize] },
-          { name: 'bias', role: 'in', storage: args.bias, shape: [numFeatures] },
-          { name: 'sums', role: 'inout', storage: args.sums, shape: [batch, heads, numFeatures, dValue + 1] },
-          {
-            name: 'compensation',
-            role: 'inout',
-            storage: args.compensation,
-            shape: [batch, heads, numFeatures, dValue + 1],
-          },
-          {
-            name: 'scales',
-            role: 'inout',
-            storage: args.scales,
-            shape: [batch, heads, numFeatures],
-            holdsInfinities: true,
-          },
-          { name: 'out', role: 'out', storage: args.out, shape: [batch, heads, dValue] },
-        ],
-        flops: 4 * batch * heads * numFeatures * (dHead + dValue + 1),
-      };
+      return call(4 * batch * heads * numFeatures * (dHead + dValue + 1), [
+        callArray('in', 'q', args.q, [batch, heads, dHead]),
+        callArray('in', 'k', args.k, [batch, heads, dHead]),
+        callArray('in', 'v', args.v, [batch, heads, dValue]),
+        callArray('in', 'projection', args.projection, [projectionSize]),
+        callArray('in', 'bias', args.bias, [numFeatures]),
+        callArray('inout', 'sums', args.sums, [batch, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'compensation', args.compensation, [batch, heads, numFeatures, dValue + 1]),
+        callArray('inout', 'scales', args.scales, [batch, heads, numFeatures], { holdsInfinities: true }),
+        callArray('out', 'out', args.out, [batch, heads, dValue]),
+      ]);
     },
 
-    peak(args: PeakArguments): Call {
+    peak(args) {
       const units = args.out.length;
-      const iterations = args.iterations;
-      return {
-        arrays: [{ name: 'out', role: 'out', storage: args.out, shape: [units] }],
-        flops: 3072 * iterations * units,
-      };
+      const { iterations } = args;
+      return call(3072 * iterations * units, [callArray('out', 'out', args.out, [units])]);
     },
   };
