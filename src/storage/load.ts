@@ -11,7 +11,7 @@ import { loadAnyTokenizer } from '../tokenizers/load-any-tokenizer.ts';
 import type { Tokenizer } from '../tokenizers/tokenizer.ts';
 import { checkTokenizer } from './check-tokenizer.ts';
 import { COMPANIONS, classNames, parseCompanions, sentenceLength } from './companions.ts';
-import { loadModelFiles, type ModelFiles, parseJson, readNewest } from './model-directory.ts';
+import { fileNames, loadModelFiles, type ModelFiles, parseJson, readNewest } from './model-directory.ts';
 import { entriesKind } from './safetensors.ts';
 import { checkModelSize, loadWeights } from './weights.ts';
 
@@ -52,7 +52,7 @@ export async function loadTransformer(
  */
 export async function loadModel(backend: Backend, path: string, options: Stoppable = {}): Promise<LoadedModel> {
   const { files, directory } = await openModelFiles('loadModel', backend, path, options);
-  const where = join(directory, 'tokenizer.json');
+  const where = join(directory, fileNames.tokenizer);
   if (files.tokenizer === undefined) {
     const isOfImages = (files.config as { patches?: unknown } | null)?.patches !== undefined;
     throw new ConfigurationError(
@@ -106,12 +106,12 @@ export function restoreModel(backend: Backend, files: ModelFiles, directory: str
       directory: option.string,
     },
   );
-  const options = parseConfiguration(transformerSchema, files.config, join(directory, 'config.json'));
+  const options = parseConfiguration(transformerSchema, files.config, join(directory, fileNames.config));
   const shapes = [...files.weights.values()].map(({ shape }) => shape);
-  checkModelSize(options, shapes, join(directory, 'model.safetensors'));
+  checkModelSize(options, shapes, join(directory, fileNames.weights));
   const model = new Transformer(backend, options);
   try {
-    loadWeights(model, files.weights, join(directory, 'model.safetensors'));
+    loadWeights(model, files.weights, join(directory, fileNames.weights));
   } catch (error) {
     model.dispose();
     throw error;

@@ -5,6 +5,7 @@ import { checkArguments, checkOptions, option } from '../base/options.ts';
 import type { Transformer } from '../model/transformer.ts';
 import { transformerKind } from '../model/transformer.ts';
 import { nodeFileSystem, writeDirectoryAtomically } from './atomic-directory.ts';
+import { fileNames } from './model-directory.ts';
 import { encodeSafetensors } from './safetensors.ts';
 import { readWeights } from './weights.ts';
 
@@ -39,10 +40,10 @@ export async function saveModel(directory: string, model: Transformer, options: 
   const weights = await readWeights(model, { signal });
   await new Pauses(signal).next();
   const files = new Map<string, Uint8Array | string>([
-    ['config.json', `${JSON.stringify(model.configuration, null, 2)}\n`],
-    ['model.safetensors', encodeSafetensors(weights)],
+    [fileNames.config, `${JSON.stringify(model.configuration, null, 2)}\n`],
+    [fileNames.weights, encodeSafetensors(weights)],
   ]);
-  if (tokenizer !== undefined) files.set('tokenizer.json', tokenizer);
+  if (tokenizer !== undefined) files.set(fileNames.tokenizer, tokenizer);
   await saveFiles(directory, new Map([...files, ...others]), { signal });
 }
 
