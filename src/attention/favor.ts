@@ -103,10 +103,7 @@ export function favorAttention(
     if (isDrawn(given)) checkArguments('favorAttention', { features: given }, { features: featureTensorsKind });
     const features = isDrawn(given) ? given : drawFeatures(queries.backend, queries.shape[3], given);
     const { nearField } = options;
-    if (nearField) {
-      checkOptions<NearFieldChoice>('favorAttention: nearField', nearField, nearFieldOptions);
-      checkNearField(queries, keys, options);
-    }
+    if (nearField) checkNearFieldChoice('favorAttention', nearField, queries, keys, options);
     const inputs = attentionInputs(queries, keys, values, options);
     if (nearField) return nearFieldAttention(inputs, features, { ...nearField, causal: options.causal });
     return options.causal ? favorCausal(inputs, features, options) : favor(inputs, features, options);
@@ -124,7 +121,20 @@ const favorAttentionOptions: OptionKinds<FavorAttentionOptions> = {
   nearField: option.plain,
 };
 
-type NearFieldChoice = Omit<NearFieldOptions, 'causal'>;
+/** Which keys are near, and what far keys weigh. */
+export type NearFieldChoice = Omit<NearFieldOptions, 'causal'>;
+
+/** @throws ConfigurationError for a near field that is not valid or does not fit */
+export function checkNearFieldChoice(
+  where: string,
+  nearField: NearFieldChoice,
+  queries: Tensor,
+  keys: Tensor,
+  options: AttendOptions,
+): void {
+  checkOptions<NearFieldChoice>(`${where}: nearField`, nearField, nearFieldOptions);
+  checkNearField(queries, keys, options);
+}
 
 const nearFieldOptions: OptionKinds<NearFieldChoice> = {
   block: option.countTo(MAX_BLOCK),

@@ -4,6 +4,7 @@ import { type AttentionOptions, attentionSchema } from '../../src/attention/conf
 import { savedStateToJson } from '../../src/attention/decoding/saved-state.ts';
 import { exactAttention } from '../../src/attention/exact.ts';
 import { drawFeatures, favorAttention } from '../../src/attention/favor.ts';
+import { attentionRows } from '../../src/attention/inspect/attention-rows.ts';
 import { NearFieldAttention } from '../../src/attention/near-field.ts';
 import { attentionInputs } from '../../src/attention/packing.ts';
 import type { AttendOptions, Attention, DecodingState } from '../../src/attention/types.ts';
@@ -187,6 +188,26 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     }
     expect(() => favorAttention(queries, keys, values, { nearField: { block: 4, blok: 1 } as never })).toThrow(/block/);
   });
+
+  it.each(cases.filter(({ options }) => options.offset === undefined || options.offset < 0))(
+    'shows the rows of $form, $featureMap, $nearField',
+    async ({ featureMap, options, nearField, projection }) => {
+      const sizes = { batch: 1, heads, lengthQ: length, lengthK: length, dHead, dValue: length };
+      const drawnInputs = randomInputs(sizes, 35);
+      const identity = Array.from({ length }, (_, j) => Array.from({ length }, (_, c) => +(c === j)));
+      const inputs = { ...drawnInputs, v: drawnInputs.q.map((all) => all.map(() => identity)) };
+      const features = { numFeatures: 22, featureMap, projection };
+      const { queries, keys, values } = uploadInputs(backend, inputs);
+      const gain = tensor(backend, [0.5, -0.4], [heads]);
+      for (const more of [{ gain }, { mass: 'features' }] as const) {
+        const choice = { ...options, features, nearField: { ...nearField, ...more } };
+        const out = await numbers(() => favorAttention(queries, keys, values, choice));
+        const rows = Array.from({ length }, (_, i) => i);
+        const { data } = await attentionRows(queries, keys, rows, choice);
+        expectWithin(data, out, backend.name === 'reference' ? 1e-9 : 1e-5);
+      }
+    },
+  );
 
   it('counts blocks from the start of every packed sequence, which is to the bit what it is alone', async () => {
     const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1 } });
@@ -395,6 +416,14 @@ describe('what a near field refuses', () => {
     );
     expect(() => attention.attend(queries, keys, values)).toThrow(/same positions/);
     expect(() => attention.attend(keys, keys, values, { normalised: false })).toThrow(/divided by their sums/);
+  });
+
+  it('looking into exact rows with a near field, and into those of a map that has none', async () => {
+    const [queries, keys] = [0, 1].map((i) => randomTensor(backend, [1, heads, 9, dHead], i));
+    const nearField = { block: 4 };
+    await expect(attentionRows(queries, keys, [0], { exact: true, nearField })).rejects.toThrow(/leave nearField out/);
+    const features = { numFeatures: 8, featureMap: 'relu' } as const;
+    await expect(attentionRows(queries, keys, [0], { features, nearField })).rejects.toThrow(/positive, hyperbolic/);
   });
 
   it('states of another near field, and of other places in a block', async () => {

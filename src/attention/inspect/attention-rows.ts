@@ -3,10 +3,11 @@ import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { type FeatureTensors, featureStorages } from '../../tensor/ops/attention/favor.ts';
+import { checkSoftmaxMap } from '../../tensor/ops/attention/near-field.ts';
 import { attentionSizes } from '../../tensor/ops/attention/shapes.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { checkTensors, type Tensor, tensorKind } from '../../tensor/tensor.ts';
-import { drawFeaturesInSteps, type FeatureOptions } from '../favor.ts';
+import { checkNearFieldChoice, drawFeaturesInSteps, type FeatureOptions, type NearFieldChoice } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
@@ -18,6 +19,8 @@ export interface InspectOptions extends AttendOptions {
   readonly features?: FeatureTensors | FeatureOptions | undefined;
   /** Look into exact attention instead of the estimate from features. Default false. */
   readonly exact?: boolean | undefined;
+  /** Near keys exactly and features for the rest, as `favorAttention` takes it. Default: an estimate of all keys. */
+  readonly nearField?: NearFieldChoice | undefined;
   /** Stops the work: its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -56,9 +59,15 @@ export async function attentionRows(
     ...attendOptions,
     features: option.object,
     exact: option.boolean,
+    nearField: option.plain,
     signal: option.signal,
   });
-  const { signal, ...attend } = options;
+  const { signal, nearField, ...attend } = options;
+  if (nearField && options.exact) {
+    throw new ConfigurationError('attentionRows: with exact: true all keys are exact; leave nearField out.');
+  }
+  if (nearField) checkNearFieldChoice('attentionRows', nearField, queries, keys, options);
+  const gains = nearField?.gain && (await nearField.gain.data());
   const pauses = new Pauses(signal);
   return withFeatures(queries, options.features, pauses, async (features) => {
     await pauses.next();
@@ -70,7 +79,14 @@ export async function attentionRows(
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
         const found = await reader.headRows(b, head, rows, weights, pauses);
-        await finishRows(found, options.exact ? undefined : features, pauses, options.normalised);
+        if (nearField) {
+          checkSoftmaxMap(features);
+          const exact = await reader.headRows(b, head, rows, new ExactWeights(dHead), pauses);
+          const far = Math.log(features.weight) + (gains?.[head] ?? 0);
+          await joinRows(found, exact, far, nearField, reader.nearKeys(b, rows, nearField), pauses);
+        } else {
+          await finishRows(found, options.exact ? undefined : features, pauses, options.normalised);
+        }
         data.set(found.weights, (b * heads + head) * rows.length * lengthK);
       }
     }
@@ -155,6 +171,42 @@ export async function finishRows(
     const divisor = denominators[row] + (isTiny ? 2 * stabiliser : 0);
     const share = normalised ? (divisor === 0 ? 0 : 1 / divisor) : factor * Math.exp(scale);
     for (let j = row * lengthK; j < (row + 1) * lengthK; j++) weights[j] *= share;
+  }
+}
+
+/**
+ * Turns rows of far weights in place into those of a near field.
+ *
+ * @param far the logarithm of what estimates are multiplied by
+ * @param isNear for each row and key
+ */
+async function joinRows(
+  estimated: HeadRows,
+  exact: HeadRows,
+  far: number,
+  { mass = 'kernel' }: NearFieldChoice,
+  isNear: readonly boolean[],
+  pauses: Pauses,
+): Promise<void> {
+  const { weights, scales } = estimated;
+  const lengthK = weights.length / Math.max(scales.length, 1);
+  for (const [row, scale] of scales.entries()) {
+    if (pauses.isDue) await pauses.next();
+    const keys = Array.from({ length: lengthK }, (_, j) => row * lengthK + j);
+    const sum = (from: Float64Array, wanted: boolean) =>
+      keys.reduce((total, at) => total + (isNear[at] === wanted ? from[at] : 0), 0);
+    const [nearExact, nearEstimated] = [sum(exact.weights, true), sum(weights, true)];
+    // Logarithms of what a near weight and a far weight are multiplied by.
+    const ofFar = scale + far;
+    const ofNear = mass === 'kernel' ? exact.scales[row] : ofFar + Math.log(nearEstimated / nearExact);
+    const unit = Math.max(nearExact > 0 ? ofNear : Number.NEGATIVE_INFINITY, ofFar);
+    if (unit === Number.NEGATIVE_INFINITY) continue; // no key: zeros
+    const near = nearExact > 0 ? Math.exp(ofNear - unit) : 0;
+    const total = near * nearExact + Math.exp(ofFar - unit) * sum(weights, false);
+    for (const at of keys) {
+      const weight = isNear[at] ? near * exact.weights[at] : Math.exp(ofFar - unit) * weights[at];
+      weights[at] = weight === 0 ? 0 : weight / total;
+    }
   }
 }
 
@@ -273,6 +325,24 @@ export class RowReader {
   /** Number of the sequence's keys that its query i may see. */
   #seenLength({ keyLength, offset }: Sequence, i: number): number {
     return this.causal ? Math.max(0, Math.min(keyLength, i + offset + 1)) : keyLength;
+  }
+
+  /** For each of the rows and each key of a batch row, `[rows, lengthK]`: whether the key is near. */
+  nearKeys(batch: number, rows: readonly number[], { block, sinks = 0 }: NearFieldChoice): boolean[] {
+    const { lengthK } = this.sizes;
+    const isNear: boolean[] = new Array(rows.length * lengthK).fill(false);
+    const blockOf = (position: number) => Math.floor(position / block);
+    for (const { batch: own, queryStart, queryLength, keyStart, keyLength, offset } of this.sequences) {
+      for (const [i, row] of rows.entries()) {
+        const query = row - queryStart;
+        if (own !== batch || query < 0 || query >= queryLength) continue;
+        for (let key = 0; key < keyLength; key++) {
+          const distance = Math.abs(blockOf(query + offset) - blockOf(key));
+          isNear[i * lengthK + keyStart + key] = key < sinks || distance <= 1;
+        }
+      }
+    }
+    return isNear;
   }
 
   isValidKey(batch: number, key: number): boolean {

@@ -44,11 +44,7 @@ export function nearFieldAttention(
   const { causal = false, block, sinks = 0, gain, state, mass = 'kernel' } = options;
   const sizes = attentionSizes(inputs);
   const { batch, heads, lengthQ, dHead, dValue, numSequences } = sizes;
-  if (features.map !== 'exponential') {
-    throw new ConfigurationError(
-      'The far field of a near field needs features that estimate the softmax kernel: positive, hyperbolic, smreg or favor++.',
-    );
-  }
+  checkSoftmaxMap(features);
   if (gain) checkShape('nearFieldAttention: gain', gain.shape, [heads]);
   const inputsOfOp = [queries, keys, values, ...(gain ? [gain] : [])];
   const tracked = isTracked(...inputsOfOp);
@@ -131,6 +127,14 @@ export function nearFieldAttention(
   };
   const others = [estimated, nearOut].filter((tensor) => tensor !== undefined);
   return record(inputsOfOp, out, adjoint, [logSumExp, ...others, ...saved]);
+}
+
+/** @throws ConfigurationError for features that do not estimate the softmax kernel by exponentials */
+export function checkSoftmaxMap({ map }: Pick<FeatureTensors, 'map'>): void {
+  if (map === 'exponential') return;
+  throw new ConfigurationError(
+    'The far field of a near field needs features that estimate the softmax kernel: positive, hyperbolic, smreg or favor++.',
+  );
 }
 
 function copyOf(tensor: Tensor): Tensor {
