@@ -3,7 +3,7 @@ import { type AddedToken, addedTokensKind } from './added-tokens.ts';
 import { bpeModelToJson } from './bpe.ts';
 import type { IdBuffer } from './byte-level/id-buffer.ts';
 import type { CharacterJson } from './tokenizer.ts';
-import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
+import { commonJson, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
 interface CharacterParts {
   /** Text of every id, added tokens included; what is not added is one character: a Unicode scalar value. */
@@ -69,7 +69,7 @@ export class CharacterTokenizer extends VocabularyTokenizer {
   /** Merges of nothing: BPE over single characters, which every reader of tokenizer.json knows. */
   override toJSON(): CharacterJson {
     return {
-      ...this.commonJson(),
+      ...commonJson(this.added),
       pre_tokenizer: null,
       post_processor: null,
       decoder: { type: 'Fuse' },

@@ -39,17 +39,6 @@ export abstract class VocabularyTokenizer implements Tokenizer {
 
   abstract toJSON(): TokenizerJson;
 
-  /** How every tokenizer.json of this package begins. */
-  protected commonJson() {
-    return {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: this.added.map(addedTokenToJson),
-      normalizer: null,
-    } as const;
-  }
-
   encode(text: string): Int32Array {
     checkArguments('VocabularyTokenizer.encode', { text }, { text: option.string });
     const ids = new IdBuffer();
@@ -108,4 +97,15 @@ export abstract class VocabularyTokenizer implements Tokenizer {
     }
     return bytes;
   }
+}
+
+/** How every tokenizer.json of this package begins. */
+export function commonJson(added: readonly AddedToken[]) {
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: added.map(addedTokenToJson),
+    normalizer: null,
+  } as const;
 }

@@ -53,7 +53,14 @@ export const methodsNotCalled = {
 export const takesData = new Set(
   Object.values({
     'is sizes, all of them needed: an object that has more, such as a layer or a state, will do': [
-      ...['snapshotsLength', 'createAttention', 'LshAttention', 'LinformerAttention', 'imagePatches'],
+      ...[
+        'snapshotsLength',
+        'farSnapshotsLength',
+        'createAttention',
+        'LshAttention',
+        'LinformerAttention',
+        'imagePatches',
+      ],
       ...['FavorAttention.createState', 'LshAttention.createState', 'FavorState', 'FavorState.empty', 'KeyValueCache'],
     ],
     'is what another export gave': [
@@ -264,6 +271,10 @@ export async function exportCalls({ library, backend, tensorOf, idsOf }) {
     snapshotsLength: [
       () => [{ heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numSequences: 1 }, 4],
       library.snapshotsLength,
+    ],
+    farSnapshotsLength: [
+      () => [{ heads: 2, lengthQ: 3, lengthK: 3, dHead: 4, dValue: 4, layout: 'bhld', numSequences: 1 }, 4, 8],
+      library.farSnapshotsLength,
     ],
     pause: [() => [], library.pause],
     Pauses: [() => [new AbortController().signal], (...args) => new library.Pauses(...args)],

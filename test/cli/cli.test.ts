@@ -139,6 +139,7 @@ describe('performers', () => {
       featureMap: { type: 'trigonometric', stabiliser: 1e-6 },
       projection: 'givens',
       redrawInterval: 1000,
+      nearField: null,
     });
     // Four tokens a feature, by flops.
     const crossover = Number(/crossover (\d+)/.exec(performers('info', '--model', at('auto')).stdout)?.[1]);
@@ -153,6 +154,7 @@ describe('performers', () => {
       featureMap: { type: 'generalised', activation: 'relu', epsilon: 1e-3, stabiliser: 1e-6, scaleInputs: true },
       redrawInterval: 1000,
       normalised: true,
+      nearField: null,
     });
     expect(trained('exact', '--attention', 'exact')).toEqual({ type: 'exact' });
     expect(trained('lsh', '--attention', 'lsh')).toMatchObject({ type: 'lsh', numHashes: 4, chunkLength: 64 });

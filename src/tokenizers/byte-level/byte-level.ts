@@ -5,7 +5,7 @@
  */
 
 import type { ByteLevelJson, ByteLevelModelJson } from '../tokenizer.ts';
-import { VocabularyTokenizer } from '../vocabulary-tokenizer.ts';
+import { commonJson, VocabularyTokenizer } from '../vocabulary-tokenizer.ts';
 import type { IdBuffer } from './id-buffer.ts';
 
 /** Bytes in the order of GPT-2's vocabulary: the printable ones first. `BYTE_ORDER[id]` is the byte of token `id`. */
@@ -90,7 +90,7 @@ export abstract class ByteLevelTokenizer<Model extends ByteLevelModelJson> exten
     // A file gives an added token that its vocabulary lacks the next id, so those before the last ordinary token are in it.
     const last = this.tokens.findLastIndex((_, id) => !added.has(id));
     return {
-      ...this.commonJson(),
+      ...commonJson(this.added),
       pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       post_processor: null,
       decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },

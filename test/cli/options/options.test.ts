@@ -3,7 +3,7 @@
  * check of what came of the run must pass with the option. The check must fail without, as for a command that ignores
  * the option. An option without a case here fails.
  */
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { commandModes, refusedBy } from '../../../cli/command.ts';
@@ -54,7 +54,7 @@ vi.mock('../../../src/entries/pretrained.ts', async (original) => {
 });
 vi.mock('../../../cli/interrupt.ts', async () => (await import('./interruption.ts')).interruption);
 // The demonstration takes the whole book, which is not what its options are about.
-vi.mock('../../../experiments/sources/moby-dick.ts', () => ({ mobyDickPath: () => at('text.txt') }));
+vi.mock('../../../experiments/sources/moby-dick.ts', () => ({ mobyDickPath: () => at('book.txt') }));
 
 // On a busy machine the trainings of the demonstration take long.
 const program = createProgram();
@@ -77,6 +77,8 @@ const suites: Record<string, () => CommandCases> = {
 beforeAll(async () => {
   await writeTrainingFixtures();
   await writeModelFixtures();
+  // Long enough for the windows of the demonstration.
+  writeFileSync(at('book.txt'), readFileSync(at('text.txt'), 'utf8').repeat(60));
 });
 beforeEach(() => {
   for (const list of Object.values(calls)) list.length = 0;
