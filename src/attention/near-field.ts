@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/types.ts';
-import { DataError } from '../base/errors.ts';
+import { ConfigurationError, DataError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import type { FeatureTensors } from '../tensor/ops/attention/favor.ts';
@@ -10,7 +10,7 @@ import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { checkTensors, Tensor } from '../tensor/tensor.ts';
 import type { NearFieldConfiguration } from './configuration.ts';
-import { NearFieldState, nearFieldStateKind } from './decoding/near-field-state.ts';
+import { checkSameNearField, NearFieldState, nearFieldStateKind } from './decoding/near-field-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
 import { checkStep } from './decoding/step.ts';
 import { FavorAttention, type FavorAttentionConfiguration } from './favor.ts';
@@ -93,6 +93,7 @@ export class NearFieldAttention implements Attention<NearFieldState> {
 
   extend(queries: Tensor, keys: Tensor, values: Tensor, state: NearFieldState): Tensor {
     checkStep('NearFieldAttention.extend', state, nearFieldStateKind, { queries, keys, values });
+    this.#checkState(state);
     const [batch, length] = queries.shape;
     state.append(keys, values);
     return scope(() => {
@@ -132,6 +133,16 @@ export class NearFieldAttention implements Attention<NearFieldState> {
   dispose(): void {
     this.#gain?.dispose();
     this.#favor.dispose();
+  }
+
+  /** Checked before the state changes. */
+  #checkState({ nearField, sizes, far }: NearFieldState): void {
+    checkSameNearField(nearField, this.nearField);
+    const { numFeatures } = this.features;
+    if (sizes.dHead === this.dHead && (far?.numFeatures ?? numFeatures) === numFeatures) return;
+    throw new ConfigurationError(
+      `NearFieldAttention.extend: the state has dHead ${sizes.dHead}${far ? ` and ${far.numFeatures} features` : ''}, the attention ${this.dHead} and ${numFeatures}; use the attention that made the state.`,
+    );
   }
 
   #attendTo(inputs: AttentionInputs, causal = false, state?: NearFieldState): Tensor {

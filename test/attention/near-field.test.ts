@@ -427,17 +427,34 @@ describe('what a near field refuses', () => {
   });
 
   it('states of another near field, and of other places in a block', async () => {
-    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4 } });
-    const other = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 5 } });
-    const stateAfter = (count: number) => {
-      const state = attention.createState({ batch: 1, heads, dHead, dValue });
-      const rows = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, count, heads, d], i));
-      scope(() => attention.extend(rows[0], rows[1], rows[2], state));
+    const nearField = { block: 4, sinks: 1 };
+    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField });
+    const rows = (count: number) =>
+      [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, count, heads, d], i)) as [Tensor, Tensor, Tensor];
+    const stateOf = (own: Attention, count: number) => {
+      const state = own.createState({ batch: 1, heads, dHead, dValue });
+      scope(() => own.extend(...rows(count), state));
       return state;
     };
-    const saved = await stateAfter(14).save();
-    expect(() => other.restoreState(saved)).toThrow(/another near field/);
-    expect(() => attention.stackStates([stateAfter(14), stateAfter(15)])).toThrow(/block of 4/);
-    expect(attention.stackStates([stateAfter(14), stateAfter(18)]).sizes.batch).toBe(2);
+    const state = stateOf(attention, 14);
+    const saved = await state.save();
+    // Other sinks keep as many rows, and so do other blocks at some positions.
+    for (const other of [{ sinks: 3 }, { block: 2, sinks: 1 }, { far: 'none' }] as const) {
+      const different = make(backend, { type: 'favor', numFeatures: 8, nearField: { ...nearField, ...other } });
+      expect(() => different.restoreState(saved)).toThrow(/another near field/);
+      expect(() => different.extend(...rows(1), state)).toThrow(/another near field/);
+      expect(() => attention.stackStates([state, stateOf(different, 14)])).toThrow(/another near field/);
+    }
+    const wider = make(backend, { type: 'favor', numFeatures: 9, nearField });
+    expect(() => wider.extend(...rows(1), state)).toThrow(/8 features/);
+    expect(await state.save()).toEqual(saved);
+    expect(() => attention.restoreState({ ...saved, positions: [15] })).toThrow(/whole/);
+    expect(
+      make(backend, { type: 'favor', numFeatures: 8, nearField: { ...nearField, mass: 'features' } }).restoreState(
+        saved,
+      ).position,
+    ).toBe(14);
+    expect(() => attention.stackStates([state, stateOf(attention, 15)])).toThrow(/block of 4/);
+    expect(attention.stackStates([state, stateOf(attention, 18)]).sizes.batch).toBe(2);
   });
 });

@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend/types.ts';
-import { ConfigurationError } from '../../base/errors.ts';
+import { ConfigurationError, DataError } from '../../base/errors.ts';
 import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { keep } from '../../tensor/scope.ts';
 import { backendKind, Tensor } from '../../tensor/tensor.ts';
@@ -60,7 +60,7 @@ export class NearFieldState implements DecodingState {
     return new NearFieldState(backend, sizes, nearField, far);
   }
 
-  /** @throws ConfigurationError when the state is of another attention, or its arrays do not fit its sizes. */
+  /** @throws ConfigurationError when the state is of another attention, DataError when its rows or sums do not fit it. */
   static restore(backend: Backend, nearField: NearFieldConfiguration, given: SavedState): NearFieldState {
     const saved = parseSavedState(given);
     if (saved.type !== 'near-field') {
@@ -71,10 +71,11 @@ export class NearFieldState implements DecodingState {
     const { sizes, positions, arrays, rows } = saved;
     const { sums, compensation, scales, keys, values } = arrays;
     const { batch, heads, dHead, dValue } = sizes;
+    checkSameNearField(saved.nearField, nearField);
     const isKept = positions.every((position) => rowsAfter(position, nearField) === rows);
     if (!isKept || (sums !== undefined) !== (nearField.far === 'features')) {
-      throw new ConfigurationError(
-        'This state was saved with another near field (block, sinks or far): restore it with the attention that saved it.',
+      throw new DataError(
+        'The saved state of a near field has other rows or sums than its positions need: pass what save() gave, whole.',
       );
     }
     checkArray('keys', keys, batch * rows * heads * dHead);
@@ -106,10 +107,12 @@ export class NearFieldState implements DecodingState {
     checkArguments('NearFieldState.stack', { states }, { states: option.listOf(nearFieldStateKind) });
     const sizes = stackedSizes(states);
     const [{ backend, nearField }] = states;
-    for (const state of states) state.#compact();
+    for (const state of states) {
+      checkSameNearField(state.nearField, nearField);
+      state.#compact();
+    }
     const [{ rows }] = states;
-    const other = states.find((state) => state.rows !== rows || !isSame(state.nearField, nearField));
-    if (other) {
+    if (states.some((state) => state.rows !== rows)) {
       throw new ConfigurationError(
         `stack: the sequences stand at positions ${states.flatMap(({ positions }) => positions).join(', ')}; with a near field, stack those that are equally far into a block of ${nearField.block}.`,
       );
@@ -198,7 +201,7 @@ export class NearFieldState implements DecodingState {
     );
     const saved = await far;
     const sums = saved?.type === 'favor' ? saved.arrays : {};
-    return { type: 'near-field', positions, rows, sizes, arrays: { ...sums, keys, values } };
+    return { type: 'near-field', nearField: this.nearField, positions, rows, sizes, arrays: { ...sums, keys, values } };
   }
 
   dispose(): void {
@@ -284,6 +287,14 @@ function rowsAfter(rows: number, nearField: NearFieldConfiguration): number {
   return tailStart <= front ? rows : front + rows - tailStart;
 }
 
-function isSame(a: NearFieldConfiguration, b: NearFieldConfiguration): boolean {
-  return a.block === b.block && a.sinks === b.sinks && a.far === b.far;
+/**
+ * Checks what a state was made with; the mass makes no difference to states.
+ *
+ * @throws ConfigurationError when the blocks, the sinks or the far keys differ.
+ */
+export function checkSameNearField(given: NearFieldConfiguration, wanted: NearFieldConfiguration): void {
+  if ((['block', 'sinks', 'far'] as const).every((name) => given[name] === wanted[name])) return;
+  throw new ConfigurationError(
+    'This state is of another near field (block, sinks or far): use it with the attention that made it.',
+  );
 }

@@ -1,6 +1,7 @@
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { type OptionKind, option } from '../../base/options.ts';
 import { safeParse, z } from '../../base/zod.ts';
+import { nearFieldSchema } from '../configuration.ts';
 
 const savedStateSchema = z.lazy(() => {
   /** Numbers, or their little-endian bytes in base64. */
@@ -30,6 +31,7 @@ const savedStateSchema = z.lazy(() => {
       z.strictObject({
         type: z.literal('near-field'),
         ...common,
+        nearField: nearFieldSchema,
         /** Kept keys and values of each batch row. */
         rows: z.int().check(z.minimum(0)),
         /** As of `favor`, over the far keys, and `[batch, rows, heads, dHead]` and `[batch, rows, heads, dValue]`. */
