@@ -139,9 +139,10 @@ export class NearFieldAttention implements Attention<NearFieldState> {
   #checkState({ nearField, sizes, far }: NearFieldState): void {
     checkSameNearField(nearField, this.nearField);
     const { numFeatures } = this.features;
-    if (sizes.dHead === this.dHead && (far?.numFeatures ?? numFeatures) === numFeatures) return;
+    const fitsHeads = !this.#gain || this.#gain.size === sizes.heads;
+    if (fitsHeads && sizes.dHead === this.dHead && (far?.numFeatures ?? numFeatures) === numFeatures) return;
     throw new ConfigurationError(
-      `NearFieldAttention.extend: the state has dHead ${sizes.dHead}${far ? ` and ${far.numFeatures} features` : ''}, the attention ${this.dHead} and ${numFeatures}; use the attention that made the state.`,
+      `NearFieldAttention.extend: the state has ${sizes.heads} heads of ${sizes.dHead}${far ? ` and ${far.numFeatures} features` : ''}, the attention ${this.#gain ? `${this.#gain.size} heads of ` : 'heads of '}${this.dHead} and ${numFeatures}; use the attention that made the state.`,
     );
   }
 
