@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { Engine } from '../../../cli/serve/engine/engine.ts';
 import { ApiError } from '../../../cli/serve/errors.ts';
 import { embeddingSchema, parseBody } from '../../../cli/serve/http/schemas.ts';
@@ -369,6 +369,33 @@ describe('many requests', () => {
       expect(engine.scheduler.tokensFed - fed).toBeLessThan(24 + 256);
       for (let i = 0; i < 24; i++) engine.sessions.delete(`s${i}`);
       expect(await settle()).toBe(idle);
+    }
+  });
+
+  it('decode in batches of at most 32', async () => {
+    const extend = vi.spyOn(model, 'extend');
+    const engine = engineOf(model, { concurrency: 70, queue: 70 });
+    const prompt = letters(9);
+    await Promise.all(Array.from({ length: 70 }, (_, seed) => completed(engine, { prompt, max_tokens: 40, seed })));
+    const sizes = extend.mock.calls.map(([ids]) => ids.shape[0]);
+    extend.mockRestore();
+    expect(Math.max(...sizes)).toBe(32);
+  });
+
+  it('give memory back after a second without work', async () => {
+    const timer = vi.spyOn(globalThis, 'setTimeout');
+    const trim = vi.spyOn(backend, 'trim');
+    try {
+      const engine = engineOf(model);
+      await completed(engine, { prompt: 'abc', max_tokens: 5 });
+      await eventually(() => timer.mock.calls.some(([, delay]) => delay === 1000));
+      trim.mockClear();
+      const [idle] = timer.mock.calls.filter(([, delay]) => delay === 1000).at(-1) ?? [];
+      idle?.();
+      expect(trim).toHaveBeenCalledOnce();
+    } finally {
+      timer.mockRestore();
+      trim.mockRestore();
     }
   });
 
