@@ -39,7 +39,7 @@ export async function classify(
   context: ExperimentContext,
 ): Promise<ClassificationNumbers> {
   const { model, training, contestants } = settings;
-  const { batchSize, length, seed, evaluationBatches, testBatches } = training;
+  const { batchSize, length, evaluationBatches, testBatches } = training;
   const { labels = [] } = train;
   const { labels: testLabels = [] } = test;
   const numClasses = 1 + [...labels, ...testLabels].reduce((most, label) => Math.max(most, label), 0);
@@ -52,7 +52,8 @@ export async function classify(
     })),
     {
       training: { ...trainingOptions(training), objective: { type: 'classification' } },
-      data: trainingExamples(train, { batchSize, length, seed }),
+      numRuns: training.numRuns,
+      data: ({ seed }) => trainingExamples(train, { batchSize, length, seed }),
       fingerprint: JSON.stringify(dataFingerprint({ train, fingerprint }, [])),
       validation: spread(examples, evaluationBatches),
       tests: { test: spread(examples, testBatches) },
@@ -93,8 +94,7 @@ export function tabulateClassification(
     `${numTraining} texts of ${numClasses} classes to train on, ${numTest} to test, of which ${(100 * majority).toFixed(1)} % have the commonest class.`,
     '',
     outcomesTable(outcomes, [accuracyMeasure], {
-      head: 'Long Range Arena, %',
-      of: (name) => reported[name] ?? '–',
+      reference: { head: 'Long Range Arena, %', of: (name) => reported[name] ?? '–' },
     }),
     ...(transformer
       ? [

@@ -17,6 +17,7 @@ import {
   train,
 } from '../../src/entries/training.ts';
 import type { ExperimentContext } from '../experiment.ts';
+import { mean } from '../results/statistics.ts';
 
 /** A model that takes part. */
 export interface Contestant {
@@ -27,7 +28,10 @@ export interface Contestant {
 /** What all contestants are trained and judged on. */
 export interface Contest {
   readonly training: TrainingOptions;
-  readonly data: TrainingData;
+  /** Runs of each contestant, default 1: the seeds of weights and batches follow that of `training`. */
+  readonly numRuns?: number | undefined;
+  /** The batches of a run, which its seed orders. */
+  readonly data: (training: TrainingConfiguration) => TrainingData;
   /** Identifies data and objective: runs on others do not resume. */
   readonly fingerprint: string;
   /** Evaluated along the way: the curve. */
@@ -37,13 +41,16 @@ export interface Contest {
 }
 
 const score = z.strictObject({ loss: z.number(), accuracy: z.number() });
+const scores = z.record(z.string(), score);
 const outcome = z.strictObject({
   name: z.string(),
   numParameters: z.int(),
   /** Validation by number of updates. */
   curve: z.array(score.extend({ step: z.int() })),
   /** After the last update. */
-  tests: z.record(z.string(), score),
+  tests: scores,
+  /** The tests of each run, where there were several: everything else is the mean over them. */
+  runs: z.array(scores).optional(),
   /** Figures of training, in tokens that are predicted; medians, as other work on the machine delays some updates. */
   tokensPerSecond: z.number(),
   stepsPerSecond: z.number(),
@@ -55,26 +62,37 @@ const outcome = z.strictObject({
 export type ContestOutcome = z.output<typeof outcome>;
 
 /**
- * Trains every contestant on the same batches, one after the other. Each has a directory in `context.directory`, named
- * by what determines its result. Finished contestants are read from there, and an interrupted contestant continues from
- * its last checkpoint. A loss that is not finite ends a contestant, not the contest.
+ * Trains every contestant on the same batches, all of a run before the next run. Each run of a contestant has a
+ * directory in `context.directory`, named by what determines its result. Finished runs are read from there, and an
+ * interrupted run continues from its last checkpoint. A loss that is not finite ends a run, not the contest.
  */
 export async function holdContest(
   contestants: readonly Contestant[],
   contest: Contest,
   context: ExperimentContext,
 ): Promise<ContestOutcome[]> {
-  const outcomes: ContestOutcome[] = [];
-  for (const [index, contestant] of contestants.entries()) {
-    const progress = (done: number, what: string) =>
-      context.progress((index + done) / contestants.length, `${contestant.name}, ${what}`);
-    outcomes.push(await take(contestant, contest, { ...context, progress }));
+  const { numRuns = 1 } = contest;
+  const training = parseTrainingConfiguration(contest.training);
+  const outcomes = contestants.map((): ContestOutcome[] => []);
+  for (let run = 0; run < numRuns; run++) {
+    for (const [index, contestant] of contestants.entries()) {
+      const finished = run * contestants.length + index;
+      const name = numRuns > 1 ? `${contestant.name}, run ${run + 1} of ${numRuns}` : contestant.name;
+      const progress = (done: number, what: string) =>
+        context.progress((finished + done) / (numRuns * contestants.length), `${name}, ${what}`);
+      const seeded = { ...training, seed: training.seed + run };
+      outcomes[index]?.push(await take(contestant, seeded, contest, { ...context, progress }));
+    }
   }
-  return outcomes;
+  return outcomes.map((runs) => (runs.length > 1 ? meanOutcome(runs) : (runs[0] as ContestOutcome)));
 }
 
-async function take(contestant: Contestant, contest: Contest, context: ExperimentContext): Promise<ContestOutcome> {
-  const training = parseTrainingConfiguration(contest.training);
+async function take(
+  contestant: Contestant,
+  training: TrainingConfiguration,
+  contest: Contest,
+  context: ExperimentContext,
+): Promise<ContestOutcome> {
   const identity = JSON.stringify([contestant.model, { ...training, checkpointEvery: 0 }, contest.fingerprint]);
   const slug = contestant.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
   const directory = join(
@@ -87,6 +105,36 @@ async function take(contestant: Contestant, contest: Contest, context: Experimen
   const reached = await trainAndEvaluate(contestant, training, contest, directory, context);
   await writeFile(path, `${JSON.stringify(reached, null, 2)}\n`);
   return reached;
+}
+
+/** The mean of the runs; that of those which failed says so, and has no tests. */
+function meanOutcome(runs: readonly ContestOutcome[]): ContestOutcome {
+  const [first] = runs as [ContestOutcome];
+  const failed = runs.filter(({ failure }) => failure !== undefined);
+  const meanOf = (of: (run: ContestOutcome) => { loss: number; accuracy: number }) => {
+    const all = runs.map(of);
+    return { loss: mean(all.map(({ loss }) => loss)), accuracy: mean(all.map(({ accuracy }) => accuracy)) };
+  };
+  const numPoints = Math.min(...runs.map(({ curve }) => curve.length));
+  type Scores = ContestOutcome['tests'];
+  return {
+    name: first.name,
+    numParameters: first.numParameters,
+    curve: first.curve.slice(0, numPoints).map(({ step }, i) => ({
+      step,
+      ...meanOf(({ curve }) => curve[i] as ContestOutcome['curve'][number]),
+    })),
+    tests:
+      failed.length > 0
+        ? {}
+        : Object.fromEntries(
+            Object.keys(first.tests).map((test) => [test, meanOf(({ tests }) => tests[test] as Scores[string])]),
+          ),
+    runs: runs.map(({ tests }) => tests),
+    tokensPerSecond: median(runs.map(({ tokensPerSecond }) => tokensPerSecond)),
+    stepsPerSecond: median(runs.map(({ stepsPerSecond }) => stepsPerSecond)),
+    ...(failed.length > 0 ? { failure: `${failed.length} of ${runs.length} runs: ${failed[0]?.failure}` } : {}),
+  };
 }
 
 async function trainAndEvaluate(
@@ -104,7 +152,7 @@ async function trainAndEvaluate(
     const events = train({
       out: directory,
       model,
-      data,
+      data: data(training),
       dataFingerprint: fingerprint,
       heldOut: validation,
       configuration: training,

@@ -26,7 +26,10 @@ export const contestTraining = z.strictObject({
   evaluationBatches: count,
   /** Batches of each test at the end. */
   testBatches: count,
+  /** Of the first run; those of further runs follow. */
   seed: z.int().min(0),
+  /** Runs of each contestant. Default: 1. */
+  numRuns: count.optional(),
 });
 
 const share = z.number().gt(0).lt(1);

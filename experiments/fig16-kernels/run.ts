@@ -1,4 +1,4 @@
-import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
+import { type TrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type Contestant, type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { objectives, spreadBatches } from '../contests/language-data.ts';
@@ -21,7 +21,8 @@ export async function run(configuration: Fig16Configuration, context: Experiment
   const options = { ...trainingOptions(training), objective: objectives.U };
   const contest = {
     training: options,
-    data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
+    numRuns: training.numRuns,
+    data: (training: TrainingConfiguration) => trainingBatches(train, training, tokenizer),
     fingerprint,
     validation: spreadBatches(test, options, tokenizer, evaluationBatches),
     tests: { test: spreadBatches(test, options, tokenizer, testBatches) },

@@ -1,6 +1,6 @@
 import { datasetText, openDataset, tokenizeDataset } from '../../src/entries/data.ts';
 import { trainUnigram } from '../../src/entries/tokenizers.ts';
-import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
+import { type TrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
 import { type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { objectives, spreadBatches } from '../contests/language-data.ts';
@@ -39,7 +39,8 @@ export async function run(configuration: Fig5Configuration, context: ExperimentC
     })),
     {
       training: options,
-      data: trainingBatches(store.train, parseTrainingConfiguration(options), tokenizer),
+      numRuns: training.numRuns,
+      data: (training: TrainingConfiguration) => trainingBatches(store.train, training, tokenizer),
       fingerprint: store.fingerprint,
       validation: spreadBatches(store.heldOut, options, tokenizer, evaluationBatches),
       tests: { test: spreadBatches(store.heldOut, options, tokenizer, testBatches) },

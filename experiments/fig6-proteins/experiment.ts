@@ -55,5 +55,5 @@ function tabulateDirection({ outcomes, baseline }: DirectionNumbers, reported: R
     stepsPerSecond: 0,
   };
   const reference = { head: 'paper (36 layers)', of: (name: string) => reported[name] ?? '–' };
-  return outcomesTable([empirical, ...outcomes], [accuracyMeasure, perplexityMeasure], reference);
+  return outcomesTable([empirical, ...outcomes], [accuracyMeasure, perplexityMeasure], { reference });
 }

@@ -1,6 +1,6 @@
 import { empiricalBaseline, type TokenSplit } from '../../src/entries/data.ts';
 import { targetCounts } from '../../src/entries/internal.ts';
-import { parseTrainingConfiguration, trainingBatches } from '../../src/entries/training.ts';
+import { trainingBatches } from '../../src/entries/training.ts';
 import { type ContestOutcome, holdContest } from '../contests/contest.ts';
 import { modelOf, trainingOptions } from '../contests/language-contest.ts';
 import { type Direction, objectives, spreadBatches } from '../contests/language-data.ts';
@@ -63,7 +63,8 @@ async function contestOf(
       .map(({ name, attention }) => ({ name, model: modelOf({ attention }, model, sizes) })),
     {
       training: options,
-      data: trainingBatches(train, parseTrainingConfiguration(options), tokenizer),
+      numRuns: training.numRuns,
+      data: (training) => trainingBatches(train, training, tokenizer),
       fingerprint,
       validation: heldOut(test, evaluationBatches),
       tests,

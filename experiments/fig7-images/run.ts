@@ -28,7 +28,8 @@ export async function run(configuration: Fig7Configuration, context: ExperimentC
     })),
     {
       training: trainingOptions({ ...training, length }),
-      data: images.training,
+      numRuns: training.numRuns,
+      data: () => images.training,
       fingerprint: JSON.stringify(['images', data ?? 'emoji', size, heldOut, numTraining]),
       validation: images.heldOut(evaluationBatches),
       tests: { test: images.heldOut(testBatches) },

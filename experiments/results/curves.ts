@@ -1,7 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import type { ContestOutcome } from '../contests/contest.ts';
 import { colors, figure, type LegendEntry, type Panel } from './figure.ts';
-import { formatNumber, table } from './markdown.ts';
+import { formatEstimate, formatNumber, table } from './markdown.ts';
+import { mean, standardError } from './statistics.ts';
 
 /** How a loss or an accuracy is shown. */
 export interface Measure {
@@ -109,24 +110,51 @@ function drawCurves(
   };
 }
 
-/** What each contestant reached in each test; a failure in place of numbers. */
+/** What stands in a table of outcomes beside the measures. */
+interface OutcomesTableOptions {
+  /** A further column, such as what the paper reports. */
+  readonly reference?: { readonly head: string; readonly of: (name: string) => string };
+  /** Tests that are shown. Default: all. */
+  readonly tests?: readonly string[];
+  /** A measure by which each model is compared with the first, run by run: the runs of a seed have batches in common. */
+  readonly against?: Measure;
+}
+
+/** What each contestant reached in each test, with the standard error over its runs; a failure in place of numbers. */
 export function outcomesTable(
   outcomes: readonly ContestOutcome[],
   measures: readonly Measure[],
-  reference?: { readonly head: string; readonly of: (name: string) => string },
+  options: OutcomesTableOptions = {},
 ): string {
-  const tests = [...new Set(outcomes.flatMap(({ tests }) => Object.keys(tests)))];
+  const { reference, against } = options;
+  const tests = options.tests ?? [...new Set(outcomes.flatMap(({ tests }) => Object.keys(tests)))];
+  const [first] = outcomes;
   const heads = tests.flatMap((test) => measures.map(({ label }) => `${test}: ${label}`));
   const rows = outcomes.map((outcome) => [
     outcome.name,
-    ...tests.flatMap((test) =>
-      measures.map(({ of }) => {
-        const score = outcome.tests[test];
-        return score ? formatNumber(of(score)) : 'diverged';
-      }),
-    ),
+    ...tests.flatMap((test) => measures.map((measure) => cell(outcome, test, measure))),
+    ...(against && first
+      ? tests.map((test) => (outcome === first ? '' : difference(outcome, first, test, against)))
+      : []),
     `${formatNumber(outcome.numParameters / 1e6)} M`,
     ...(reference ? [reference.of(outcome.name)] : []),
   ]);
-  return table(['model', ...heads, 'parameters', ...(reference ? [reference.head] : [])], rows);
+  const compared = against && first ? tests.map((test) => `${test}: ${against.label}, less that of ${first.name}`) : [];
+  return table(['model', ...heads, ...compared, 'parameters', ...(reference ? [reference.head] : [])], rows);
+}
+
+function cell({ tests, runs }: ContestOutcome, test: string, { of }: Measure): string {
+  const score = tests[test];
+  if (score === undefined) return 'diverged';
+  const values = runs?.map((run) => of(run[test] as typeof score)) ?? [of(score)];
+  return formatEstimate(mean(values), standardError(values));
+}
+
+function difference(outcome: ContestOutcome, first: ContestOutcome, test: string, { of }: Measure): string {
+  const pairs = (outcome.runs ?? [outcome.tests]).map((run, i) => [
+    run[test],
+    (first.runs ?? [first.tests])[i]?.[test],
+  ]);
+  const values = pairs.map(([score, other]) => (score && other ? of(score) - of(other) : Number.NaN));
+  return values.some(Number.isNaN) ? 'diverged' : formatEstimate(mean(values), standardError(values));
 }

@@ -17,3 +17,10 @@ export function formatNumber(value: number): string {
 export function formatInterval({ mean, low, high }: Interval): string {
   return `${formatNumber(mean)} [${formatNumber(low)}, ${formatNumber(high)}]`;
 }
+
+/** `2.2291 ± 0.0035`: a mean and its standard error, which has two significant digits; the mean alone without one. */
+export function formatEstimate(mean: number, standardError: number): string {
+  if (!(standardError > 0)) return formatNumber(mean);
+  const decimals = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(standardError))));
+  return `${mean.toFixed(decimals)} ± ${standardError.toFixed(decimals)}`;
+}

@@ -36,11 +36,8 @@ beforeAll(async () => {
     fraction: 0.3,
   });
   const heldOut = { batches: () => evaluationWindows(store.heldOut, { batchSize: 2, length: 7 }).batches() };
-  const data = trainingWindows(store.train, {
-    batchSize: training.batchSize,
-    length: training.length,
-    seed: training.seed,
-  });
+  const data: Contest['data'] = ({ batchSize, length, seed }) =>
+    trainingWindows(store.train, { batchSize, length, seed });
   contest = { training, data, fingerprint: 'cats', validation: heldOut, tests: { test: heldOut } };
 });
 
@@ -106,6 +103,32 @@ describe('a contest', () => {
     await holdContest(contestants.slice(0, 1), { ...contest, fingerprint: 'dogs' }, again);
     expect(seen.length).toBeGreaterThan(0);
     expect(readdirSync(directory)).toHaveLength(3);
+  });
+
+  test('of several runs is the mean of contests with these seeds, each kept and resumed', async () => {
+    const run = (seed: number) =>
+      holdContest(
+        contestants,
+        { ...contest, training: { ...training, seed } },
+        context(join(directory, `${seed}`)).context,
+      );
+    const alone = [await run(3), await run(4), await run(5)];
+    const together = await holdContest(
+      contestants,
+      { ...contest, numRuns: 3 },
+      context(join(directory, 'all')).context,
+    );
+    for (const [i, { curve, tests, runs }] of together.entries()) {
+      expect(runs).toEqual(alone.map((outcomes) => outcomes[i]!.tests));
+      const losses = alone.map((outcomes) => outcomes[i]!.tests.test!.loss);
+      expect(new Set(losses).size).toBe(3);
+      expect(tests.test!.loss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss) / 3, 12);
+      expect(curve.map(({ step }) => step)).toEqual([2, 4]);
+      expect(curve[1]!.loss).toBeCloseTo(tests.test!.loss, 12);
+    }
+    const { seen, context: again } = context(join(directory, 'all'));
+    expect(values(await holdContest(contestants, { ...contest, numRuns: 3 }, again))).toEqual(values(together));
+    expect(seen).toEqual([]);
   });
 
   test('continues when a contestant diverges, and says why', async () => {
