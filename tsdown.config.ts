@@ -50,7 +50,7 @@ const pure: Rolldown.Plugin = {
   resolveId: (id) => (id === MAKE ? { id, moduleSideEffects: false } : undefined),
   load: (id) => (id === MAKE ? 'export const make = (value) => value();' : undefined),
   transform: {
-    filter: { id: /src\/.*\.ts$/ },
+    filter: { id: /src\/.*(?<!\.d)\.ts$/ },
     handler(code) {
       const marked: string[] = [];
       let end = 0;
@@ -70,12 +70,18 @@ const pure: Rolldown.Plugin = {
 };
 
 export default defineConfig({
-  entry: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path))),
+  // With `./`: `src/…` alone would be read as a package's name, and declarations would lose their entries' names.
+  entry: Object.fromEntries(
+    Object.entries(entries)
+      .filter(([, path]) => existsSync(path))
+      .map(([name, path]) => [name, `./${path}`]),
+  ),
   format: 'esm',
   platform: 'node',
   target: 'es2022',
   fixedExtension: false,
-  dts: true,
+  // Only what `exports` names has declarations.
+  dts: { entry: Object.values(publicEntries) },
   // Stable chunk names, so that a rebuild leaves no stale files behind.
   hash: false,
   // dist/kernels holds the compiled kernels.
@@ -88,10 +94,21 @@ export default defineConfig({
       importer !== undefined && isPackage(id) && (!isBundled(id) || isDeclaration(importer)),
   },
   // Documentation is in the declarations; `@__PURE__` stays, for those who bundle this.
-  outputOptions: { comments: { jsdoc: false } },
+  outputOptions: {
+    comments: { jsdoc: false },
+    // Shared declarations have a folder of their own: `data.d.ts` would be one, and the entry `data` become `data2.d.ts`.
+    chunkFileNames: ({ name }) => (name.endsWith('.d') ? 'types/[name].js' : '[name].js'),
+  },
   plugins: [pure, ascii],
+  sourcemap: true,
   // This file sets zod's language; package.json says that no file has side effects.
-  treeshake: { moduleSideEffects: [{ test: /src\/base\/zod\.ts$/, sideEffects: true }] },
+  treeshake: {
+    moduleSideEffects: [
+      { test: /src\/base\/zod\.ts$/, sideEffects: true },
+      // Else declarations keep imports of node: that they do not use, and a page then needs the types of Node.
+      { external: true, sideEffects: false },
+    ],
+  },
   copy: BUNDLED.map((name) => ({ from: `node_modules/${name}/LICENSE`, rename: `LICENSE.${name}` })),
   logLevel: 'warn',
 });

@@ -18,17 +18,23 @@ export const publicEntries = {
   internal: 'src/entries/internal.ts',
 };
 
-/** The `exports` of package.json: `index` and `node` are the package itself, `X-node` is `performers/X` in Node. */
+/**
+ * The `exports` of package.json: `index` and `node` are the package itself, `X-node` is `performers/X` in Node. The types
+ * are those of Node everywhere: TypeScript does not know whether `moduleResolution: bundler` is for Node, Bun or a page.
+ * `performers/browser` has the types of pages.
+ */
 export function packageExports() {
   const file = (name) => ({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` });
   const inNode = (name) => (name === 'index' ? 'node' : `${name}-node`);
+  const both = (name) => ({ types: `./dist/${name}.d.ts`, node: `./dist/${name}.js` });
   const names = Object.keys(publicEntries).filter((name) => name !== 'node' && !name.endsWith('-node'));
   return Object.fromEntries([
     ...names.map((name) => [
       name === 'index' ? '.' : `./${name}`,
-      inNode(name) in publicEntries ? { node: file(inNode(name)), default: file(name) } : file(name),
+      inNode(name) in publicEntries ? { ...both(inNode(name)), default: `./dist/${name}.js` } : file(name),
     ]),
     ['./browser', file('index')],
+    ['./kernels/*', './dist/kernels/*'],
     ['./package.json', './package.json'],
   ]);
 }

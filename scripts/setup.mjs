@@ -1,7 +1,7 @@
 // Makes a fresh clone ready: installs packages, builds the kernels and dist/. Needs only Node and npm; skips what is
 // done. `--quiet` prints only what had to be done, to standard error. `--kernels` leaves out what only programs run
 // from dist/.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hash, hashFiles, isFresh, listFiles, markFresh, root, runProgram, step } from './build-tools.mjs';
 import { publicEntries } from './entries.mjs';
@@ -62,9 +62,20 @@ async function bundle() {
   const outputs = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(root, source)));
   const keyOf = (output) => (output === WORKER ? workerKey() : key);
   if (outputs.every(([output]) => isFresh(output, keyOf(output)))) return undefined;
+  const start = Date.now();
   await runProgram(process.execPath, ['node_modules/tsdown/dist/run.mjs']);
+  removeOlder(start);
   for (const [output] of outputs) markFresh(output, keyOf(output));
   return outputs.map(([output]) => output).join(', ');
+}
+
+/** Removes what earlier builds left in dist/, which would be in the package. The kernels are not of this build. */
+function removeOlder(start) {
+  for (const path of listFiles('dist', /\.(js|ts|map)$/)) {
+    const file = join(root, path);
+    // File systems may round times down to a second or two.
+    if (!path.startsWith('dist/kernels/') && statSync(file).mtimeMs < start - 2000) rmSync(file);
+  }
 }
 
 const quiet = process.argv.includes('--quiet');

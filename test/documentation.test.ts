@@ -37,7 +37,7 @@ function trainTiny(directory: string): void {
 }
 
 describe('the examples of the documentation run as they stand', () => {
-  const [attention, stream] = examples('README.md');
+  const [attention, stream, limited] = examples('README.md');
 
   it('README: FAVOR+ on three Float32Arrays', () => {
     expect(runAsUser(attention)).toContain('[ 1, 8, 4096, 64 ]');
@@ -46,6 +46,10 @@ describe('the examples of the documentation run as they stand', () => {
   it('README: load a model and stream from it', () => {
     const output = runAsUser(stream, trainTiny);
     expect(output.length).toBeGreaterThan(100);
+  });
+
+  it('README: a stream with a limit of time', () => {
+    expect(runAsUser(limited, trainTiny)).not.toBe('');
   });
 
   it('docs/inspecting.md: a report for each layer', () => {

@@ -1,7 +1,6 @@
 /** The programs of examples/ as a user runs them, with the built package; their types are checked with the rest of the project. */
 import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { describe, expect, it, test } from 'vitest';
 import { runAsUser } from './support/user-module.ts';
 
@@ -9,9 +8,7 @@ const folder = join(import.meta.dirname, '../examples');
 
 /** What a program prints, by lines. */
 function run(name: string): string[] {
-  const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, useDefineForClassFields: true };
-  const { outputText } = ts.transpileModule(readFileSync(join(folder, name), 'utf8'), { compilerOptions: options });
-  const output = runAsUser(outputText, (directory) => {
+  const output = runAsUser(readFileSync(join(folder, name), 'utf8'), (directory) => {
     cpSync(join(folder, 'data'), join(directory, 'data'), { recursive: true });
   });
   return output.trim().split('\n');

@@ -1,6 +1,5 @@
 /** Tokens in a file, so that a text is tokenised once: see token-footer.ts for the layout. */
 
-import type { Buffer } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { DataError } from '../../base/errors.ts';
 import { type PartName, partNames } from '../dataset/documents.ts';
@@ -16,7 +15,7 @@ export interface TokenizedDataset extends TokenStore, ReadingReport {
   readonly fingerprint: string;
 }
 
-function unpack(buffer: Buffer, bytesPerToken: 1 | 2 | 4): Int32Array {
+function unpack(buffer: Uint8Array, bytesPerToken: 1 | 2 | 4): Int32Array {
   if (bytesPerToken === 1) return Int32Array.from(buffer);
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   const ids = new Int32Array(buffer.length / bytesPerToken);

@@ -1,0 +1,9 @@
+// A page, or a worker: attention on tensors with the types of pages, which name nothing of Node.
+import { createBackend, favorAttention, tensor } from 'performers/browser';
+import { Trainer } from 'performers/training';
+
+const backend = await createBackend({ backend: 'wasm' });
+const x = tensor(backend, new Float32Array(12).fill(0.5), [1, 1, 3, 4]);
+const out = favorAttention(x, x, x, { causal: true, features: { numFeatures: 8, seed: 1 } });
+console.log(`${backend.name} ${out.shape.join('x')} ${(await out.data())[11]?.toFixed(3)} ${typeof Trainer}`);
+backend.close();
