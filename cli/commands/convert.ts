@@ -78,7 +78,7 @@ const modes: readonly Mode<ConvertFlags>[] = [
     refuses: ['seed'],
   },
   {
-    name: '--auto, which chooses among the features of --ladder and the exact layers itself,',
+    name: '--auto, which chooses among the features of --ladder, the near fields and the exact layers itself,',
     when: ({ auto }) => auto !== undefined,
     refuses: ['keepExact', 'features'],
   },
@@ -119,7 +119,7 @@ export function convertCommand(): Command {
     .option('--keep-exact <layers>', 'layers that stay exact, such as 0,5, counted from 0', wholeNumbers)
     .option(
       '--auto <error>',
-      'find features and exact layers for this relative error of the embeddings',
+      'find features, near field and exact layers for this relative error of the embeddings',
       positiveNumber,
     )
     .option(

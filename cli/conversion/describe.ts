@@ -86,11 +86,14 @@ function chosenSentence({ chosen, exact }: ConversionReport): string {
   const type = typeof attention === 'string' ? attention : attention?.type;
   const features =
     typeof attention === 'object' && 'numFeatures' in attention ? `, ${attention.numFeatures} features` : '';
+  const near = typeof attention === 'object' && 'nearField' in attention ? attention.nearField : null;
+  const sinks = near?.sinks ? ` and ${near.sinks} sinks` : '';
+  const nearField = near ? `, near field of ${near.block}${sinks}` : '';
   const layers = exactLayers.length > 0 ? `, layers ${exactLayers.join(', ')} exact` : '';
   const { accuracy } = model;
   const predicted =
     accuracy === undefined || exact.accuracy === undefined
       ? ''
       : `, accuracy ${percent(accuracy)} (exact ${percent(exact.accuracy)})`;
-  return `Attention ${type}${features}${layers}: embedding error ${number(model.embeddingError)}, cosine ${model.embeddingCosine.mean.toFixed(4)} (worst ${model.embeddingCosine.worst.toFixed(4)})${predicted}.`;
+  return `Attention ${type}${features}${nearField}${layers}: embedding error ${number(model.embeddingError)}, cosine ${model.embeddingCosine.mean.toFixed(4)} (worst ${model.embeddingCosine.worst.toFixed(4)})${predicted}.`;
 }

@@ -209,8 +209,10 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     },
   );
 
-  it('counts blocks from the start of every packed sequence, which is to the bit what it is alone', async () => {
-    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1 } });
+  const masses = ['kernel', 'features'] as const;
+
+  it.each(masses)('with mass %s, every packed sequence is to the bit what it is alone', async (mass) => {
+    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1, mass } });
     const inputs = randomInputs({ batch: 1, heads, lengthQ: length, lengthK: length, dHead, dValue }, 5);
     const { queries, keys, values } = uploadInputs(backend, inputs, 'blhd');
     for (const causal of [true, false]) {
@@ -242,8 +244,8 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     }
   });
 
-  it('changes no earlier output by a bit, whatever comes later', async () => {
-    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 2 } });
+  it.each(masses)('with mass %s, whatever comes later changes no earlier output by a bit', async (mass) => {
+    const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 2, mass } });
     const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, length, heads, d], i));
     const whole = await numbers(() =>
       attention.attend(inputs[0], inputs[1], inputs[2], { causal: true, layout: 'blhd' }),

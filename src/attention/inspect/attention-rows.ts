@@ -180,7 +180,7 @@ export async function finishRows(
  * @param far the logarithm of what estimates are multiplied by
  * @param isNear for each row and key
  */
-async function joinRows(
+export async function joinRows(
   estimated: HeadRows,
   exact: HeadRows,
   far: number,

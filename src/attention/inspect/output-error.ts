@@ -8,7 +8,7 @@ import { favorCausal } from '../../tensor/ops/attention/favor-causal.ts';
 import { scope } from '../../tensor/scope.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { FavorState } from '../decoding/favor-state.ts';
-import { favorAttention } from '../favor.ts';
+import { favorAttention, type NearFieldChoice } from '../favor.ts';
 import { attendOptions } from '../options.ts';
 import { attentionInputs, denseSequences } from '../packing.ts';
 import type { AttendOptions } from '../types.ts';
@@ -36,6 +36,12 @@ export const measureOptions: OptionKinds<MeasureOptions> = {
   seed: option.natural,
   signal: option.signal,
 };
+
+/** A near field with the gains of its heads as numbers. */
+export interface MeasuredNearField {
+  readonly choice: Omit<NearFieldChoice, 'gain'>;
+  readonly gains: FloatArray | undefined;
+}
 
 /** Exact attention at some queries, to compare estimates with. */
 export class MeasuredOutputs {
@@ -67,10 +73,15 @@ export class MeasuredOutputs {
     return new MeasuredOutputs(reader, rows, queries, attend, data, values.shape[3], pauses);
   }
 
-  /** Exact rows of one head, normalised. O(rows·lengthK·dHead). */
-  async exactRows(batch: number, head: number): Promise<HeadRows> {
+  /** Exact weights of one head, not yet normalised. O(rows·lengthK·dHead). */
+  exactWeights(batch: number, head: number): Promise<HeadRows> {
     const { reader } = this;
-    const found = await reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead), this.pauses);
+    return reader.headRows(batch, head, this.rows, new ExactWeights(reader.sizes.dHead), this.pauses);
+  }
+
+  /** Exact rows of one head. O(rows·lengthK·dHead). */
+  async exactRows(batch: number, head: number): Promise<HeadRows> {
+    const found = await this.exactWeights(batch, head);
     await finishRows(found, undefined, this.pauses);
     return found;
   }
@@ -102,14 +113,20 @@ export class MeasuredOutputs {
     return outputs;
   }
 
-  /** What FAVOR+ gives at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`. */
-  async estimates(features: FeatureTensors): Promise<Float64Array[]> {
+  /**
+   * What FAVOR+ gives at the measured queries of every head, by `batch·heads + head`: `[rows, dValue]`.
+   *
+   * @param nearField whose near keys are exact, with the gains as numbers
+   */
+  async estimates(features: FeatureTensors, nearField?: MeasuredNearField): Promise<Float64Array[]> {
     const { batch, heads } = this.reader.sizes;
     const outputs: Float64Array[] = [];
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
         await this.pauses.next();
-        outputs.push(await this.#estimate(features, b, head));
+        outputs.push(
+          await (nearField ? this.#estimateWhole(features, b, head, nearField) : this.#estimate(features, b, head)),
+        );
       }
     }
     return outputs;
@@ -125,16 +142,24 @@ export class MeasuredOutputs {
       : this.#estimateInPieces(features, batch, head);
   }
 
-  async #estimateWhole(features: FeatureTensors, batch: number, head: number): Promise<Float64Array> {
+  async #estimateWhole(
+    features: FeatureTensors,
+    batch: number,
+    head: number,
+    nearField?: MeasuredNearField,
+  ): Promise<Float64Array> {
     const { causal, offset, segments, keySegments = segments } = this.options;
     const { lengthQ, lengthK } = this.reader.sizes;
-    // Without a causal order no query changes another, so the measured queries suffice.
-    const asked = causal ? range(lengthQ) : this.rows;
+    // Without positions that count, no query changes another, so the measured queries suffice.
+    const asked = causal || nearField ? range(lengthQ) : this.rows;
     const data = await scope(() => {
       const [queries, keys, values] = this.#tensors(batch, head, asked, range(lengthK));
       const mask = this.reader.maskOf(batch);
+      const { gains, choice } = nearField ?? {};
+      const gain = gains && tensor(queries.backend, [gains[head]], [1]);
       const out = favorAttention(queries, keys, values, {
         ...{ causal, offset, features },
+        nearField: choice && { ...choice, gain },
         keyMask: mask && [mask],
         segments: segments && [asked.map((row) => segments[batch][row])],
         keySegments: keySegments && [keySegments[batch]],

@@ -1,16 +1,27 @@
+import { ConfigurationError } from '../../base/errors.ts';
 import { Pauses } from '../../base/event-loop.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { measureP } from '../../features/maps/favor-plus-plus.ts';
 import type { FeatureTensors } from '../../tensor/ops/attention/favor.ts';
+import { checkSoftmaxMap } from '../../tensor/ops/attention/near-field.ts';
 import { checkTensors, type Tensor } from '../../tensor/tensor.ts';
-import type { FeatureOptions } from '../favor.ts';
-import { featureWeights, finishRows, type HeadRows, withFeatures } from './attention-rows.ts';
+import { checkNearFieldChoice, type FeatureOptions, type NearFieldChoice } from '../favor.ts';
+import { featureWeights, finishRows, type HeadRows, joinRows, withFeatures } from './attention-rows.ts';
 import { type FeatureSearch, type FeatureSearchOptions, searchNumFeatures } from './num-features.ts';
-import { MeasuredOutputs, type MeasureOptions, measureOptions, median, relativeError } from './output-error.ts';
+import {
+  type MeasuredNearField,
+  MeasuredOutputs,
+  type MeasureOptions,
+  measureOptions,
+  median,
+  relativeError,
+} from './output-error.ts';
 
 export interface ReportOptions extends MeasureOptions {
   /** Tensors from `drawFeatures`, or what to draw them from, as for `favorAttention`. */
   readonly features?: FeatureTensors | FeatureOptions | undefined;
+  /** Near keys exactly and features for the rest, as `favorAttention` takes it. Default: an estimate of all keys. */
+  readonly nearField?: NearFieldChoice | undefined;
   /** Also find the least number of features for a wanted error, as `smallestNumFeatures` does. Needs features as options. */
   readonly smallestNumFeatures?: Omit<FeatureSearchOptions, keyof MeasureOptions | 'features'> | undefined;
 }
@@ -21,6 +32,8 @@ interface MeasuredHead {
   readonly exact: Float64Array;
   readonly totalVariations: readonly number[];
 }
+
+type Rows = Pick<HeadRows, 'weights' | 'scales'>;
 
 /**
  * Compares FAVOR+ with exact softmax attention on given inputs: what the estimate gets wrong, for every head and over
@@ -44,17 +57,25 @@ export async function approximationReport(
   checkOptions<ReportOptions>('approximationReport', options, {
     ...measureOptions,
     features: option.object,
+    nearField: option.plain,
     smallestNumFeatures: option.object,
   });
-  const { features: given = {}, smallestNumFeatures: wanted, ...measure } = options;
+  const { features: given = {}, nearField, smallestNumFeatures: wanted, ...measure } = options;
+  if (nearField && wanted) {
+    throw new ConfigurationError(
+      'approximationReport: smallestNumFeatures searches without a near field; leave one of the two out.',
+    );
+  }
+  if (nearField) checkNearFieldChoice('approximationReport', nearField, queries, keys, measure);
   return withFeatures(queries, given, new Pauses(measure.signal), async (features) => {
+    const near = nearField && (await measuredNearField(nearField, features));
     const measured = await MeasuredOutputs.open(queries, keys, values, measure);
     const { batch, heads } = measured.reader.sizes;
-    const estimates = await measured.estimates(features);
+    const estimates = await measured.estimates(features, near);
     const found: MeasuredHead[] = [];
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
-        found.push(await measureHead(measured, features, b, head, estimates[b * heads + head]));
+        found.push(await measureHead(measured, features, b, head, estimates[b * heads + head], near));
       }
     }
     const exact = found.map((head) => head.exact);
@@ -69,6 +90,7 @@ export async function approximationReport(
       effectiveFeatures: pooled((r) => r.effectiveFeatures),
       negativeDenominators: pooled((r) => r.negativeDenominators),
       p: mean(reports.map((r) => r.p)),
+      ...(near && { nearField: pooledNearField(pooled) }),
     };
     const estimatesSoftmax = features.map === 'exponential' || features.map === 'sine';
     const search = wanted && { ...wanted, features: given as FeatureOptions };
@@ -90,13 +112,20 @@ async function measureHead(
   batch: number,
   head: number,
   estimate: Float64Array,
+  near: MeasuredNearField | undefined,
 ): Promise<MeasuredHead> {
   const { reader, rows, queries } = measured;
   const { lengthQ, lengthK, dHead } = reader.sizes;
-  const exactRows = await measured.exactRows(batch, head);
+  const exactRows = await measured.exactWeights(batch, head);
   const { pauses } = measured;
   const estimated = await reader.headRows(batch, head, rows, featureWeights(queries, features, dHead), pauses);
-  await finishRows(estimated, features, pauses);
+  const isNear = near && reader.nearKeys(batch, rows, near.choice);
+  if (near && isNear) {
+    const far = Math.log(features.weight) + (near.gains?.[head] ?? 0);
+    await joinRows(estimated, exactRows, far, near.choice, isNear, pauses);
+    estimated.denominators.fill(1);
+  } else await finishRows(estimated, features, pauses);
+  await finishRows(exactRows, undefined, pauses);
   const exact = await measured.output(batch, head, exactRows);
 
   const seeing = [...rows.keys()].filter((row) => exactRows.seenKeys[row] > 0);
@@ -127,11 +156,52 @@ async function measureHead(
     effectiveFeatures: mean(effective),
     negativeDenominators: mean(seeing.map((row) => (estimated.denominators[row] < 0 ? 1 : 0))),
     p: validKeys.length > 0 ? measureP(allQueries, reader.keyRows(batch, head, validKeys), dHead) : 0,
+    ...(isNear && { nearField: await nearFieldError(estimated, exactRows, isNear, eachSeeing) }),
   };
   return { report, exact, totalVariations };
 }
 
-function rowOf({ weights, scales }: HeadRows, row: number): Float64Array {
+/** @throws ConfigurationError for features that estimate another kernel than softmax */
+async function measuredNearField(
+  { gain, ...choice }: NearFieldChoice,
+  features: FeatureTensors,
+): Promise<MeasuredNearField> {
+  checkSoftmaxMap(features);
+  return { choice, gains: gain && (await gain.data()) };
+}
+
+/** Means over the rows that see a key. */
+async function nearFieldError(
+  estimated: Rows,
+  exact: Rows,
+  isNear: readonly boolean[],
+  eachSeeing: (measure: (row: number) => number) => Promise<number[]>,
+): Promise<NearFieldError> {
+  const part = (rows: Rows, row: number, wanted: boolean) => {
+    const weights = rowOf(rows, row);
+    return weights.map((weight, j) => (isNear[row * weights.length + j] === wanted ? weight : 0));
+  };
+  const variation = async (wanted: boolean) =>
+    mean(await eachSeeing((row) => distance(part(estimated, row, wanted), part(exact, row, wanted))));
+  const farMass = async (rows: Rows) =>
+    mean(await eachSeeing((row) => part(rows, row, false).reduce((sum, weight) => sum + weight, 0)));
+  return {
+    near: await variation(true),
+    far: await variation(false),
+    farMass: { estimated: await farMass(estimated), exact: await farMass(exact) },
+  };
+}
+
+function pooledNearField(pooled: (of: (report: HeadReport) => number) => number): NearFieldError {
+  const each = (of: (error: NearFieldError) => number) => pooled(({ nearField }) => of(nearField as NearFieldError));
+  return {
+    near: each(({ near }) => near),
+    far: each(({ far }) => far),
+    farMass: { estimated: each(({ farMass }) => farMass.estimated), exact: each(({ farMass }) => farMass.exact) },
+  };
+}
+
+function rowOf({ weights, scales }: Rows, row: number): Float64Array {
   const lengthK = weights.length / scales.length;
   return weights.subarray(row * lengthK, (row + 1) * lengthK);
 }
@@ -177,6 +247,16 @@ function weightedMean(numbers: readonly number[], weights: readonly number[]): n
   return total === 0 ? 0 : numbers.reduce((sum, x, i) => sum + x * weights[i], 0) / total;
 }
 
+/** What a near field gets wrong, means over rows. */
+export interface NearFieldError {
+  /** ½Σ_j |Â_ij − A_ij| over the near keys: by how much their share of the attention is wrong. */
+  readonly near: number;
+  /** The same over the far keys; both add up to the mean total variation. */
+  readonly far: number;
+  /** Share of the attention on far keys. */
+  readonly farMass: { readonly estimated: number; readonly exact: number };
+}
+
 /** How far an estimate is from exact attention. Queries that see no valid key are left out of all means. */
 export interface ApproximationError {
   /** ‖out − exact‖/‖exact‖: 0 is exact, 1 as wrong as returning zeros. */
@@ -193,13 +273,16 @@ export interface ApproximationError {
   readonly contrast: { readonly estimated: number; readonly exact: number };
   /**
    * Features that decide a row: (Σ_r |w_r|)²/Σ_r w_r² for the parts w_r of its divisor, 1 to numFeatures, mean over rows. Where
-   * the features estimate softmax, the divisor's relative variance is about the inverse of this.
+   * the features estimate softmax, the divisor's relative variance is about the inverse of this. Of an estimate of all keys
+   * also where near keys are exact.
    */
   readonly effectiveFeatures: number;
   /** Share of rows, 0 to 1, whose divisor is negative: their estimate has the wrong sign. */
   readonly negativeDenominators: number;
   /** Mean of ‖x̂ + ŷ‖²/dHead over all queries and valid keys scaled by dHead^(−1/4): what FAVOR++ takes as its p. */
   readonly p: number;
+  /** With a near field only. */
+  readonly nearField?: NearFieldError;
 }
 
 export interface HeadReport extends ApproximationError {
@@ -295,12 +378,25 @@ const columns: readonly [title: string, cell: (row: ApproximationError) => strin
   ['p', (row) => row.p.toPrecision(3)],
 ];
 
+const nearFieldColumns: readonly [title: string, cell: (row: NearFieldError) => string][] = [
+  ['near', ({ near }) => near.toPrecision(3)],
+  ['far', ({ far }) => far.toPrecision(3)],
+  ['far mass', ({ farMass }) => `${farMass.estimated.toPrecision(2)} (${farMass.exact.toPrecision(2)})`],
+];
+
 const errorKinds = {
   outputError: option.number,
   totalVariation: option.having('numbers', { mean: option.number, worst: option.number }),
   contrast: option.having('numbers', { estimated: option.number, exact: option.number }),
   effectiveFeatures: option.number,
   p: option.number,
+  nearField: option.optional(
+    option.having('errors of near and far', {
+      near: option.number,
+      far: option.number,
+      farMass: option.having('numbers', { estimated: option.number, exact: option.number }),
+    }),
+  ),
 };
 
 const reportKind = option.having('what approximationReport() gives', {
@@ -318,14 +414,21 @@ const reportKind = option.having('what approximationReport() gives', {
   ),
 });
 
-/** A report as lines of text: one row for each head, one over all, then the warnings. Contrast: estimated (exact). */
+/**
+ * A report as lines of text: one row for each head, one over all, then the warnings. Contrast and far mass: estimated
+ * (exact).
+ */
 export function formatReport(report: ApproximationReport): string {
   checkArguments('formatReport', { report }, { report: reportKind });
   const { numFeatures, rows, heads, warnings, smallestNumFeatures: search } = report;
+  const cellsOf = (row: ApproximationError) => [
+    ...columns.map(([, cell]) => cell(row)),
+    ...nearFieldColumns.flatMap(([, cell]) => (row.nearField ? [cell(row.nearField)] : [])),
+  ];
   const cells = [
-    ['', ...columns.map(([title]) => title)],
-    ...heads.map((head) => [`batch row ${head.batch}, head ${head.head}`, ...columns.map(([, cell]) => cell(head))]),
-    ['all', ...columns.map(([, cell]) => cell(report))],
+    ['', ...[...columns, ...(report.nearField ? nearFieldColumns : [])].map(([title]) => title)],
+    ...heads.map((head) => [`batch row ${head.batch}, head ${head.head}`, ...cellsOf(head)]),
+    ['all', ...cellsOf(report)],
   ];
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   const table = cells.map((row) =>

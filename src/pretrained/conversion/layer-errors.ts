@@ -1,3 +1,4 @@
+import type { NearFieldConfiguration } from '../../attention/configuration.ts';
 import type { FeatureOptions } from '../../attention/favor.ts';
 import type { HeadReport } from '../../attention/inspect/report.ts';
 import { approximationReport } from '../../attention/inspect/report.ts';
@@ -38,10 +39,18 @@ export class LayerInputs {
     }
   }
 
-  /** @returns errors of every layer and head, and FAVOR++'s p */
-  async measure(features: FeatureOptions): Promise<{ layers: LayerError[]; p: number }> {
+  /**
+   * @param nearField whose gains are 0, as those of a converted model are
+   * @returns errors of every layer and head, and FAVOR++'s p
+   */
+  async measure(
+    features: FeatureOptions,
+    nearField: NearFieldConfiguration | null = null,
+  ): Promise<{ layers: LayerError[]; p: number }> {
     const { keyMask, segments } = this.batch.options ?? {};
-    const options = { causal: this.causal, keyMask, segments, maxRows: this.maxRows, features, signal: this.signal };
+    const { causal, maxRows, signal } = this;
+    const choice = nearField && { block: nearField.block, sinks: nearField.sinks, mass: nearField.mass };
+    const options = { causal, keyMask, segments, maxRows, features, signal, ...(choice && { nearField: choice }) };
     const layers: LayerError[] = [];
     const ps: number[] = [];
     for (const [layer, { queries, keys, values }] of this.inputs.entries()) {

@@ -1,11 +1,16 @@
-import { type AttentionConfiguration, attentionSchema } from '../../attention/configuration.ts';
+import {
+  type AttentionConfiguration,
+  attentionSchema,
+  type NearFieldConfiguration,
+} from '../../attention/configuration.ts';
+import type { FeatureOptions } from '../../attention/favor.ts';
 import { checkArguments, checkOptions, option } from '../../base/options.ts';
 import { parseConfiguration } from '../../base/parse-configuration.ts';
 import type { FeatureConfiguration, FeatureMapOptions } from '../../features/configuration.ts';
 import { validPositions } from '../../model/layers/pooling.ts';
 import type { AttentionChoice, Transformer } from '../../model/transformer.ts';
 import { transformerKind } from '../../model/transformer.ts';
-import { type ChosenAttention, chooseAttention } from './choose-attention.ts';
+import { type ChosenAttention, chooseAttention, nearFieldsToTry } from './choose-attention.ts';
 import { Comparison } from './comparison.ts';
 import { LayerInputs } from './layer-errors.ts';
 import {
@@ -27,7 +32,7 @@ export const conversionLadder: readonly number[] = [32, 64, 128, 256, 512];
 export interface ConversionOptions extends AttentionChoice {
   /** Numbers of features to measure. Default 32, 64, 128, 256, 512. */
   readonly numFeatures?: readonly number[] | undefined;
-  /** Default: all. */
+  /** Default: all, with a near field all but trigonometric. */
   readonly estimators?: readonly SoftmaxEstimator[] | undefined;
   /** The feature map of `attention`, in place of its own: favor++ then takes the p that is measured. */
   readonly estimator?: SoftmaxEstimator | undefined;
@@ -38,8 +43,9 @@ export interface ConversionOptions extends AttentionChoice {
   /** Relative error of the embeddings that one layer may cause. Default 0.1. */
   readonly tolerance?: number | undefined;
   /**
-   * Find the number of features and the exact layers for this relative error of the embeddings. They replace those that
-   * the attention and `exactLayers` give. Default: keep those.
+   * Find the number of features, the near field and the exact layers for this relative error of the embeddings. Features
+   * and exact layers replace those that the attention and `exactLayers` give; a near field, or null, that the attention
+   * gives is kept. Default: keep all.
    */
   readonly error?: number | undefined;
   /** Stops the work: its reason is thrown, and the model keeps the attention that was measured last. */
@@ -86,12 +92,13 @@ export async function conversionReport(
   });
   const { seed = 0, maxRows = 32, tolerance = 0.1, onProgress = () => {} } = options;
   const numFeatures = options.numFeatures ?? conversionLadder;
-  const estimators = options.estimators ?? softmaxEstimators;
   const wanted = parseConfiguration(
     attentionSchema,
     typeof options.attention === 'string' ? { type: options.attention } : (options.attention ?? { type: 'favor' }),
     'the attention',
   );
+  const estimators =
+    options.estimators ?? softmaxEstimators.filter((name) => name !== 'trigonometric' || !nearFieldOf(wanted));
   const numSteps = estimators.length * numFeatures.length + model.configuration.numLayers + 2;
   let step = 0;
   const advance = (what: string) => onProgress(Math.min(1, step++ / numSteps), what);
@@ -103,7 +110,7 @@ export async function conversionReport(
     const { p } = await inputs.measure({ numFeatures: 16, seed });
     const given = options.estimator ? withEstimator(wanted, options.estimator, p) : wanted;
     const base = featuresOf(given);
-    const nearField = 'nearField' in given ? given.nearField : null;
+    const nearField = nearFieldOf(given);
     const ladder: EstimatorReport[] = [];
     for (const estimator of estimators) {
       for (const m of numFeatures) {
@@ -113,12 +120,12 @@ export async function conversionReport(
           { attention: { type: 'favor', ...features, nearField }, exactLayers: [] },
           seed,
         );
-        // A near field has no rows of its own yet to compare.
-        const { layers } = nearField ? { layers: [] } : await inputs.measure({ ...features, seed });
+        const layers = await layerErrors(inputs, { ...features, seed }, nearField);
         ladder.push({ estimator, features, numFeatures: m, model: whole, layers });
       }
     }
     const favor = { type: 'favor' as const, ...base, nearField };
+    const { causal } = model.configuration;
     const alone: LayerAlone[] = [];
     for (let layer = 0; layer < model.configuration.numLayers; layer++) {
       advance(`layer ${layer} alone`);
@@ -130,9 +137,14 @@ export async function conversionReport(
       options.error === undefined
         ? { attention: given, exactLayers: [...(options.exactLayers ?? [])] }
         : await chooseAttention(comparison, {
-            base: { ...base, nearField },
+            base,
             alone,
             numFeatures,
+            nearFields:
+              asksForNearField(options) || !estimatesFar(base.featureMap)
+                ? [nearField]
+                : nearFieldsToTry(batches[0].shape[1], causal),
+            causal,
             error: options.error,
             seed,
           });
@@ -163,6 +175,17 @@ function featuresOf(attention: AttentionConfiguration): FeatureMapOptions {
   return { numFeatures, featureMap, ...(projection && { projection }), ...(norms && { norms }) };
 }
 
+const nearFieldOf = (attention: AttentionConfiguration) => ('nearField' in attention ? attention.nearField : null);
+
+/** Whether features of this map can estimate far keys beside exact near keys. */
+const estimatesFar = (featureMap: FeatureMapOptions['featureMap']) =>
+  attentionSchema.safeParse({ type: 'favor', featureMap, nearField: { block: 1 } }).success;
+
+/** Whether the caller says which near field, or refuses any. */
+function asksForNearField({ attention }: ConversionOptions): boolean {
+  return typeof attention === 'object' && 'nearField' in attention && attention.nearField !== undefined;
+}
+
 function withEstimator(
   attention: AttentionConfiguration,
   estimator: SoftmaxEstimator,
@@ -178,13 +201,22 @@ function estimatorFeatures(estimator: SoftmaxEstimator, base: FeatureMapOptions,
   return { ...rows, featureMap: estimator === 'favor++' ? { type: 'favor++', p } : estimator };
 }
 
+/** A near field alone is no estimate: it has no errors of layers. */
+async function layerErrors(
+  inputs: LayerInputs,
+  features: FeatureOptions,
+  nearField: NearFieldConfiguration | null,
+): Promise<LayerError[]> {
+  return nearField?.far === 'none' ? [] : (await inputs.measure(features, nearField)).layers;
+}
+
 async function layersOf(
   inputs: LayerInputs,
   { attention, exactLayers }: ChosenAttention,
   seed: number,
 ): Promise<LayerError[]> {
-  if ((attention.type !== 'favor' && attention.type !== 'auto') || attention.nearField) return [];
-  const { layers } = await inputs.measure({ ...featuresOf(attention), seed });
+  if (attention.type !== 'favor' && attention.type !== 'auto') return [];
+  const layers = await layerErrors(inputs, { ...featuresOf(attention), seed }, attention.nearField);
   return layers.filter(({ layer }) => !exactLayers.includes(layer));
 }
 

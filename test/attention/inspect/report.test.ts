@@ -13,6 +13,8 @@ import {
   featureKernel,
   type Inputs,
   type Kernel,
+  nearAndFar,
+  nearByMassOfFar,
   quadraticForm,
   randomInputs,
   type Sizes,
@@ -152,6 +154,71 @@ describe('approximationReport', () => {
       expect(found.estimatesSoftmax).toBe(featureMap !== 'relu');
     },
   );
+
+  it.each([
+    [{ causal: true, keyMask }, 'kernel', undefined],
+    [{ keyMask: keyMask.map((row) => row.slice(0, 11)) }, 'features', 'blhd'],
+    [{ causal: true, offset: 2 }, 'features', undefined],
+  ] as const)('%o, mass %s: tells the errors of near and far keys apart', async (options, mass, layout) => {
+    // Without a causal order, queries and keys are at the same positions.
+    const given = 'causal' in options ? inputs : randomInputs({ ...sizes, lengthK: sizes.lengthQ }, 32);
+    const drawn = { numFeatures, featureMap: 'smreg' } as const;
+    const [nearField, gains] = [{ block: 2, sinks: 1 }, [0.4, -0.7, 0.1]];
+    const gain = mass === 'kernel' ? tensor(backend, gains, [3]) : undefined;
+    const found = await report(given, { ...options, features: drawn, nearField: { ...nearField, mass, gain } }, layout);
+    gain?.dispose();
+    const estimated = kernelOf(drawn);
+    const far: Kernel = (query, key, place) => {
+      const { value, size } = estimated(query, key, place);
+      const factor = mass === 'kernel' ? Math.exp(gains[place.head]) : 1;
+      return { value: factor * value, size: factor * size };
+    };
+    const kernel =
+      mass === 'kernel'
+        ? nearAndFar(softmaxKernel, far, nearField)
+        : nearByMassOfFar(softmaxKernel, far, nearField, given, options);
+    const [estimate, exact] = [kernel, softmaxKernel].map((each) => matrix(each, given, options));
+    const offset = 'offset' in options ? options.offset : given.sizes.lengthK - sizes.lengthQ;
+    const isNear = (i: number, j: number) => j < 1 || Math.abs(Math.floor((i + offset) / 2) - Math.floor(j / 2)) <= 1;
+    for (const [unit, head] of [undefined, ...everyHead].entries()) {
+      const units = head ? [head] : everyHead;
+      const rows = units.flatMap(([b, h]) =>
+        everyRow
+          .filter((i) => estimate[b][h][i].some((weight) => weight !== 0))
+          .map((i) => {
+            const only = (row: readonly number[], near: boolean) => row.map((x, j) => (isNear(i, j) === near ? x : 0));
+            const [a, e] = [estimate[b][h][i], exact[b][h][i]];
+            const total = (row: readonly number[]) => row.reduce((sum, x) => sum + x, 0);
+            return {
+              near: variation(only(a, true), only(e, true)),
+              far: variation(only(a, false), only(e, false)),
+              farMass: { estimated: total(only(a, false)), exact: total(only(e, false)) },
+            };
+          }),
+      );
+      const own = head ? found.heads[unit - 1] : found;
+      expectClose(own, expectedError(estimate, exact, given, options, units, everyRow));
+      expectClose(own.nearField, {
+        near: mean(rows.map(({ near }) => near)),
+        far: mean(rows.map((row) => row.far)),
+        farMass: {
+          estimated: mean(rows.map(({ farMass }) => farMass.estimated)),
+          exact: mean(rows.map(({ farMass }) => farMass.exact)),
+        },
+      });
+    }
+    expect(found.nearField!.near + found.nearField!.far).toBeCloseTo(found.totalVariation.mean, 12);
+    expect(formatReport(found).split('\n')[1]).toMatch(/near +far +far mass$/);
+  });
+
+  it('refuses a near field of features that do not estimate softmax, and beside a search', async () => {
+    const nearField = { block: 2 };
+    await expect(report(inputs, { causal: true, features: { featureMap: 'relu' }, nearField })).rejects.toThrow(
+      /softmax/,
+    );
+    const search = { causal: true, nearField, smallestNumFeatures: { error: 0.1 } };
+    await expect(report(inputs, search)).rejects.toThrow(/without a near field/);
+  });
 
   it('measures a sample of the queries, with all keys', async () => {
     const drawn = { numFeatures, seed: 2 };

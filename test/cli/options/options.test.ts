@@ -233,7 +233,7 @@ const choices: Record<string, (base: readonly string[]) => string[]> = {
   '--attention exact without --data': () => {
     return ['convert', '--from', at('exact'), '--out', at('refused'), '--attention', 'exact'];
   },
-  '--auto, which chooses among the features of --ladder and the exact layers itself,': () => {
+  '--auto, which chooses among the features of --ladder, the near fields and the exact layers itself,': () => {
     return ['convert', '--from', at('exact'), '--out', at('refused'), '--auto', '0.5', '--data', at('text.txt')];
   },
   '--auto, which chooses between favor and exact layer by layer,': () => {

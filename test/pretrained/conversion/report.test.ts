@@ -244,9 +244,68 @@ describe('a near field', () => {
     const report = await conversionReport(exact, batches, { ...options, estimators: ['positive'] });
     expect(report.ladder[0].model.embeddingError).toBeLessThan(1e-9);
     expect(report.chosen.model.embeddingError).toBeLessThan(1e-9);
-    expect(report.chosen.layers).toEqual([]);
+    for (const { outputError, totalVariation } of report.chosen.layers) {
+      expect([outputError, totalVariation].every((error) => error < 1e-9)).toBe(true);
+    }
+    expect(report.chosen.layers).toHaveLength(3);
     const plain = await conversionReport(exact, batches, { numFeatures: [4], estimators: ['positive'] });
     expect(plain.ladder[0].model.embeddingError).toBeGreaterThan(1e-3);
     exact.dispose();
+  });
+
+  const length = 67;
+  const random = new Random(9);
+  const long: MeasuredBatch[] = [{ input: Int32Array.from({ length }, () => random.integer(11)), shape: [1, length] }];
+
+  const options = { causal: true, maxLength: length, positions: 'sinusoidal' } as const;
+  const measuring = { numFeatures: [8, 32], estimators: [], seed: 2, maxRows: 3 };
+
+  it('is chosen where it is the cheapest way to a wanted error', async () => {
+    const measured = model(-1, options);
+    const found: { cost: number; error: number; numFeatures: number; nearField: object | null }[] = [];
+    for (const nearField of [null, { block: 16, sinks: 0 }, { block: 16, sinks: 4 }]) {
+      for (const numFeatures of measuring.numFeatures) {
+        const attention = { type: 'favor', numFeatures, nearField } as const;
+        const { chosen } = await conversionReport(measured, long, { attention, ...measuring });
+        // A near key's products with a query and with the values; twice as many for a feature.
+        const cost = 2 * numFeatures + (nearField ? 24 + nearField.sinks : 0);
+        found.push({ cost, error: chosen.model.embeddingError, numFeatures, nearField });
+      }
+    }
+    found.sort((a, b) => a.cost - b.cost);
+    const chosenFields = new Set<boolean>();
+    // Just above what each candidate reaches, as far as most features reach it; at last what only exact layers reach.
+    const least = Math.min(...found.filter((each) => each.numFeatures === 32).map((each) => each.error));
+    const errors = found.map((each) => each.error + 1e-6).filter((error) => error > least);
+    for (const error of [...errors, 1e-9]) {
+      const expected = found.find((each) => each.error <= error);
+      const { chosen } = await conversionReport(measured, long, { error, ...measuring });
+      if (expected) {
+        const { numFeatures, nearField } = expected;
+        chosenFields.add(nearField === null);
+        expect(chosen.exactLayers).toEqual([]);
+        expect(chosen.attention).toMatchObject({ numFeatures, nearField: nearField ?? null });
+        expect(chosen.model.embeddingError).toBe(expected.error);
+      } else expect(chosen.model.embeddingError).toBeLessThanOrEqual(error);
+    }
+    expect(chosenFields.size).toBe(2);
+    // What the caller says stays.
+    const { error } = found.find(({ nearField }) => nearField) as (typeof found)[number];
+    const attention = { type: 'favor', nearField: null } as const;
+    const { chosen } = await conversionReport(measured, long, { attention, error, ...measuring });
+    expect(chosen.attention).not.toMatchObject({ nearField: { block: 16 } });
+    measured.dispose();
+  });
+
+  it('leaves estimates out that cannot be of far keys', async () => {
+    const measured = model(-1, options);
+    const attention = { type: 'favor', nearField: { block: 16 } } as const;
+    const { ladder } = await conversionReport(measured, long, { attention, numFeatures: [8], maxRows: 3 });
+    expect(ladder.map(({ estimator }) => estimator)).toEqual(['positive', 'hyperbolic', 'smreg', 'favor++']);
+    expect(ladder.every(({ layers }) => layers.length === 3)).toBe(true);
+    const trigonometric = { type: 'favor', featureMap: 'trigonometric' } as const;
+    const { chosen } = await conversionReport(measured, long, { attention: trigonometric, error: 0.5, ...measuring });
+    expect((chosen.attention as { nearField?: object | null }).nearField ?? null).toBeNull();
+    measured.dispose();
   });
 });
