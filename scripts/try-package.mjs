@@ -58,6 +58,8 @@ function expectOutput(output, pattern) {
 }
 
 const node = (app, ...args) => runProgram(process.execPath, args, { cwd: app });
+const PAGE_PRINTS = /^wasm 1x1x3x4 0\.500 function\n$/;
+const SERVER_PRINTS = /^(native|wasm) 3$/m;
 const APP_PRINTS = /^true 3\.000 true\n$/;
 
 /** The TypeScript of the guides, written as files of the app, and their names. */
@@ -110,6 +112,24 @@ async function followLinks(app) {
   }
 }
 
+async function esbuild(app, options) {
+  const { build } = await import('esbuild');
+  await build({ absWorkingDir: app, bundle: true, logLevel: 'silent', format: 'esm', target: 'es2022', ...options });
+}
+
+/** Runs a bundle where neither the package nor its kernels are, then with kernels beside the bundle. @returns what the two printed */
+async function runAlone(app, bundle) {
+  const alone = mkdtempSync(join(tmpdir(), 'performers-alone-'));
+  try {
+    cpSync(join(app, bundle), join(alone, bundle));
+    const failed = await node(alone, bundle).catch(({ message }) => message);
+    cpSync(join(app, 'node_modules/performers/dist/kernels'), join(alone, 'kernels'), { recursive: true });
+    return [failed, await node(alone, bundle)];
+  } finally {
+    rmSync(alone, { recursive: true, force: true });
+  }
+}
+
 /** What is tried, in order: a name, and a function that throws where something is wrong. */
 const QUICK = {
   'the pages of the package link to what is there': followLinks,
@@ -124,8 +144,26 @@ const QUICK = {
     compile(app, ['app.ts', 'entries.ts', ...writeGuides(app)], { ...BUNDLER, lib: DOM, types: ['node'] });
   },
   'bundler: types of a page, without those of Node': async (app) => {
-    compile(app, ['page.ts', 'entries.ts'], { ...BUNDLER, lib: DOM, types: [] });
+    compile(app, ['page.ts', 'wasm.d.ts', 'entries.ts'], { ...BUNDLER, lib: DOM, types: [] });
   },
+  'esbuild: a page whose bundle holds the kernels': async (app) => {
+    const options = { entryPoints: ['page.ts'], outfile: 'page.mjs', loader: { '.wasm': 'binary' } };
+    await esbuild(app, { ...options, platform: 'browser' });
+    expectOutput(await node(app, 'page.mjs'), PAGE_PRINTS);
+  },
+  ...Object.fromEntries(
+    ['esm', 'cjs'].map((format) => [
+      `esbuild --platform=node --format=${format}: in the app, and alone with a folder kernels/`,
+      async (app) => {
+        const bundle = `server.${format === 'esm' ? 'mjs' : 'cjs'}`;
+        await esbuild(app, { entryPoints: ['server.ts'], outfile: bundle, platform: 'node', format });
+        expectOutput(await node(app, bundle), SERVER_PRINTS);
+        const [failed, printed] = await runAlone(app, bundle);
+        expectOutput(failed, /a bundle finds kernels in a folder kernels\/ beside itself, or by createBackend/);
+        expectOutput(printed, SERVER_PRINTS);
+      },
+    ]),
+  ),
 };
 
 /** Fills the app's node_modules from this checkout: the unpacked tarball, and links to the packages that it names. */
@@ -138,6 +176,9 @@ async function installFromCheckout(app, tarball) {
     symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
   }
 }
+
+/** An error's beginning and end: a bundle that fails may show itself whole. */
+const shortened = (text) => (text.length < 4000 ? text : `${text.slice(0, 2000)}\n…\n${text.slice(-2000)}`);
 
 const chosen = process.argv.slice(2).filter((argument) => argument !== '--quick');
 const app = mkdtempSync(join(tmpdir(), 'performers-app-'));
@@ -163,7 +204,7 @@ try {
     );
     if (error) failures++;
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    process.stdout.write(error ? `FAILED: ${name}\n${error.stack}\n` : `ok: ${name} (${seconds} s)\n`);
+    process.stdout.write(error ? `FAILED: ${name}\n${shortened(error.message)}\n` : `ok: ${name} (${seconds} s)\n`);
   }
 } finally {
   rmSync(app, { recursive: true, force: true });

@@ -15,6 +15,9 @@ export interface WorkerStart {
   readonly stackTop: number;
 }
 
+/** Where files are: an address or, in Node, a path. */
+export type Place = string | URL;
+
 export interface WorkerHandle {
   /** Resolves once the worker waits for work. */
   readonly ready: Promise<void>;
@@ -31,9 +34,15 @@ export interface Host {
   /** Whether the calling thread may sleep in `Atomics.wait`; a page's main thread may not. */
   readonly mayBlock: boolean;
   /** The native addon; undefined where there is no such thing. @throws if it cannot be loaded. */
-  loadAddon?(): NativeAddon;
-  compileWasm(variant: WasmVariant): Promise<WebAssembly.Module>;
-  startWorker(start: WorkerStart): WorkerHandle;
+  loadAddon?(folder?: Place): NativeAddon;
+  /** What a person can do where the addon does not load. */
+  readonly addonAdvice?: string;
+  /** The kernels of `folder`, by default those beside the library. */
+  compileWasm(variant: WasmVariant, folder?: Place): Promise<WebAssembly.Module>;
+  /** The bytes of a file. */
+  readFile(file: Place): Promise<Uint8Array<ArrayBuffer>>;
+  /** @throws if a worker cannot be started */
+  startWorker(start: WorkerStart, folder?: Place): WorkerHandle;
   /** PERFORMERS_DEBUG and PERFORMERS_TRACE, where there is an environment. */
   readonly debug?: string | undefined;
   readonly trace?: string | undefined;

@@ -1,14 +1,14 @@
 /** Chooses a backend: the only file that names them all. */
 
 import { ConfigurationError, messageOf, PlatformError } from '../base/errors.ts';
-import { checkOptions, option } from '../base/options.ts';
+import { checkOptions, type OptionKind, option } from '../base/options.ts';
 import { CheckedBackend, type UncheckedBackend } from './checked.ts';
 import { CompiledBackend } from './compiled/backend.ts';
-import type { Host } from './host.ts';
+import type { Host, Place } from './host.ts';
 import { createNativeModule } from './native/module.ts';
 import type { TraceEvent } from './trace/event.ts';
 import type { Backend, BackendName } from './types.ts';
-import { createWasmModule } from './wasm/module.ts';
+import { createWasmModule, type OwnKernels } from './wasm/module.ts';
 
 /** More threads than a processor has only cost memory. */
 const MAX_THREADS = 512;
@@ -18,6 +18,12 @@ export interface BackendOptions {
   readonly backend?: BackendName | undefined;
   /** Default: `PERFORMERS_THREADS` in Node, else the number of processors. At least 1. */
   readonly numThreads?: number | undefined;
+  /**
+   * Where the compiled kernels are, for a bundle or a page that does not have them beside it: a folder with the files of
+   * `performers/kernels/`, or one of its .wasm files. A folder and a file are addresses, or paths in Node; a file may also
+   * be its bytes. `kernels.wasm` and `kernels-relaxed.wasm` compute on one thread. Default: beside the library.
+   */
+  readonly kernels?: string | URL | Uint8Array<ArrayBuffer> | ArrayBuffer | undefined;
   /**
    * 1: prints a line for every call (name, time, GFLOP/s, shapes). 2: also stops at the first result that is NaN or infinite, and
    * says which call of which layer gave it. Default: `PERFORMERS_DEBUG` in Node, else 0.
@@ -40,6 +46,7 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
   checkOptions<BackendOptions>('createBackend', options, {
     backend: option.string,
     numThreads: option.number,
+    kernels: kernelsOption,
     debug: option.number,
     trace: option.either(option.string, option.function),
   });
@@ -51,37 +58,66 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
   }
   const watch = await watcher(host, options);
   const behindDoor = (inner: UncheckedBackend) => new CheckedBackend(watch(inner));
+  const own = await ownKernels(host, options);
+  const onWasm = async () => behindDoor(new CompiledBackend(await createWasmModule(host, numThreads, own)));
   switch (backend) {
     case 'reference': {
       const { createReferenceBackend } = await import('./reference/backend.ts');
       return createReferenceBackend(watch);
     }
     case 'wasm':
-      return behindDoor(new CompiledBackend(await createWasmModule(host, numThreads)));
+      return onWasm();
     case 'native':
-      return behindDoor(createNativeBackend(host, numThreads));
+      return behindDoor(createNativeBackend(host, numThreads, own));
     case undefined:
       break;
     default:
       throw new ConfigurationError(`There is no backend "${String(backend)}": choose native, wasm or reference.`);
   }
-  if (host.loadAddon) {
+  if (host.loadAddon && !own.file) {
     try {
-      return behindDoor(createNativeBackend(host, numThreads));
+      return behindDoor(createNativeBackend(host, numThreads, own));
     } catch (error) {
-      const reason = messageOf(error);
       host.warn(
-        `performers: the native addon did not load (${reason}), so the slower WebAssembly kernels are used: ` +
-          'install a C++ compiler and run `npm run build`.',
+        `performers: the native addon did not load (${messageOf(error)}), so the slower WebAssembly kernels are used: ` +
+          `${host.addonAdvice}.`,
       );
     }
   }
-  return behindDoor(new CompiledBackend(await createWasmModule(host, numThreads)));
+  return onWasm();
 }
 
-function createNativeBackend(host: Host, numThreads: number): UncheckedBackend {
+function createNativeBackend(host: Host, numThreads: number, { folder }: OwnKernels): UncheckedBackend {
   if (!host.loadAddon) throw new PlatformError('The native backend runs in Node only: use wasm here.');
-  return new CompiledBackend(createNativeModule(host.loadAddon(), numThreads));
+  return new CompiledBackend(createNativeModule(host.loadAddon(folder), numThreads));
+}
+
+const isPlace = (value: unknown): value is Place => typeof value === 'string' || value instanceof URL;
+const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> | undefined => {
+  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
+};
+const kernelsOption: OptionKind = {
+  wanted: 'a URL, a path, or the bytes of a .wasm file',
+  accepts: (value) => (isPlace(value) && String(value) !== '') || bytesOf(value) !== undefined,
+};
+
+/** An address that is of one file, and not of a folder: bundlers also make data: and blob: of a file. */
+const ONE_FILE = /^(data|blob):|\.wasm([?#].*)?$/i;
+
+/** What the option `kernels` gives; a file is read. */
+async function ownKernels(host: Host, { kernels, backend }: BackendOptions): Promise<OwnKernels> {
+  if (kernels === undefined) return {};
+  if (backend === 'reference') {
+    throw new ConfigurationError('The reference backend has no compiled kernels: leave out `kernels`, or choose wasm.');
+  }
+  if (isPlace(kernels) && !ONE_FILE.test(String(kernels))) return { folder: kernels };
+  if (backend === 'native') {
+    throw new ConfigurationError(
+      '`kernels` is one WebAssembly file: choose wasm, or give a folder that holds the addon.',
+    );
+  }
+  return { file: isPlace(kernels) ? await host.readFile(kernels) : bytesOf(kernels) };
 }
 
 /** What a backend is wrapped in to print and record its calls; nothing where neither is asked for. */

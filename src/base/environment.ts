@@ -1,4 +1,11 @@
-/** An environment variable. Undefined where the variable is unset or empty, and outside Node. */
+/**
+ * An environment variable. Undefined where the variable is unset or empty, outside Node, and in Deno without the
+ * permission to read the variable.
+ */
 export function environment(name: string): string | undefined {
-  return globalThis.process?.env[name] || undefined;
+  try {
+    return globalThis.process?.env[name] || undefined;
+  } catch {
+    return undefined;
+  }
 }

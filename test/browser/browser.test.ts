@@ -1,7 +1,7 @@
 /** The browser entry point for real: headless Chromium loads dist/index.js and must get Node's numbers. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createBackend } from '../../src/entries/performers.ts';
 import { causalFavor, type Result } from './causal-favor.ts';
 import { generation, type Liveliness } from './generation.ts';
@@ -78,6 +78,34 @@ describe.skipIf(!executablePath)('dist/index.js in Chromium', () => {
     expectNodesNumbers(result.out);
     const single = await attention(true, { numThreads: 1 });
     expect(result.out).toEqual(single.result.out);
+  });
+
+  it('computes it with threads in an isolated page that loads the library from another site', async () => {
+    const [site, network] = [await serve(true), await serve(true, true)];
+    sites.push(site, network);
+    const page = await browser.newPage();
+    await page.goto(`${site.url}/page`);
+    const create = `import('${network.url}/dist/index.js').then((m) => m.createBackend({ numThreads: 2 }))`;
+    const description = await page.evaluate(`${create}.then((made) => (globalThis.backend = made).description)`);
+    expect(description).toMatch(/^wasm \w+, 2 threads$/);
+    await vi.waitFor(() => expect(network.requests).toContain('/dist/kernels/worker.js'), 60_000);
+    await page.close();
+  });
+
+  it('computes on one thread where no worker may be started', async () => {
+    const refusing = 'globalThis.Worker = class { constructor() { throw new DOMException("no", "SecurityError"); } }';
+    const call = `{ ${refusing}; return (${causalFavor})(m.createBackend, { numThreads: 2 }); }`;
+    const { result } = await inPage<Result>(true, call);
+    expect(result.description).toMatch(/^wasm \w+, 1 thread$/);
+    expectNodesNumbers(result.out);
+  });
+
+  it('takes kernels from the folder that a page names', async () => {
+    const call = `(${causalFavor})(m.createBackend, { numThreads: 2, kernels: 'dist/kernels' })`;
+    const { result, requests } = await inPage<Result>(true, call);
+    expect(result.description).toMatch(/^wasm \w+, 2 threads$/);
+    expect(requests).toContain('/dist/kernels/worker.js');
+    expectNodesNumbers(result.out);
   });
 
   it('draws frames and fires timers while it generates', async () => {

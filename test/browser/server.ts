@@ -19,8 +19,11 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** @param isolated whether pages are cross-origin isolated, so that WebAssembly memory can be shared */
-export async function serve(isolated: boolean): Promise<Site> {
+/**
+ * @param isolated whether pages are cross-origin isolated, so that WebAssembly memory can be shared
+ * @param shared whether pages of other sites may load the files, as those of a content delivery network
+ */
+export async function serve(isolated: boolean, shared = false): Promise<Site> {
   const requests: string[] = [];
   const page = '<!doctype html><title>performers</title>';
   const server = createServer(async (request, response) => {
@@ -29,6 +32,10 @@ export async function serve(isolated: boolean): Promise<Site> {
     if (isolated) {
       response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
       response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+    }
+    if (shared) {
+      response.setHeader('Access-Control-Allow-Origin', '*');
+      response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
     }
     try {
       if (path === '/page') {

@@ -44,7 +44,7 @@ export function indexKernels(module: KernelModule): Record<KernelName, number> {
       const what = found === undefined ? 'is missing' : `takes ${found} arguments instead of ${numArguments}`;
       throw new PlatformError(
         `The ${module.name} kernels do not belong to this version of performers (kernel ${name} ${what}): ` +
-          'rebuild them with `npm run build`.',
+          'install performers again; in a checkout, run `npm run build`.',
       );
     }
     return [name, index] as const;

@@ -4,29 +4,73 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isCheckout } from '../../base/checkout.ts';
 import { environment } from '../../base/environment.ts';
 import { ConfigurationError, PlatformError } from '../../base/errors.ts';
-import type { Host, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
+import type { Host, Place, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
+import { fetchBytes, within } from '../wasm/fetch-bytes.ts';
 import type { NativeAddon } from './module.ts';
 import { openTrace } from './trace-file.ts';
 
-const require = createRequire(import.meta.url);
+/** This module. A bundle of CommonJS has no import.meta.url: then the program, or the current folder. */
+const here = import.meta.url ?? pathToFileURL(process.argv[1] ?? join(process.cwd(), 'none')).href;
+const require = createRequire(here);
+
+/** The folder dist/kernels of an installed package, seen from a bundle or from the current folder. */
+function installedKernels(): string[] {
+  return [here, pathToFileURL(join(process.cwd(), 'none'))].flatMap((from) => {
+    try {
+      return [join(dirname(createRequire(from).resolve('performers/package.json')), 'dist/kernels')];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The path of a place; undefined where the place is an address elsewhere. */
+function localPath(place: Place): string | undefined {
+  const text = String(place);
+  if (/^file:/i.test(text)) return fileURLToPath(text);
+  // One letter before a colon is a drive of Windows.
+  return /^[a-z][a-z\d+.-]+:/i.test(text) ? undefined : text;
+}
 
 /**
- * Kernels are in dist/kernels: beside this file once bundled into dist/, three folders up when run from src/backend/native/. A file in
- * the folder PERFORMERS_KERNELS comes first, such as a build with sanitizers.
+ * A file of the kernels in `folder`. By default dist/kernels: beside this file once bundled into dist/, three folders up when run from
+ * src/backend/native/, in an installed package where this file is part of a bundle. A file in the folder PERFORMERS_KERNELS
+ * comes before these, such as a build with sanitizers.
  */
-function kernelFile(name: string): string {
+function kernelFile(name: string, folder?: Place): string {
+  if (folder !== undefined) {
+    const path = localPath(folder);
+    if (path && existsSync(join(path, name))) return join(path, name);
+    throw new PlatformError(
+      `${name} is not in ${folder}, which \`kernels\` names: copy the files of dist/kernels there`,
+    );
+  }
   const own = environment('PERFORMERS_KERNELS');
-  const built = ['./kernels/', '../../../dist/kernels/'].map((folder) =>
-    fileURLToPath(new URL(folder + name, import.meta.url)),
+  const built = ['./kernels/', '../../../dist/kernels/'].map((beside) => fileURLToPath(new URL(beside, here)));
+  const isFound = (candidate: string) => existsSync(join(candidate, name));
+  const found = [...(own ? [own] : []), ...built].find(isFound) ?? installedKernels().find(isFound);
+  if (found !== undefined) return join(found, name);
+  throw new PlatformError(
+    isCheckout()
+      ? `${name} is not in dist/kernels, where \`npm run build\` puts it`
+      : `${name} is not in ${built[0]}: a bundle finds kernels in a folder kernels/ beside itself, or by createBackend({ kernels })`,
   );
-  const candidates = own ? [join(own, name), ...built] : built;
-  const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) throw new PlatformError(`${name} is not in dist/kernels, where \`npm run build\` puts it`);
-  return found;
+}
+
+async function readPlace(file: Place): Promise<Uint8Array<ArrayBuffer>> {
+  const path = localPath(file);
+  if (path === undefined) return fetchBytes(file);
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new PlatformError(`${path} cannot be read (${code}): name a file or the folder of performers/kernels/.`);
+  }
 }
 
 function threadsFromEnvironment(): number {
@@ -41,10 +85,10 @@ function threadsFromEnvironment(): number {
   return threads;
 }
 
-function startWorker(start: WorkerStart): WorkerHandle {
+function startWorker(start: WorkerStart, folder?: Place): WorkerHandle {
   const { Worker } = process.getBuiltinModule('node:worker_threads');
   // no flags of the process: --input-type, say, is only for code on the command line
-  const worker = new Worker(kernelFile('worker.js'), { workerData: start, execArgv: [] });
+  const worker = new Worker(kernelFile('worker.js', folder && localPath(folder)), { workerData: start, execArgv: [] });
   worker.unref();
   const ready = new Promise<void>((resolve, reject) => {
     worker.once('message', () => resolve());
@@ -72,11 +116,21 @@ export const nodeHost: Host = {
   log: (line) => void process.stderr.write(`${line}\n`),
   sharesMemory: true,
   mayBlock: true,
-  loadAddon: () => require(kernelFile(`performers-${process.platform}-${process.arch}.node`)) as NativeAddon,
-  compileWasm: async (variant: WasmVariant) => WebAssembly.compile(await readFile(kernelFile(`${variant}.wasm`))),
+  loadAddon: (folder) =>
+    require(kernelFile(`performers-${process.platform}-${process.arch}.node`, folder)) as NativeAddon,
+  get addonAdvice() {
+    if (isCheckout()) return 'install a C++ compiler and run `npm run build`';
+    return "results are the same; backend 'wasm', or PERFORMERS_QUIET=1, hides this message";
+  },
+  async compileWasm(variant: WasmVariant, folder) {
+    const name = `${variant}.wasm`;
+    const isRemote = folder !== undefined && localPath(folder) === undefined;
+    return WebAssembly.compile(await readPlace(isRemote ? within(folder, name) : kernelFile(name, folder)));
+  },
+  readFile: readPlace,
   startWorker,
   warn(message) {
-    if (warned.has(message)) return;
+    if (warned.has(message) || environment('PERFORMERS_QUIET')) return;
     warned.add(message);
     process.stderr.write(`${message}\n`);
   },

@@ -1,6 +1,7 @@
 /** A browser (or any web worker) as a {@link Host}. Files are fetched from `kernels/` beside the bundled module. */
 import { PlatformError } from '../../base/errors.ts';
-import type { Host, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
+import type { Host, Place, WasmVariant, WorkerHandle, WorkerStart } from '../host.ts';
+import { fetchBytes, within } from './fetch-bytes.ts';
 
 // Each URL is spelled out, so that bundlers find the files.
 const FILES: Record<WasmVariant, () => URL> = {
@@ -10,22 +11,23 @@ const FILES: Record<WasmVariant, () => URL> = {
   'kernels-relaxed-threads': () => new URL('./kernels/kernels-relaxed-threads.wasm', import.meta.url),
 };
 
-async function compileWasm(variant: WasmVariant): Promise<WebAssembly.Module> {
-  const url = FILES[variant]();
-  const response = await fetch(url);
-  if (!response.ok) {
-    throw new PlatformError(
-      `${url} answered ${response.status}: serve the kernels/ folder beside the module that loads it.`,
-    );
+function workerOf(folder: Place | undefined): Worker {
+  try {
+    if (folder !== undefined) return new Worker(within(folder, 'worker.js'), { type: 'module' });
+    return new Worker(new URL('./kernels/worker.js', import.meta.url), { type: 'module' });
+  } catch {
+    // A page may not start a worker of another origin, such as of a CDN, but a worker of its own may import that file.
+    const url = folder === undefined ? new URL('./kernels/worker.js', import.meta.url) : within(folder, 'worker.js');
+    const code = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
+    return new Worker(URL.createObjectURL(code), { type: 'module' });
   }
-  return WebAssembly.compile(await response.arrayBuffer());
 }
 
-function startWorker(start: WorkerStart): WorkerHandle {
-  const worker = new Worker(new URL('./kernels/worker.js', import.meta.url), { type: 'module' });
+function startWorker(start: WorkerStart, folder?: Place): WorkerHandle {
+  const worker = workerOf(folder);
   const ready = new Promise<void>((resolve, reject) => {
     worker.onmessage = () => resolve();
-    worker.onerror = (event) => reject(new PlatformError(`A WebAssembly worker did not start: ${event.message}`));
+    worker.onerror = (event) => reject(new PlatformError(`a worker did not load: ${event.message ?? 'no answer'}`));
   });
   worker.postMessage(start);
   return { ready, terminate: () => worker.terminate() };
@@ -42,7 +44,9 @@ export const browserHost: Host = {
   get mayBlock() {
     return typeof document === 'undefined';
   },
-  compileWasm,
+  compileWasm: async (variant, folder) =>
+    WebAssembly.compile(await fetchBytes(folder === undefined ? FILES[variant]() : within(folder, `${variant}.wasm`))),
+  readFile: fetchBytes,
   startWorker,
   log: (line) => console.log(line),
   warn: (message) => console.warn(message),

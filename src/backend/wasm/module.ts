@@ -4,7 +4,7 @@
  */
 import { LifetimeError, messageOf, OutOfMemoryError, PlatformError } from '../../base/errors.ts';
 import type { KernelModule, TypedArray } from '../compiled/module.ts';
-import type { Host, WasmVariant, WorkerHandle } from '../host.ts';
+import type { Host, Place, WasmVariant, WorkerHandle } from '../host.ts';
 import { MAX_ARGUMENTS } from '../kernels.ts';
 import { LinearMemory } from './linear-memory.ts';
 
@@ -34,17 +34,28 @@ const INITIAL_PAGES = 32;
 const MAXIMUM_PAGES = [65536, 32768, 16384];
 const STACK_BYTES = 2 ** 20;
 
+/** What `kernels` of createBackend gives: a folder, or one file. */
+export interface OwnKernels {
+  readonly folder?: Place;
+  readonly file?: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * The WebAssembly kernels: with relaxed SIMD where the engine has it, with threads where memory can be shared and more
- * than one is asked for.
+ * than one is asked for. A file of one's own says by itself whether it has these.
  * @throws if the file is missing or the engine lacks WebAssembly SIMD.
  */
-export async function createWasmModule(host: Host, requestedThreads: number): Promise<KernelModule> {
-  const numThreads = host.sharesMemory ? requestedThreads : 1;
-  const shared = numThreads > 1;
+export async function createWasmModule(
+  host: Host,
+  requestedThreads: number,
+  { folder, file }: OwnKernels = {},
+): Promise<KernelModule> {
+  const wanted = host.sharesMemory ? requestedThreads : 1;
   const relaxed = useRelaxed(host.instructionSet);
-  const variant: WasmVariant = `kernels${relaxed ? '-relaxed' : ''}${shared ? '-threads' : ''}`;
-  const module = await host.compileWasm(variant);
+  const variant: WasmVariant = `kernels${relaxed ? '-relaxed' : ''}${wanted > 1 ? '-threads' : ''}`;
+  const module = file ? await compileOwn(file) : await host.compileWasm(variant, folder);
+  const shared = hasThreads(module);
+  const numThreads = shared ? wanted : 1;
   const memory = createMemory(shared);
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const exports = instance.exports as unknown as WasmExports;
@@ -57,12 +68,33 @@ export async function createWasmModule(host: Host, requestedThreads: number): Pr
     if (stack === 0)
       throw new OutOfMemoryError(`No memory for the stacks of ${numThreads} WebAssembly threads: use fewer.`);
     const stackTop = stack + STACK_BYTES;
-    const worker = host.startWorker({ module, memory, index, stackTop });
-    // Not awaited: a job is done by whichever threads are there.
-    worker.ready.catch((error) => host.warn(startFailure(error)));
-    workers.push(worker);
+    try {
+      const worker = host.startWorker({ module, memory, index, stackTop }, folder);
+      // Not awaited: a job is done by whichever threads are there.
+      worker.ready.catch((error) => host.warn(startFailure(error)));
+      workers.push(worker);
+    } catch (error) {
+      host.warn(startFailure(error));
+      break;
+    }
   }
   return new WasmModule(exports, memory, blocks, workers);
+}
+
+const hasThreads = (module: WebAssembly.Module): boolean =>
+  WebAssembly.Module.exports(module).some(({ name }) => name === 'stop');
+
+async function compileOwn(file: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  let reason = 'other WebAssembly';
+  try {
+    const module = await WebAssembly.compile(file);
+    if (WebAssembly.Module.exports(module).some(({ name }) => name === 'slots_address')) return module;
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  throw new PlatformError(
+    `The file that \`kernels\` gives holds no kernels for this engine (${reason}): give performers/kernels/kernels.wasm.`,
+  );
 }
 
 function startFailure(error: unknown): string {
