@@ -141,7 +141,7 @@ const QUICK = {
   },
   // The types of onnxruntime-web, which a guide uses, need those of pages.
   'bundler: types of an app for Bun or a server, and of the guides': async (app) => {
-    compile(app, ['app.ts', 'entries.ts', ...writeGuides(app)], { ...BUNDLER, lib: DOM, types: ['node'] });
+    compile(app, ['app.ts', 'wasm.d.ts', 'entries.ts', ...writeGuides(app)], { ...BUNDLER, lib: DOM, types: ['node'] });
   },
   'bundler: types of a page, without those of Node': async (app) => {
     compile(app, ['page.ts', 'wasm.d.ts', 'entries.ts'], { ...BUNDLER, lib: DOM, types: [] });

@@ -19,9 +19,9 @@ export interface BackendOptions {
   /** Default: `PERFORMERS_THREADS` in Node, else the number of processors. At least 1. */
   readonly numThreads?: number | undefined;
   /**
-   * Where the compiled kernels are, for a bundle or a page that does not have them beside it: a folder with the files of
-   * `performers/kernels/`, or one of its .wasm files. A folder and a file are addresses, or paths in Node; a file may also
-   * be its bytes. `kernels.wasm` and `kernels-relaxed.wasm` compute on one thread. Default: beside the library.
+   * Where the compiled kernels are: a folder with the files of `performers/kernels/`, or one of its .wasm files. Both are
+   * given by an address or, in Node, a path; a file may also be its bytes. `kernels.wasm` and `kernels-relaxed.wasm` compute
+   * on one thread. Default: beside the library.
    */
   readonly kernels?: string | URL | Uint8Array<ArrayBuffer> | ArrayBuffer | undefined;
   /**

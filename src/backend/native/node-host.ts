@@ -38,9 +38,9 @@ function localPath(place: Place): string | undefined {
 }
 
 /**
- * A file of the kernels in `folder`. By default dist/kernels: beside this file once bundled into dist/, three folders up when run from
- * src/backend/native/, in an installed package where this file is part of a bundle. A file in the folder PERFORMERS_KERNELS
- * comes before these, such as a build with sanitizers.
+ * A file of the kernels in `folder`, by default in dist/kernels. That folder is beside this file in dist/, three folders up
+ * from src/backend/native/, and in an installed package for a bundle. A file in the folder PERFORMERS_KERNELS comes before
+ * these, such as a build with sanitizers.
  */
 function kernelFile(name: string, folder?: Place): string {
   if (folder !== undefined) {
