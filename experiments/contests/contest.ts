@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { findCheckpoint, restoreModel } from '../../src/entries/internal.ts';
+import { findCheckpoint, loadTransformer, restoreModel } from '../../src/entries/internal.ts';
 import { type Backend, Transformer, type TransformerOptions } from '../../src/entries/performers.ts';
 import {
   type Evaluation,
@@ -23,6 +23,8 @@ import { mean } from '../results/statistics.ts';
 export interface Contestant {
   readonly name: string;
   readonly model: TransformerOptions;
+  /** Where the weights come from that a run begins with: a directory whose model differs in attention alone. Default: new ones. */
+  readonly start?: ((training: TrainingConfiguration) => string) | undefined;
 }
 
 /** What all contestants are trained and judged on. */
@@ -87,18 +89,26 @@ export async function holdContest(
   return outcomes.map((runs) => (runs.length > 1 ? meanOutcome(runs) : (runs[0] as ContestOutcome)));
 }
 
+/** Where a run of a contestant trains: named by what determines its result. */
+export function contestantDirectory(
+  { name, model, start }: Contestant,
+  training: TrainingConfiguration,
+  { fingerprint }: Contest,
+  { directory }: Pick<ExperimentContext, 'directory'>,
+): string {
+  const begun = start ? [basename(start(training))] : [];
+  const identity = JSON.stringify([model, { ...training, checkpointEvery: 0 }, fingerprint, ...begun]);
+  const slug = name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  return join(directory, `${slug}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`);
+}
+
 async function take(
   contestant: Contestant,
   training: TrainingConfiguration,
   contest: Contest,
   context: ExperimentContext,
 ): Promise<ContestOutcome> {
-  const identity = JSON.stringify([contestant.model, { ...training, checkpointEvery: 0 }, contest.fingerprint]);
-  const slug = contestant.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
-  const directory = join(
-    context.directory,
-    `${slug}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}`,
-  );
+  const directory = contestantDirectory(contestant, training, contest, context);
   const path = join(directory, 'outcome.json');
   const stored = await readFile(path, 'utf8').catch(() => undefined);
   if (stored !== undefined) return outcome.parse(JSON.parse(stored));
@@ -138,13 +148,13 @@ function meanOutcome(runs: readonly ContestOutcome[]): ContestOutcome {
 }
 
 async function trainAndEvaluate(
-  { name, model: options }: Contestant,
+  contestant: Contestant,
   training: TrainingConfiguration,
   { data, fingerprint, validation, tests }: Contest,
   directory: string,
   { backend, signal, progress }: ExperimentContext,
 ): Promise<ContestOutcome> {
-  const { model, resume } = await begin(backend, options, training.seed, directory);
+  const { model, resume } = await begin(backend, contestant, training, directory);
   const seconds: number[] = [];
   const tokens: number[] = [];
   let failure: string | undefined;
@@ -178,7 +188,7 @@ async function trainAndEvaluate(
       signal.throwIfAborted();
     }
     return {
-      name,
+      name: contestant.name,
       numParameters: model.numParameters,
       curve: await readCurve(join(directory, 'metrics.jsonl')),
       tests: scores,
@@ -199,12 +209,22 @@ function median(values: readonly number[]): number {
 
 const scoreOf = ({ loss, accuracy }: Evaluation) => ({ loss, accuracy });
 
-/** A new model, or that of the newest checkpoint with what its run needs. */
-async function begin(backend: Backend, options: TransformerOptions, seed: number, directory: string) {
+/** A model as it starts, or that of the newest checkpoint with what its run needs. */
+async function begin(
+  backend: Backend,
+  { model: options, start }: Contestant,
+  training: TrainingConfiguration,
+  directory: string,
+) {
   const newest = await findCheckpoint(directory).catch(() => undefined);
-  if (newest === undefined) return { model: new Transformer(backend, options, seed), resume: undefined };
-  const checkpoint = await loadCheckpoint(newest);
-  return { model: restoreModel(backend, checkpoint, newest), resume: { checkpoint, directory: newest } };
+  if (newest !== undefined) {
+    const checkpoint = await loadCheckpoint(newest);
+    return { model: restoreModel(backend, checkpoint, newest), resume: { checkpoint, directory: newest } };
+  }
+  if (start === undefined) return { model: new Transformer(backend, options, training.seed), resume: undefined };
+  const { model } = await loadTransformer(backend, start(training));
+  model.replaceAttention({ attention: options.attention }, training.seed);
+  return { model, resume: undefined };
 }
 
 async function readCurve(path: string): Promise<ContestOutcome['curve']> {

@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Contest, type Contestant, holdContest } from '../../experiments/contests/contest.ts';
+import { type Contest, type Contestant, contestantDirectory, holdContest } from '../../experiments/contests/contest.ts';
 import { evaluationWindows, fromTexts, trainingWindows } from '../../src/entries/data.ts';
 import { type Backend, createBackend } from '../../src/entries/performers.ts';
 import { ByteTokenizer } from '../../src/entries/tokenizers.ts';
+import { parseTrainingConfiguration } from '../../src/entries/training.ts';
 
 let backend: Backend;
 let directory: string;
@@ -129,6 +130,26 @@ describe('a contest', () => {
     const { seen, context: again } = context(join(directory, 'all'));
     expect(values(await holdContest(contestants, { ...contest, numRuns: 3 }, again))).toEqual(values(together));
     expect(seen).toEqual([]);
+  });
+
+  test('begins with the weights of another run, under an attention of its own', async () => {
+    const configuration = parseTrainingConfiguration(training);
+    const { context: here } = context();
+    const [teacher] = await holdContest(contestants.slice(0, 1), contest, here);
+    const still = { ...contest, training: { ...training, learningRate: 1e-12 } };
+    const start = () => contestantDirectory(contestants[0]!, configuration, contest, here);
+    const [exact, favor, fresh] = await holdContest(
+      [{ ...contestants[0]!, start }, { ...contestants[1]!, start }, contestants[0]!],
+      still,
+      here,
+    );
+    // Steps of 1e-12 leave the weights as they were.
+    expect(exact!.tests.test!.loss).toBeCloseTo(teacher!.tests.test!.loss, 6);
+    const differences = [favor, fresh].map((one) => Math.abs(one!.tests.test!.loss - teacher!.tests.test!.loss));
+    expect(Math.min(...differences)).toBeGreaterThan(1e-6);
+    expect(differences[0]).toBeLessThan(differences[1]!);
+    // A start is part of what determines a result.
+    expect(readdirSync(directory)).toHaveLength(4);
   });
 
   test('continues when a contestant diverges, and says why', async () => {
