@@ -30,6 +30,7 @@ const LONG = [
   'attention/long-scores',
   'attention/lsh',
   'attention/maps',
+  'attention/near-field-long',
   'attention/options',
   'backend/memory',
   'backend/reference',
