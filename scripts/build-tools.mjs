@@ -67,11 +67,11 @@ export function replaceFile(path, contents) {
   renameSync(temporary, target);
 }
 
-/** Runs `work` on every item, as many at a time as there are processors. */
+/** Runs `work` on every item and its index, as many at a time as there are processors. */
 export async function inParallel(items, work, width = availableParallelism()) {
   let next = 0;
   const lane = async () => {
-    while (next < items.length) await work(items[next++]);
+    while (next < items.length) await work(items[next], next++);
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }
@@ -98,13 +98,25 @@ export function runProgram(program, args, options = {}) {
 
 /**
  * Runs a step and prints one line with its time. `work` returns what was done in a few words, or undefined if there was
- * nothing to do. Quiet: prints only steps that did something, to standard error; words that start with `skipped` count
- * as nothing.
+ * nothing to do. `work` gets a function that tells what is done at the moment, such as which file of how many. A terminal
+ * shows that in one line that changes, other outputs a line for each tenth. Quiet: prints only steps that do something,
+ * to standard error; words that start with `skipped` count as nothing.
  */
 export async function step(name, quiet, work) {
   const start = performance.now();
-  const done = await work();
-  const line = `${name.padEnd(18)} ${done ?? 'up to date'} (${((performance.now() - start) / 1000).toFixed(1)} s)\n`;
-  if (!quiet) process.stdout.write(line);
-  else if (done && !done.startsWith('skipped')) process.stderr.write(line);
+  const stream = quiet ? process.stderr : process.stdout;
+  const say = (text) => stream.write(`${name.padEnd(18)} ${text}\n`);
+  let tenth = -1;
+  const doing = (what, index = 0, count = 1) => {
+    if (stream.isTTY)
+      return stream.write(`\r\x1b[K${name.padEnd(18)} ${count > 1 ? `${index + 1} of ${count}: ` : ''}${what}`);
+    if (Math.floor((10 * index) / count) === tenth) return;
+    tenth = Math.floor((10 * index) / count);
+    say(count > 1 ? `${index + 1} of ${count}: ${what}` : what);
+  };
+  const done = await work(doing);
+  if (stream.isTTY) stream.write('\r\x1b[K');
+  if (!quiet || (done && !done.startsWith('skipped'))) {
+    say(`${done ?? 'up to date'} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  }
 }

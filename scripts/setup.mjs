@@ -36,8 +36,9 @@ function isInstalled() {
   );
 }
 
-async function install() {
+async function install(doing) {
   if (isInstalled()) return undefined;
+  doing('installing what package-lock.json lists');
   // Not `npm ci`, which refuses a lock file that lacks the optional packages of other platforms. A partial registry
   // mirror makes such lock files. This call installs the locked versions too, and leaves the lock file alone.
   const args = ['install', '--no-save', '--no-audit', '--no-fund'];
@@ -52,7 +53,7 @@ async function install() {
 const workerKey = () =>
   hashFiles([...listFiles('src/backend', /\.ts$/), ...listFiles('src/base', /\.ts$/), 'tsdown.config.ts']);
 
-async function bundle() {
+async function bundle(doing) {
   if (process.argv.includes('--kernels') && isFresh(WORKER, workerKey())) return 'skipped (--kernels)';
   const sources = ['src', 'cli', 'bench', 'demo'].flatMap((folder) => listFiles(folder, /\.(ts|json)$/));
   const experiments = listFiles('experiments', /(\.ts|config\.json)$/);
@@ -63,6 +64,7 @@ async function bundle() {
   const keyOf = (output) => (output === WORKER ? workerKey() : key);
   if (outputs.every(([output]) => isFresh(output, keyOf(output)))) return undefined;
   const start = Date.now();
+  doing('bundling the library, the command line and their types');
   await runProgram(process.execPath, ['node_modules/tsdown/dist/run.mjs']);
   removeOlder(start);
   for (const [output] of outputs) markFresh(output, keyOf(output));

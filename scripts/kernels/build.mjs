@@ -7,7 +7,7 @@ import { buildWasm } from './wasm.mjs';
 
 export async function buildKernels({ quiet = false, native = true, wasm = true } = {}) {
   await step('kernel calls', quiet, () => generateKernels().join(', ') || undefined);
-  if (native) await step('native kernels', quiet, buildNative);
+  if (native) await step('native kernels', quiet, (doing) => buildNative({ doing }));
   if (wasm) await step('wasm kernels', quiet, buildWasm);
 }
 

@@ -74,8 +74,8 @@ const SANITIZE_FLAGS = [
   '-fno-omit-frame-pointer',
 ];
 
-/** Builds what has changed; returns what was done in a few words, or undefined. */
-export async function buildNative({ sanitize = false } = {}) {
+/** Builds what has changed; returns what was done in a few words, or undefined. @param doing is told each file */
+export async function buildNative({ sanitize = false, doing = () => {} } = {}) {
   const sets = INSTRUCTION_SETS[process.arch];
   if (!sets || process.platform === 'win32') return undefined;
   const compiler = findCompiler();
@@ -106,7 +106,8 @@ export async function buildNative({ sanitize = false } = {}) {
   for (const job of jobs) job.key = hash(common, job.flags.join(' '), hashFiles(withHeaders(job.source)));
 
   const stale = jobs.filter((job) => !isFresh(job.object, job.key));
-  await inParallel(stale, async ({ source, object, flags, key }) => {
+  await inParallel(stale, async ({ source, object, flags, key }, index) => {
+    doing(`${compiler.program} ${source}`, index, stale.length);
     mkdirSync(dirname(join(root, object)), { recursive: true });
     const temporary = `${object}.${process.pid}.tmp`;
     await runProgram(compiler.program, [...flags, '-c', source, '-o', temporary]).catch((error) => {

@@ -43,8 +43,8 @@ const LINK_FLAGS = [
 ];
 const SHARED_FLAGS = ['-Wl,--shared-memory,--max-memory=4294967296'];
 
-/** Builds what has changed; returns what was done in a few words, or undefined. */
-export async function buildWasm() {
+/** Builds what has changed; returns what was done in a few words, or undefined. @param doing is told each file */
+export async function buildWasm(doing = () => {}) {
   const headerPaths = listFiles('kernels', /\.h$/);
   const compiler = readText('node_modules/@yowasp/clang/package.json');
   const sources = listFiles('kernels', /\.cc$/).filter((path) => path !== 'kernels/bindings/node.cc');
@@ -76,7 +76,8 @@ export async function buildWasm() {
   const files = toTree(sources.concat(headerPaths));
   const clang = startClang(Math.min(availableParallelism(), Math.max(staleObjects.length, 1)));
   try {
-    await inParallel(staleObjects, async ({ source, path, flags, key }) => {
+    await inParallel(staleObjects, async ({ source, path, flags, key }, index) => {
+      doing(`clang ${source}`, index, staleObjects.length);
       const bytes = await clang.run([...flags, '-c', source, '-o', 'output.o'], files, 'output.o');
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), bytes);
