@@ -133,6 +133,14 @@ async function runAlone(app, bundle) {
 /** What is tried, in order: a name, and a function that throws where something is wrong. */
 const QUICK = {
   'the pages of the package link to what is there': followLinks,
+  'the command line names commands of an installed package': async (app) => {
+    const cli = join(app, 'node_modules/performers/dist/cli.js');
+    expectOutput(await node(app, cli, '--version'), new RegExp(`^performers ${manifest.version}\\n$`));
+    expectOutput(
+      await node(app, cli, 'info', '--help'),
+      /npx performers info .*\n.*\n {2}node_modules\/performers\/docs\/training\.md/,
+    );
+  },
   'NodeNext: types of every entry, and their names; import and require in Node': async (app) => {
     const program = compile(app, ['app.ts', 'required.cts', 'entries.ts'], NODE_NEXT);
     await compareNames(app, program, program.getSourceFile(join(app, 'entries.ts')));

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import pico from 'picocolors';
 import { mobyDickPath } from '../../experiments/sources/moby-dick.ts';
 import { datasetText, orderKModel, type PartName, trainingWindows } from '../../src/entries/data.ts';
-import { brotliBitsPerCharacter, parseConfiguration } from '../../src/entries/internal.ts';
+import { brotliBitsPerCharacter, commandLine, parseConfiguration } from '../../src/entries/internal.ts';
 import { type Backend, createBackend, streamText } from '../../src/entries/performers.ts';
 import { type Evaluation, evaluate, Trainer } from '../../src/entries/training.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
@@ -276,8 +276,8 @@ async function sample(run: Run, flags: DemoFlags, signal: AbortSignal): Promise<
   if (wasInterrupted()) return;
   say(
     pico.dim(
-      `\nMore:  npm run -s performers -- generate --model ${join(flags.out, 'performer')} --prompt "The whale" --tokens 300\n` +
-        'Your own text:  npm run -s performers -- train --data "books/*.txt" --out runs/mine',
+      `\nMore:  ${commandLine()} generate --model ${join(flags.out, 'performer')} --prompt "The whale" --tokens 300\n` +
+        `Your own text:  ${commandLine()} train --data "books/*.txt" --out runs/mine`,
     ),
   );
 }

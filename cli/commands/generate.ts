@@ -1,6 +1,7 @@
+import { addAbortSignal } from 'node:stream';
 import { Command } from 'commander';
 import { findCheckpoint } from '../../src/entries/internal.ts';
-import { createBackend, loadModel, streamText } from '../../src/entries/performers.ts';
+import { createBackend, DataError, loadModel, streamText } from '../../src/entries/performers.ts';
 import { type Mode, type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal, wasInterrupted } from '../interrupt.ts';
 import { fraction, nonNegativeNumber, positiveInteger, wholeNumber } from '../options.ts';
@@ -28,7 +29,7 @@ export function generateCommand(): Command {
   const command = new Command('generate')
     .description('Continue a prompt, token by token. A Performer spends the same time on every token.')
     .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
-    .requiredOption('--prompt <text>', 'what to continue; at least one character')
+    .requiredOption('--prompt <text>', 'what to continue, at least one character; - reads standard input to its end')
     .option('--tokens <n>', 'tokens to generate', positiveInteger, 256)
     .option('--temperature <t>', 'divides the logits; 0 = always the likeliest token', nonNegativeNumber, 0.8)
     .option('--top-k <k>', 'choose among the k likeliest tokens; 0 = all', wholeNumber, 0)
@@ -43,8 +44,25 @@ export function generateCommand(): Command {
   }));
 }
 
+/** The text of standard input. The line end that editors and echo leave at the end is no part of a prompt. */
+async function readInput(signal: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of addAbortSignal(signal, process.stdin)) chunks.push(chunk);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r?\n$/, '');
+  } catch {
+    throw new DataError('The prompt on standard input is not UTF-8: convert the text first.');
+  }
+}
+
 async function generate(flags: GenerateFlags): Promise<void> {
   const signal = interruptSignal();
+  const prompt = flags.prompt === '-' ? await readInput(signal) : flags.prompt;
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
     const { model, tokenizer } = await loadModel(backend, flags.model, { signal });
@@ -52,14 +70,14 @@ async function generate(flags: GenerateFlags): Promise<void> {
     const options = { maxTokens: tokens, temperature, topK, topP, seed, signal };
     const start = performance.now();
     let text = '';
-    for await (const piece of streamText(model, tokenizer, flags.prompt, options)) {
-      if (!flags.json) process.stdout.write(text === '' ? flags.prompt + piece : piece);
+    for await (const piece of streamText(model, tokenizer, prompt, options)) {
+      if (!flags.json) process.stdout.write(text === '' ? prompt + piece : piece);
       text += piece;
     }
     const seconds = (performance.now() - start) / 1000;
     const rate = tokens / seconds;
     if (flags.json) {
-      printJson({ prompt: flags.prompt, text, tokens, seconds, tokensPerSecond: rate, backend: backend.description });
+      printJson({ prompt, text, tokens, seconds, tokensPerSecond: rate, backend: backend.description });
     } else {
       process.stdout.write('\n');
       if (!signal.aborted)

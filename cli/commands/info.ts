@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { crossoverLength } from '../../src/entries/inspect.ts';
-import { isCheckpoint, loadTransformer, readNewest } from '../../src/entries/internal.ts';
-import { createBackend, type Transformer } from '../../src/entries/performers.ts';
+import { commandLine, isCheckpoint, loadTransformer, readNewest } from '../../src/entries/internal.ts';
+import { ConfigurationError, createBackend, type Transformer } from '../../src/entries/performers.ts';
 import { loadCheckpoint, type TrainingState } from '../../src/entries/training.ts';
 import { withModes } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -10,24 +10,29 @@ import { formatCount, printJson } from '../output.ts';
 import { readTokenizerFile } from '../training/tokenizer-file.ts';
 
 interface InfoFlags extends BackendFlags {
-  model: string;
+  model?: string;
   json?: boolean;
 }
 
 export function infoCommand(): Command {
   const command = new Command('info')
     .description('Say what a model is: its configuration, size, tokenizer and training.')
-    .requiredOption('--model <dir>', 'a run (its newest checkpoint is taken) or one checkpoint')
+    .argument('[dir]', 'a run (its newest checkpoint is taken) or one checkpoint')
+    .option('--model <dir>', 'the same as an option')
     .addOption(jsonOption());
   for (const option of backendOptions()) command.addOption(option);
   return withModes<InfoFlags>(command, {}, info);
 }
 
-async function info(flags: InfoFlags): Promise<void> {
+async function info(flags: InfoFlags, argument: string): Promise<void> {
+  if (argument && flags.model)
+    throw new ConfigurationError(`info takes ${argument} or --model ${flags.model}: give one.`);
+  const given = argument || flags.model;
+  if (!given) throw new ConfigurationError(`info needs the directory of a model: ${commandLine()} info runs/mine.`);
   const signal = interruptSignal();
   const backend = await createBackend({ backend: flags.backend, numThreads: flags.threads });
   try {
-    const { model, directory, tokenizer, training } = await readNewest(flags.model, async (newest) => {
+    const { model, directory, tokenizer, training } = await readNewest(given, async (newest) => {
       const training = await trainingOf(newest, signal);
       const tokenizer = (await readTokenizerFile(newest))?.tokenizer;
       return { ...(await loadTransformer(backend, newest, { signal })), tokenizer, training };

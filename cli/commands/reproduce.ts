@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pico from 'picocolors';
-import { parseJson } from '../../src/entries/internal.ts';
+import { commandLine, parseJson } from '../../src/entries/internal.ts';
 import { type Backend, ConfigurationError, createBackend } from '../../src/entries/performers.ts';
 import { type PlannedFlags, planned } from '../command.ts';
 import { interruptSignal } from '../interrupt.ts';
@@ -111,7 +111,7 @@ async function perform(
   const context = { backend, signal, directory: join(directory, 'runs'), progress: progress.update.bind(progress) };
   const outcome = await experiment.perform(flags, context).finally(() => progress.stop());
   const seconds = (performance.now() - start) / 1000;
-  const result = storedResult(name, outcome, { backend, command: commandLine(name, flags), seconds });
+  const result = storedResult(name, outcome, { backend, command: commandOf(name, flags), seconds });
   await writeResult(directory, experiment.draw(result.numbers, result.configuration), result);
   if (flags.page !== undefined) {
     await writeFile(flags.page, updatePage(await readFile(flags.page, 'utf8'), experiment, result));
@@ -122,9 +122,9 @@ async function perform(
 }
 
 /** The command that gives this figure again. */
-function commandLine(name: string, flags: ReproduceFlags): string {
+function commandOf(name: string, flags: ReproduceFlags): string {
   const config = flags.config === undefined ? '' : ` --config ${flags.config}`;
-  return `npm run -s performers -- reproduce ${name}${flags.quick ? ' --quick' : ''}${config}`;
+  return `${commandLine()} reproduce ${name}${flags.quick ? ' --quick' : ''}${config}`;
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 /** What `train` and `finetune` have in common: their options, and how a run is carried out. */
 import { Option } from 'commander';
 import { type DatasetFormat, datasetFormats } from '../../src/entries/data.ts';
-import { usualFraction } from '../../src/entries/internal.ts';
+import { commandLine, usualFraction } from '../../src/entries/internal.ts';
 import { type Backend, ConfigurationError, createBackend } from '../../src/entries/performers.ts';
 import type { Objective } from '../../src/entries/training.ts';
 import type { Mode, PlannedFlags } from '../command.ts';
@@ -182,9 +182,7 @@ export async function carryOut(
     await store.close();
     if (result.interrupted) {
       process.exitCode = 130;
-      say(
-        `Stopped at step ${result.step}. Continue with:\n  npm run -s performers -- ${command} --resume --out ${out}`,
-      );
+      say(`Stopped at step ${result.step}. Continue with:\n  ${commandLine()} ${command} --resume --out ${out}`);
     } else {
       await finished(run);
       say(`${describeSpeed(result)}; ${result.checkpoint}`);

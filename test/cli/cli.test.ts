@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CommandResult, interrupted, performers as run } from './performers.ts';
+import { type CommandResult, cli, environment, interrupted, performers as run } from './performers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'performers-cli-'));
 const at = (name: string) => join(directory, name);
@@ -58,6 +59,17 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('performers', () => {
+  it('continues a prompt from standard input, whose last line end is no part of the prompt', () => {
+    const generate = ['generate', '--model', at('run'), '--tokens', '4', '--json', '--prompt'];
+    const written = (input: string | Uint8Array) =>
+      spawnSync(process.execPath, [cli, ...generate, '-'], { input, encoding: 'utf8', env: environment });
+    const { text, prompt } = JSON.parse(written('The whale\n').stdout);
+    expect(prompt).toBe('The whale');
+    expect(text).toBe(JSON.parse(performers(...generate, 'The whale').stdout).text);
+    expect(written(Uint8Array.of(0x41, 0xff)).stderr).toMatch(/standard input is not UTF-8/);
+    expect(written('').stderr).toMatch(/no tokens/);
+  });
+
   it('trains, says what it made, and keeps the last checkpoints', () => {
     const names = readdirSync(at('run/checkpoints')).sort();
     expect(names).toEqual(['step-00000002', 'step-00000004', 'step-00000006']);
@@ -67,6 +79,7 @@ describe('performers', () => {
       .map((line) => JSON.parse(line));
     expect(metrics.filter((line) => 'loss' in line).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
     const { stdout } = performers('info', '--model', at('run'), '--json');
+    expect(performers('info', at('run'), '--json').stdout).toBe(stdout);
     const info = JSON.parse(stdout);
     expect(info).toMatchObject({ step: 6, tokenizer: { vocabSize: 256 }, model: { dModel: 12, numHeads: 3 } });
     // Tied embeddings 256·12, four 12×12 projections and two feed-forward layers with biases, three norms; rotary positions.
@@ -237,6 +250,8 @@ describe('bad input: one sentence, a non-zero exit', () => {
   });
 
   it('models', () => {
+    expectFailure(['info'], 'info needs the directory of a model');
+    expectFailure(['info', at('run'), '--model', at('run')], 'give one');
     expectFailure(['info', '--model', at('nowhere')], 'nowhere');
     expectFailure(['info', '--model', directory], 'holds no model');
     expectFailure(['generate', '--model', at('run'), '--prompt', ''], 'no tokens');
