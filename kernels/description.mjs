@@ -1,5 +1,5 @@
 /**
- * Every kernel, described once. `scripts/generate-kernels.mjs` makes of this file the C++ declarations
+ * Every kernel, described once. Those that are `isForTraining` are left out of the WebAssembly files for inference. `scripts/generate-kernels.mjs` makes of this file the C++ declarations
  * (kernels/generated/kernels.h), the backend's types and calls in TypeScript and the table docs/kernels.md. The notation is read by
  * `scripts/generate/description.mjs`, from which a further backend can generate its own calls.
  *
@@ -414,6 +414,7 @@ export const kernels = {
     arguments: { kind: 'one of UnaryKind', x: 'in [count]', out: 'out [count]', count: 'size = length of out' },
   },
   activation_backward: {
+    isForTraining: true,
     about: 'dX = dOut ∘ f′(x).',
     positional: true,
     arguments: {
@@ -436,6 +437,7 @@ export const kernels = {
     },
   },
   squared_norm: {
+    isForTraining: true,
     about: 'Partial sums of x², one for every NORM_BLOCK elements.',
     arguments: {
       x: 'in [count]',
@@ -493,6 +495,7 @@ export const kernels = {
     },
   },
   softmax_backward: {
+    isForTraining: true,
     about: 'The gradient of what softmax gave; a weight of exactly 0 takes no part. dX may be the memory of dOut.',
     arguments: {
       out: 'in [rows, width]',
@@ -518,6 +521,7 @@ export const kernels = {
     },
   },
   layer_norm_backward: {
+    isForTraining: true,
     about: 'The gradient of the rows.',
     arguments: {
       x: 'in [rows, width]',
@@ -531,6 +535,7 @@ export const kernels = {
     },
   },
   layer_norm_backward_parameters: {
+    isForTraining: true,
     about: 'The gradients of gamma and beta, overwritten.',
     arguments: {
       x: 'in [rows, width]',
@@ -557,6 +562,7 @@ export const kernels = {
     },
   },
   embedding_backward: {
+    isForTraining: true,
     about: 'dTable[ids[i]] += dOut[i].',
     arguments: {
       ids: 'in int32 [count] below tableRows',
@@ -584,6 +590,7 @@ export const kernels = {
     },
   },
   dropout: {
+    isForTraining: true,
     about:
       'out = x ∘ keep/(1 − rate). Element i is kept if word i mod 4 of Philox4x32-10 at counter i div 4 is at least rate·2³². The output may be x.',
     arguments: {
@@ -597,6 +604,7 @@ export const kernels = {
     },
   },
   softmax_cross_entropy: {
+    isForTraining: true,
     about:
       'loss[r] = −log softmax(logits[r])[targets[r]]; dLogits, which may be logits, = (softmax − onehot)·gradientScale. A negative target gives 0; correct[r] is 1 if the target is the argmax.',
     arguments: {
@@ -611,6 +619,7 @@ export const kernels = {
     },
   },
   softmax_kl_divergence: {
+    isForTraining: true,
     about:
       'loss[r] = KL(p ‖ q) in nats, p = softmax(targets[r]·inverseTemperature), q that of logits; dLogits, which may be either, = (q − p)·gradientScale.',
     arguments: {
@@ -626,6 +635,7 @@ export const kernels = {
     },
   },
   adamw: {
+    isForTraining: true,
     about:
       'Decoupled weight decay: x −= learningRate·(m̂/(√v̂ + epsilon) + weightDecay·x) with m̂ = m/correction1, v̂ = v/correction2 and the gradient times gradientScale.',
     arguments: {
@@ -663,6 +673,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * lengthQ * lengthK * (dHead + dValue) * (causal ? 0.5 : 1)',
   },
   softmax_attention_backward: {
+    isForTraining: true,
     about: 'Gradients of softmax_attention. out and logSumExp may be those of more keys: far_field.',
     arguments: {
       ...QUERIES,
@@ -716,6 +727,7 @@ export const kernels = {
     },
   },
   lsh_attention_backward: {
+    isForTraining: true,
     about: 'One call for each hash; dQ is the gradient of q in both of its roles.',
     arguments: {
       ...LSH,
@@ -786,6 +798,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * lengthQ * numFeatures * (dHead + dValue + 1)',
   },
   favor_backward: {
+    isForTraining: true,
     about: 'Gradients of the bidirectional form.',
     arguments: {
       ...QUERIES,
@@ -830,6 +843,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1)',
   },
   favor_causal_backward: {
+    isForTraining: true,
     about: 'Gradients of favor_causal started from empty states, from the snapshots that it left.',
     arguments: {
       ...QUERIES,
@@ -869,6 +883,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * (dHead + dValue + 1)',
   },
   far_field_backward: {
+    isForTraining: true,
     about:
       'Adds to the gradients what far_field gives, started from empty states. The snapshots are those that far_field left; out and shares are those of all keys.',
     arguments: {
@@ -904,6 +919,7 @@ export const kernels = {
     flops: '2 * batchQ * heads * (lengthQ + lengthK) * numFeatures * dHead',
   },
   near_mass_backward: {
+    isForTraining: true,
     about:
       'Adds to the gradients what near_mass gives where the mass splits rows: out = kept·nearOut + the rest, so that logMass has the gradient kept·dOut·(nearOut − out).',
     arguments: {
@@ -946,6 +962,7 @@ export const kernels = {
 
   // — measurement —
   peak: {
+    isForTraining: true,
     about:
       'Independent multiply-adds x ← x/2 + 1, 3072·iterations flops in each unit; out is their limit 2 once iterations ≥ 4.',
     arguments: {

@@ -1,5 +1,7 @@
 // Builds the kernel table of one instruction set; argument lists are read off the generated declarations by template.
+// With INFERENCE_ONLY the table lacks the kernels for training, which the linker then leaves out.
 #include "table.h"
+#include "generated/inference.h"
 #include "kernels.h"
 
 namespace KERNELS_NAMESPACE {
@@ -29,7 +31,11 @@ template <class... A> constexpr int count(void (*)(Work, A...)) { return sizeof.
      callRun(name, Work{first, last, scratch}, slots, MakeIndices<count(name)>::Type());                         \
    }},
 
+#ifdef INFERENCE_ONLY
+static const KernelEntry entries[] = {INFERENCE_LIST(ENTRY)};
+#else
 static const KernelEntry entries[] = {KERNEL_LIST(ENTRY)};
+#endif
 
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { hashFiles, isFresh, listFiles, markFresh, readText, root } from './build-tools.mjs';
-import { cppHeader } from './generate/cpp.mjs';
+import { cppHeader, inferenceHeader } from './generate/cpp.mjs';
 import { readKernels, readOperations } from './generate/description.mjs';
 import { documentation } from './generate/documentation.mjs';
 import { checkedOperations, kernelCalls, kernelTypes, tracedCalls } from './generate/typescript.mjs';
@@ -16,6 +16,7 @@ function generate() {
   const operations = readOperations();
   return {
     'kernels/generated/kernels.h': cppHeader(kernels),
+    'kernels/generated/inference.h': inferenceHeader(kernels),
     'docs/kernels.md': documentation(kernels),
     'src/backend/kernels.ts': kernelTypes(operations),
     'src/backend/checks/operations.ts': checkedOperations(operations),

@@ -39,3 +39,15 @@ export function cppHeader(kernels) {
     '',
   ].join('\n');
 }
+
+/** kernels/generated/inference.h. */
+export function inferenceHeader(kernels) {
+  const names = kernels.filter(({ isForTraining }) => !isForTraining).map(({ name }) => `X(${name})`);
+  return [
+    `// ${NOTICE}`,
+    '// The kernels that are not for training alone, in the order of the table.',
+    '#pragma once',
+    `#define INFERENCE_LIST(X) ${names.join(' ')}`,
+    '',
+  ].join('\n');
+}

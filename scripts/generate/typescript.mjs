@@ -406,6 +406,12 @@ ${kernels.map(({ name, args }) => `  ${name}: ${args.filter(isPassed).length},`)
 
 export type KernelName = keyof typeof KERNEL_ARGUMENTS;
 
+/** Kernels that the WebAssembly files for inference lack. */
+export const TRAINING_KERNELS = [${kernels
+    .filter(({ isForTraining }) => isForTraining)
+    .map(({ name }) => `'${name}'`)
+    .join(', ')}] as const;
+
 /** The address of a storage that holds numbers of \`type\`. */
 export type AddressOf = (storage: Storage, type: DataType) => number;
 

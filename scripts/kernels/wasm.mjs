@@ -1,4 +1,5 @@
-// Builds the four WebAssembly files from the same kernels: {simd128, relaxed SIMD} × {one thread, threads}.
+// Builds the WebAssembly files from the same kernels: {simd128, relaxed SIMD} × {one thread, threads} × {all kernels, those
+// for inference}.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -35,6 +36,9 @@ const FLAGS = [
   '-Wall',
   '-Wextra',
 ];
+/** Kernels that few pages call: smaller code, which is slower. */
+const SMALL = /\/(near-mass|lsh-\w+(-\w+)?|strided)\.cc$/;
+const ATOMICS = ['-matomics'];
 const LINK_FLAGS = [
   '--target=wasm32-unknown-unknown',
   '-nostdlib',
@@ -52,20 +56,30 @@ export async function buildWasm(doing = () => {}) {
   const objects = [];
   const outputs = [];
   for (const [kind, kindFlags] of Object.entries(KINDS)) {
-    const compile = (source, threads) => {
-      const flags = [...FLAGS, ...kindFlags, ...(threads ? ['-matomics'] : []), `-DKERNELS_NAMESPACE=${kind}`];
+    const compile = (source, suffix = '', more = []) => {
+      const smaller = SMALL.test(source) ? ['-Oz'] : [];
+      const flags = [...FLAGS, ...smaller, ...kindFlags, ...more, `-DKERNELS_NAMESPACE=${kind}`];
       const name = source.slice('kernels/'.length);
-      const path = `build/wasm/${kind}/${name.replaceAll('/', '-')}${threads ? '' : '.single'}.o`;
+      const path = `build/wasm/${kind}/${name.replaceAll('/', '-')}${suffix}.o`;
       objects.push({ source: name, path, flags, key: hash(compiler, flags.join(' '), hashFiles(withHeaders(source))) });
       return objects.at(-1);
     };
-    const binding = 'kernels/bindings/wasm.cc';
-    const kernels = sources.filter((source) => source !== binding).map((source) => compile(source, true));
-    for (const threads of [false, true]) {
-      const parts = [...kernels, compile(binding, threads)];
-      const flags = [...LINK_FLAGS, ...(threads ? SHARED_FLAGS : [])];
-      const path = `dist/kernels/kernels${kind === 'relaxed' ? '-relaxed' : ''}${threads ? '-threads' : ''}.wasm`;
-      outputs.push({ path, parts, flags, key: hash(flags.join(' '), ...parts.map((part) => part.key)) });
+    const [binding, table] = ['kernels/bindings/wasm.cc', 'kernels/table.cc'];
+    const kernels = sources
+      .filter((source) => source !== binding && source !== table)
+      .map((source) => compile(source, '', ATOMICS));
+    const bindings = { '': compile(binding, '.single'), '-threads': compile(binding, '', ATOMICS) };
+    const tables = {
+      '': compile(table, '', ATOMICS),
+      '-inference': compile(table, '.inference', [...ATOMICS, '-DINFERENCE_ONLY']),
+    };
+    for (const [purpose, ownTable] of Object.entries(tables)) {
+      for (const [threads, ownBinding] of Object.entries(bindings)) {
+        const parts = [...kernels, ownTable, ownBinding];
+        const flags = [...LINK_FLAGS, ...(threads ? SHARED_FLAGS : [])];
+        const path = `dist/kernels/kernels${purpose}${kind === 'relaxed' ? '-relaxed' : ''}${threads}.wasm`;
+        outputs.push({ path, parts, flags, key: hash(flags.join(' '), ...parts.map((part) => part.key)) });
+      }
     }
   }
 

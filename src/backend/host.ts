@@ -2,8 +2,11 @@
 import type { NativeAddon } from './native/module.ts';
 import type { TraceSink } from './trace/event.ts';
 
-/** The WebAssembly builds: with relaxed SIMD (fused multiply-add) or not, with threads on shared memory or not. */
-export type WasmVariant = 'kernels' | 'kernels-relaxed' | 'kernels-threads' | 'kernels-relaxed-threads';
+/**
+ * The WebAssembly builds: all kernels or those for inference, with relaxed SIMD (fused multiply-add) or not, with threads on
+ * shared memory or not.
+ */
+export type WasmVariant = `kernels${'' | '-inference'}${'' | '-relaxed'}${'' | '-threads'}`;
 
 /** What a WebAssembly worker is started with. */
 export interface WorkerStart {

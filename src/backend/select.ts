@@ -8,7 +8,7 @@ import type { Host, Place } from './host.ts';
 import { createNativeModule } from './native/module.ts';
 import type { TraceEvent } from './trace/event.ts';
 import type { Backend, BackendName } from './types.ts';
-import { createWasmModule, type OwnKernels } from './wasm/module.ts';
+import { createWasmModule, type OwnKernels, type Purpose, purposes } from './wasm/module.ts';
 
 /** More threads than a processor has only cost memory. */
 const MAX_THREADS = 512;
@@ -24,6 +24,11 @@ export interface BackendOptions {
    * on one thread. Default: beside the library.
    */
   readonly kernels?: string | URL | Uint8Array<ArrayBuffer> | ArrayBuffer | undefined;
+  /**
+   * What the backend is for. `inference` fetches WebAssembly kernels that are about half as large; a gradient, a loss, dropout
+   * or an update then throws a PlatformError. No difference to the other backends. Default: training.
+   */
+  readonly purpose?: Purpose | undefined;
   /**
    * 1: prints a line for every call (name, time, GFLOP/s, shapes). 2: also stops at the first result that is NaN or infinite, and
    * says which call of which layer gave it. Default: `PERFORMERS_DEBUG` in Node, else 0.
@@ -47,6 +52,7 @@ export async function createBackendOn(host: Host, options: BackendOptions = {}):
     backend: option.string,
     numThreads: option.number,
     kernels: kernelsOption,
+    purpose: option.oneOf(...purposes),
     debug: option.number,
     trace: option.either(option.string, option.function),
   });
@@ -106,15 +112,20 @@ const kernelsOption: OptionKind = {
 const ONE_FILE = /^(data|blob):|\.wasm([?#].*)?$/i;
 
 /** What the option `kernels` gives; a file is read. */
-async function ownKernels(host: Host, { kernels, backend }: BackendOptions): Promise<OwnKernels> {
-  if (kernels === undefined) return {};
+async function ownKernels(host: Host, { kernels, backend, purpose }: BackendOptions): Promise<OwnKernels> {
+  if (kernels === undefined) return { purpose };
   if (backend === 'reference') {
     throw new ConfigurationError('The reference backend has no compiled kernels: leave out `kernels`, or choose wasm.');
   }
-  if (isPlace(kernels) && !ONE_FILE.test(String(kernels))) return { folder: kernels };
+  if (isPlace(kernels) && !ONE_FILE.test(String(kernels))) return { folder: kernels, purpose };
   if (backend === 'native') {
     throw new ConfigurationError(
       '`kernels` is one WebAssembly file: choose wasm, or give a folder that holds the addon.',
+    );
+  }
+  if (purpose !== undefined) {
+    throw new ConfigurationError(
+      '`kernels` is one file, which has its kernels: leave out `purpose`, or give a folder.',
     );
   }
   return { file: isPlace(kernels) ? await host.readFile(kernels) : bytesOf(kernels) };

@@ -1,12 +1,23 @@
 /** Kernels from elsewhere: `createBackend({ kernels })`. */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BackendOptions, createBackend } from '../../src/entries/performers.ts';
+import {
+  type Backend,
+  type BackendOptions,
+  createBackend,
+  ops,
+  scope,
+  type Tensor,
+  Transformer,
+  type TransformerOptions,
+  tensor,
+  valueAndGradients,
+} from '../../src/entries/performers.ts';
 import { hasAddon } from './available.ts';
 import { inNode } from './child.ts';
 
@@ -92,6 +103,74 @@ describe('kernels', () => {
     await expect(createBackend({ kernels: folder, backend: 'reference' })).rejects.toThrow(/no compiled kernels/);
     const kernels = new Uint8Array(bytes());
     await expect(createBackend({ kernels, backend: 'native' })).rejects.toThrow(/one WebAssembly file: choose wasm/);
+  });
+});
+
+describe('purpose: inference', () => {
+  const sizes = { vocabSize: 11, dModel: 8, numLayers: 2, numHeads: 2, dFeedForward: 16, maxLength: 40 };
+  const attentions: readonly Exclude<TransformerOptions['attention'], string | undefined>[] = [
+    { type: 'exact' },
+    { type: 'favor', numFeatures: 8 },
+    { type: 'favor', numFeatures: 8, featureMap: 'relu' },
+    { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 1 } },
+    { type: 'favor', numFeatures: 8, nearField: { block: 4, mass: 'features' } },
+    { type: 'lsh' },
+    { type: 'linformer', projectedLength: 5 },
+  ];
+  const threads = [1, 2];
+
+  it.each(threads)('runs every model to the bit as all kernels do, on %d threads', async (numThreads) => {
+    const options = { backend: 'wasm', numThreads } as const;
+    const [small, whole] = [await createBackend({ ...options, purpose: 'inference' }), await createBackend(options)];
+    const ids = Int32Array.from({ length: 40 }, (_, i) => (i * i + 3) % 11);
+    for (const attention of attentions) {
+      const causal = attention.type !== 'linformer';
+      const run = async (backend: Backend) => {
+        const model = new Transformer(backend, { ...sizes, attention, causal, positions: 'rotary' }, 1);
+        const read = async (logits: Tensor) => [...(await logits.data())];
+        const numbers = await read(scope(() => model.logits(model.forward(tensor(backend, ids, [1, 40])))));
+        if (causal && attention.type !== 'lsh') {
+          const states = model.createStates(1);
+          for (const id of ids.subarray(0, 20)) {
+            numbers.push(...(await read(scope(() => model.extend(tensor(backend, [id], [1, 1], 'int32'), states)))));
+          }
+          for (const state of states) state.dispose();
+        }
+        model.dispose();
+        return numbers;
+      };
+      expect(await run(small), attention.type).toEqual(await run(whole));
+    }
+    small.close();
+    whole.close();
+  });
+
+  it('says of a gradient and of a loss that its kernel is missing', async () => {
+    const backend = await createBackend({ backend: 'wasm', numThreads: 1, purpose: 'inference' });
+    const model = new Transformer(backend, { ...sizes, attention: { type: 'favor', numFeatures: 8 } }, 1);
+    const ids = tensor(
+      backend,
+      Int32Array.from({ length: 8 }, (_, i) => i),
+      [1, 8],
+    );
+    const inputs = [...model.parameters().values()];
+    expect(() => scope(() => valueAndGradients(() => ops.sum(model.forward(ids)), inputs).value)).toThrow(
+      /those for inference, without \w+_backward: create the backend without purpose: 'inference'/,
+    );
+    backend.close();
+  });
+
+  it('is a choice of files, which other backends do not make', async () => {
+    const options = { purpose: 'inference', numThreads: 1 } as const;
+    const whole = statSync(join(built, 'kernels.wasm')).size;
+    expect(statSync(join(built, 'kernels-inference.wasm')).size).toBeLessThan(0.65 * whole);
+    expect(await describeBackend({ ...options, backend: 'wasm', kernels: `${address}/kernels/` })).toMatch(/^wasm /);
+    const reference = await createBackend({ ...options, backend: 'reference' });
+    reference.close();
+    const file = createBackend({ ...options, backend: 'wasm', kernels: new Uint8Array(bytes()) });
+    await expect(file).rejects.toThrow(/leave out `purpose`, or give a folder/);
+    const given = createBackend({ purpose: 'speed' as never });
+    await expect(given).rejects.toThrow(/purpose/);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The backend over compiled kernels, native or WebAssembly: sizes and addresses in, kernel calls out. */
-import { LifetimeError } from '../../base/errors.ts';
+import { LifetimeError, PlatformError } from '../../base/errors.ts';
 import type { UncheckedBackend } from '../checks/arrays.ts';
 import {
   type AdamWArguments,
@@ -28,7 +28,7 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
   readonly description: string;
   readonly numThreads: number;
   readonly #module: KernelModule;
-  readonly #kernels: Record<KernelName, number>;
+  readonly #kernels: Partial<Record<KernelName, number>>;
   readonly #memory: CachingAllocator;
   readonly #slots = new Float64Array(MAX_ARGUMENTS);
   #closed = false;
@@ -136,7 +136,13 @@ export class CompiledBackend extends SingleKernels implements UncheckedBackend {
     // A union of functions would take an intersection of arguments.
     const fill = fillSlots[kernel] as (slots: Float64Array, args: KernelArguments<K>, at: AddressOf) => void;
     fill(this.#slots, args, this.#at);
-    this.#module.call(this.#kernels[kernel], this.#slots);
+    const number = this.#kernels[kernel];
+    if (number === undefined) {
+      throw new PlatformError(
+        `The kernels of this backend are those for inference, without ${kernel}: create the backend without purpose: 'inference'.`,
+      );
+    }
+    this.#module.call(number, this.#slots);
   }
 
   // — calls of several kernels —

@@ -107,6 +107,27 @@ export const KERNEL_ARGUMENTS = {
 
 export type KernelName = keyof typeof KERNEL_ARGUMENTS;
 
+/** Kernels that the WebAssembly files for inference lack. */
+export const TRAINING_KERNELS = [
+  'activation_backward',
+  'squared_norm',
+  'softmax_backward',
+  'layer_norm_backward',
+  'layer_norm_backward_parameters',
+  'embedding_backward',
+  'dropout',
+  'softmax_cross_entropy',
+  'softmax_kl_divergence',
+  'adamw',
+  'softmax_attention_backward',
+  'lsh_attention_backward',
+  'favor_backward',
+  'favor_causal_backward',
+  'far_field_backward',
+  'near_mass_backward',
+  'peak',
+] as const;
+
 /** The address of a storage that holds numbers of `type`. */
 export type AddressOf = (storage: Storage, type: DataType) => number;
 

@@ -4,7 +4,7 @@
  */
 
 import { PlatformError } from '../../base/errors.ts';
-import { KERNEL_ARGUMENTS, type KernelName } from './kernel-calls.ts';
+import { KERNEL_ARGUMENTS, type KernelName, TRAINING_KERNELS } from './kernel-calls.ts';
 
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
@@ -32,14 +32,19 @@ export interface KernelModule {
   close(): void;
 }
 
+/** Kernels that every build has all of, or, of those for training, none. */
+const forTraining: ReadonlySet<string> = new Set(TRAINING_KERNELS);
+
 /**
- * The number of every kernel in `module`.
+ * The number of every kernel in `module`; kernels for training may be missing, where they have no number.
  * @throws PlatformError if the build is not of this version's `kernels/description.mjs`.
  */
-export function indexKernels(module: KernelModule): Record<KernelName, number> {
+export function indexKernels(module: KernelModule): Partial<Record<KernelName, number>> {
+  const isWhole = module.kernels.some(({ name }) => forTraining.has(name));
   const entries = Object.entries(KERNEL_ARGUMENTS).map(([name, numArguments]) => {
     const index = module.kernels.findIndex((kernel) => kernel.name === name);
     const found = module.kernels[index]?.numArguments;
+    if (found === undefined && !isWhole && forTraining.has(name)) return [name, undefined] as const;
     if (found !== numArguments) {
       const what = found === undefined ? 'is missing' : `takes ${found} arguments instead of ${numArguments}`;
       throw new PlatformError(
@@ -49,5 +54,5 @@ export function indexKernels(module: KernelModule): Record<KernelName, number> {
     }
     return [name, index] as const;
   });
-  return Object.fromEntries(entries) as Record<KernelName, number>;
+  return Object.fromEntries(entries);
 }

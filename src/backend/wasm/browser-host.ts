@@ -9,6 +9,11 @@ const FILES: Record<WasmVariant, () => URL> = {
   'kernels-relaxed': () => new URL('./kernels/kernels-relaxed.wasm', import.meta.url),
   'kernels-threads': () => new URL('./kernels/kernels-threads.wasm', import.meta.url),
   'kernels-relaxed-threads': () => new URL('./kernels/kernels-relaxed-threads.wasm', import.meta.url),
+  'kernels-inference': () => new URL('./kernels/kernels-inference.wasm', import.meta.url),
+  'kernels-inference-relaxed': () => new URL('./kernels/kernels-inference-relaxed.wasm', import.meta.url),
+  'kernels-inference-threads': () => new URL('./kernels/kernels-inference-threads.wasm', import.meta.url),
+  'kernels-inference-relaxed-threads': () =>
+    new URL('./kernels/kernels-inference-relaxed-threads.wasm', import.meta.url),
 };
 
 function workerOf(folder: Place | undefined): Worker {

@@ -34,10 +34,15 @@ const INITIAL_PAGES = 32;
 const MAXIMUM_PAGES = [65536, 32768, 16384];
 const STACK_BYTES = 2 ** 20;
 
-/** What `kernels` of createBackend gives: a folder, or one file. */
+/** What a backend is for: inference does without the kernels that only training calls. */
+export const purposes = ['training', 'inference'] as const;
+export type Purpose = (typeof purposes)[number];
+
+/** What `kernels` of createBackend gives: a folder, or one file; and what for. */
 export interface OwnKernels {
   readonly folder?: Place;
   readonly file?: Uint8Array<ArrayBuffer>;
+  readonly purpose?: Purpose | undefined;
 }
 
 /**
@@ -48,11 +53,12 @@ export interface OwnKernels {
 export async function createWasmModule(
   host: Host,
   requestedThreads: number,
-  { folder, file }: OwnKernels = {},
+  { folder, file, purpose = 'training' }: OwnKernels = {},
 ): Promise<KernelModule> {
   const wanted = host.sharesMemory ? requestedThreads : 1;
   const relaxed = useRelaxed(host.instructionSet);
-  const variant: WasmVariant = `kernels${relaxed ? '-relaxed' : ''}${wanted > 1 ? '-threads' : ''}`;
+  const part = purpose === 'inference' ? '-inference' : '';
+  const variant: WasmVariant = `kernels${part}${relaxed ? '-relaxed' : ''}${wanted > 1 ? '-threads' : ''}`;
   const module = file ? await compileOwn(file) : await host.compileWasm(variant, folder);
   const shared = hasThreads(module);
   const numThreads = shared ? wanted : 1;
