@@ -228,7 +228,7 @@ export function checkedOperations(operations) {
   const values = used([...Object.keys(constants), ...Object.keys(enumerations).map(valuesOf)]);
   const types = used([...operations.map(typeOf), ...Object.keys(enumerations)]);
   return `/** ${NOTICE} */
-import { projectionLength } from '../estimator.ts';
+import { projectionLength } from '../projection-sizes.ts';
 import { ${[...values, 'type Operations', ...types.map((type) => `type ${type}`)].join(', ')} } from '../kernels.ts';
 import type { Storage } from '../storage.ts';
 import { ${helpers.join(', ')} } from './arguments.ts';
@@ -329,7 +329,7 @@ export function tracedCalls(operations) {
   const used = (names) => names.filter((name) => new RegExp(`\\b${name}\\b`).test(body));
   const imported = used(Object.keys(constants));
   return `/** ${NOTICE} */
-import { projectionLength } from '../estimator.ts';
+import { projectionLength } from '../projection-sizes.ts';
 import { ${[...imported, 'type Operations'].join(', ')} } from '../kernels.ts';
 import { type Call, call, callArray, headStrides, rowsOf } from './call.ts';
 

@@ -17,9 +17,9 @@ import { type NearFieldOptions, nearFieldAttention } from '../tensor/ops/attenti
 import { keep, scope } from '../tensor/scope.ts';
 import { scopeUnlessTracked } from '../tensor/tape.ts';
 import { backendKind, checkTensors, Tensor, tensor, tensorKind } from '../tensor/tensor.ts';
+import { checkStep } from './decoding/check-step.ts';
 import { FavorState, favorStateKind } from './decoding/favor-state.ts';
 import { checkArray, parseSavedState, type SavedState, type SavedStateJson } from './decoding/saved-state.ts';
-import { checkStep } from './decoding/step.ts';
 import { attendOptions, checkAttend } from './options.ts';
 import { attentionInputs, checkNearField, denseSequences } from './packing.ts';
 import type { AttendOptions, Attention, DecodingSizes } from './types.ts';

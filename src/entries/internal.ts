@@ -1,6 +1,6 @@
 /** `performers/internal`: what the command line, the bench and the experiments use beyond the other entries; unstable. */
 
-export { dividedRows, exponentialEstimator, farSnapshotsLength, snapshotsLength } from '../backend/estimator.ts';
+export { dividedRows, exponentialEstimator, farSnapshotsLength, snapshotsLength } from '../backend/projection-sizes.ts';
 export { commandLine, isCheckout } from '../base/checkout.ts';
 export { inSteps, Pauses, pause } from '../base/event-loop.ts';
 export { parseConfiguration } from '../base/parse-configuration.ts';

@@ -8,7 +8,7 @@
  * lengths.
  */
 
-import { blockSize } from '../backend/estimator.ts';
+import { blockSize } from '../backend/projection-sizes.ts';
 import { ConfigurationError, ShapeError } from '../base/errors.ts';
 import { checkArguments, option } from '../base/options.ts';
 import type { FeatureMapConfiguration } from './configuration.ts';

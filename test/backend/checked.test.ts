@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exponentialEstimator } from '../../src/backend/estimator.ts';
 import type { NumberArray } from '../../src/backend/numbers.ts';
+import { exponentialEstimator } from '../../src/backend/projection-sizes.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { DataError, LifetimeError, OutOfMemoryError, ShapeError } from '../../src/base/errors.ts';
 import { createBackend } from '../../src/entries/performers.ts';

@@ -1,7 +1,7 @@
 /** What the compiled backends promise about storage; the kernels' values are tested in conformance/. */
 
 import { afterAll, describe, expect, it } from 'vitest';
-import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
+import { dividedRows, exponentialEstimator } from '../../src/backend/projection-sizes.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { createBackend } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';

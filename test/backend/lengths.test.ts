@@ -1,6 +1,6 @@
 /** Every array of every call: with as many numbers as the call needs it is taken, with one fewer refused by name. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exponentialEstimator, snapshotsLength } from '../../src/backend/estimator.ts';
+import { exponentialEstimator, snapshotsLength } from '../../src/backend/projection-sizes.ts';
 import type { Backend, Storage } from '../../src/backend/types.ts';
 import { ShapeError } from '../../src/base/errors.ts';
 import { createBackend } from '../../src/entries/performers.ts';

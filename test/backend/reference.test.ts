@@ -1,7 +1,7 @@
 /** The oracle is itself proven: closed forms, direct evaluation, and central differences of every backward call. */
 
 import { describe, expect, test } from 'vitest';
-import { dividedRows, exponentialEstimator } from '../../src/backend/estimator.ts';
+import { dividedRows, exponentialEstimator } from '../../src/backend/projection-sizes.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { erf } from '../../src/backend/reference/elementwise.ts';
 import type { AttentionLayout, Storage } from '../../src/backend/types.ts';

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { CheckedBackend } from '../../src/backend/checked.ts';
-import { dividedRows, exponentialEstimator, snapshotsLength } from '../../src/backend/estimator.ts';
+import { dividedRows, exponentialEstimator, snapshotsLength } from '../../src/backend/projection-sizes.ts';
 import type { Backend, BackendName, Storage } from '../../src/backend/types.ts';
 import { createBackend, Random } from '../../src/entries/performers.ts';
 import { compiledBackends } from './available.ts';

@@ -1,5 +1,5 @@
 /** Projections for the FAVOR+ cases: any numbers that the forms allow, rows about as long as Gaussian ones. */
-import { blockSize, projectionLength } from '../../src/backend/estimator.ts';
+import { blockSize, projectionLength } from '../../src/backend/projection-sizes.ts';
 import type { Estimator } from '../../src/backend/types.ts';
 import type { Random } from '../../src/base/random.ts';
 import { normals } from './case.ts';

@@ -1,7 +1,7 @@
 /** What FAVOR+ promises beyond single calls: streaming, no future leak, packing, long sequences. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { dividedRows } from '../../src/backend/estimator.ts';
+import { dividedRows } from '../../src/backend/projection-sizes.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import type { Backend, BackendName } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';

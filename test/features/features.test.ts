@@ -1,6 +1,6 @@
 /** How maps turn projections into features, and the configuration that names them. */
 import { describe, expect, test } from 'vitest';
-import { projectionLength } from '../../src/backend/estimator.ts';
+import { projectionLength } from '../../src/backend/projection-sizes.ts';
 import { Random } from '../../src/base/random.ts';
 import { activations, type FeatureMapOptions, featureSchema } from '../../src/features/configuration.ts';
 import { drawFeatures } from '../../src/features/draw-features.ts';

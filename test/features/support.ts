@@ -1,5 +1,5 @@
 /** Estimates by features in plain float64 code, from the meaning that kernels/description.mjs gives to their numbers. */
-import { blockSize } from '../../src/backend/estimator.ts';
+import { blockSize } from '../../src/backend/projection-sizes.ts';
 import type { FeatureMapKind } from '../../src/backend/types.ts';
 import { Random } from '../../src/base/random.ts';
 import { type FeatureMapOptions, featureSchema } from '../../src/features/configuration.ts';

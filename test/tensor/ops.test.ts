@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { denseSequences, segmentSequences } from '../../src/attention/packing.ts';
-import { exponentialEstimator } from '../../src/backend/estimator.ts';
+import { exponentialEstimator } from '../../src/backend/projection-sizes.ts';
 import { createReferenceBackend } from '../../src/backend/reference/backend.ts';
 import { createBackend } from '../../src/entries/performers.ts';
 import { favor } from '../../src/tensor/ops/attention/favor.ts';

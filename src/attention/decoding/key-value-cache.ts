@@ -4,9 +4,9 @@ import { checkArguments, type OptionKind, option } from '../../base/options.ts';
 import { keep, scope } from '../../tensor/scope.ts';
 import { backendKind, Tensor, tensor } from '../../tensor/tensor.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
+import { checkStep } from './check-step.ts';
 import { slicedSizes, stackedSizes } from './favor-state.ts';
 import { checkArray, decodingSizesKind, parseSavedState, type SavedState, type SavedStateJson } from './saved-state.ts';
-import { checkStep } from './step.ts';
 
 const initialCapacity = 64;
 

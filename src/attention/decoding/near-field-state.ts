@@ -5,9 +5,9 @@ import { keep } from '../../tensor/scope.ts';
 import { backendKind, Tensor } from '../../tensor/tensor.ts';
 import type { NearFieldConfiguration } from '../configuration.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
+import { checkStep } from './check-step.ts';
 import { FavorState, slicedSizes, stackedSizes } from './favor-state.ts';
 import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
-import { checkStep } from './step.ts';
 
 /**
  * The past of a near field in constant size. The state holds the latest keys and values and those of the sinks. Keys

@@ -5,8 +5,8 @@
  */
 import { DataError, ShapeError } from '../../base/errors.ts';
 import { describe } from '../../base/options.ts';
-import { blockSize } from '../estimator.ts';
 import { type AttentionArrays, type FarFieldFeatures, type LshArrays, SEQUENCE_COLUMNS } from '../kernels.ts';
+import { blockSize } from '../projection-sizes.ts';
 import type { DataType, FloatArray, Storage } from '../storage.ts';
 import type { Backend } from '../types.ts';
 

@@ -1,5 +1,5 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
-import { projectionLength } from '../estimator.ts';
+
 import {
   type AdamWArguments,
   attentionLayouts,
@@ -48,6 +48,7 @@ import {
   type UnaryKind,
   unaryKinds,
 } from '../kernels.ts';
+import { projectionLength } from '../projection-sizes.ts';
 import type { Storage } from '../storage.ts';
 import { argumentsOf, choice, evenSize, extent, flag, number, numberBelow, size, together } from './arguments.ts';
 import { ArrayChecks } from './arrays.ts';

@@ -1,6 +1,7 @@
 /** Generated from kernels/description.mjs by scripts/generate-kernels.mjs: change the description, then build. */
-import { projectionLength } from '../estimator.ts';
+
 import { type Operations, SEQUENCE_COLUMNS, SNAPSHOT_KEYS } from '../kernels.ts';
+import { projectionLength } from '../projection-sizes.ts';
 import { type Call, call, callArray, headStrides, rowsOf } from './call.ts';
 
 /** The arrays of every call with their shapes, and its flops. */

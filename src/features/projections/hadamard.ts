@@ -1,4 +1,4 @@
-import { blockSize } from '../../backend/estimator.ts';
+import { blockSize } from '../../backend/projection-sizes.ts';
 import type { Random } from '../../base/random.ts';
 import { normalLength } from './haar.ts';
 import type { Projection, ProjectionSizes } from './projection.ts';

@@ -1,4 +1,4 @@
-import { blockSize } from '../../backend/estimator.ts';
+import { blockSize } from '../../backend/projection-sizes.ts';
 import { applyHadamardBlock } from './hadamard.ts';
 import type { Projection } from './projection.ts';
 

@@ -1,6 +1,6 @@
 /** Expanded projections, held against applying the factors to a vector one after the other. */
 import { describe, expect, test } from 'vitest';
-import { projectionLength } from '../../../src/backend/estimator.ts';
+import { projectionLength } from '../../../src/backend/projection-sizes.ts';
 import { expandProjection } from '../../../src/backend/reference/favor/projection.ts';
 import type { Estimator, ProjectionForm } from '../../../src/backend/types.ts';
 import { Random } from '../../../src/base/random.ts';

@@ -1,7 +1,7 @@
 /** States of the reference backend: streaming, and the documented meaning that lets other backends resume them. */
 
 import { describe, expect, test } from 'vitest';
-import { dividedRows, exponentialEstimator } from '../../../src/backend/estimator.ts';
+import { dividedRows, exponentialEstimator } from '../../../src/backend/projection-sizes.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import { Random } from '../../../src/base/random.ts';
 import { relativeError } from '../../conformance/case.ts';

@@ -1,6 +1,6 @@
 /** Reference FAVOR+ beyond the positive map: closed forms, and central differences of every map, form and result. */
 import { describe, expect, test } from 'vitest';
-import { projectionLength } from '../../../src/backend/estimator.ts';
+import { projectionLength } from '../../../src/backend/projection-sizes.ts';
 import { createReferenceBackend } from '../../../src/backend/reference/backend.ts';
 import type { Estimator, FavorResult, FeatureMapKind, ProjectionForm, Storage } from '../../../src/backend/types.ts';
 import { Random } from '../../../src/base/random.ts';

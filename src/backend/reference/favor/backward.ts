@@ -8,7 +8,7 @@ import { addScaled, dot, type SequenceHead, sequenceHeads } from '../attention-a
 import { floats } from '../storage.ts';
 import { type FeatureRow, Features } from './features.ts';
 import { quadraticRow, type Row, termScale } from './quadratic.ts';
-import type { Unit } from './result.ts';
+import type { Unit } from './unit.ts';
 
 type BackwardArguments = AttentionArrays &
   AttentionGradients &

@@ -4,8 +4,8 @@ import { addScaled, sequenceHeads } from '../attention-arrays.ts';
 import { floats } from '../storage.ts';
 import { Features } from './features.ts';
 import { quadraticRow } from './quadratic.ts';
-import { divisorOf, unitOf } from './result.ts';
 import { addKeys, FavorState } from './state.ts';
+import { divisorOf, unitOf } from './unit.ts';
 
 function forward(
   args: AttentionArrays & FavorFeatures & FavorResult & { out: Storage; denominator: Storage },

@@ -1,5 +1,5 @@
 /** The matrix W that a projection stands for, by literal products of its factors. */
-import { blockSize } from '../../estimator.ts';
+import { blockSize } from '../../projection-sizes.ts';
 import type { Estimator } from '../../types.ts';
 import { addScaled } from '../attention-arrays.ts';
 

@@ -1,8 +1,8 @@
 /** The quadratic form A_ij = Σ_r φ_r(q_i) φ_r(k_j), row by row, in units in which nothing overflows or vanishes. */
 import type { SequenceHead } from '../attention-arrays.ts';
 import type { FeatureRow } from './features.ts';
-import { type Unit, unitOf, weightOf } from './result.ts';
 import type { FavorState } from './state.ts';
+import { type Unit, unitOf, weightOf } from './unit.ts';
 
 /** One row of the quadratic form before division, in its unit. */
 export interface Row {

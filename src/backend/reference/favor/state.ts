@@ -5,7 +5,7 @@
 import type { FavorResult, FavorStateArrays } from '../../types.ts';
 import { floats } from '../storage.ts';
 import type { FeatureRow, Features } from './features.ts';
-import { divisorOf, type Unit, weightOf } from './result.ts';
+import { divisorOf, type Unit, weightOf } from './unit.ts';
 
 export class FavorState {
   readonly numFeatures: number;

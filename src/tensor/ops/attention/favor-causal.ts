@@ -1,4 +1,4 @@
-import { snapshotsLength } from '../../../backend/estimator.ts';
+import { snapshotsLength } from '../../../backend/projection-sizes.ts';
 import type { AttentionGradients, FavorStateArrays } from '../../../backend/types.ts';
 import { ShapeError } from '../../../base/errors.ts';
 import { isTracked } from '../../tape.ts';

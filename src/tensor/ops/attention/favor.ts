@@ -1,4 +1,4 @@
-import { projectionLength } from '../../../backend/estimator.ts';
+import { projectionLength } from '../../../backend/projection-sizes.ts';
 import type {
   AttentionGradients,
   Estimator,

@@ -1,4 +1,4 @@
-import { farSnapshotsLength } from '../../../backend/estimator.ts';
+import { farSnapshotsLength } from '../../../backend/projection-sizes.ts';
 import type { AttentionGradients, FavorStateArrays } from '../../../backend/types.ts';
 import { ConfigurationError, ShapeError } from '../../../base/errors.ts';
 import { checkShape } from '../../shape.ts';

@@ -1,4 +1,4 @@
-import { farSnapshotsLength } from '../../../../src/backend/estimator.ts';
+import { farSnapshotsLength } from '../../../../src/backend/projection-sizes.ts';
 import type { Backend, Storage } from '../../../../src/backend/types.ts';
 import {
   type AttentionSetup,

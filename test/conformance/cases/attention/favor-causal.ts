@@ -1,4 +1,4 @@
-import { snapshotsLength } from '../../../../src/backend/estimator.ts';
+import { snapshotsLength } from '../../../../src/backend/projection-sizes.ts';
 import type { Backend, Storage } from '../../../../src/backend/types.ts';
 import { attentionArrays, attentionInputs, gradientLengths, outputLengths } from '../../attention.ts';
 import type { Case } from '../../case.ts';
