@@ -10,6 +10,7 @@ import { fig14 } from './fig14/experiment.ts';
 import { fig16Kernels } from './fig16-kernels/experiment.ts';
 import { lraListOps } from './lra-listops/experiment.ts';
 import { lraText } from './lra-text/experiment.ts';
+import { recall } from './recall/experiment.ts';
 import { theorems } from './theorems/experiment.ts';
 import { useLite } from './use-lite/experiment.ts';
 
@@ -29,6 +30,7 @@ export const experiments: readonly AnyExperiment[] = [
   fig16Kernels,
   lraListOps,
   lraText,
+  recall,
   theorems,
   fig5Transfer,
   useLite,

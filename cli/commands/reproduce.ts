@@ -26,7 +26,7 @@ export function reproduceCommand(): Command {
     )
     .argument(
       '<figure>',
-      'fig2, fig3, fig4, fig5-pg19, fig6-proteins, fig7-images, fig14, fig16-kernels, lra-listops, lra-text, theorems, fig5-transfer, use-lite or all',
+      'fig2, fig3, fig4, fig5-pg19, fig6-proteins, fig7-images, fig14, fig16-kernels, lra-listops, lra-text, recall, theorems, fig5-transfer, use-lite or all',
     )
     .option('--out <dir>', 'each figure goes into a folder of its name in here', 'runs/experiments')
     .option('--config <file>', 'settings of one figure, instead of experiments/<figure>/config.json')

@@ -10,6 +10,7 @@ import type { Fig6Numbers } from '../../experiments/fig6-proteins/run.ts';
 import type { Fig7Numbers } from '../../experiments/fig7-images/run.ts';
 import type { Fig16Numbers } from '../../experiments/fig16-kernels/run.ts';
 import { experiments } from '../../experiments/index.ts';
+import type { RecallNumbers } from '../../experiments/recall/run.ts';
 import { readProteins } from '../../experiments/sources/proteins.ts';
 import { type Backend, createBackend, Random } from '../../src/entries/performers.ts';
 
@@ -127,6 +128,32 @@ const tiny: Record<string, Record<string, unknown>> = {
     training,
     contestants: [exact, { name: 'Performer', attention: favor }],
   },
+  recall: {
+    alphabet: { keys: 5, values: 3 },
+    model: { ...sizes, positions: 'rotary' },
+    start: { sizes: [{ pairs: 2, length: 8 }], steps: 40, tokens: 64, learningRate: 0.02, warmupSteps: 0 },
+    training: {
+      ...{ sizes: [{ pairs: 2, length: 10 }], steps: 2, tokens: 20, learningRate: 1e-9, warmupSteps: 0 },
+      evaluateEvery: 1,
+    },
+    contestants: [
+      { name: 'FAVOR+', attention: favor },
+      { name: 'exact', attention: { type: 'exact' } },
+      { name: 'all near', attention: { ...favor, nearField: { block: 16 } } },
+    ],
+    plugIn: {
+      size: { pairs: 2, length: 10 },
+      ...{ distance: 4, sequences: 40, draws: 2 },
+      attentions: [
+        { name: 'exact', attention: { type: 'exact' } },
+        { name: 'all near', attention: { ...favor, nearField: { block: 16 } } },
+        { name: 'FAVOR+', attention: favor },
+      ],
+    },
+    testTokens: 400,
+    testSeed: 9,
+    ...{ seed: 1, numRuns: 2 },
+  },
 };
 
 const signal = new AbortController().signal;
@@ -139,7 +166,7 @@ async function perform(name: string, into = name): Promise<unknown> {
   // Drawing and tables must hold for numbers that come back from JSON.
   const stored = JSON.parse(JSON.stringify(numbers));
   expect(experiment.draw(stored, configuration)).toContain('</svg>');
-  expect(experiment.tabulate(stored, configuration)).toContain('| model |');
+  expect(experiment.tabulate(stored, configuration)).toMatch(/^\| (model|attention) \|/m);
   return numbers;
 }
 
@@ -214,6 +241,24 @@ describe('the experiments that train', () => {
       // Six texts at most are tested.
       for (const { tests } of outcomes) expect((6 * tests.test.accuracy) % 1).toBeCloseTo(0, 9);
     }
+  });
+
+  it('recall values from one start, with the state that each attention keeps', async () => {
+    const { start, outcomes, states, plugIn } = (await perform('recall')) as RecallNumbers;
+    // Two values of three, or the same twice: a model that has learnt which values were seen is right in 2/3 of the cases.
+    for (const run of start.runs ?? []) expect(run['2 pairs, 8 tokens']!.accuracy).toBeGreaterThan(0.5);
+    const [favor, exact, near] = outcomes;
+    // Steps of 1e-9 leave the start as it is, and attention to near keys alone is exact.
+    expect(near!.tests).toEqual(exact!.tests);
+    for (const run of exact!.runs ?? []) expect(run['2 pairs, 10 tokens']!.accuracy).toBeGreaterThan(0.4);
+    expect(exact!.runs).toHaveLength(2);
+    expect(favor!.tests).not.toEqual(exact!.tests);
+    // Keys and values of the 9 tokens before the last, two heads of 4; sums of 6 features, the rests of sums, and scales.
+    const sums = 2 * (2 * 6 * 5 + 6);
+    expect(states).toEqual([[sums], [144], [sums + 144]]);
+    expect(plugIn.map(({ runs }) => runs.length)).toEqual([2, 2, 2]);
+    expect(plugIn[1]!.runs).toEqual(plugIn[0]!.runs);
+    expect(plugIn[2]!.runs).not.toEqual(plugIn[0]!.runs);
   });
 
   it('read what is finished instead of training again', async () => {
