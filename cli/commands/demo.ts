@@ -167,7 +167,7 @@ async function chooseSteps(run: Run, { minutes, steps }: DemoFlags, signal: Abor
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   let trials = 0;
-  // As long as the machine's moods last: a few updates alone may meet a quiet or a busy moment.
+  // Updates are measured for some seconds, because a few alone may fall in a moment when the machine is quiet or busy.
   for (; trials < 3 || seconds() < minutes * 4; trials++) await trainer.step({ signal });
   const secondsPerStep = seconds() / trials;
   trainer.dispose();

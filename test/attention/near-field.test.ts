@@ -59,6 +59,13 @@ function make(backend: Backend, options: AttentionOptions): Attention {
   return createAttention(backend, attentionSchema.parse(options), sizes, new Random(7, streams.projections));
 }
 
+/** Queries, keys and values of one batch row unless told otherwise. */
+function randomRows(backend: Backend, count: number, { batch = 1, layout = 'bhld', seed = 0 } = {}) {
+  return [dHead, dHead, dValue].map((d, i) =>
+    randomTensor(backend, layout === 'bhld' ? [batch, heads, count, d] : [batch, count, heads, d], seed + i),
+  ) as [Tensor, Tensor, Tensor];
+}
+
 const maps = ['positive', 'hyperbolic', 'smreg', { type: 'favor++', p: 1.3 }] as const;
 const projections = ['orthogonal', 'gaussian', 'hadamard', 'givens'] as const;
 
@@ -94,16 +101,19 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
       return { featureMap, form, options, nearField, projection: projections[(i + 2 * j) % 4], deviation: 1 + (j % 3) };
     }),
   );
+  type Case = Pick<(typeof cases)[number], 'options' | 'featureMap' | 'projection' | 'deviation'>;
+  const setUp = ({ options, featureMap, projection, deviation }: Case, seed: number) => {
+    const sizes = { batch: 1, heads, lengthQ: options.offset === 30 ? 17 : length, lengthK: length, dHead, dValue };
+    const features = { numFeatures: 22, featureMap, projection };
+    const drawn = drawPlainFeatures(featureSchema.parse(features), dHead, new Random(0, streams.projections));
+    return { inputs: randomInputs(sizes, seed, deviation), features, estimate: featureKernel(drawn, dHead) };
+  };
 
   it.each(cases)(
     '$form, $featureMap over $projection, $nearField, inputs × $deviation: exact near, features far, one divisor',
     async ({ featureMap, options, nearField, projection, deviation }) => {
-      const sizes = { batch: 1, heads, lengthQ: options.offset === 30 ? 17 : length, lengthK: length, dHead, dValue };
-      const inputs = randomInputs(sizes, 31, deviation);
-      const features = { numFeatures: 22, featureMap, projection };
-      const drawn = drawPlainFeatures(featureSchema.parse(features), dHead, new Random(0, streams.projections));
+      const { inputs, features, estimate } = setUp({ options, featureMap, projection, deviation }, 31);
       const gains = [0.7, -1.1];
-      const estimate = featureKernel(drawn, dHead);
       const far: Kernel = (q, k, place) => {
         const { value, size } = estimate(q, k, place);
         return { value: value * Math.exp(gains[place.head]), size: size * Math.exp(gains[place.head]) };
@@ -130,10 +140,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
   it.each(cases)(
     '$form, $featureMap over $projection, $nearField, inputs × $deviation: near keys share what features estimate',
     async ({ featureMap, options, nearField, projection, deviation }) => {
-      const sizes = { batch: 1, heads, lengthQ: options.offset === 30 ? 17 : length, lengthK: length, dHead, dValue };
-      const inputs = randomInputs(sizes, 33, deviation);
-      const features = { numFeatures: 22, featureMap, projection };
-      const drawn = drawPlainFeatures(featureSchema.parse(features), dHead, new Random(0, streams.projections));
+      const { inputs, features, estimate } = setUp({ options, featureMap, projection, deviation }, 33);
       const out = scope(() => {
         const { queries, keys, values } = uploadInputs(backend, inputs);
         const { causal } = options;
@@ -143,7 +150,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
           { ...nearField, causal, mass: 'features' },
         );
       });
-      const kernel = nearByMassOfFar(softmaxKernel, featureKernel(drawn, dHead), nearField, inputs, options);
+      const kernel = nearByMassOfFar(softmaxKernel, estimate, nearField, inputs, options);
       expect(worstError(await out.data(), quadraticForm(kernel, inputs, options))).toBeLessThan(4 * rounding);
       out.dispose();
     },
@@ -153,14 +160,10 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     'is exact attention, with its gradients, where nothing is far: $causal, $mass',
     async ({ causal, mass }) => {
       const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 30, mass } });
-      const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [2, heads, 59, d], i));
+      const inputs = randomRows(backend, 59, { batch: 2 });
       const results = (attend: Attention['attend']) =>
         scope(() => {
-          const [queries, keys, values] = inputs;
-          const { value, gradients } = valueAndGradients(
-            () => weighed(attend(queries, keys, values, { causal })),
-            inputs,
-          );
+          const { value, gradients } = valueAndGradients(() => weighed(attend(...inputs, { causal })), inputs);
           return [value, ...gradients];
         });
       const own = results(attention.attend.bind(attention));
@@ -173,9 +176,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
   );
 
   it('is an option of favorAttention', async () => {
-    const [queries, keys, values] = [dHead, dHead, dValue].map((d, i) =>
-      randomTensor(backend, [1, heads, length, d], i),
-    );
+    const [queries, keys, values] = randomRows(backend, length);
     const gain = tensor(backend, [0.5, -0.5], [heads]);
     const features = drawFeatures(backend, dHead, { numFeatures: 8 });
     for (const mass of ['kernel', 'features'] as const) {
@@ -246,10 +247,8 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
 
   it.each(masses)('with mass %s, whatever comes later changes no earlier output by a bit', async (mass) => {
     const attention = make(backend, { type: 'favor', numFeatures: 8, nearField: { block: 4, sinks: 2, mass } });
-    const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, length, heads, d], i));
-    const whole = await numbers(() =>
-      attention.attend(inputs[0], inputs[1], inputs[2], { causal: true, layout: 'blhd' }),
-    );
+    const inputs = randomRows(backend, length, { layout: 'blhd' });
+    const whole = await numbers(() => attention.attend(...inputs, { causal: true, layout: 'blhd' }));
     for (const from of [1, 7, 8, 9, 23]) {
       const changed = await Promise.all(
         inputs.map(async (input) => {
@@ -339,7 +338,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
     const auto = make(backend, { type: 'auto', crossover: 20, numFeatures: 9, nearField });
     const near = make(backend, { type: 'favor', numFeatures: 9, nearField });
     const state = auto.createState({ batch: 1, heads, dHead, dValue });
-    const inputs = [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, length, heads, d], i));
+    const inputs = randomRows(backend, length, { layout: 'blhd' });
     const rows = await Promise.all(
       inputs.map(async (input) => ({ data: Float64Array.from(await input.data()), d: input.shape[3] })),
     );
@@ -348,9 +347,7 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
         tensor(backend, data.slice(from * heads * d, to * heads * d), [1, to - from, heads, d]),
       ) as [Tensor, Tensor, Tensor];
     for (let at = 0; at < 19; at++) await numbers(() => auto.extend(...part(at, at + 1), state));
-    const expected = await numbers(() =>
-      near.attend(inputs[0], inputs[1], inputs[2], { causal: true, layout: 'blhd' }),
-    );
+    const expected = await numbers(() => near.attend(...inputs, { causal: true, layout: 'blhd' }));
     for (let at = 19; at < length; at++) {
       const out = await numbers(() => auto.extend(...part(at, at + 1), state));
       expectWithin(out, expected.slice(at * heads * dValue, (at + 1) * heads * dValue), 2e-6);
@@ -361,14 +358,15 @@ describe.each(backends)('a near field on $backend.name', ({ backend, rounding })
 
 describe('gradients of a near field against central differences', () => {
   const [{ backend }] = backends;
+  const [q, k, v] = [3, 3, 2].map((d, i) => randomTensor(backend, [1, 2, 23, d], i, 0.8));
   const forms: Record<string, AttendOptions> = {
     causal: { causal: true, keyMask: [[1, 1, 0, ...new Array(20).fill(1)]] },
     bidirectional: { segments: [[...new Array(19).fill(1), 2, 2, -1, -1]] },
   };
-  it.each(
-    Object.entries(forms).flatMap(([form, options]) => maps.map((featureMap) => ({ form, options, featureMap }))),
-  )('$form, $featureMap', async ({ options, featureMap }) => {
-    const [q, k, v] = [3, 3, 2].map((d, i) => randomTensor(backend, [1, 2, 23, d], i, 0.8));
+  const cases = Object.entries(forms).flatMap(([form, options]) =>
+    maps.map((featureMap) => ({ form, options, featureMap })),
+  );
+  it.each(cases)('$form, $featureMap', async ({ options, featureMap }) => {
     const gain = tensor(backend, [0.3, -0.2], [2]);
     const features = drawFeatures(backend, 3, { numFeatures: 6, featureMap });
     const loss = () =>
@@ -380,10 +378,7 @@ describe('gradients of a near field against central differences', () => {
     await expectGradients(loss, { q, k, v, gain }, { step: 1e-4, bound: 1e-6, samples: 12 });
   });
 
-  it.each(
-    Object.entries(forms).flatMap(([form, options]) => maps.map((featureMap) => ({ form, options, featureMap }))),
-  )('$form, $featureMap, with the mass of features', async ({ options, featureMap }) => {
-    const [q, k, v] = [3, 3, 2].map((d, i) => randomTensor(backend, [1, 2, 23, d], i, 0.8));
+  it.each(cases)('$form, $featureMap, with the mass of features', async ({ options, featureMap }) => {
     const features = drawFeatures(backend, 3, { numFeatures: 6, featureMap });
     const nearField = { causal: options.causal, block: 3, sinks: 7, mass: 'features' } as const;
     const loss = () => weighed(nearFieldAttention(attentionInputs(q, k, v, options), features, nearField));
@@ -391,7 +386,6 @@ describe('gradients of a near field against central differences', () => {
   });
 
   it('of a window alone', async () => {
-    const [q, k, v] = [3, 3, 2].map((d, i) => randomTensor(backend, [1, 2, 23, d], i, 0.8));
     const loss = () =>
       weighed(softmaxAttention(attentionInputs(q, k, v, { causal: true }), { causal: true, block: 3, sinks: 1 }));
     await expectGradients(loss, { q, k, v }, { step: 1e-4, bound: 1e-6, samples: 12 });
@@ -431,8 +425,7 @@ describe('what a near field refuses', () => {
   it('states of another near field, and of other places in a block', async () => {
     const nearField = { block: 4, sinks: 1 };
     const attention = make(backend, { type: 'favor', numFeatures: 8, nearField });
-    const rows = (count: number) =>
-      [dHead, dHead, dValue].map((d, i) => randomTensor(backend, [1, count, heads, d], i)) as [Tensor, Tensor, Tensor];
+    const rows = (count: number) => randomRows(backend, count, { layout: 'blhd' });
     const stateOf = (own: Attention, count: number) => {
       const state = own.createState({ batch: 1, heads, dHead, dValue });
       scope(() => own.extend(...rows(count), state));

@@ -103,11 +103,7 @@ export class FavorState implements DecodingState {
 
   /** Tokens seen, by all batch rows alike. @throws ConfigurationError when they differ: see `positions`. */
   get position(): number {
-    const [first, ...rest] = this.#positions;
-    if (rest.every((position) => position === first)) return first;
-    throw new ConfigurationError(
-      `The stacked sequences stand at different positions (${this.#positions.join(', ')}): slice the state, or use a model with "positions": "none".`,
-    );
+    return commonPosition(this.#positions);
   }
 
   /** Tokens seen by each batch row. */
@@ -178,6 +174,15 @@ export function slicedSizes(sizes: DecodingSizes, start: number, end: number): D
     );
   }
   return { ...sizes, batch: end - start };
+}
+
+/** @throws ConfigurationError when the positions of a state's batch rows differ. */
+export function commonPosition(positions: readonly number[]): number {
+  const [first, ...rest] = positions;
+  if (rest.every((position) => position === first)) return first;
+  throw new ConfigurationError(
+    `The stacked sequences stand at different positions (${positions.join(', ')}): slice the state, or use a model with "positions": "none".`,
+  );
 }
 
 export const favorStateKind: OptionKind = option.made('a FavorState', FavorState.is);

@@ -6,7 +6,7 @@ import { backendKind, Tensor } from '../../tensor/tensor.ts';
 import type { NearFieldConfiguration } from '../configuration.ts';
 import type { DecodingSizes, DecodingState } from '../types.ts';
 import { checkStep } from './check-step.ts';
-import { FavorState, slicedSizes, stackedSizes } from './favor-state.ts';
+import { commonPosition, FavorState, slicedSizes, stackedSizes } from './favor-state.ts';
 import { checkArray, decodingSizesKind, parseSavedState, type SavedState } from './saved-state.ts';
 
 /**
@@ -131,11 +131,7 @@ export class NearFieldState implements DecodingState {
 
   /** Tokens seen, by all batch rows alike. @throws ConfigurationError when they differ: see `positions`. */
   get position(): number {
-    const [first, ...rest] = this.#positions;
-    if (rest.every((position) => position === first)) return first;
-    throw new ConfigurationError(
-      `The stacked sequences stand at different positions (${this.#positions.join(', ')}): slice the state, or use a model with "positions": "none".`,
-    );
+    return commonPosition(this.#positions);
   }
 
   /** Tokens seen by each batch row. */
