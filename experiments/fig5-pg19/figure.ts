@@ -1,11 +1,16 @@
-import { accuracyMeasure, curvesFigure, perplexityMeasure } from '../results/curves.ts';
+import { curvesFigure, type Measure, perplexityMeasure } from '../results/curves.ts';
 import type { Fig5Configuration } from './configuration.ts';
 import type { Fig5Numbers } from './run.ts';
 
-export function draw({ outcomes }: Fig5Numbers, { model, training, vocabSize }: Fig5Configuration): string {
+export function draw({ panels, charactersPerToken }: Fig5Numbers, configuration: Fig5Configuration): string {
+  const { model, vocabSize } = configuration;
+  const bits: Measure = { label: 'bits per character', of: ({ loss }) => loss / Math.LN2 / charactersPerToken };
   const subtitle =
-    `Hidden tokens of books, ${vocabSize} unigram tokens; ${model.numLayers} layers of width ${model.dModel}, ` +
-    `${training.batchSize} × ${training.length} tokens an update; validation on books held out.`;
-  const panels = [perplexityMeasure, accuracyMeasure].map((measure) => ({ title: measure.label, measure, outcomes }));
-  return curvesFigure('Figure 5 · Books with estimates of softmax attention', subtitle, panels);
+    `${vocabSize} unigram tokens; ${model.numLayers} layers of width ${model.dModel}, ${model.numHeads} heads; ` +
+    `validation on books held out, means over runs.`;
+  const plots = panels.map((outcomes, i) => {
+    const { title, direction } = configuration.panels[i] as Fig5Configuration['panels'][number];
+    return { title, measure: direction === 'U' ? bits : perplexityMeasure, outcomes };
+  });
+  return curvesFigure('Figure 5 · Books with estimates of softmax attention', subtitle, plots);
 }

@@ -72,13 +72,28 @@ const tiny: Record<string, Record<string, unknown>> = {
     data: at('books'),
     heldOut: 0.3,
     vocabSize: 300,
+    seed: 1,
     model: { ...sizes, positions: 'rotary' },
-    training,
-    contestants: [
-      exact,
-      { name: 'redrawn', attention: { ...favor, redrawInterval: 2 } },
-      { name: 'never redrawn', attention: { ...favor, redrawInterval: 0 } },
-      { name: 'Linformer', attention: { type: 'linformer', projectedLength: 5 } },
+    panels: [
+      {
+        title: 'next token',
+        direction: 'U',
+        training: { ...training, numRuns: 2 },
+        positionEnds: [5, 24],
+        contestants: [
+          exact,
+          { name: 'redrawn', attention: { ...favor, redrawInterval: 2 } },
+          { name: 'never redrawn', attention: { ...favor, redrawInterval: 0 } },
+          { name: 'near field', attention: { ...favor, redrawInterval: 0, nearField: { block: 24 } } },
+        ],
+      },
+      {
+        title: 'hidden tokens',
+        direction: 'B',
+        training,
+        positionEnds: [],
+        contestants: [exact, { name: 'Linformer', attention: { type: 'linformer', projectedLength: 5 } }],
+      },
     ],
   },
   'fig6-proteins': {
@@ -213,11 +228,23 @@ describe('the experiments that train', () => {
   });
 
   it('train on books with features redrawn and not, to different ends', async () => {
-    const { outcomes, numBooks } = (await perform('fig5-pg19')) as Fig5Numbers;
+    const { panels, numBooks } = (await perform('fig5-pg19')) as Fig5Numbers;
     expect(numBooks).toBe(5);
-    const [, redrawn, never] = outcomes;
+    const [[transformer, redrawn, never, near], hidden] = panels;
     expect(redrawn.curve[0]).toEqual(never.curve[0]);
     expect(redrawn.curve[1]).not.toEqual(never.curve[1]);
+    // The near field covers the whole window: it is exact attention.
+    expect(near.tests['held out'].loss).toBeCloseTo(transformer.tests['held out'].loss, 6);
+    expect(never.tests['held out'].loss).not.toBeCloseTo(transformer.tests['held out'].loss, 6);
+    expect(hidden.map(({ name }) => name)).toEqual(['Transformer', 'Linformer']);
+    // The losses of ranges of positions, weighted by their lengths, are the loss of all.
+    for (const { tests } of panels[0]) {
+      const [all, first, second] = ['held out', 'positions 0 to 4', 'positions 5 to 23'].map(
+        (test) => tests[test].loss,
+      );
+      expect((5 * first + 19 * second) / 24).toBeCloseTo(all, 9);
+      expect(first).not.toBeCloseTo(second, 3);
+    }
   });
 
   it('predict every value of an image', async () => {
