@@ -5,7 +5,14 @@ import { existsSync } from 'node:fs';
 export function isCheckout(): boolean {
   // From dist/ and from src/base/. A bundle of CommonJS has no import.meta.url.
   const { url } = import.meta;
-  return Boolean(url) && ['..', '../..'].some((root) => existsSync(new URL(`${root}/scripts/kernels/native.mjs`, url)));
+  try {
+    return (
+      Boolean(url) && ['..', '../..'].some((root) => existsSync(new URL(`${root}/scripts/kernels/native.mjs`, url)))
+    );
+  } catch {
+    // Deno without --allow-read.
+    return false;
+  }
 }
 
 /** What starts the command line here: the beginning of every command that a message names. */

@@ -2,7 +2,6 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -14,9 +13,12 @@ import { fetchBytes, within } from '../wasm/fetch-bytes.ts';
 import type { NativeAddon } from './module.ts';
 import { openTrace } from './trace-file.ts';
 
+/** Not imported: webpack replaces what createRequire gives, and the addon would not load. */
+const { createRequire } = process.getBuiltinModule('node:module');
+
 /** This module. A bundle of CommonJS has no import.meta.url: then the program, or the current folder. */
 const here = import.meta.url ?? pathToFileURL(process.argv[1] ?? join(process.cwd(), 'none')).href;
-const require = createRequire(here);
+const load = createRequire(here);
 
 /** The folder dist/kernels of an installed package, seen from a bundle or from the current folder. */
 function installedKernels(): string[] {
@@ -116,8 +118,7 @@ export const nodeHost: Host = {
   log: (line) => void process.stderr.write(`${line}\n`),
   sharesMemory: true,
   mayBlock: true,
-  loadAddon: (folder) =>
-    require(kernelFile(`performers-${process.platform}-${process.arch}.node`, folder)) as NativeAddon,
+  loadAddon: (folder) => load(kernelFile(`performers-${process.platform}-${process.arch}.node`, folder)) as NativeAddon,
   get addonAdvice() {
     if (isCheckout()) return 'install a C++ compiler and run `npm run build`';
     return "results are the same; backend 'wasm', or PERFORMERS_QUIET=1, hides this message";
