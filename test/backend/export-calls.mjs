@@ -36,6 +36,7 @@ export const notCalled = {
       ...['LifetimeError', 'OutOfMemoryError', 'PlatformError'],
     ].map((name) => [name, 'is a class of errors']),
   ),
+  ...Object.fromEntries(['commandLine', 'isCheckout'].map((name) => [name, 'takes nothing'])),
 };
 
 /** Methods that are not called, whatever their class. */
